@@ -1,0 +1,333 @@
+"""Where Atlassian lives: hosts, audiences and base URLs, each with its source.
+
+The rule of this file: a URL that a token or a client secret may go to is https, or stays on this
+machine, unless the caller names the danger.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import NoReturn, Self
+from urllib.parse import SplitResult, urlsplit
+
+from atlassian_auth.exceptions import ConfigurationError
+
+__all__ = ["Endpoints", "check_secure", "origin_of"]
+
+# RFC 3986 section 2 knows visible ASCII only. The standard library silently drops tabs and line
+# breaks, and browsers read a backslash as a slash, so that two readers could see two hosts.
+_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
+_HOST_NAME = re.compile(r"[a-z0-9._-]+")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# developer.atlassian.com/cloud/jira/software (builds, deployments, development information, feature
+# flags), "Integrate JSW Cloud with on-premises tools", 2026-11-20: these four and no others.
+_PROVIDER_ENTITIES = ("builds", "deployments", "devinfo", "featureflags")
+_PROVIDER_PATH = re.compile(r"/?rest/(?P<entity>\w+)/(?P<version>[\w.]+)/(?P<rest>.+)")
+
+# Cloud ids are UUIDs today; nothing promises it, so only what would break the path is refused.
+_CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
+
+# Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
+# table, 2026-08); then the gateways and the authorization servers. Not all of atlassian.com:
+# jira.atlassian.com is a Data Center.
+_CLOUD_HOSTS = (
+    ".atlassian.net",
+    ".atlassian-us-gov-mod.net",
+    ".api.atlassian.com",
+    ".auth.atlassian.com",
+    ".atlassian-us-gov-mod.com",
+)
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an absolute http(s) URL, so that equal origins are equal strings.
+
+    Args:
+        url: The URL; what follows host and port is ignored.
+
+    Returns:
+        ``"https://host"`` or ``"https://host:port"``: lower case, without a default port, with the
+        brackets of an IPv6 address.
+
+    Raises:
+        ConfigurationError: if the URL is not an absolute http or https URL in ASCII.
+    """
+    parts = _split(url, "url")
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = parts.port
+    suffix = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
+    return f"{parts.scheme}://{host}{suffix}"
+
+
+def check_secure(url: str, *, argument: str, allow_http: bool = False) -> str:
+    """Return the URL unchanged if secrets may be sent there.
+
+    Args:
+        url: An absolute URL.
+        argument: The name of the caller's argument, for the error.
+        allow_http: Accept plain http on any host; otherwise only on loopback (``localhost``,
+            ``127.0.0.0/8``, ``::1``).
+
+    Raises:
+        ConfigurationError: if the URL is not absolute, is plain http where that is not allowed, or
+            holds a user name, a password or a fragment.
+    """
+    parts = _split(url, argument)
+    if "@" in parts.netloc:
+        _refuse(argument, "must not contain a user name or password: remove what precedes the '@'")
+    if "#" in url:
+        _refuse(argument, "must not contain a fragment: remove the '#' and what follows it")
+    if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname or "")):
+        _refuse(
+            argument,
+            f"must be https, because secrets travel there, but is {origin_of(url)}: use https, "
+            "or a loopback host such as http://127.0.0.1",
+        )
+    return url
+
+
+def _split(url: object, argument: str) -> SplitResult:
+    if not isinstance(url, str) or not url:
+        _refuse(argument, "must be an absolute URL such as https://host/path, but is empty")
+    if not _URL.fullmatch(url):
+        _refuse(
+            argument,
+            "must be a URL of visible ASCII characters, but contains a space, a line break, a "
+            "backslash or a non-ASCII character, most likely from pasting: remove it",
+        )
+    parts = _parse(url)
+    if parts is None:
+        _refuse(argument, "must be an absolute http or https URL such as https://host/path")
+    return parts
+
+
+def _parse(url: str) -> SplitResult | None:
+    # The caller reports a failure: the text of these ValueErrors may quote a password.
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    known = parts.scheme in _DEFAULT_PORTS and _is_host(parts.hostname or "")
+    return parts if known else None
+
+
+def _is_host(host: str) -> bool:
+    return bool(_HOST_NAME.fullmatch(host)) or _is_ipv6(host)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return IPv6Address(host).scope_id is None
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or (_is_ipv6(host) and IPv6Address(host) == IPv6Address("::1")):
+        return True
+    try:
+        return IPv4Address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse(argument: str, message: str) -> NoReturn:
+    raise ConfigurationError(f"{argument} {message}", argument=argument)
+
+
+def _base_url(url: str, *, argument: str, allow_http: bool) -> str:
+    check_secure(url, argument=argument, allow_http=allow_http)
+    if "?" in url:
+        _refuse(argument, "must not contain a query: remove the '?' and what follows it")
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """The URLs of one authorization server and of the API its tokens are for.
+
+    Build one with `cloud`, `government`, `jira_software` or `data_center`. For other hosts write
+    all URLs yourself, or change some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
+
+    Args:
+        authorize_url: Where a person consents, in a browser; None where nobody has to.
+        token_url: Where tokens are issued.
+        audience: What the token is for, where the authorization server wants to be told.
+        api_url: The root of the API: the gateway, or a Data Center's base URL with its context
+            path. A trailing slash is dropped.
+        revoke_url: Where tokens are revoked, if anywhere.
+        resources_url: The list of sites a token is good for; Cloud only.
+        identity_url: The account that consented; Cloud only.
+        allow_insecure_http: Accept plain http to hosts other than loopback. Everybody on the way
+            can then read the secrets.
+
+    Raises:
+        ConfigurationError: if a URL is malformed or insecure; the error names the argument.
+    """
+
+    authorize_url: str | None = None
+    token_url: str
+    audience: str | None = None
+    api_url: str
+    revoke_url: str | None = None
+    resources_url: str | None = None
+    identity_url: str | None = None
+    allow_insecure_http: bool = False
+
+    def __post_init__(self) -> None:
+        allow_http = self.allow_insecure_http
+        check_secure(self.token_url, argument="token_url", allow_http=allow_http)
+        for argument in ("authorize_url", "revoke_url", "resources_url", "identity_url"):
+            url = getattr(self, argument)
+            if url is not None:
+                check_secure(url, argument=argument, allow_http=allow_http)
+        api_url = _base_url(self.api_url, argument="api_url", allow_http=allow_http)
+        object.__setattr__(self, "api_url", api_url)
+
+    @classmethod
+    def cloud(cls) -> Self:
+        """Return the endpoints of Atlassian Cloud, for 3LO apps and service accounts.
+
+        Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/
+        """
+        return cls(
+            authorize_url="https://auth.atlassian.com/authorize",
+            token_url="https://auth.atlassian.com/oauth/token",
+            audience="api.atlassian.com",
+            api_url="https://api.atlassian.com",
+            # Not on the 3LO page. Named by the server's metadata for Atlassian's own MCP issuer
+            # and used by several clients; its effect on 3LO grants is unconfirmed (2026-10-10).
+            revoke_url="https://auth.atlassian.com/oauth/revoke",
+            resources_url="https://api.atlassian.com/oauth/token/accessible-resources",
+            # User identity API; wants scope read:me. As used by passport-atlassian-oauth2 and
+            # next-auth, 2026-08.
+            identity_url="https://api.atlassian.com/me",
+        )
+
+    @classmethod
+    def government(cls) -> Self:
+        """Return the endpoints of Atlassian Government Cloud.
+
+        Source: the provider table of NangoHQ/nango, 2026-08. Atlassian's public pages name none.
+        """
+        return cls(
+            authorize_url="https://auth.atlassian-us-gov-mod.com/authorize",
+            token_url="https://auth.atlassian-us-gov-mod.com/oauth/token",
+            audience="api.atlassian-us-gov-mod.com",
+            api_url="https://api.atlassian-us-gov-mod.com",
+            # On the host of the authorization server here, not on the gateway as elsewhere.
+            resources_url="https://auth.atlassian-us-gov-mod.com/oauth/token/accessible-resources",
+        )
+
+    @classmethod
+    def jira_software(cls) -> Self:
+        """Return the endpoints of "OAuth credentials" of a Jira Software Cloud site (2LO).
+
+        Source: "Integrate Jira Software Cloud with on-premises tools", developer.atlassian.com,
+        read 2026-11-20. The token comes from the API host, not from auth.atlassian.com.
+        """
+        return cls(
+            token_url="https://api.atlassian.com/oauth/token",
+            audience="api.atlassian.com",
+            api_url="https://api.atlassian.com",
+        )
+
+    @classmethod
+    def data_center(cls, base_url: str, *, allow_http: bool = False) -> Self:
+        """Return the endpoints of a Data Center instance.
+
+        Source: https://confluence.atlassian.com/adminjiraserver0911/jira-oauth-2-0-provider-api-1318889918.html
+
+        Args:
+            base_url: The instance's base URL with its context path, such as
+                ``https://host/jira``; a trailing slash makes no difference.
+            allow_http: Accept plain http to hosts other than loopback.
+
+        Raises:
+            ConfigurationError: if the base URL is malformed, insecure, or a Cloud site.
+        """
+        base = _base_url(base_url, argument="base_url", allow_http=allow_http)
+        if f".{urlsplit(base).hostname}".endswith(_CLOUD_HOSTS):
+            _refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
+        # Joined as text: urljoin would lose the context path.
+        oauth = f"{base}/rest/oauth2/latest"
+        return cls(
+            authorize_url=f"{oauth}/authorize",
+            token_url=f"{oauth}/token",
+            api_url=base,
+            # Seen in the provider of Confluence 7.17 to 8.x; on no page of Atlassian's.
+            revoke_url=f"{oauth}/revoke",
+            allow_insecure_http=allow_http,
+        )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where a bearer may go: the API, and the two places that describe the token itself."""
+        urls = (self.api_url, self.resources_url, self.identity_url)
+        return frozenset(origin_of(url) for url in urls if url is not None)
+
+    def jira_url(self, cloud_id: str) -> str:
+        """Return the base URL of a Jira Cloud site, with a trailing slash, for OAuth tokens.
+
+        They do not work on ``https://SITE.atlassian.net``.
+
+        Raises:
+            ConfigurationError: if this is not a cloud id.
+        """
+        return f"{self.api_url}/ex/jira/{_cloud_id(cloud_id)}/"
+
+    def confluence_url(self, cloud_id: str) -> str:
+        """Return the base URL of a Confluence Cloud site, with a trailing slash, for OAuth tokens.
+
+        Raises:
+            ConfigurationError: if this is not a cloud id.
+        """
+        return f"{self.api_url}/ex/confluence/{_cloud_id(cloud_id)}/wiki/"
+
+    def provider_url(self, entity: str, cloud_id: str) -> str:
+        """Return the base URL of one kind of data that `jira_software` credentials may send.
+
+        Source: "Integrate Jira Software Cloud with on-premises tools", developer.atlassian.com.
+
+        Args:
+            entity: ``"builds"``, ``"deployments"``, ``"devinfo"`` or ``"featureflags"``.
+            cloud_id: The site.
+
+        Raises:
+            ConfigurationError: if the entity is another, or this is not a cloud id.
+        """
+        return self._provider_root(entity, "0.1", cloud_id)
+
+    def translate_url(self, path: str, cloud_id: str) -> str:
+        """Return the gateway's URL for a documented path of the provider APIs.
+
+        The reference writes ``/rest/builds/0.1/bulk``; 2LO credentials send the same request to
+        ``https://api.atlassian.com/jira/builds/0.1/cloud/{cloud_id}/bulk``. A query is kept.
+
+        Raises:
+            ConfigurationError: if the path is not one of a provider API, or this is not a cloud id.
+        """
+        match = _PROVIDER_PATH.fullmatch(path)
+        if match is None:
+            _refuse("path", "must look like /rest/builds/0.1/bulk: copy it from the API reference")
+        root = self._provider_root(match["entity"], match["version"], cloud_id)
+        return root + match["rest"]
+
+    def _provider_root(self, entity: str, version: str, cloud_id: str) -> str:
+        if entity not in _PROVIDER_ENTITIES:
+            _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
+        return f"{self.api_url}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+
+
+def _cloud_id(value: object) -> str:
+    if not isinstance(value, str) or not _CLOUD_ID.fullmatch(value):
+        _refuse(
+            "cloud_id",
+            "must be the id of a site, such as 11223344-a1b2-3b33-c444-def123456789, not its name "
+            "or URL: https://SITE.atlassian.net/_edge/tenant_info shows it",
+        )
+    return value

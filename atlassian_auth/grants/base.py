@@ -1,0 +1,292 @@
+"""What every grant can do, and what the two that need a person's consent share.
+
+A grant knows how one of Atlassian's servers wants to be asked. It is checked when it is made: a
+grant that exists builds requests that are well formed.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar
+
+from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
+from atlassian_auth.protocol import authorize
+from atlassian_auth.protocol.confidential import Confidential
+from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
+from atlassian_auth.protocol.pkce import check_verifier
+from atlassian_auth.protocol.token_endpoint import read_token_response
+from atlassian_auth.protocol.tokens import Token, is_visible_ascii
+
+__all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]
+
+# RFC 7636 section 4.2: the base64url of 32 bytes.
+_CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class Grant(Confidential, ABC):
+    """How tokens of one client are obtained and renewed. Frozen and pure; does no I/O.
+
+    It cannot be pickled, a copy of it is itself, and its ``repr`` holds no secret.
+
+    Attributes:
+        kind: ``"cloud"``, ``"data_center"`` or ``"client_credentials"``.
+        rotates: Whether each renewal replaces the refresh token, so that it has to be stored.
+        reuse_leeway_seconds: For how long a refresh token that was rotated out still works.
+        refresh_ahead_seconds: How long before its end a token may be renewed in the background.
+        default_lifetime_seconds: How long an access token lives where the answer does not say.
+        client_id: The public name of the registered app.
+        endpoints: Whom to ask.
+        scopes: What is asked for.
+        redirect_uri: Where the browser comes back to; None where nobody has to consent.
+        uses_pkce: Whether a code is bound to a code verifier (RFC 7636).
+    """
+
+    kind: ClassVar[str]
+    rotates: ClassVar[bool]
+    reuse_leeway_seconds: ClassVar[float] = 0.0
+    refresh_ahead_seconds: ClassVar[float] = 0.0
+
+    client_id: str
+    endpoints: Endpoints
+    scopes: tuple[str, ...]
+    redirect_uri: str | None
+    uses_pkce: bool
+    default_lifetime_seconds: float
+    _client_secret: str = field(repr=False)
+
+    def _assign(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        endpoints: Endpoints,
+        scopes: tuple[str, ...] = (),
+        redirect_uri: str | None = None,
+        uses_pkce: bool = False,
+        default_lifetime_seconds: float = 3600.0,
+    ) -> None:
+        values = {
+            "client_id": check_text(client_id, "client_id"),
+            "_client_secret": check_text(client_secret, "client_secret"),
+            "endpoints": endpoints,
+            "scopes": scopes,
+            "redirect_uri": redirect_uri,
+            "uses_pkce": uses_pkce,
+            "default_lifetime_seconds": default_lifetime_seconds,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def configuration(self) -> str:
+        """The public identity of the registration: a token of one is of no use to another."""
+        return f"{self.kind}:{self.client_id}@{self.endpoints.token_url}"
+
+    @abstractmethod
+    def authorization_url(self, *, state: str, code_challenge: str | None = None) -> str:
+        """Return the URL at which a person consents.
+
+        Args:
+            state: Unguessable, bound to who started; comes back with the code.
+            code_challenge: The S256 challenge; required if the grant uses PKCE.
+
+        Raises:
+            ConfigurationError: if an argument is malformed, a challenge is missing or of no use, or
+                nobody has to consent.
+        """
+
+    @abstractmethod
+    def code_request(self, code: str, *, code_verifier: str | None = None) -> HTTPRequest:
+        """Return the request that turns an authorization code into a token.
+
+        Args:
+            code: As it came back with the redirect; used once.
+            code_verifier: What the challenge was made of; required if the grant uses PKCE.
+
+        Raises:
+            ConfigurationError: if an argument is malformed, a verifier is missing or of no use, or
+                the grant knows no codes.
+        """
+
+    @abstractmethod
+    def renewal_request(self, refresh_token: str | None) -> HTTPRequest:
+        """Return the request for the next access token.
+
+        Args:
+            refresh_token: The current one; None for client credentials, which have none.
+
+        Raises:
+            AuthorizationRequired: if there is no refresh token and the grant needs one.
+            ConfigurationError: if the refresh token is malformed, or the grant knows none.
+        """
+
+    def read_response(
+        self,
+        response: HTTPResponse,
+        *,
+        request: HTTPRequest,
+        obtained_at: datetime,
+        previous: Token | None = None,
+    ) -> Token:
+        """Return the token in an answer to a request of this grant.
+
+        Args:
+            response: The answer.
+            request: What it answers.
+            obtained_at: Aware UTC, taken before the request was sent.
+            previous: The token that was renewed.
+
+        Raises:
+            TransientError: if the server has a bad minute.
+            AuthorizationRequired: if the refresh token or the code was refused.
+            ConfigurationError: if the client or the request was refused.
+            TokenResponseError: if this is not an answer of a token endpoint.
+        """
+        return read_token_response(
+            response,
+            request=request,
+            obtained_at=obtained_at,
+            default_lifetime_seconds=self.default_lifetime_seconds,
+            previous=previous,
+            requested_scopes=self.scopes,
+        )
+
+
+@dataclass(frozen=True, init=False, eq=False)
+class AuthorizationCodeGrant(Grant):
+    """A grant that begins with a person's consent and goes on with refresh tokens that rotate.
+
+    Source: RFC 6749 sections 4.1 and 6. What differs between the products is in the methods that
+    begin with an underscore.
+    """
+
+    rotates: ClassVar[bool] = True
+
+    @abstractmethod
+    def _encode(self, fields: Mapping[str, str], *secrets: str) -> HTTPRequest: ...
+
+    def _authorization_extras(self) -> Mapping[str, str]:
+        return {}
+
+    def _renewal_extras(self) -> Mapping[str, str]:
+        return {}
+
+    def authorization_url(self, *, state: str, code_challenge: str | None = None) -> str:
+        """Return the URL at which a person consents.
+
+        Args:
+            state: Unguessable, bound to who started; comes back with the code.
+            code_challenge: The S256 challenge; required if the grant uses PKCE, refused otherwise.
+
+        Raises:
+            ConfigurationError: if an argument is malformed, or a challenge is missing or of no use.
+        """
+        parameters = {
+            **self._authorization_extras(),
+            "response_type": "code",
+            "client_id": self.client_id,
+            "scope": " ".join(self.scopes),
+            "redirect_uri": self.redirect_uri or "",
+            "state": check_text(state, "state"),
+            **self._challenge(code_challenge),
+        }
+        return authorize.authorization_url(self.endpoints.authorize_url or "", parameters)
+
+    def code_request(self, code: str, *, code_verifier: str | None = None) -> HTTPRequest:
+        """Return the request that turns an authorization code into a token.
+
+        Args:
+            code: As it came back with the redirect; used once.
+            code_verifier: What the challenge was made of; required if the grant uses PKCE, refused
+                otherwise.
+
+        Raises:
+            ConfigurationError: if an argument is malformed, or a verifier is missing or of no use.
+        """
+        fields = {
+            "grant_type": "authorization_code",
+            **self._client(),
+            "code": check_text(code, "code"),
+            "redirect_uri": self.redirect_uri or "",
+            **self._verifier(code_verifier),
+        }
+        return self._encode(fields, self._client_secret, code, code_verifier or "")
+
+    def renewal_request(self, refresh_token: str | None) -> HTTPRequest:
+        """Return the request for the next access token.
+
+        It names no scope: that would ask for less than was granted, and Cloud answers 403 to it.
+
+        Args:
+            refresh_token: The current one.
+
+        Raises:
+            AuthorizationRequired: if there is none.
+            ConfigurationError: if it is malformed.
+        """
+        if refresh_token is None:
+            raise AuthorizationRequired(self._no_refresh_token(), reason="no_refresh_token")
+        fields = {
+            "grant_type": "refresh_token",
+            **self._client(),
+            "refresh_token": check_text(refresh_token, "refresh_token"),
+            **self._renewal_extras(),
+        }
+        return self._encode(fields, self._client_secret, refresh_token)
+
+    def _no_refresh_token(self) -> str:
+        return (
+            "the access token cannot be renewed, because no refresh token came with it: somebody "
+            "has to authorize again"
+        )
+
+    def _client(self) -> Mapping[str, str]:
+        return {"client_id": self.client_id, "client_secret": self._client_secret}
+
+    def _challenge(self, code_challenge: str | None) -> Mapping[str, str]:
+        if not self._wants_pkce(code_challenge, "code_challenge"):
+            return {}
+        if not _CODE_CHALLENGE.fullmatch(code_challenge or ""):
+            message = "code_challenge must be 43 characters: make it with code_challenge(verifier)"
+            raise ConfigurationError(message, argument="code_challenge")
+        return {"code_challenge": code_challenge or "", "code_challenge_method": "S256"}
+
+    def _verifier(self, code_verifier: str | None) -> Mapping[str, str]:
+        if not self._wants_pkce(code_verifier, "code_verifier"):
+            return {}
+        return {"code_verifier": check_verifier(code_verifier or "", argument="code_verifier")}
+
+    def _wants_pkce(self, value: str | None, argument: str) -> bool:
+        if self.uses_pkce and value is None:
+            message = f"{argument} is missing: this grant binds its codes with PKCE"
+            raise ConfigurationError(message, argument=argument)
+        if not self.uses_pkce and value is not None:
+            message = f"{argument} must not be given: the grant uses no PKCE without pkce=True"
+            raise ConfigurationError(message, argument=argument)
+        return self.uses_pkce
+
+
+def check_text(value: object, argument: str) -> str:
+    """Return an identifier, a secret, a code or a token unchanged.
+
+    Raises:
+        ConfigurationError: if it is not non-empty visible ASCII. The error does not quote it.
+    """
+    if is_visible_ascii(value):
+        return value
+    if value is None or value == "":
+        message = f"{argument} is empty: copy it from where it was issued"
+    elif not isinstance(value, str):
+        message = f"{argument} must be text (str), not {type(value).__name__}"
+    else:
+        message = (
+            f"{argument} contains a space, a line break or another character that it cannot have, "
+            "most likely from pasting: copy it again without what surrounds it"
+        )
+    raise ConfigurationError(message, argument=argument)

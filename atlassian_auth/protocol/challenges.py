@@ -1,0 +1,94 @@
+"""What an API means by refusing a bearer: expiry, which renewing cures, or something it does not.
+
+Renewing a token that merely lacks a scope would spend a rotation on every call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+from atlassian_auth.protocol.documents import read_object
+
+__all__ = ["Challenge", "read_challenge", "required_scopes"]
+
+
+class Challenge(Enum):
+    """Why the bearer was refused."""
+
+    EXPIRED = "expired"
+    """Expired, revoked or unknown: renew it once."""
+
+    SCOPE_MISMATCH = "scope_mismatch"
+    """Valid, but not granted what the call needs: renewing would not help."""
+
+    OTHER = "other"
+    """Clearly not about expiry: the wrong kind of credential for this host, or no 401 at all."""
+
+
+# Seen in field reports, 2026-08: Atlassian documents neither.
+_FAILURE_CATEGORIES = {
+    "FAILURE_CLIENT_SCOPE_CHECK": Challenge.SCOPE_MISMATCH,
+    "FAILURE_CLIENT_AUTH_MISMATCH": Challenge.OTHER,
+}
+
+# {"code":401,"message":"Unauthorized; scope does not match"} of the gateway, which never names the
+# scope (community.atlassian.com qaq-p/3062781, 3106413, 3094683; 2026-08).
+_SCOPE_MESSAGE = "scope does not match"
+
+# RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string ), and a scheme
+# before the first of a challenge. The look-behind lets a match begin at the start of a word only,
+# so that a long word is read once.
+_PARAMETER = re.compile(
+    r"""(?<![\w!#$%&'*+.^`|~-])
+        (?:(?P<scheme>[\w!#$%&'*+.^`|~-]++)[ \t]++)?
+        (?P<name>[\w!#$%&'*+.^`|~-]++)[ \t]*+=[ \t]*+
+        (?:"(?P<quoted>(?:[^"\\]|\\.)*+)"|(?P<token>[\w!#$%&'*+.^`|~-]++))""",
+    re.VERBOSE | re.ASCII,
+)
+
+
+def read_challenge(status: int, headers: Mapping[str, str], body: bytes) -> Challenge:
+    """Return why an API refused the bearer.
+
+    Args:
+        status: The HTTP status; anything but 401 is `Challenge.OTHER`, unless it names a scope.
+        headers: Names in lower case, or a mapping that does not mind.
+        body: The body of a 401, or nothing.
+    """
+    parameters = _bearer_parameters(headers)
+    # RFC 6750 section 3.1: with status 403 by the book.
+    if parameters.get("error") == "insufficient_scope" or _names_scope(body):
+        return Challenge.SCOPE_MISMATCH
+    category = headers.get("x-failure-category", "").strip().upper()
+    by_status = Challenge.EXPIRED if status == 401 else Challenge.OTHER
+    return _FAILURE_CATEGORIES.get(category, by_status)
+
+
+def required_scopes(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the scopes the API says it needs, each once; none where it names none.
+
+    Source: the ``scope`` of a ``WWW-Authenticate: Bearer`` challenge, RFC 6750 section 3.
+
+    Args:
+        headers: Names in lower case, or a mapping that does not mind.
+    """
+    return tuple(dict.fromkeys(_bearer_parameters(headers).get("scope", "").split()))
+
+
+def _names_scope(body: bytes) -> bool:
+    message = read_object(body).get("message")
+    return isinstance(message, str) and _SCOPE_MESSAGE in message.lower()
+
+
+def _bearer_parameters(headers: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    scheme = ""
+    for match in _PARAMETER.finditer(headers.get("www-authenticate", "")):
+        scheme = (match["scheme"] or scheme).lower()
+        if scheme == "bearer":
+            value = match["token"] or re.sub(r"\\(.)", r"\1", match["quoted"] or "")
+            # The first one counts: RFC 6750 section 3, "MUST NOT appear more than once".
+            found.setdefault(match["name"].lower(), value)
+    return found

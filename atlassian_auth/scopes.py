@@ -1,0 +1,144 @@
+"""What a token may do: reading scopes, presets for jobs, and what Data Center's levels include.
+
+Scopes are kept in the order they were given; their order means nothing to Atlassian.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import cast
+
+from atlassian_auth.exceptions import ConfigurationError
+
+__all__ = [
+    "CONFLUENCE_AUDIT",
+    "DATA_CENTER_ADMIN",
+    "DATA_CENTER_READ",
+    "DATA_CENTER_SCOPES",
+    "JIRA_AUDIT",
+    "JIRA_AUDIT_CLASSIC",
+    "JIRA_AUDIT_GRANULAR",
+    "OFFLINE_ACCESS",
+    "missing_scopes",
+    "parse_scopes",
+]
+
+# RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). The comma, which it allows, is
+# in no scope of Atlassian's and always means a list that was separated by commas.
+_SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+")
+
+# developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens: asks for a refresh token. It
+# is in no table of scopes and cannot be added to an app; it goes into the authorize URL only.
+OFFLINE_ACCESS = "offline_access"
+
+# Enough for GET /rest/api/3/auditing/record in every setup seen. The reference asks for the classic
+# scope or for the granular ones (JIRA_AUDIT_CLASSIC, JIRA_AUDIT_GRANULAR); the shipping collector
+# of demisto/content asks for both kinds and says that both are needed (2026-08).
+JIRA_AUDIT = (
+    "manage:jira-configuration",
+    "read:audit-log:jira",
+    "read:jira-user",
+    OFFLINE_ACCESS,
+)
+
+# Enough for GET /rest/api/3/auditing/record by
+# developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/ (2026-08), "classic".
+JIRA_AUDIT_CLASSIC = ("manage:jira-configuration", OFFLINE_ACCESS)
+
+# The same page, "granular": both are needed. read:user:jira is not the classic read:jira-user.
+JIRA_AUDIT_GRANULAR = ("read:audit-log:jira", "read:user:jira", OFFLINE_ACCESS)
+
+# Enough for GET /wiki/rest/api/audit: the only scope its OpenAPI document names (2026-08).
+CONFLUENCE_AUDIT = ("read:audit-log:confluence", OFFLINE_ACCESS)
+
+# confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html:
+# READ sees what the person sees; ADMIN includes it, and the audit log wants ADMIN.
+DATA_CENTER_READ = ("READ",)
+DATA_CENTER_ADMIN = ("ADMIN",)
+
+# The page above: "each includes the former".
+_LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
+
+# The four levels, on Jira and Confluence.
+# READ_ALL, MANAGE_SUBSCRIPTIONS: Jira 10.3, adminjiraserver103/...-1489807049.html.
+# PROJECT_ADMIN: confluence.atlassian.com/enterprise/...-1627556033.html.
+# The others are Bitbucket's; its page 1115666709 names what they allow, these identifiers are
+# unconfirmed (2026-11-20).
+DATA_CENTER_SCOPES = frozenset(
+    {
+        *_LEVELS,
+        "ACCOUNT_WRITE",
+        "ADMIN_WRITE",
+        "MANAGE_SUBSCRIPTIONS",
+        "PROJECT_ADMIN",
+        "PUBLIC_REPOS",
+        "READ_ALL",
+        "REPO_ADMIN",
+        "REPO_READ",
+        "REPO_WRITE",
+    }
+)
+
+
+def parse_scopes(value: str | Iterable[str], *, argument: str = "scopes") -> tuple[str, ...]:
+    """Return the scopes in the order given, each once.
+
+    Source: RFC 6749 section 3.3.
+
+    Args:
+        value: Scopes separated by spaces, or several such texts.
+        argument: The name of the caller's argument, for the error.
+
+    Raises:
+        ConfigurationError: if there is none, or one contains a comma, a quote, a backslash, a
+            control character or a character that is not ASCII.
+    """
+    texts = _texts(value)
+    if texts is None:
+        message = f"{argument} must be text, or a list of texts, such as ['read:jira-work']"
+        raise ConfigurationError(message, argument=argument)
+    scopes = _words(texts)
+    if not scopes:
+        message = f"{argument} must name at least one scope, such as 'read:jira-work' or 'READ'"
+        raise ConfigurationError(message, argument=argument)
+    for scope in scopes:
+        _check(scope, argument)
+    return scopes
+
+
+def _texts(value: object) -> list[str] | None:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        return None
+    texts = list(cast("Iterable[object]", value))
+    return cast("list[str]", texts) if all(isinstance(text, str) for text in texts) else None
+
+
+def _words(texts: Iterable[str]) -> tuple[str, ...]:
+    words = (word for text in texts for word in text.split(" ") if word)
+    return tuple(dict.fromkeys(words))
+
+
+def _check(scope: str, argument: str) -> None:
+    if _SCOPE.fullmatch(scope):
+        return
+    message = (
+        f"{argument} contains {scope!a}, which is not a scope: separate scopes by single spaces, "
+        "without commas, quotes, backslashes or line breaks"
+    )
+    raise ConfigurationError(message, argument=argument)
+
+
+def missing_scopes(granted: Iterable[str], required: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the required scopes that the granted ones do not cover, in the order required.
+
+    Data Center's levels include each other: ``ADMIN`` covers ``WRITE``, which covers ``READ``.
+    """
+    texts = [required] if isinstance(required, str) else required
+    covered = set(granted)
+    for rank, level in enumerate(_LEVELS):
+        if level in covered:
+            covered.update(_LEVELS[:rank])
+    return tuple(scope for scope in _words(texts) if scope not in covered)

@@ -1,0 +1,53 @@
+"""What all tests share, those in the documentation included: its Python blocks are run as tests."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from contextlib import ExitStack, chdir
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from sybil import Sybil
+from sybil.evaluators.python import pad
+from sybil.parsers.myst import CodeBlockParser, SkipParser
+
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.testing import FakeAtlassian, mock_router
+
+if TYPE_CHECKING:
+    from sybil import Example
+
+pytest_plugins = ["atlassian_auth.testing.plugin"]
+
+
+def open_page(names: dict[str, Any]) -> None:
+    """Give a page a folder of its own, and an emulated Atlassian that knows the app it speaks of."""
+    names["page"] = page = ExitStack()
+    page.enter_context(chdir(page.enter_context(TemporaryDirectory())))
+    names["atlassian"] = atlassian = FakeAtlassian(SYSTEM_CLOCK)
+    names["app"] = atlassian.register_cloud_app("your-client-id", client_secret="your-secret")
+    names["cloud_id"] = atlassian.cloud_id
+    page.enter_context(mock_router(atlassian))
+
+
+def close_page(names: dict[str, Any]) -> None:
+    """Take them away again."""
+    names["page"].close()
+
+
+def run(example: Example) -> None:
+    """Run one block; ``await`` works at its top level, as in ``python -m asyncio``."""
+    source = pad(example.parsed, example.line + example.parsed.line_offset)
+    code = compile(source, example.path, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    if inspect.iscoroutine(rest := eval(code, example.namespace)):
+        anyio.run(lambda: rest)
+
+
+pytest_collect_file = Sybil(
+    parsers=[CodeBlockParser("python", run), SkipParser()],
+    patterns=["README.md", "docs/*.md"],
+    setup=open_page,
+    teardown=close_page,
+).pytest()

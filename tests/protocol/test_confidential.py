@@ -1,0 +1,35 @@
+"""Secrets are compared in constant time, whatever text they are."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth.protocol.confidential import same_secret
+
+TEXTS = st.none() | st.text(st.characters(codec=None), max_size=5)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("a", "", False),
+        ("", "", True),
+        ("", None, False),
+        (None, "a", False),
+        (None, None, True),
+        ("\udc00", "\udc00", True),
+    ],
+)
+def test_secrets_are_compared_by_value(one, other, same):
+    """Equal texts are the same secret, and nothing is the same as nothing."""
+    assert same_secret(one, other) is same
+
+
+@given(TEXTS, TEXTS)
+def test_comparison_agrees_with_equality(one, other):
+    """Any two texts are the same secret exactly if they are equal; it never raises."""
+    assert same_secret(one, other) is (one == other)

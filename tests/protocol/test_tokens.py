@@ -1,0 +1,202 @@
+"""A token keeps its secrets, and its expiry is safe arithmetic."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from dataclasses import FrozenInstanceError, replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.protocol.tokens import Token, buffer_for, is_visible_ascii, lifetime_of
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+def make(**changes):
+    values = {
+        "access_token": "access-secret",
+        "obtained_at": NOW,
+        "expires_at": NOW + HOUR,
+        "refresh_token": "refresh-secret",
+        "scopes": ("read:me",),
+    }
+    return Token(**(values | changes))
+
+
+def test_repr_holds_no_secret():
+    """What is logged tells expiry and scopes only."""
+    shown = f"{make()!r} {make()}"
+
+    assert "secret" not in shown
+    assert "read:me" in shown
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_is_refused(protocol):
+    """Secrets do not end up in a queue or a cache by accident."""
+    with pytest.raises(TypeError, match="Token holds secrets") as caught:
+        pickle.dumps(make(), protocol)
+
+    assert "access-secret" not in str(caught.value)
+
+
+def test_a_copy_is_the_token_itself():
+    """Copying makes no second place where the secret lies."""
+    token = make()
+
+    assert copy.copy(token) is token
+    assert copy.deepcopy([token])[0] is token
+
+
+def test_tokens_are_frozen():
+    """Nobody changes a token that others hold."""
+    with pytest.raises(FrozenInstanceError):
+        make().access_token = "other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "equal"),
+    [
+        pytest.param({}, True, id="same"),
+        pytest.param({"access_token": "other"}, False, id="access-token"),
+        pytest.param({"refresh_token": "other"}, False, id="refresh-token"),
+        pytest.param({"refresh_token": "\udc00\u00e9"}, False, id="odd-refresh-token"),
+        pytest.param({"refresh_token": None}, False, id="no-refresh-token"),
+        pytest.param({"expires_at": NOW}, False, id="expiry"),
+        pytest.param({"obtained_at": NOW - HOUR}, False, id="obtained"),
+        pytest.param({"scopes": ()}, False, id="scopes"),
+    ],
+)
+def test_equality_is_by_value(changes, equal):
+    """Two tokens are equal if all their fields are, and equal ones have equal hashes."""
+    other = make(**changes)
+
+    assert (make() == other) is equal
+    assert (hash(make()) == hash(other)) or not equal
+    assert make(refresh_token=None) == make(refresh_token=None)
+    assert make() != "access-secret"
+
+
+@pytest.mark.parametrize("access_token", ["", "a b", "a\nb", "t\u00f6ken", None, 7])
+def test_an_access_token_fits_in_a_header(access_token):
+    """A token that would break the Authorization header does not come to be."""
+    with pytest.raises(ConfigurationError, match="visible ASCII") as caught:
+        make(access_token=access_token)
+
+    assert caught.value.argument == "access_token"
+
+
+@pytest.mark.parametrize("argument", ["obtained_at", "expires_at"])
+def test_times_are_aware(argument):
+    """A naive time could mean any hour."""
+    with pytest.raises(ConfigurationError, match="must be aware") as caught:
+        make(**{argument: NOW.replace(tzinfo=None)})
+
+    assert caught.value.argument == argument
+
+
+def test_lifetime_counts_from_before_the_request():
+    """The lifetime is the time between the request and the end."""
+    assert make().lifetime == HOUR
+
+
+@pytest.mark.parametrize(
+    ("now", "expired"),
+    [
+        pytest.param(NOW + HOUR - timedelta(seconds=10, microseconds=1), False, id="just-before"),
+        pytest.param(NOW + HOUR - timedelta(seconds=10), True, id="exactly"),
+        pytest.param(NOW + HOUR - timedelta(seconds=9.999999), True, id="just-after"),
+    ],
+)
+def test_expiry_includes_the_moment(now, expired):
+    """A token ends within a margin at ``now + margin`` or before."""
+    elsewhere = now.astimezone(timezone(timedelta(hours=5)))
+
+    assert make().expires_within(timedelta(seconds=10), now) is expired
+    assert make().expires_within(timedelta(seconds=10), elsewhere) is expired
+
+
+def test_missing_scopes_are_those_not_granted():
+    """A token tells what a call would lack."""
+    token = make(scopes=("ADMIN", "read:me"))
+
+    assert token.missing_scopes("READ read:me read:jira-work") == ("read:jira-work",)
+
+
+def test_replacing_a_field_keeps_the_others():
+    """``dataclasses.replace`` works, and checks again."""
+    assert replace(make(), scopes=()) == make(scopes=())
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "seconds"),
+    [
+        pytest.param(3600, 3600, id="integer"),
+        pytest.param(3600.0, 3600, id="float"),
+        pytest.param("3600", 3600, id="text"),
+        pytest.param(" 3600 ", 3600, id="text-with-spaces"),
+        pytest.param("1e3", 1000, id="text-with-exponent"),
+        pytest.param(0.5, 0.5, id="half-a-second"),
+        pytest.param(1, 1, id="one"),
+        pytest.param(YEAR_SECONDS - 1, YEAR_SECONDS - 1, id="just-below-the-cap"),
+        pytest.param(YEAR_SECONDS, YEAR_SECONDS, id="at-the-cap"),
+        pytest.param(YEAR_SECONDS + 1, YEAR_SECONDS, id="above-the-cap"),
+        pytest.param(1e300, YEAR_SECONDS, id="huge"),
+        pytest.param(None, 900, id="missing"),
+        pytest.param(0, 900, id="zero"),
+        pytest.param(-1, 900, id="negative"),
+        pytest.param("-5", 900, id="negative-text"),
+        pytest.param("", 900, id="empty"),
+        pytest.param("soon", 900, id="word"),
+        pytest.param("3600s", 900, id="unit"),
+        pytest.param(True, 900, id="bool"),
+        pytest.param(math.nan, 900, id="nan"),
+        pytest.param("nan", 900, id="nan-text"),
+        pytest.param(math.inf, 900, id="infinite"),
+        pytest.param("inf", 900, id="infinite-text"),
+        pytest.param(10**400, 900, id="no-float"),
+        pytest.param([3600], 900, id="list"),
+        pytest.param({}, 900, id="object"),
+    ],
+)
+def test_lifetime_of_odd_numbers(expires_in, seconds):
+    """A finite number above zero counts, up to a year; anything else is the default."""
+    assert lifetime_of(expires_in, 900) == seconds
+
+
+@given(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.lists(st.integers())
+    | st.integers().map(str)
+)
+def test_lifetime_is_always_usable(expires_in):
+    """Whatever the answer says, the lifetime is above zero and at most a year."""
+    assert 0 < lifetime_of(expires_in, 3600) <= YEAR_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "buffer"),
+    [(3600, 10), (40.1, 10), (40, 10), (39.6, 9.9), (4, 1), (0, 0)],
+)
+def test_buffer_is_at_most_a_quarter(lifetime, buffer):
+    """A short-lived token is not renewed forever."""
+    assert buffer_for(lifetime, 10) == buffer
+
+
+@given(st.text())
+def test_visible_ascii_is_what_a_header_may_hold(text):
+    """Letters, digits and signs from ``!`` to ``~``, at least one of them."""
+    assert is_visible_ascii(text) is (text != "" and all("!" <= char <= "~" for char in text))

@@ -1,0 +1,132 @@
+"""Scopes are read as RFC 6749 writes them, and Data Center's levels include each other."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth import scopes
+from atlassian_auth.exceptions import ConfigurationError
+
+SCOPES = st.text(st.sampled_from("abcXYZ019:._-/"), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        pytest.param("READ", ("READ",), id="one"),
+        pytest.param("b a", ("b", "a"), id="order-kept"),
+        pytest.param(["b", "a"], ("b", "a"), id="list"),
+        pytest.param(("a b", "c"), ("a", "b", "c"), id="list-of-texts"),
+        pytest.param("  a   b ", ("a", "b"), id="spaces"),
+        pytest.param("a b a", ("a", "b"), id="duplicates"),
+        pytest.param(["a", "", "b"], ("a", "b"), id="empty-entry"),
+        pytest.param(iter(["a", "b"]), ("a", "b"), id="iterator"),
+        pytest.param("!#[]~", ("!#[]~",), id="all-that-is-allowed"),
+    ],
+)
+def test_scopes_are_split_once(value, parsed):
+    """Spaces separate, the order stays, duplicates go."""
+    assert scopes.parse_scopes(value) == parsed
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        pytest.param("", "at least one", id="empty"),
+        pytest.param("  ", "at least one", id="blank"),
+        pytest.param([], "at least one", id="empty-list"),
+        pytest.param([""], "at least one", id="list-of-nothing"),
+        pytest.param(None, "must be text", id="none"),
+        pytest.param(7, "must be text", id="number"),
+        pytest.param(["a", None], "must be text", id="list-with-none"),
+        pytest.param(b"READ", "must be text", id="bytes"),
+        pytest.param("a,b", "without commas", id="comma"),
+        pytest.param("a\nb", "line breaks", id="line-break"),
+        pytest.param("a\tb", "line breaks", id="tab"),
+        pytest.param('"a"', "quotes", id="quote"),
+        pytest.param("a\\b", "backslashes", id="backslash"),
+        pytest.param("a\u00a0b", "not a scope", id="no-break-space"),
+        pytest.param("a\x7f", "not a scope", id="delete"),
+    ],
+)
+def test_malformed_scopes_are_refused(value, expected):
+    """The error says what is expected and names the caller's argument."""
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        scopes.parse_scopes(value, argument="required")
+
+    assert caught.value.argument == "required"
+
+
+@given(st.lists(SCOPES, min_size=1))
+def test_parsing_is_idempotent(values):
+    """Parsing what was parsed, as a list or as text, changes nothing."""
+    parsed = scopes.parse_scopes(values)
+
+    assert scopes.parse_scopes(parsed) == parsed
+    assert scopes.parse_scopes(" ".join(parsed)) == parsed
+    assert set(parsed) == set(values)
+
+
+@pytest.mark.parametrize(
+    ("granted", "required", "missing"),
+    [
+        pytest.param(("a", "b"), ("b",), (), id="granted"),
+        pytest.param(("a",), ("c", "a", "b"), ("c", "b"), id="order-of-required"),
+        pytest.param((), "b a b", ("b", "a"), id="text"),
+        pytest.param(("a",), (), (), id="nothing-required"),
+        pytest.param(("a",), "", (), id="empty-text"),
+        pytest.param(("ADMIN",), ("READ", "WRITE", "ADMIN"), (), id="admin-covers"),
+        pytest.param(("ADMIN",), ("SYSTEM_ADMIN",), ("SYSTEM_ADMIN",), id="not-upward"),
+        pytest.param(("SYSTEM_ADMIN",), ("ADMIN",), (), id="system-admin-covers"),
+        pytest.param(("WRITE",), ("ADMIN", "READ"), ("ADMIN",), id="write"),
+        pytest.param(("READ",), ("WRITE",), ("WRITE",), id="read-is-least"),
+        pytest.param(("admin",), ("READ",), ("READ",), id="case-matters"),
+        pytest.param(("ADMIN",), ("REPO_READ",), ("REPO_READ",), id="no-level"),
+        pytest.param(iter(["WRITE"]), ["READ"], (), id="iterator"),
+    ],
+)
+def test_missing_scopes(granted, required, missing):
+    """What is required, not granted, and not covered by a higher level."""
+    assert scopes.missing_scopes(granted, required) == missing
+
+
+@given(st.lists(SCOPES), st.lists(SCOPES))
+def test_missing_scopes_are_a_part_of_the_required(granted, required):
+    """Nothing that was granted is missing, and nothing is missing once it is granted."""
+    missing = scopes.missing_scopes(granted, required)
+
+    assert set(missing) == set(required) - set(granted)
+    assert scopes.missing_scopes([*granted, *missing], required) == ()
+
+
+def test_presets_are_scopes():
+    """Every preset is parsed already; those of Cloud ask for a refresh token."""
+    cloud = [
+        scopes.JIRA_AUDIT,
+        scopes.JIRA_AUDIT_CLASSIC,
+        scopes.JIRA_AUDIT_GRANULAR,
+        scopes.CONFLUENCE_AUDIT,
+    ]
+    data_center = [scopes.DATA_CENTER_READ, scopes.DATA_CENTER_ADMIN]
+
+    assert all(scopes.parse_scopes(preset) == preset for preset in cloud + data_center)
+    assert all(scopes.OFFLINE_ACCESS in preset for preset in cloud)
+    assert all(scopes.DATA_CENTER_SCOPES.issuperset(preset) for preset in data_center)
+
+
+def test_jira_audit_works_for_both_kinds_of_scopes():
+    """The audit log's classic scope, its granular scope, and user names."""
+    assert set(scopes.JIRA_AUDIT) == {
+        "manage:jira-configuration",
+        "read:audit-log:jira",
+        "read:jira-user",
+        "offline_access",
+    }
+    assert set(scopes.JIRA_AUDIT_CLASSIC) < set(scopes.JIRA_AUDIT)
+    assert set(scopes.JIRA_AUDIT_GRANULAR) == {
+        "read:audit-log:jira",
+        "read:user:jira",
+        "offline_access",
+    }
