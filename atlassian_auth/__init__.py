@@ -1,0 +1,60 @@
+"""The way Python services authenticate to Atlassian: async OAuth 2.0 behind ``httpx``'s ``auth=``.
+
+``AtlassianAuth`` keeps a fresh bearer on each request to Jira and Confluence, Cloud and Data Center, and
+never loses the refresh token that Atlassian rotates on every use. `TokenManager` serves many credentials,
+and those who do not use httpx. Begin with one of the three grants.
+"""
+
+from __future__ import annotations
+
+from atlassian_auth import scopes
+from atlassian_auth.auth import AtlassianAuth
+from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+    OriginNotAllowed,
+    ScopeMismatch,
+    StoreError,
+    TokenRejected,
+    TokenResponseError,
+    TransientError,
+    VersionConflict,
+)
+from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenterGrant, Grant
+from atlassian_auth.manager import TokenManager
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.records import TokenStatus
+from atlassian_auth.refresher import InlineRefresher, ThreadRefresher
+from atlassian_auth.settings import Settings
+from atlassian_auth.static import StaticToken
+from atlassian_auth.status import CredentialStatus
+
+__all__ = [
+    "AtlassianAuth",
+    "AtlassianAuthError",
+    "AuthorizationRequired",
+    "ClientCredentialsGrant",
+    "CloudGrant",
+    "ConfigurationError",
+    "CredentialStatus",
+    "DataCenterGrant",
+    "Endpoints",
+    "Grant",
+    "InlineRefresher",
+    "OriginNotAllowed",
+    "ScopeMismatch",
+    "Settings",
+    "StaticToken",
+    "StoreError",
+    "ThreadRefresher",
+    "Token",
+    "TokenManager",
+    "TokenRejected",
+    "TokenResponseError",
+    "TokenStatus",
+    "TransientError",
+    "VersionConflict",
+    "scopes",
+]

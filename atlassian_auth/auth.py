@@ -1,0 +1,252 @@
+"""The ``httpx.Auth``: asks for a token, sets one header, and knows what a 401 means.
+
+Two rules of this file: nothing is held across a ``yield`` (httpx may close the generator there, from
+another task), and token requests are never yielded (they would run in the user's client).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+
+import httpx
+
+from atlassian_auth.endpoints import check_secure, origin_of
+from atlassian_auth.events import Event
+from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, ScopeMismatch
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
+from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
+from atlassian_auth.protocol.confidential import Confidential
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.refresher import SHARED_REFRESHER
+from atlassian_auth.settings import Settings
+from atlassian_auth.status import CredentialStatus
+from atlassian_auth.stores.base import Store
+
+__all__ = ["AtlassianAuth"]
+
+# An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
+# paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
+_UNAUTHORIZED = 401
+_PERHAPS_EXPIRED = frozenset({403, 404})
+_SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
+
+
+class AtlassianAuth(httpx.Auth, Confidential):
+    """Sends each request with a fresh bearer, to Atlassian's origins only. For async and sync clients.
+
+    Hand it to any number of ``httpx.AsyncClient`` and ``httpx.Client``: they share one token.
+
+    Args:
+        source: A grant, to begin with; or a `TokenManager` to share with others, or any `TokenSource` such
+            as `StaticToken`.
+        store: Where the credential is kept; required for grants whose refresh tokens rotate.
+        key: The credential's name in the store.
+        allowed_origins: Where the bearer may go besides the API of the grant, such as
+            ``["https://proxy.example.com"]``.
+        settings: As for `TokenManager`, like all that follow.
+        clock: What time it is.
+        on_event: Called with each event.
+        sender: Carries token requests.
+        transport: An httpx transport for token requests.
+        verify: TLS verification for token requests.
+        proxy: A proxy for token requests.
+        refresher: Where renewals run.
+
+    Raises:
+        ConfigurationError: if an argument is wrong, or the store is missing.
+    """
+
+    def __init__(
+        self,
+        source: Grant | TokenManager | TokenSource,
+        *,
+        store: Store | None = None,
+        key: str = DEFAULT_KEY,
+        allowed_origins: Iterable[str] = (),
+        settings: Settings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        on_event: Callable[[Event], None] | None = None,
+        sender: Sender | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        verify: ssl.SSLContext | bool = True,
+        proxy: str | None = None,
+        refresher: Refresher = SHARED_REFRESHER,
+    ) -> None:
+        if isinstance(source, Grant):
+            source = TokenManager(
+                source,
+                store=store,
+                settings=settings,
+                clock=clock,
+                on_event=on_event,
+                sender=sender,
+                transport=transport,
+                verify=verify,
+                proxy=proxy,
+                refresher=refresher,
+            )
+        self._source = source.source(key) if isinstance(source, TokenManager) else source
+        self._current = self._source.current
+        self._origins = self._source.origins | {
+            origin_of(check_secure(origin, argument="allowed_origins"))
+            for origin in allowed_origins
+        }
+        self._targets = frozenset(_target(httpx.URL(origin)) for origin in self._origins)
+
+    def __repr__(self) -> str:
+        return f"AtlassianAuth({self._source!r}, origins={sorted(self._origins)})"
+
+    # -- for those who do not use httpx -----------------------------------------------------------
+
+    @property
+    def manager(self) -> TokenManager:
+        """The manager behind it.
+
+        Raises:
+            ConfigurationError: if there is none, as behind a `StaticToken`.
+        """
+        return self._keyed().manager
+
+    @property
+    def key(self) -> str:
+        """The credential's name."""
+        return self._keyed().key
+
+    async def token(self) -> Token:
+        """Return a fresh token; see `TokenManager.token`."""
+        return await self._source.token()
+
+    async def refresh(self) -> Token:
+        """Return another token than the present one; see `TokenManager.refresh`."""
+        return await self.manager.refresh(self.key)
+
+    async def status(self) -> CredentialStatus | None:
+        """Return how the credential is doing; see `TokenManager.status`."""
+        return await self.manager.status(self.key)
+
+    async def aclose(self) -> None:
+        """Finish what is under way and close store and connections; see `TokenManager.aclose`."""
+        if isinstance(self._source, KeySource):
+            await self._source.manager.aclose()
+
+    # -- for httpx --------------------------------------------------------------------------------
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send ``request`` with a fresh bearer, and once more if the bearer turns out to have ended.
+
+        Raises:
+            OriginNotAllowed: before anything is sent, if the request goes elsewhere.
+            ScopeMismatch: if the API says that the token lacks a scope.
+            AtlassianAuthError: as `TokenManager.token` does.
+        """
+        self._check_target(request)
+        token = self._current() or await self._source.token()
+        response = yield _signed(request, token)
+        if not self._may_have_ended(response, token):
+            return
+        if _explains_itself(response):
+            await response.aread()
+            _check_scopes(response, token)
+        renewed = await self._source.token(rejected=token)
+        if renewed == token or not _is_replayable(request):
+            return
+        response = yield _signed(request, renewed)
+        self._judge(response, renewed)
+
+    def sync_auth_flow(
+        self, request: httpx.Request
+    ) -> Generator[httpx.Request, httpx.Response, None]:
+        """Do the same as `async_auth_flow` in a sync client; only a renewal blocks the thread.
+
+        Raises:
+            AtlassianAuthError: as `async_auth_flow` does.
+        """
+        self._check_target(request)
+        token = self._current() or self._source.token_sync()
+        response = yield _signed(request, token)
+        if not self._may_have_ended(response, token):
+            return
+        if _explains_itself(response):
+            response.read()
+            _check_scopes(response, token)
+        renewed = self._source.token_sync(rejected=token)
+        if renewed == token or not _is_replayable(request):
+            return
+        response = yield _signed(request, renewed)
+        self._judge(response, renewed)
+
+    def _check_target(self, request: httpx.Request) -> None:
+        if _target(request.url) in self._targets:
+            return
+        allowed = tuple(sorted(self._origins))
+        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        message = (
+            f"The bearer was about to go to {origin}, but it belongs to {', '.join(allowed)}. Nothing was "
+            "sent. Use another client for other hosts, or name the origin in allowed_origins=."
+        )
+        raise OriginNotAllowed(message, origin=origin, allowed=allowed)
+
+    def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
+        status = response.status_code
+        if status not in _SUSPICIOUS:
+            return False
+        if status in _PERHAPS_EXPIRED and not self._source.expired(token):
+            return False
+        # After a redirect to another origin the answer says nothing about our bearer.
+        sent: str | None = response.request.headers.get("Authorization")
+        return sent == _header(token)
+
+    def _judge(self, response: httpx.Response, renewed: Token) -> None:
+        if response.status_code == _UNAUTHORIZED:
+            self._source.refused(renewed)
+
+    def _keyed(self) -> KeySource:
+        if isinstance(self._source, KeySource):
+            return self._source
+        message = f"{self._source!r} has no manager: it is never renewed."
+        raise ConfigurationError(message, argument="source")
+
+
+def _target(url: httpx.URL) -> tuple[str, bytes, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
+def _header(token: Token) -> str:
+    return f"Bearer {token.access_token}"
+
+
+def _signed(request: httpx.Request, token: Token) -> httpx.Request:
+    # Set, not added: exactly one header leaves, whatever placeholder was there. "Bearer" is spelled like
+    # this because Data Center compares it case-sensitively.
+    request.headers["Authorization"] = _header(token)
+    return request
+
+
+def _is_replayable(request: httpx.Request) -> bool:
+    # Bytes can be sent again. Iterators are spent, files stand at their end, and httpx would send
+    # nothing, or raise, instead of the same body.
+    return isinstance(request.stream, httpx.ByteStream)
+
+
+def _explains_itself(response: httpx.Response) -> bool:
+    # Reading a 401 is the price of telling a missing scope from expiry; other bodies are left alone.
+    return response.status_code == _UNAUTHORIZED
+
+
+def _check_scopes(response: httpx.Response, token: Token) -> None:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    challenge = read_challenge(response.status_code, headers, response.content)
+    if challenge is not Challenge.SCOPE_MISMATCH:
+        return
+    granted, missing = token.scopes, token.missing_scopes(required_scopes(headers))
+    message = (
+        f"The token lacks a scope this call needs{f': {chr(32).join(missing)}' if missing else ''}; it was "
+        f"granted: {' '.join(granted) or 'nothing known'}. Add the scope to the app's permissions and to "
+        "scopes=, then authorize again; renewing would not help."
+    )
+    raise ScopeMismatch(message, granted=granted, missing=missing)

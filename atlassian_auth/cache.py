@@ -1,0 +1,109 @@
+"""The tokens at hand, with the moments at which they stop being good enough. No I/O, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from atlassian_auth.ports import Clock, utc_at
+from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.tokens import Token, buffer_for
+from atlassian_auth.settings import Settings
+
+__all__ = ["Entry", "TokenCache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A token and the POSIX times that the fast path compares with the clock.
+
+    Args:
+        token: The token.
+        ahead_at: From here on a renewal is due, though nobody waits for it yet.
+        fresh_until: From here on the token is not used any more.
+    """
+
+    token: Token
+    ahead_at: float
+    fresh_until: float
+
+
+class TokenCache:
+    """The token of each key. Read from any thread; written in the refresher.
+
+    Args:
+        settings: The buffer and the backoff for tokens refused again.
+        clock: What time it is.
+        ahead_seconds: How long before expiry a renewal is due; at most a quarter of the lifetime.
+        jitter: Returns a number from 0 up to 1; it spreads the renewals of many processes.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        ahead_seconds: float,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._time = clock.time
+        self._ahead_seconds = ahead_seconds
+        self._jitter = jitter
+        self._entries: dict[str, Entry] = {}
+        self._refused: dict[str, tuple[Token, float]] = {}
+        self.get = self._entries.get  # bound once: the fast path calls this for every request
+
+    def keys(self) -> list[str]:
+        """Return the keys with a token, sorted."""
+        return sorted(self._entries)
+
+    def publish(self, key: str, token: Token) -> None:
+        """Take this token as the key's. To be called under the store's lock, so that the last one counts."""
+        self._entries[key] = self._entry(token)
+
+    def drop(self, key: str) -> None:
+        """Forget the key's token."""
+        self._entries.pop(key, None)
+        self._refused.pop(key, None)
+
+    def postpone(self, key: str, until: float) -> None:
+        """Let no renewal become due before ``until``; the buffer stays what it is."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            ahead_at = min(until, entry.fresh_until)
+            self._entries[key] = Entry(entry.token, ahead_at, entry.fresh_until)
+
+    def accepted(self, key: str, demand: Demand) -> Token | None:
+        """Return the key's token if it meets the demand."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        now = utc_at(self._time())
+        buffer_seconds = self._settings.buffer_seconds
+        ok = demand.accepts(entry.token, now, buffer_seconds=buffer_seconds)
+        return entry.token if ok else None
+
+    def still_valid(self, key: str) -> Token | None:
+        """Return the key's token if it has not expired, be it within the buffer."""
+        entry = self._entries.get(key)
+        if entry is None or self._time() >= entry.token.expires_at.timestamp():
+            return None
+        return entry.token
+
+    def refuse(self, key: str, token: Token) -> None:
+        """Remember for a while that this token was refused although it was brand-new."""
+        until = self._time() + self._settings.configuration_backoff_seconds
+        self._refused[key] = (token, until)
+
+    def is_refused(self, key: str, token: Token) -> bool:
+        """Return whether renewing this token would only yield another one that is refused."""
+        refused, until = self._refused.get(key, (None, 0.0))
+        return refused == token and self._time() < until
+
+    def _entry(self, token: Token) -> Entry:
+        lifetime = token.lifetime.total_seconds()
+        expires_at = token.expires_at.timestamp()
+        fresh_until = expires_at - buffer_for(lifetime, self._settings.buffer_seconds)
+        ahead = min(self._ahead_seconds, lifetime / 4) * (1 - self._jitter() / 5)
+        return Entry(token, min(expires_at - ahead, fresh_until), fresh_until)

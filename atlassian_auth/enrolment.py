@@ -1,0 +1,91 @@
+"""How a credential begins and ends: an authorization code, a pasted refresh token, forgetting it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from atlassian_auth.backoff import Backoff
+from atlassian_auth.cache import TokenCache
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.keeper import Keeper
+from atlassian_auth.ports import Clock, utc_now
+from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.records import TokenRecord
+from atlassian_auth.service import TokenService
+
+__all__ = ["Enrolment"]
+
+
+class Enrolment:
+    """Begins and ends credentials, each change under the store's lock. Used in the refresher only.
+
+    Args:
+        grant: What they belong to.
+        keeper: Where they are kept.
+        service: Redeems codes.
+        cache: Forgets the token that was there before.
+        backoff: Forgets its failures.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        keeper: Keeper,
+        service: TokenService,
+        cache: TokenCache,
+        backoff: Backoff,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._grant = grant
+        self._keeper = keeper
+        self._service = service
+        self._cache = cache
+        self._backoff = backoff
+        self._clock = clock
+
+    async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
+        """Exchange an authorization code and keep its token in place of whatever was there."""
+        async with self._keeper.lock(key):
+            stored = await self._keeper.load(key)
+            token = await self._service.redeem(code, code_verifier=code_verifier)
+            record = self._begun().model_copy(update={"token": token})
+            await self._keeper.replace(key, record, stored)
+            self._start_over(key)
+            self._cache.publish(key, token)
+        return record
+
+    async def paste(self, key: str, refresh_token: str) -> TokenRecord:
+        """Keep a refresh token obtained elsewhere, unless the credential began with the same one."""
+        digest = hashlib.sha256(refresh_token.encode()).hexdigest()
+        async with self._keeper.lock(key):
+            stored = await self._keeper.load(key)
+            if stored is not None and self._began_with(stored.value, digest):
+                # A service that adds its configured token at each start must not bring back one that
+                # has been rotated since.
+                return stored.value
+            record = self._begun().model_copy(
+                update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
+            )
+            await self._keeper.replace(key, record, stored)
+            self._start_over(key)
+        return record
+
+    async def forget(self, key: str) -> bool:
+        """Delete the credential and return whether there was one."""
+        async with self._keeper.lock(key):
+            existed = await self._keeper.delete(key)
+            self._start_over(key)
+        return existed
+
+    def _begun(self) -> TokenRecord:
+        return TokenRecord.begin(self._grant.configuration, utc_now(self._clock))
+
+    def _began_with(self, record: TokenRecord, digest: str) -> bool:
+        same_app = record.configuration == self._grant.configuration
+        return same_app and same_secret(record.pasted_sha256, digest)
+
+    def _start_over(self, key: str) -> None:
+        self._cache.drop(key)
+        self._backoff.clear(key)

@@ -1,0 +1,146 @@
+"""Flights: one renewal of one key at a time, shared by all who ask for it while it is in the air."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+
+from atlassian_auth.backoff import Backoff
+from atlassian_auth.cache import TokenCache
+from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
+from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.locks import StripedLock
+from atlassian_auth.outcome import Failed, Succeeded, outcome_of
+from atlassian_auth.ports import Clock, utc_at, utc_now
+from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.renewal import Flight, Renewer
+from atlassian_auth.settings import Settings
+
+__all__ = ["Flights"]
+
+# A call may find a flight in the air that was started for a smaller demand. It joins at most so many
+# before it takes what it gets: each is an exchange, so this never ends up in a loop.
+_ROUNDS = 3
+
+
+class Flights:
+    """Decides for each call: the token at hand, the flight in the air, or a new one.
+
+    Lives in one event loop, the refresher's.
+
+    Args:
+        renewer: Does the work of a flight.
+        cache: Where its outcome is published.
+        backoff: Where its failure is remembered.
+        settings: The number of stripes.
+        clock: What time it is.
+        tell: Hands events to the user, one after the other.
+    """
+
+    def __init__(
+        self,
+        renewer: Renewer,
+        cache: TokenCache,
+        backoff: Backoff,
+        *,
+        settings: Settings,
+        clock: Clock,
+        tell: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self._renewer = renewer
+        self._cache = cache
+        self._backoff = backoff
+        self._clock = clock
+        self._tell = tell
+        self._stripes = StripedLock(settings.stripes)
+        self._flying: dict[str, asyncio.Task[Succeeded[Token] | Failed]] = {}
+
+    async def token(self, key: str, demand: Demand) -> Token:
+        """Return a token that meets the demand.
+
+        Raises:
+            AtlassianAuthError: as `Renewer.renew` does, or did a moment ago.
+        """
+        rounds = itertools.count(1)
+        while True:
+            async with self._stripes.of(key):
+                token = self._at_hand(key, demand)
+                if token is not None:
+                    return token
+                mine = key not in self._flying
+                flight = self._take_off(key, demand) if mine else self._flying[key]
+            # The stripe is free again: other keys on it do not wait for this flight.
+            outcome = await _landed(flight)
+            if isinstance(outcome, Failed):
+                return self._make_do(key, demand, outcome.error)
+            if mine or next(rounds) == _ROUNDS:
+                return outcome.value
+
+    async def idle(self) -> None:
+        """Return when no flight is in the air."""
+        while self._flying:
+            await asyncio.wait(self._flying.values())
+
+    def _at_hand(self, key: str, demand: Demand) -> Token | None:
+        token = self._cache.accepted(key, demand)
+        error = self._backoff.active(key)
+        if token is not None or error is None:
+            return token
+        return self._make_do(key, demand, error)
+
+    def _take_off(self, key: str, demand: Demand) -> asyncio.Task[Succeeded[Token] | Failed]:
+        flight = asyncio.get_running_loop().create_task(self._fly(Flight(key, demand)))
+        self._flying[key] = flight
+        return flight
+
+    async def _fly(self, flight: Flight) -> Succeeded[Token] | Failed:
+        started = self._clock.time()
+        self._tell([RefreshStarted(key=flight.key, at=utc_now(self._clock))])
+        try:
+            outcome = await outcome_of(self._renewer.renew(flight))
+        finally:
+            del self._flying[flight.key]
+        if isinstance(outcome, Failed):
+            self._note_failure(flight, outcome.error, started)
+        else:
+            self._backoff.clear(flight.key)
+        # After the waiters, who are woken in the next turn of the loop.
+        asyncio.get_running_loop().call_later(0, self._tell, flight.events)
+        return outcome
+
+    def _note_failure(self, flight: Flight, error: AtlassianAuthError, started: float) -> None:
+        key, now = flight.key, utc_now(self._clock)
+        rest = self._backoff.note(key, error)
+        self._cache.postpone(key, rest.until)
+        resting = self._backoff.active(key) is not None
+        flight.events.append(
+            RefreshFailed(
+                key=key,
+                at=now,
+                duration_seconds=self._clock.time() - started,
+                code=error.code,
+                reason=str(error),
+                retry_at=utc_at(rest.until) if resting else None,
+            )
+        )
+        token = self._cache.still_valid(key)
+        if token is not None:
+            flight.events.append(
+                Degraded(key=key, at=now, reason=str(error), expires_at=token.expires_at)
+            )
+
+    def _make_do(self, key: str, demand: Demand, error: AtlassianAuthError) -> Token:
+        """Trouble with renewing is nobody's trouble while the token at hand is valid."""
+        token = self._cache.still_valid(key)
+        if token is None or demand.forced or demand.rejects(token):
+            raise error
+        return token
+
+
+async def _landed(
+    flight: asyncio.Task[Succeeded[Token] | Failed],
+) -> Succeeded[Token] | Failed:
+    await asyncio.wait([flight])  # unlike "await flight" this never cancels it
+    return flight.result()

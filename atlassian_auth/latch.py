@@ -1,0 +1,74 @@
+"""A value that is set once and may be waited for in any event loop and any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+__all__ = ["Latch"]
+
+T = TypeVar("T")
+
+
+class Latch(Generic[T]):
+    """Set once by anyone, awaited by many.
+
+    Waiting tasks share one wake-up per event loop, so ten thousand of them cost about what one does.
+    A cancelled waiter leaves the others, and whoever sets the value, undisturbed.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._done = threading.Event()
+        self._events: dict[object, tuple[Callable[..., object], anyio.Event]] = {}
+        self._value: T
+
+    def set(self, value: T) -> None:
+        """Hand the value to all who wait and to all who come later."""
+        with self._guard:
+            self._value = value
+            self._done.set()
+            events, self._events = self._events, {}
+        for call_soon, event in events.values():
+            _wake(call_soon, event)
+
+    async def wait(self) -> T:
+        """Return the value as soon as it is set, on asyncio or trio."""
+        event = self._subscribe()
+        if event is not None:
+            await event.wait()
+        return self._value
+
+    def wait_sync(self) -> T:
+        """Return the value as soon as it is set, blocking this thread."""
+        self._done.wait()
+        return self._value
+
+    def _subscribe(self) -> anyio.Event | None:
+        with self._guard:
+            if self._done.is_set():
+                return None
+            loop, call_soon = _current_loop()
+            return self._events.setdefault(loop, (call_soon, anyio.Event()))[1]
+
+
+def _current_loop() -> tuple[object, Callable[..., object]]:
+    trio: Any = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        token = trio.lowlevel.current_trio_token()
+        return token, token.run_sync_soon
+    loop = asyncio.get_running_loop()
+    return loop, loop.call_soon_threadsafe
+
+
+def _wake(call_soon: Callable[..., object], event: anyio.Event) -> None:
+    try:
+        call_soon(event.set)
+    except RuntimeError:
+        # The loop has closed (asyncio) or ended (trio.RunFinishedError): nobody waits there any more.
+        return

@@ -1,0 +1,554 @@
+"""Hands out fresh tokens for keys: a cache in front, one renewal at a time behind.
+
+The fast path looks at a dictionary and a clock. Everything else is handed to the refresher, where no
+caller's cancellation reaches it, and comes back as a value that each caller raises for itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+
+import anyio
+import httpx
+
+from atlassian_auth.backoff import Backoff
+from atlassian_auth.cache import Entry, TokenCache
+from atlassian_auth.enrolment import Enrolment
+from atlassian_auth.events import Event
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    ConfigurationError,
+    TokenRejected,
+)
+from atlassian_auth.flights import Flights
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.keeper import Keeper
+from atlassian_auth.latch import Latch
+from atlassian_auth.outcome import Failed, Succeeded, run_into, start
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter
+from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.tokens import Token, is_visible_ascii
+from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.refresher import SHARED_REFRESHER
+from atlassian_auth.renewal import Renewer
+from atlassian_auth.sender import HttpxSender
+from atlassian_auth.service import TokenService
+from atlassian_auth.settings import Settings
+from atlassian_auth.status import CredentialStatus
+from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from atlassian_auth.auth import AtlassianAuth
+
+__all__ = ["DEFAULT_KEY", "KeySource", "TokenManager"]
+
+T = TypeVar("T")
+_Answer = Latch[Succeeded[Token] | Failed]
+
+DEFAULT_KEY = "default"
+"""The key of a service that has one credential only."""
+
+# Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
+_KEPT_FRESH_AT_ONCE = 32
+
+logger = logging.getLogger("atlassian_auth")
+
+
+@dataclass(slots=True)
+class _Home:
+    """What is under way in one event loop of the refresher, and ends with it."""
+
+    place: object
+    calls: dict[tuple[str, Demand], _Answer] = field(
+        default_factory=dict[tuple[str, Demand], _Answer]
+    )
+    flights: Flights | None = None
+
+
+class TokenManager:
+    """Always has a fresh token for each key, and never loses a refresh token.
+
+    One manager serves any number of credentials of one registered app, from any number of event loops
+    (asyncio, trio) and threads. Managers that share a store, in other processes or on other hosts, share
+    its credentials: each refresh token is presented once.
+
+    Args:
+        grant: The registered app and how it obtains tokens.
+        store: Where credentials are kept. Required if refresh tokens rotate (Cloud 3LO, Data Center), where
+            losing one loses the grant; memory is the default for client credentials.
+        settings: Buffer, timeouts, pauses; see `Settings`.
+        clock: What time it is.
+        on_event: Called with each `Event`, on the refresher's thread: quick and thread-safe, please.
+        sender: Carries token requests in place of an ``httpx.AsyncClient`` of the manager's own.
+        transport: An httpx transport for token requests.
+        verify: TLS verification for token requests, as for ``httpx.AsyncClient``.
+        proxy: A proxy for token requests, as for ``httpx.AsyncClient``.
+        refresher: Where renewals run; by default one thread for the whole process.
+        jitter: Returns a number from 0 up to 1; it spreads the renewals of many processes.
+
+    Raises:
+        ConfigurationError: if ``store`` is missing where it is required.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        *,
+        store: Store | None = None,
+        settings: Settings | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        on_event: Callable[[Event], None] | None = None,
+        sender: Sender | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        verify: ssl.SSLContext | bool = True,
+        proxy: str | None = None,
+        refresher: Refresher = SHARED_REFRESHER,
+        jitter: Callable[[], float] = system_jitter,
+    ) -> None:
+        self.grant = grant
+        self._settings = settings = settings or Settings()
+        self._clock = clock
+        self._time = clock.time
+        self._on_event = on_event
+        self._refresher = refresher
+        self._sender = sender or HttpxSender(
+            settings, verify=verify, proxy=proxy, transport=transport
+        )
+        records = Records(_checked_store(grant, store), "tokens", TokenRecord)
+        self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
+        ahead_seconds = _ahead_seconds(grant, settings)
+        self._cache = cache = TokenCache(
+            settings, clock, ahead_seconds=ahead_seconds, jitter=jitter
+        )
+        self._entry = cache.get
+        self._backoff = Backoff(settings, clock, jitter=jitter)
+        service = TokenService(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
+        self._renewer = Renewer(grant, keeper, service, cache, settings=settings, clock=clock)
+        self._enrolment = Enrolment(grant, keeper, service, cache, self._backoff, clock=clock)
+        self._home = _Home(None)
+        self._guard = ForkLock(in_child=keeper.abandon)
+
+    # -- tokens -----------------------------------------------------------------------------------
+
+    def peek(self, key: str = DEFAULT_KEY) -> Token | None:
+        """Return the key's token if a fresh one is at hand: no lock, no waiting, no I/O.
+
+        A renewal that is due is not started by this; `token` does that.
+        """
+        entry = self._entry(key)
+        return entry.token if entry is not None and self._time() < entry.fresh_until else None
+
+    async def token(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        margin: timedelta | None = None,
+        rejected: Token | None = None,
+    ) -> Token:
+        """Return a fresh token, renewed and saved first if need be.
+
+        A caller that is cancelled leaves the renewal it waits for undisturbed.
+
+        Args:
+            key: Which credential.
+            margin: It must live longer than this; by default longer than ``buffer_seconds``. A margin
+                beyond the lifetime renews with each call.
+            rejected: The token an API has refused: another one is returned, if there can be another.
+
+        Raises:
+            AuthorizationRequired: if somebody has to authorize first, or again.
+            ConfigurationError: if the app's registration is wrong, or the key belongs to another one.
+            TransientError: if the token endpoint cannot be had right now and no valid token is at hand.
+            TokenResponseError: if something else answers in its place.
+            StoreError: if the store fails and no valid token is at hand.
+        """
+        token = self.current(key) if margin is None and rejected is None else None
+        return token or (await self._asked(key, margin, rejected).wait()).result()
+
+    def token_sync(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        margin: timedelta | None = None,
+        rejected: Token | None = None,
+    ) -> Token:
+        """Return the same as `token`, blocking this thread."""
+        token = self.current(key) if margin is None and rejected is None else None
+        if token is not None:
+            return token
+        self._refresher.check_may_wait()
+        return self._asked(key, margin, rejected).wait_sync().result()
+
+    def current(self, key: str = DEFAULT_KEY) -> Token | None:
+        """Return the same as `peek`, and start a renewal that is due, without waiting for it."""
+        entry = self._entry(key)
+        if entry is None:
+            return None
+        now = self._time()
+        if now < entry.ahead_at:
+            return entry.token
+        return self._ageing(key, entry, now)
+
+    async def refresh(self, key: str = DEFAULT_KEY) -> Token:
+        """Return another token than the present one, whatever that is worth.
+
+        Callers at the same time share one renewal.
+
+        Raises:
+            AtlassianAuthError: as `token` does, even while the present token is valid.
+        """
+        entry = self._entry(key)
+        rejected = entry.token.access_token if entry else None
+        return (await self._call(key, Demand(rejected=rejected, forced=True)).wait()).result()
+
+    async def execute(
+        self,
+        key: str,
+        fn: Callable[[Token], Awaitable[T]],
+        *,
+        margin: timedelta | None = None,
+    ) -> T:
+        """Return what ``fn`` makes of a fresh token, which is saved before ``fn`` runs.
+
+        Args:
+            key: Which credential.
+            fn: Called with the token, in the caller's task; if it raises `TokenRejected` it is called once
+                more, with another token.
+            margin: As for `token`.
+
+        Raises:
+            TokenRejected: if the second token was refused as well.
+            AtlassianAuthError: as `token` does.
+        """
+        token = await self.token(key, margin=margin)
+        try:
+            return await fn(token)
+        except TokenRejected:
+            pass
+        return await fn(await self.token(key, rejected=token))
+
+    # -- credentials ------------------------------------------------------------------------------
+
+    async def add(self, key: str = DEFAULT_KEY, *, refresh_token: str) -> CredentialStatus:
+        """Store a refresh token obtained elsewhere; the first request renews it.
+
+        Adding the same one again, as a service does at each start, changes nothing: its successors are
+        kept. Nobody else may use the token any more, not even another key.
+
+        Raises:
+            ConfigurationError: if it is empty or has blanks in it, or the grant has no refresh tokens.
+            StoreError: if it cannot be saved.
+        """
+        _checked_key(key)
+        checked = self._checked_refresh_token(refresh_token)
+        paste = functools.partial(self._enrolment.paste, key, checked)
+        return CredentialStatus.of(key, await self._perform(paste))
+
+    async def authorize(
+        self, key: str, code: str, *, code_verifier: str | None = None
+    ) -> CredentialStatus:
+        """Exchange an authorization code and store its token in place of whatever the key had.
+
+        Args:
+            key: Which credential.
+            code: From the callback, whose ``state`` must have been checked.
+            code_verifier: For PKCE: what the challenge was made from.
+
+        Raises:
+            AtlassianAuthError: as `token` does. A code works once: start anew.
+        """
+        _checked_key(key)
+        redeem = functools.partial(self._enrolment.redeem, key, code, code_verifier=code_verifier)
+        return CredentialStatus.of(key, await self._perform(redeem))
+
+    async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus | None:
+        """Return how the credential is doing, as its store has it; None if there is none.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        _checked_key(key)
+        record = await self._perform(functools.partial(self._keeper.peek, key))
+        return None if record is None else CredentialStatus.of(key, record)
+
+    async def keys(self) -> list[str]:
+        """Return the keys that the store has, sorted."""
+        return await self._perform(self._keeper.keys)
+
+    async def forget(self, key: str = DEFAULT_KEY) -> bool:
+        """Delete the credential here and in the store; return whether there was one.
+
+        At Atlassian the grant lives on until it is revoked or runs out.
+        """
+        _checked_key(key)
+        return await self._perform(functools.partial(self._enrolment.forget, key))
+
+    def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
+        """Return an ``httpx.Auth`` for this key that shares the manager's tokens and locks."""
+        # The manager's door to httpx: the one import that goes up.
+        from atlassian_auth.auth import AtlassianAuth  # noqa: PLC0415
+
+        return AtlassianAuth(self, key=key)
+
+    def source(self, key: str = DEFAULT_KEY) -> KeySource:
+        """Return this key's tokens as a `TokenSource`."""
+        return KeySource(self, key)
+
+    # -- life -------------------------------------------------------------------------------------
+
+    async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
+        """Renew credentials that nobody uses before they expire, until cancelled.
+
+        Run it in a task group of your own. Trouble is reported by events and logged, not raised.
+
+        Args:
+            every: How often to look.
+        """
+        while True:
+            async with anyio.create_task_group() as tasks:
+                at_once = anyio.CapacityLimiter(_KEPT_FRESH_AT_ONCE)
+                for key in await self._all_keys():
+                    tasks.start_soon(self._keep_fresh, key, every, at_once)
+            await self._clock.sleep(every.total_seconds())
+
+    def refused(self, key: str, token: Token) -> None:
+        """Take note that an API refused ``token`` although it had just replaced a rejected one.
+
+        For a while it is not renewed for that reason: an API that refuses every token would burn one
+        rotation with each request.
+        """
+        self._cache.refuse(key, token)
+
+    def expired(self, token: Token) -> bool:
+        """Return whether the clock says that ``token`` has ended."""
+        return self._time() >= token.expires_at.timestamp()
+
+    async def aclose(self) -> None:
+        """Finish what is under way, save what could not be saved before, and close store and connections.
+
+        The manager may be used again after that; it opens what it needs.
+
+        Raises:
+            StoreError: if something still could not be saved.
+        """
+        await self._perform(self._close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    # -- on the caller's side ---------------------------------------------------------------------
+
+    def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
+        if now >= entry.fresh_until:
+            return None
+        # The same demand for each request of the window, so that they share one call.
+        margin_seconds = entry.token.expires_at.timestamp() - entry.ahead_at
+        self._call(key, Demand(margin_seconds=margin_seconds))
+        return entry.token
+
+    def _asked(self, key: str, margin: timedelta | None, rejected: Token | None) -> _Answer:
+        _checked_key(key)
+        if rejected is not None and self._cache.is_refused(key, rejected):
+            return _answered(rejected)
+        return self._call(
+            key,
+            Demand(
+                margin_seconds=margin.total_seconds() if margin else 0,
+                rejected=rejected.access_token if rejected else None,
+            ),
+        )
+
+    def _call(self, key: str, demand: Demand) -> _Answer:
+        """Join the call that asks for the same, or start it."""
+        home = self._home_now()
+        with self._guard:
+            call = home.calls.get((key, demand))
+            if call is not None:
+                return call
+            call = home.calls[key, demand] = Latch()
+        work = functools.partial(self._answer, home, key, demand)
+        try:
+            self._refresher.submit(functools.partial(run_into, call, work))
+        except BaseException:
+            # No more threads at the interpreter's end: nobody may wait for this call.
+            self._end(home, key, demand)
+            call.set(Failed(AtlassianAuthError("The renewal could not be started.")))
+            raise
+        return call
+
+    def _home_now(self) -> _Home:
+        # Calls end with the loop that runs them: those of a closed one, or of a fork's parent, are not joined.
+        place = self._refresher.home()
+        with self._guard:
+            if self._home.place is not place:
+                self._home = _Home(place)
+            return self._home
+
+    async def _perform(self, work: Callable[[], Awaitable[T]]) -> T:
+        return (await start(self._refresher, work).wait()).result()
+
+    async def _all_keys(self) -> list[str]:
+        try:
+            stored = await self.keys()
+        except AtlassianAuthError as error:
+            logger.warning("keep_fresh could not list the store's keys: %s", error)
+            stored = []
+        return sorted({*stored, *self._cache.keys()})
+
+    async def _keep_fresh(
+        self, key: str, margin: timedelta, at_once: anyio.CapacityLimiter
+    ) -> None:
+        async with at_once:
+            try:
+                await self.token(key, margin=margin)
+            except AtlassianAuthError as error:
+                logger.warning("keep_fresh could not renew key %r: %s", key, error)
+
+    def _checked_refresh_token(self, refresh_token: str) -> str:
+        if not self.grant.rotates:
+            message = f"{type(self.grant).__name__} has no refresh tokens; there is nothing to add."
+            raise ConfigurationError(message, argument="refresh_token")
+        if not is_visible_ascii(refresh_token):
+            message = (
+                "This is no refresh token: it is empty, or has blanks, line breaks or characters in it that "
+                "no token has. Paste it again, without what is around it."
+            )
+            raise ConfigurationError(message, argument="refresh_token")
+        return refresh_token
+
+    # -- in the refresher -------------------------------------------------------------------------
+
+    async def _answer(self, home: _Home, key: str, demand: Demand) -> Token:
+        try:
+            return await self._flights(home).token(key, demand)
+        finally:
+            self._end(home, key, demand)
+
+    def _end(self, home: _Home, key: str, demand: Demand) -> None:
+        with self._guard:
+            del home.calls[key, demand]
+
+    def _flights(self, home: _Home) -> Flights:
+        if home.flights is None:
+            home.flights = Flights(
+                self._renewer,
+                self._cache,
+                self._backoff,
+                settings=self._settings,
+                clock=self._clock,
+                tell=self._tell,
+            )
+        return home.flights
+
+    async def _close(self) -> None:
+        flights = self._flights(self._home_now())
+        await flights.idle()
+        try:
+            await self._keeper.flush()
+        finally:
+            await flights.idle()
+            await self._sender.aclose()
+            await self._keeper.aclose()
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        for event in events:
+            logger.debug("%r", event)
+            if self._on_event is not None:
+                _call_back(self._on_event, event)
+
+
+class KeySource:
+    """The tokens of one key of a manager, as a `TokenSource`.
+
+    Args:
+        manager: Whose.
+        key: Which.
+    """
+
+    __slots__ = ("_current", "key", "manager")
+
+    def __init__(self, manager: TokenManager, key: str) -> None:
+        self.manager = manager
+        self.key = _checked_key(key)
+        self._current = manager.current
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Where its token may go: the grant's API."""
+        return self.manager.grant.endpoints.origins
+
+    def current(self) -> Token | None:
+        """Return the token if a fresh one is at hand; start a renewal that is due."""
+        return self._current(self.key)
+
+    async def token(self, *, rejected: Token | None = None) -> Token:
+        """Return a fresh token; see `TokenManager.token`."""
+        return await self.manager.token(self.key, rejected=rejected)
+
+    def token_sync(self, *, rejected: Token | None = None) -> Token:
+        """Return the same, blocking this thread."""
+        return self.manager.token_sync(self.key, rejected=rejected)
+
+    def expired(self, token: Token) -> bool:
+        """Return whether the clock says that ``token`` has ended."""
+        return self.manager.expired(token)
+
+    def refused(self, token: Token) -> None:
+        """Take note of a brand-new token that was refused; see `TokenManager.refused`."""
+        self.manager.refused(self.key, token)
+
+
+def _checked_key(key: str) -> str:
+    given: object = key
+    if not isinstance(given, str) or not given:
+        message = f"A key must be a non-empty string, not {key!r}: it names one credential."
+        raise ConfigurationError(message, argument="key")
+    return key
+
+
+def _checked_store(grant: Grant, store: Store | None) -> Store:
+    if store is not None:
+        return store
+    if grant.rotates:
+        message = (
+            f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "
+            'stored is lost at the next restart. Pass store=SQLiteStore("tokens.db"), or '
+            "store=MemoryStore() to say that losing it is fine."
+        )
+        raise ConfigurationError(message, argument="store")
+    return MemoryStore()
+
+
+def _ahead_seconds(grant: Grant, settings: Settings) -> float:
+    own = settings.refresh_ahead_seconds
+    return grant.refresh_ahead_seconds if own is None else own
+
+
+def _answered(token: Token) -> _Answer:
+    answer: _Answer = Latch()
+    answer.set(Succeeded(token))
+    return answer
+
+
+def _call_back(on_event: Callable[[Event], None], event: Event) -> None:
+    try:
+        on_event(event)
+    except BaseException:
+        logger.exception("on_event raised for %s", type(event).__name__)

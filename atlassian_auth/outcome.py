@@ -1,0 +1,77 @@
+"""Work in the refresher, and its outcome on the way to whoever waits: a value, raised anew by each."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, NoReturn, TypeVar
+
+from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.latch import Latch
+from atlassian_auth.ports import Refresher
+
+__all__ = ["Failed", "Outcome", "Succeeded", "outcome_of", "run_into", "start"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger("atlassian_auth")
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded(Generic[T]):
+    """What work returned."""
+
+    value: T
+
+    def result(self) -> T:
+        """Return it."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What work raised."""
+
+    error: AtlassianAuthError
+
+    def result(self) -> NoReturn:
+        """Raise it, as an exception object of its own for each who asks."""
+        raise self.error.fresh()
+
+
+Outcome = Succeeded[T] | Failed
+
+
+async def outcome_of(work: Awaitable[T]) -> Succeeded[T] | Failed:
+    """Return how ``work`` ended; it raises nothing but cancellation."""
+    try:
+        return Succeeded(await work)
+    except AtlassianAuthError as error:
+        return Failed(error.fresh())
+    except Exception as error:  # noqa: BLE001 -- whoever waits must get an answer, whatever happened
+        kind = type(error).__name__
+    # Neither the text nor the traceback: both could quote what the work held.
+    logger.error("A renewal ended with an unexpected %s.", kind)
+    message = f"A renewal ended with an unexpected {kind}; please report it."
+    return Failed(AtlassianAuthError(message))
+
+
+def start(refresher: Refresher, work: Callable[[], Awaitable[T]]) -> Latch[Succeeded[T] | Failed]:
+    """Start ``work`` in the refresher and return where its outcome will be."""
+    latch: Latch[Succeeded[T] | Failed] = Latch()
+    refresher.submit(functools.partial(run_into, latch, work))
+    return latch
+
+
+async def run_into(latch: Latch[Succeeded[T] | Failed], work: Callable[[], Awaitable[T]]) -> None:
+    """Run ``work`` and put its outcome there, also if the loop is torn down under it."""
+    outcome: Succeeded[T] | Failed = _ABANDONED
+    try:
+        outcome = await outcome_of(work())
+    finally:
+        latch.set(outcome)
+
+
+_ABANDONED = Failed(AtlassianAuthError("The event loop that ran the renewal has ended; ask again."))

@@ -1,0 +1,140 @@
+"""Where renewals run: out of reach of their callers' cancellation, and of their loops' end.
+
+``asyncio.run`` cancels each task of its loop when it ends, also one that waits for the answer with the
+rotated refresh token in it. A loop of our own, in a thread of our own, is not touched by that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.stores._forks import ForkLock
+
+__all__ = ["SHARED_REFRESHER", "InlineRefresher", "ThreadRefresher"]
+
+_Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class ThreadRefresher:
+    """Runs work in one event loop in one daemon thread, started at the first need.
+
+    When the interpreter exits, work under way is finished first. After a fork the child has a thread
+    of its own.
+
+    Args:
+        exit_timeout_seconds: How long the interpreter's exit waits for work under way. Longer than one
+            renewal may take: its lock, its exchange and its save.
+    """
+
+    _idle: threading.Event
+    _pending: int
+    _tasks: set[asyncio.Task[None]]
+    _loop: asyncio.AbstractEventLoop | None
+    _thread: threading.Thread | None
+
+    def __init__(self, *, exit_timeout_seconds: float = 120) -> None:
+        self._exit_timeout_seconds = exit_timeout_seconds
+        self._guard = ForkLock(in_child=self._forget_thread)
+        self._forget_thread()
+        atexit.register(self.drain)
+
+    def home(self) -> asyncio.AbstractEventLoop:
+        """Return the thread's event loop; starts the thread at the first call."""
+        with self._guard:
+            return self._running_loop()
+
+    def submit(self, work: _Work) -> None:
+        """Start ``work`` in the thread and return at once."""
+        # Not the caller's context: its cancel scopes, trace spans and request locals are not ours.
+        with self._guard:
+            loop = self._running_loop()
+            self._pending += 1
+            self._idle.clear()
+        loop.call_soon_threadsafe(self._spawn, work, context=contextvars.Context())
+
+    def check_may_wait(self) -> None:
+        """Raise `ConfigurationError` where a blocking wait would wait for itself."""
+        if threading.current_thread() is self._thread:
+            message = (
+                "A blocking call was made on the thread that renews tokens, probably in an on_event "
+                "callback, and would wait for itself for ever. Hand the work to another thread or loop."
+            )
+            raise ConfigurationError(message)
+
+    def drain(self) -> None:
+        """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
+        self._idle.wait(self._exit_timeout_seconds)
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            loop = asyncio.SelectorEventLoop()
+            self._thread = threading.Thread(
+                target=loop.run_forever, name="atlassian-auth-refresher", daemon=True
+            )
+            self._thread.start()
+            self._loop = loop
+        return self._loop
+
+    def _spawn(self, work: _Work) -> None:
+        task = asyncio.get_running_loop().create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        with self._guard:
+            self._pending -= 1
+            if not self._pending:
+                self._idle.set()
+
+    def _forget_thread(self) -> None:
+        self._idle = threading.Event()
+        self._idle.set()
+        self._pending = 0
+        self._tasks = set()  # asyncio itself holds its tasks weakly
+        self._loop = None
+        self._thread = None
+
+
+SHARED_REFRESHER = ThreadRefresher()
+"""The process's own; it starts no thread before the first renewal."""
+
+
+class InlineRefresher:
+    """Runs work as tasks of the caller's own asyncio loop: for simulations, and where threads are not.
+
+    Its promise is weaker: a caller's cancellation does not reach a renewal, but the end of the loop
+    does. Let ``TokenManager.aclose()`` finish before the loop ends.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def home(self) -> asyncio.AbstractEventLoop:
+        """Return the running asyncio loop."""
+        return _running_asyncio_loop()
+
+    def submit(self, work: _Work) -> None:
+        """Start ``work`` in the running asyncio loop and return at once."""
+        task = _running_asyncio_loop().create_task(work(), context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def check_may_wait(self) -> None:
+        """Raise `ConfigurationError`: a blocking wait would stop the loop that does the work."""
+        message = "InlineRefresher serves async callers only; use the default ThreadRefresher."
+        raise ConfigurationError(message, argument="refresher")
+
+
+def _running_asyncio_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        message = "InlineRefresher needs a running asyncio loop; use the default ThreadRefresher."
+        raise ConfigurationError(message, argument="refresher") from None

@@ -1,0 +1,255 @@
+"""One renewal of one credential: lock, re-read, exchange, save, publish. The order is what keeps the grant.
+
+Three rules, each of which some library has broken and lost grants by:
+
+- the refresh token that is presented was read from the store after the lock was had, never before;
+- the new pair is saved before anybody sees the access token that came with it;
+- what the server refuses is looked up once more before it counts as lost: somebody may have rotated it.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+from atlassian_auth.cache import TokenCache
+from atlassian_auth.events import (
+    AuthorizationNeeded,
+    Event,
+    RefreshSucceeded,
+    RotationUnsaved,
+    TokenAdopted,
+)
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+    StoreError,
+)
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.keeper import Keeper
+from atlassian_auth.ports import Clock, utc_now
+from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.records import Loaded, TokenRecord, TokenStatus
+from atlassian_auth.service import TokenService
+from atlassian_auth.settings import Settings
+
+__all__ = ["Flight", "Renewer"]
+
+logger = logging.getLogger("atlassian_auth")
+
+_Stored = Loaded[TokenRecord]
+
+
+@dataclass(slots=True)
+class Flight:
+    """One renewal under way: what it is for, and what there is to tell about it.
+
+    Args:
+        key: Which credential.
+        demand: What the caller that started it asks for.
+        events: What to tell the user when no lock is held any more.
+    """
+
+    key: str
+    demand: Demand
+    events: list[Event] = field(default_factory=list[Event])
+
+
+class Renewer:
+    """Renews credentials, one call at a time for each key. Used in the refresher only.
+
+    Args:
+        grant: The strategy.
+        keeper: Where credentials are kept.
+        service: Asks the token endpoint.
+        cache: Where a token is published once it is durable.
+        settings: The buffer, what to do with an unsaved pair, how long failing may last.
+        clock: What time it is.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        keeper: Keeper,
+        service: TokenService,
+        cache: TokenCache,
+        *,
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self._grant = grant
+        self._keeper = keeper
+        self._service = service
+        self._cache = cache
+        self._settings = settings
+        self._clock = clock
+
+    async def renew(self, flight: Flight) -> Token:
+        """Return a token that meets the demand: from the store if another process put one there, or new.
+
+        It is in the cache before the store's lock is free again.
+
+        Raises:
+            AuthorizationRequired: if there is no grant, or it is lost.
+            ConfigurationError: if the credential belongs to another registration, or the server says so.
+            TransientError: if the server or the lock could not be had in time.
+            TokenResponseError: if something else answered.
+            StoreError: if the store cannot be read, or the new pair not be saved.
+        """
+        async with AsyncExitStack() as held:
+            if await self._keeper.try_lock(held, flight.key):
+                token = await self._renewed(flight)
+                self._cache.publish(flight.key, token)
+                return token
+        return await self._adopted_without_lock(flight)
+
+    async def _adopted_without_lock(self, flight: Flight) -> Token:
+        # Only a newer token will do; going on anyway would present a refresh token twice.
+        record = await self._keeper.peek(flight.key)
+        token = self._adopted(flight, record)
+        if token is None:
+            raise self._keeper.lock_timeout(flight.key)
+        return token
+
+    async def _renewed(self, flight: Flight) -> Token:
+        stored = await self._keeper.load(flight.key)
+        self._check_configuration(flight.key, stored)
+        token = self._adopted(flight, stored.value if stored else None)
+        if token is None:
+            self._check_renewable(flight.key, stored)
+            token = await self._exchange(flight, stored)
+        return token
+
+    def _adopted(self, flight: Flight, record: TokenRecord | None) -> Token | None:
+        """Publish the stored token, which is durable, and return it if it will do."""
+        token = record.token if record else None
+        if token is None:
+            return None
+        self._cache.publish(flight.key, token)
+        now, buffer_seconds = utc_now(self._clock), self._settings.buffer_seconds
+        if not flight.demand.accepts(token, now, buffer_seconds=buffer_seconds):
+            return None
+        flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=token.expires_at))
+        return token
+
+    def _check_configuration(self, key: str, stored: _Stored | None) -> None:
+        if stored is None or stored.value.configuration == self._grant.configuration:
+            return
+        message = (
+            f"Key {key!r} holds a credential of {stored.value.configuration}, not of "
+            f"{self._grant.configuration}. Use another key, or forget this one and authorize again."
+        )
+        raise ConfigurationError(message, argument="key")
+
+    def _check_renewable(self, key: str, stored: _Stored | None) -> None:
+        if not self._grant.rotates:
+            return
+        if stored is None:
+            message = (
+                f"Nothing is stored for key {key!r}: authorize it once, or add a refresh token, before "
+                "the first request."
+            )
+            raise AuthorizationRequired(message, key=key, reason="missing")
+        if stored.value.status is TokenStatus.UNRECOVERABLE:
+            raise _lost(key, stored.value)
+        if not stored.value.refresh_token:
+            message = (
+                f"The access token of key {key!r} has ended and no refresh token came with it. Authorize "
+                "again; on Cloud the app must ask for the scope offline_access."
+            )
+            raise AuthorizationRequired(message, key=key, reason="no_refresh_token")
+
+    # -- the exchange -----------------------------------------------------------------------------
+
+    async def _exchange(self, flight: Flight, stored: _Stored | None) -> Token:
+        started = self._clock.time()
+        try:
+            token = await self._ask(stored)
+        except AuthorizationRequired as error:
+            refused = str(error)
+        except AtlassianAuthError as error:
+            await self._note_failure(flight, stored, str(error))
+            raise
+        else:
+            return await self._save(flight, stored, token, started)
+        return await self._refused(flight, stored, refused)
+
+    async def _ask(self, stored: _Stored | None) -> Token:
+        if stored is None or not self._grant.rotates:
+            return await self._service.renew(None)
+        record = stored.value
+        return await self._service.renew(record.refresh_token, previous=record.token)
+
+    async def _refused(self, flight: Flight, presented: _Stored | None, reason: str) -> Token:
+        """Tell a race that was lost from a grant that is."""
+        key = flight.key
+        current = await self._keeper.load(key)
+        if current is None or presented is None:
+            raise AuthorizationRequired(reason, key=key, reason="missing")
+        if not same_secret(current.value.refresh_token, presented.value.refresh_token):
+            return self._adopted(flight, current.value) or await self._exchange(flight, current)
+        now = utc_now(self._clock)
+        lost = current.value.lost(reason, now)
+        await self._keeper.mark(key, current, lost)
+        flight.events.append(AuthorizationNeeded(key=key, at=now, reason=reason))
+        raise _lost(key, lost)
+
+    async def _note_failure(self, flight: Flight, stored: _Stored | None, reason: str) -> None:
+        if stored is None:
+            return
+        now = utc_now(self._clock)
+        period = self._settings.unrecoverable_token_failing_period
+        record = stored.value.failed(reason, now, period=period)
+        if record.status is stored.value.status:
+            return
+        await self._keeper.mark(flight.key, stored, record)
+        if record.status is TokenStatus.UNRECOVERABLE:
+            flight.events.append(AuthorizationNeeded(key=flight.key, at=now, reason=reason))
+
+    # -- the save ---------------------------------------------------------------------------------
+
+    async def _save(
+        self, flight: Flight, stored: _Stored | None, token: Token, started: float
+    ) -> Token:
+        now = utc_now(self._clock)
+        begun = stored.value if stored else TokenRecord.begin(self._grant.configuration, now)
+        record = begun.renewed(token, now)
+        try:
+            kept = await self._keeper.save(flight.key, record, stored)
+        except StoreError as error:
+            return self._unsaved(flight, token, error)
+        succeeded = RefreshSucceeded(
+            key=flight.key,
+            at=utc_now(self._clock),
+            duration_seconds=self._clock.time() - started,
+            refresh_count=kept.refresh_count,
+            expires_at=token.expires_at,
+        )
+        flight.events.append(succeeded)
+        return kept.token or token
+
+    def _unsaved(self, flight: Flight, token: Token, error: StoreError) -> Token:
+        key = flight.key
+        if not self._grant.rotates:
+            # The next process asks for a token of its own.
+            self._keeper.let_go(key)
+            logger.warning("The token of key %r could not be saved: %s", key, error)
+            return token
+        now = utc_now(self._clock)
+        flight.events.append(RotationUnsaved(key=key, at=now, reason=str(error)))
+        if self._settings.unsaved == "serve":
+            return token
+        message = (
+            f"{error} The refresh token of key {key!r} has been rotated; its successor is kept in memory "
+            "and saved before anything else as soon as the store works. Keep this process running."
+        )
+        raise StoreError(message)
+
+
+def _lost(key: str, record: TokenRecord) -> AuthorizationRequired:
+    message = f"The grant of key {key!r} is lost; authorize it again. {record.failure or ''}"
+    return AuthorizationRequired(message.rstrip(), key=key, reason=record.ended or "refused")

@@ -1,0 +1,157 @@
+"""Token requests over the library's own httpx client: bounded in time and size, never redirected.
+
+They do not go through the user's client. Requests yielded from an ``httpx.Auth`` have no timeout, leak
+secrets into ``response.history`` and event hooks, follow redirects with the secret in the body, and end
+with the caller's cancellation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import httpx
+
+from atlassian_auth.ports import NothingSent, Unanswered
+from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
+from atlassian_auth.settings import Settings
+
+__all__ = ["HttpxSender"]
+
+# Raised before a byte of the request has left.
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+
+
+class _Client(httpx.AsyncClient):
+    in_the_air = 0
+
+
+class HttpxSender:
+    """The default `Sender`: one ``httpx.AsyncClient``, opened in the loop it is used in.
+
+    Args:
+        settings: Connect and read timeouts and the size limit.
+        verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
+        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too.
+        transport: An httpx transport to use instead of the network.
+    """
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        proxy: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._settings = settings or Settings()
+        self._verify = verify
+        self._proxy = proxy
+        self._transport = transport
+        self._client: _Client | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def send(self, request: HTTPRequest) -> HTTPResponse:
+        """Return the answer to ``request``; see `Sender`."""
+        # httpx's errors hold the request, and with it the refresh token and the client secret: they
+        # are turned into ours outside the except block, so that no exception chain leads to them.
+        try:
+            return await self._send(request)
+        except _NOTHING_SENT as error:
+            failure: NothingSent | Unanswered = NothingSent(_describe(error))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            failure = Unanswered(_describe(error))
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close the client, if it was opened in this loop; one with requests in the air after the last."""
+        client, self._client = self._client, None
+        if (
+            client is not None
+            and self._loop is asyncio.get_running_loop()
+            and not client.in_the_air
+        ):
+            await client.aclose()
+
+    async def _send(self, request: HTTPRequest) -> HTTPResponse:
+        client = self._opened()
+        client.in_the_air += 1
+        try:
+            return await self._exchange(client, request)
+        finally:
+            client.in_the_air -= 1
+            if client is not self._client and not client.in_the_air:
+                await client.aclose()
+
+    async def _exchange(self, client: _Client, request: HTTPRequest) -> HTTPResponse:
+        built = client.build_request(
+            request.method, request.url, headers=dict(request.headers), content=request.body
+        )
+        async with _streamed(client, built) as response:
+            body, truncated = await self._read(response)
+        return HTTPResponse(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            truncated=truncated,
+        )
+
+    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > self._settings.max_response_bytes:
+                return bytes(body[: self._settings.max_response_bytes]), True
+        return bytes(body), False
+
+    def _opened(self) -> _Client:
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            # A client of another loop (one that has ended, or a fork's parent's) is not touched again.
+            self._client, self._loop = self._new_client(), loop
+        return self._client
+
+    def _new_client(self) -> _Client:
+        settings = self._settings
+        return _Client(
+            verify=_default_tls() if self._verify is True else self._verify,
+            proxy=self._proxy,
+            transport=self._transport,
+            follow_redirects=False,
+            timeout=httpx.Timeout(
+                settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
+            ),
+        )
+
+
+@functools.cache
+def _default_tls() -> ssl.SSLContext:
+    # Loading the certificates takes longer than everything else about a client: once will do.
+    return httpx.create_ssl_context()
+
+
+@asynccontextmanager
+async def _streamed(
+    client: httpx.AsyncClient, request: httpx.Request
+) -> AsyncGenerator[httpx.Response]:
+    response = await client.send(request, stream=True, auth=None)
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+def _describe(error: Exception) -> str:
+    # Only the kind and the operating system's own words: other texts could quote the request.
+    cause = error.__cause__ or error
+    text = str(cause) if isinstance(cause, OSError) else ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,187 @@
+"""One exchange with the token endpoint: a request, its attempts, and a token or an error. Saves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+    TransientError,
+)
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.ports import (
+    Clock,
+    NothingSent,
+    Sender,
+    Unanswered,
+    is_being_cancelled,
+    utc_now,
+)
+from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.settings import Settings
+
+__all__ = ["TokenService"]
+
+
+class TokenService:
+    """Exchanges a refresh token, a code or client credentials for a token; saves nothing.
+
+    Args:
+        grant: Builds the requests and reads the answers.
+        sender: Carries them.
+        settings: Attempts, pauses and the time for all of them.
+        clock: What time it is.
+        jitter: Returns a number from 0 up to 1; it spreads the pauses of many processes.
+    """
+
+    def __init__(
+        self,
+        grant: Grant,
+        sender: Sender,
+        *,
+        settings: Settings,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._grant = grant
+        self._sender = sender
+        self._settings = settings
+        self._clock = clock
+        self._jitter = jitter
+
+    async def renew(self, refresh_token: str | None, *, previous: Token | None = None) -> Token:
+        """Return a new token.
+
+        Args:
+            refresh_token: What to present; None for 2LO, which presents the client's credentials.
+            previous: The token to be replaced; what the answer leaves out is carried over from it.
+
+        Raises:
+            AtlassianAuthError: as `read_token_response` tells the answers apart.
+        """
+        request = self._grant.renewal_request(refresh_token)
+        return await self._exchange(request, previous, repeats=self._repeats())
+
+    async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
+        """Return the first token of an authorization code.
+
+        Raises:
+            AtlassianAuthError: as `read_token_response` tells the answers apart.
+        """
+        request = self._grant.code_request(code, code_verifier=code_verifier)
+        # A code that is presented twice takes the tokens of its first use with it (RFC 6749 4.1.2).
+        return await self._exchange(request, None, repeats=0)
+
+    def _repeats(self) -> int:
+        """How often a request may be repeated after one whose answer was lost."""
+        if self._grant.rotates and not self._grant.reuse_leeway_seconds:
+            # Data Center: the lost answer may have held the only valid refresh token. If it did, the
+            # grant is gone whatever we do; if it did not, asking again is what keeps it.
+            return 1
+        return self._settings.attempts
+
+    async def _exchange(
+        self, request: HTTPRequest, previous: Token | None, *, repeats: int
+    ) -> Token:
+        deadline = self._clock.time() + self._settings.exchange_timeout_seconds
+        attempt = lost_answers = 0
+        while True:
+            attempt += 1
+            outcome = await self._attempt(request, previous, deadline)
+            if isinstance(outcome, Token):
+                return outcome
+            lost_answers += isinstance(outcome, TransientError) and outcome.ambiguous
+            pause = self._pause(outcome, attempt, repeatable=lost_answers <= repeats)
+            if pause is None or self._clock.time() + pause >= deadline:
+                raise self._explained(outcome, lost_answers)
+            await self._clock.sleep(pause)
+
+    async def _attempt(
+        self, request: HTTPRequest, previous: Token | None, deadline: float
+    ) -> Token | AtlassianAuthError:
+        # Expiry counts from before the request was sent: the server's clock starts after this one.
+        obtained_at = utc_now(self._clock)
+        response = await self._sent(request, deadline)
+        if isinstance(response, TransientError):
+            return response
+        try:
+            return self._grant.read_response(
+                response, request=request, obtained_at=obtained_at, previous=previous
+            )
+        except AtlassianAuthError as error:
+            return error
+
+    async def _sent(self, request: HTTPRequest, deadline: float) -> HTTPResponse | TransientError:
+        try:
+            async with self._clock.timeout(deadline - self._clock.time()):
+                return await self._sender.send(request)
+        except NothingSent as error:
+            return _unreachable(request, error)
+        except Unanswered as error:
+            reason = str(error)
+        except TimeoutError:
+            reason = "the time for the exchange ran out"
+        except asyncio.CancelledError:
+            if is_being_cancelled():
+                raise
+            reason = "the connection was cancelled"
+        except Exception as error:  # noqa: BLE001 -- users write senders too: it may have been sent
+            reason = type(error).__name__
+        return _unanswered(request, reason)
+
+    def _pause(self, error: AtlassianAuthError, attempt: int, *, repeatable: bool) -> float | None:
+        """How long to wait before the next attempt; None if there must be none."""
+        settings = self._settings
+        if attempt >= settings.attempts or not isinstance(error, TransientError):
+            return None
+        if error.ambiguous and not repeatable:
+            return None
+        if error.retry_after_seconds is not None:
+            asked = error.retry_after_seconds
+            return asked if asked <= settings.longest_pause_seconds else None
+        if error.ambiguous:
+            # At once: Cloud answers the same refresh token again for 10 minutes, not for ever.
+            return 0
+        pause = settings.retry_pause_seconds * 2.0 ** (attempt - 1)
+        return pause * (1 - self._jitter() / 2)
+
+    def _explained(self, error: AtlassianAuthError, lost_answers: int) -> AtlassianAuthError:
+        if not self._grant.rotates and isinstance(error, AuthorizationRequired):
+            # Nobody ever consented to client credentials: what is refused is the client.
+            return ConfigurationError(str(error), argument="client_id")
+        if not lost_answers or not self._grant.rotates:
+            return error
+        if isinstance(error, TransientError):
+            return TransientError(
+                f"{error} {_LOST_ANSWER}",
+                retry_after_seconds=error.retry_after_seconds,
+                ambiguous=True,
+            )
+        if isinstance(error, AuthorizationRequired):
+            return AuthorizationRequired(
+                f"{error} {_LOST_ANSWER}", key=error.key, reason=error.reason
+            )
+        return error
+
+
+_LOST_ANSWER = (
+    "The answer to an earlier request was lost on the way; if the server had already rotated the refresh "
+    "token, that answer held its only successor."
+)
+
+
+def _unreachable(request: HTTPRequest, error: NothingSent) -> TransientError:
+    message = (
+        f"The token endpoint {request.url} could not be reached ({error}). Nothing was sent; try again "
+        "later, and check network, proxy and TLS settings if it lasts."
+    )
+    return TransientError(message)
+
+
+def _unanswered(request: HTTPRequest, reason: str) -> TransientError:
+    message = f"The token endpoint {request.url} was asked and gave no complete answer ({reason})."
+    return TransientError(message, ambiguous=True)

@@ -1,0 +1,91 @@
+"""Every tunable, its default, and where the default comes from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """How tokens are renewed and what happens when that fails; the defaults suit most services.
+
+    Build it by keyword, or from ``ATLASSIAN_AUTH_…`` variables with `from_environment`.
+    Unknown names and impossible values raise pydantic's ``ValidationError``, which names the field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    buffer_seconds: NonNegativeFloat = 10
+    """A token with no more than this left is not used any more (at most a quarter of its lifetime).
+    10 s is the buffer of the XSOAR AtlassianApiModule."""
+
+    refresh_ahead_seconds: NonNegativeFloat | None = None
+    """So long before expiry a request starts a renewal without waiting for it (at most a quarter of the
+    lifetime, less up to a fifth by chance). None: the grant's own, 60 s on Cloud and 2LO, 0 (off) on Data
+    Center, which revokes the old access token as soon as it renews."""
+
+    connect_timeout_seconds: PositiveFloat = 10
+    """Reaching the token endpoint."""
+
+    read_timeout_seconds: PositiveFloat = 20
+    """Each wait for bytes of its answer."""
+
+    exchange_timeout_seconds: PositiveFloat = 45
+    """One exchange with the token endpoint, all its attempts and pauses included. Far inside Cloud's
+    reuse leeway of 10 minutes, within which a refresh token may be presented again."""
+
+    lock_timeout_seconds: PositiveFloat = 60
+    """Waiting for the store's lock: longer than another process's exchange takes."""
+
+    attempts: PositiveInt = 3
+    """Requests in one exchange at the most."""
+
+    retry_pause_seconds: NonNegativeFloat = 0.5
+    """The first pause between two attempts; doubles, less up to a half by chance."""
+
+    longest_pause_seconds: NonNegativeFloat = 5
+    """A ``Retry-After`` beyond this is not waited for within an exchange: it ends and callers are told."""
+
+    backoff_seconds: PositiveFloat = 1
+    """After a failed exchange nobody asks again for this long; doubles with each failure."""
+
+    backoff_cap_seconds: PositiveFloat = 60
+    """Where the doubling ends. A longer ``Retry-After`` is kept."""
+
+    configuration_backoff_seconds: PositiveFloat = 300
+    """The same after an answer that repeating cannot change, such as a wrong client secret; also how long
+    a credential whose brand-new token was refused too is left alone."""
+
+    max_response_bytes: PositiveInt = Field(default=1024 * 1024)
+    """A longer answer is not read to its end. 1 MiB is golang/oauth2's limit."""
+
+    stripes: PositiveInt = 64
+    """How many locks guard the decisions; 64 as in Atlassian's own OAuth client plugin
+    (``default.monitor.stripe.count``)."""
+
+    unsaved: Literal["raise", "serve"] = "raise"
+    """When a renewed pair cannot be saved: raise `StoreError` to the callers, or serve the token from
+    memory. Either way the pair is kept and saved before anything else."""
+
+    unrecoverable_token_failing_period: timedelta = timedelta(days=7)
+    """A credential that fails for so long counts as lost (``unrecoverable.token.failing.period.days`` of
+    Atlassian's plugin)."""
+
+    @classmethod
+    def from_environment(cls, prefix: str = "ATLASSIAN_AUTH_") -> Self:
+        """Return settings in which environment variables replace defaults.
+
+        Args:
+            prefix: What the variables' names begin with: ``ATLASSIAN_AUTH_BUFFER_SECONDS=30``.
+        """
+        # Imported here: it would make a quarter of the library's import time.
+        from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: PLC0415
+
+        class FromEnvironment(BaseSettings, cls):  # type: ignore[misc,valid-type]
+            model_config = SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore")
+
+        return cls.model_validate(FromEnvironment().model_dump())

@@ -1,0 +1,158 @@
+"""Locks that the kernel frees when their holder dies: ``flock`` on a small file per key.
+
+The holder removes the file before it lets go. So whoever gets the lock of a file must see that the
+path still names that file, and not a newer one which somebody else has locked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports import Clock
+from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.stores.rules import lock_timeout
+
+__all__ = ["KernelLocks"]
+
+_FIRST_PAUSE_SECONDS = 0.001
+_LONGEST_PAUSE_SECONDS = 0.02
+_PAUSE_GROWTH = 1.5
+
+
+class KernelLocks:
+    """One lock per key, for all tasks, threads and processes of this computer.
+
+    Args:
+        folder: Where the files are; made (0700) when first needed.
+        clock: Paces the attempts and ends them.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    @asynccontextmanager
+    async def hold(
+        self, namespace: str, key: str, *, timeout_seconds: float
+    ) -> AsyncGenerator[None]:
+        """Hold the key's lock.
+
+        Raises:
+            TimeoutError: on entering, if others held it for all of ``timeout_seconds``.
+            StoreError: if the operating system refuses.
+        """
+        lock = _FileLock(self._folder / _file_name(namespace, key))
+        try:
+            if not await self._acquire(lock, timeout_seconds):
+                raise lock_timeout(namespace, key, timeout_seconds)
+            yield
+        finally:
+            lock.release()
+
+    async def _acquire(self, lock: _FileLock, timeout_seconds: float) -> bool:
+        # Attempts that never block: a thread that blocks in flock cannot be cancelled, and would
+        # take the lock for a caller who is gone.
+        pause = _FIRST_PAUSE_SECONDS
+        try:
+            async with self._clock.timeout(timeout_seconds):
+                while not lock.acquire():
+                    await self._clock.sleep(pause)
+                    pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+        except TimeoutError:
+            return lock.acquire()
+        return True
+
+
+class _FileLock:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self) -> bool:
+        """Try once, and return whether the lock is held."""
+        with _guard:
+            try:
+                if self._descriptor is None:
+                    self._descriptor = _attempt(self._path)
+            except OSError as error:
+                reason = error.strerror
+            else:
+                _held.add(self)
+                return self._descriptor is not None
+        message = (
+            f"{self._path.parent}: cannot lock a file there ({reason}). The folder beside the store's "
+            "file must be writable for this user, on a file system that has locks."
+        )
+        raise StoreError(message)
+
+    def release(self) -> None:
+        """Let go, if the lock is held, and leave no file behind."""
+        with _guard:
+            if self._descriptor is not None:
+                with suppress(OSError):
+                    self._path.unlink()
+            self.close()
+
+    def close(self) -> None:
+        """Close the file; the lock is free then, unless the process we were forked from has it."""
+        _held.discard(self)
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_held: set[_FileLock] = set()
+
+
+def _drop_inherited() -> None:
+    # The parent's locks are the parent's; a descriptor kept here would hold them beyond its death.
+    for lock in list(_held):
+        lock.close()
+
+
+_guard = ForkLock(in_child=_drop_inherited)
+
+
+def _file_name(namespace: str, key: str) -> str:
+    return hashlib.sha256(f"{len(namespace)}:{namespace}{key}".encode()).hexdigest()
+
+
+def _attempt(path: Path) -> int | None:
+    descriptor = _open(path)
+    with ExitStack() as undo:
+        undo.callback(os.close, descriptor)
+        if _claim(descriptor, path):
+            undo.pop_all()
+            return descriptor
+    return None
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def _claim(descriptor: int, path: Path) -> bool:
+    try:
+        _flock(descriptor)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        # Somebody else has the lock; or had, and removed the file.
+        return False
+
+
+def _flock(descriptor: int) -> None:
+    try:
+        import fcntl  # noqa: PLC0415 -- POSIX only, and SQLite's records can be had without
+    except ImportError:
+        message = "This operating system has no flock, which the locks of this store are made of."
+        raise StoreError(message) from None
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,273 @@
+"""One SQLite database that is certainly ours, private to its owner, and closed during forks.
+
+Nothing is written before the file is known to be this store's own, or empty. It is not opened other
+than through SQLite: closing any other descriptor of it would drop all locks that SQLite holds in
+this process (https://sqlite.org/howtocorrupt.html section 2.2). After a fork SQLite takes the
+parent's locks for the child's (tried; section 2.6), hence the `ForkLock`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores._forks import ForkLock
+
+__all__ = ["SQLiteFile"]
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.002
+_APPLICATION_ID = int.from_bytes(b"AtAu")
+_VERSION = 1
+
+# AUTOINCREMENT never gives a number twice, not even after a deletion (https://sqlite.org/autoinc.html).
+_SCHEMA = (
+    f"PRAGMA application_id = {_APPLICATION_ID}",
+    f"PRAGMA user_version = {_VERSION}",
+    """
+    CREATE TABLE records (
+        version INTEGER PRIMARY KEY AUTOINCREMENT,
+        namespace TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,
+        expires_at REAL,
+        UNIQUE (namespace, key)
+    )
+    """,
+    "CREATE INDEX mortal ON records (expires_at) WHERE expires_at IS NOT NULL",
+)
+
+_SETTINGS = (
+    "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
+    "PRAGMA fullfsync = ON",  # also on macOS, where fsync alone does not reach the disk
+    "PRAGMA secure_delete = ON",  # a replaced token does not linger in free pages
+)
+
+_ADVICE = MappingProxyType(
+    {
+        sqlite3.SQLITE_BUSY: "Another process keeps it locked: end that, or try again.",
+        sqlite3.SQLITE_FULL: "Make room on the disk.",
+        sqlite3.SQLITE_READONLY: "Make the file and its folder writable for this user.",
+        sqlite3.SQLITE_CANTOPEN: "Make the file and its folder writable for this user.",
+        sqlite3.SQLITE_NOTADB: "Choose another path.",
+        sqlite3.SQLITE_CORRUPT: "Restore a backup, or move the file away and authorize again.",
+    }
+)
+
+
+class SQLiteFile:
+    """The database at one path; opened when it is needed, safe to use from any thread.
+
+    Args:
+        path: Absolute; the folder must exist, the file need not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._guard = ForkLock(before=self._disconnect, in_child=self._abandon)
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``work`` makes of the database.
+
+        Raises:
+            StoreError: if the file is not ours or cannot be used.
+        """
+        with self._guard:
+            try:
+                return work(self._connect())
+            except sqlite3.Error as error:
+                problem = _explain(error)
+            except OSError as error:
+                problem = (
+                    f"cannot be used ({error.strerror}). Its folder must exist, and both must be "
+                    "this user's to read and write. Correct that, or choose another path."
+                )
+        raise StoreError(f"{self._path} {problem}")
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do ``work`` in a transaction of its own and return its result once that is on the disk.
+
+        Raises:
+            StoreError: as `read`; nothing has changed then.
+        """
+        return self.read(lambda connection: _commit(connection, work))
+
+    def close(self) -> None:
+        """Close the database, if it is open."""
+        with self._guard:
+            self._disconnect()
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            _create(self._path)
+            _probe(self._path)
+            _make_private(self._path)
+            self._connection = _open_patiently(self._path)
+            self._identity = _identity(self._path)
+        if self._identity != _identity(self._path):
+            # What is written now would be lost; and a log that was left behind spoils a new file.
+            message = (
+                f"{self._path} was removed or replaced while it was in use. End all processes that use "
+                f"it, remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
+            )
+            raise StoreError(message)
+        return self._connection
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _abandon(self) -> None:
+        _abandoned.append(self._connection)
+        self._connection = None
+
+
+# A connection that came along in a fork in C must not even be closed.
+_abandoned: list[sqlite3.Connection | None] = []
+
+_creating = threading.Lock()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _create(path: Path) -> None:
+    # One at a time: this descriptor has to be closed before SQLite opens the file in any thread.
+    with _creating, suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _probe(path: Path) -> None:
+    """Return if the file is ours or empty, without a lock on it and without a trace."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreError(f"{path} is not a regular file. Choose another path.")
+    try:
+        version = _inspect(path, "mode=ro&immutable=1")
+    except sqlite3.DatabaseError as error:
+        if _kind(error) != sqlite3.SQLITE_CORRUPT:
+            raise
+        # Or is it being made this moment? Without a lock that looks the same.
+        version = _inspect(path, "mode=ro")
+    # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
+    if not version and status.st_size:
+        raise _foreign(path)
+
+
+def _inspect(path: Path, options: str) -> int:
+    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True)
+    with closing(connection):
+        return _read_version(connection, path)
+
+
+def _read_version(connection: sqlite3.Connection, path: Path) -> int:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id == _APPLICATION_ID and 0 < version <= _VERSION:
+        return int(version)
+    if application_id == _APPLICATION_ID:
+        message = (
+            f"{path} was written by another release of atlassian_auth (it is of version {version}, "
+            f"this release knows {_VERSION}). It was left as it is: upgrade, or choose another path."
+        )
+        raise StoreError(message)
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application_id or version or tables:
+        raise _foreign(path)
+    return 0
+
+
+def _foreign(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} is another program's file. It was left as it is: choose another path."
+    )
+
+
+def _make_private(path: Path) -> None:
+    for suffix in ("", "-journal", "-shm", "-wal"):
+        file = Path(f"{path}{suffix}")
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & 0o077:
+                file.chmod(mode & 0o700)
+
+
+def _open_patiently(
+    path: Path,
+    *,
+    patience_seconds: float = _PATIENCE_SECONDS,
+    pause: Callable[[float], object] = time.sleep,  # noqa: TID251 -- in the worker's own thread
+) -> sqlite3.Connection:
+    # SQLite itself does not always wait for others who begin or end the log, whatever its busy_timeout
+    # (https://sqlite.org/wal.html section 9; tried: one of 600 openings by six at once failed).
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            return _open(path)
+        except sqlite3.OperationalError as error:
+            if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        pause(_PAUSE_SECONDS)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    with ExitStack() as undo:
+        connection = sqlite3.connect(
+            f"{path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=0,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        undo.callback(connection.close)
+        for setting in _SETTINGS:
+            connection.execute(setting)
+        _commit(connection, lambda connection: _make(connection, path))
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS:.0f}")
+        undo.pop_all()
+    return connection
+
+
+def _make(connection: sqlite3.Connection, path: Path) -> None:
+    if not _read_version(connection, path):
+        for statement in _SCHEMA:
+            connection.execute(statement)
+    # A file that cannot be written is told now, not when a renewed token is to be saved. BEGIN
+    # IMMEDIATE does not mind such a file.
+    connection.execute("DELETE FROM records WHERE version = 0")
+
+
+def _commit(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        return work(connection)
+
+
+def _explain(error: sqlite3.Error) -> str:
+    advice = _ADVICE.get(_kind(error), "See that the file system is well.")
+    return f"cannot be used ({error}). What it holds was left as it is. {advice}"
+
+
+def _kind(error: sqlite3.Error) -> int:
+    # The low byte is the kind, the others say more of it: https://sqlite.org/rescode.html
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

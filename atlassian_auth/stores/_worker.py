@@ -1,0 +1,94 @@
+"""A thread of its own for calls that block, asked from any event loop.
+
+A call that was handed over is made, whatever becomes of who asked: neither a cancelled caller nor a
+closed event loop stops it. A thread rather than an executor, because ``concurrent.futures`` refuses
+work once the interpreter shuts down, which is when the last renewal may still be saving its token.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TypeVar
+
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.latch import Latch
+from atlassian_auth.stores._forks import ForkLock
+
+__all__ = ["Worker"]
+
+T = TypeVar("T")
+
+_Calls = SimpleQueue[Callable[[], object] | None]
+
+
+class Worker:
+    """Makes calls one after the other in a daemon thread, from the first call until `stop`.
+
+    Args:
+        name: The thread's name.
+        finish: Called in the thread, last: by `stop`, or when nobody has the worker any more.
+    """
+
+    def __init__(self, name: str, finish: Callable[[], None]) -> None:
+        self._name = name
+        self._finish = finish
+        self._calls: _Calls | None = None
+        self._guard = ForkLock(in_child=self._forget)
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Return what ``call`` returns, or raise what it raises.
+
+        Raises:
+            StoreError: if no thread can be started.
+        """
+        done: Latch[Future[T]] = Latch()
+        with self._guard:
+            self._calls = self._calls or self._start()
+            self._calls.put(lambda: done.set(_outcome(call)))
+        return (await done.wait()).result()
+
+    async def stop(self) -> None:
+        """Make the calls that were handed over, finish, and end the thread; a call starts another."""
+        done: Latch[Future[None]] = Latch()
+        with self._guard:
+            calls, self._calls = self._calls, None
+        if calls is not None:
+            calls.put(lambda: done.set(_outcome(self._finish)))
+            calls.put(None)
+            (await done.wait()).result()
+
+    def _start(self) -> _Calls:
+        calls: _Calls = SimpleQueue()
+        thread = threading.Thread(
+            target=_serve, args=(calls, self._finish), name=self._name, daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            message = f"The store needs a thread and cannot have one: {error}."
+            raise StoreError(message) from None
+        # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
+        weakref.finalize(self, calls.put, None).atexit = False
+        return calls
+
+    def _forget(self) -> None:
+        self._calls = None
+
+
+def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
+    while (call := calls.get()) is not None:
+        call()
+    finish()
+
+
+def _outcome(call: Callable[[], T]) -> Future[T]:
+    outcome: Future[T] = Future()
+    try:
+        outcome.set_result(call())
+    except BaseException as error:  # noqa: BLE001 -- it is the caller's
+        outcome.set_exception(error)
+    return outcome

@@ -1,0 +1,48 @@
+"""Who may ask for tokens: registered apps and credentials, and the site they work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["CLOUD_SCOPES", "App", "Product", "Site"]
+
+# Together they open every API of the emulated Cloud.
+CLOUD_SCOPES = (
+    "manage:jira-configuration",
+    "read:jira-user",
+    "read:jira-work",
+    "read:audit-log:confluence",
+    "read:me",
+)
+
+Product = Literal[
+    "cloud", "data_center", "jira_software", "service_account", "data_center_service_account"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One registration at one of the emulated authorization servers.
+
+    Args:
+        product: Which server knows it, and by which rules it gets tokens.
+        scopes: What it may ask for. Of Cloud apps None means anything; Data Center's levels include
+            the lower ones.
+        redirect_uri: Where consent leads back to; compared exactly.
+    """
+
+    product: Product
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: tuple[str, ...] | None = None
+    redirect_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """One Cloud site, with the products it has."""
+
+    name: str
+    cloud_id: str
+    products: tuple[str, ...] = ("jira", "confluence")

@@ -1,0 +1,152 @@
+"""A clock that moves when the test says so, in every event loop and thread at once."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+__all__ = ["ManualClock"]
+
+_START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class ManualClock:
+    """A `Clock` whose time stands still until it is moved; safe to share between threads and loops.
+
+    With ``autojump`` a sleep takes no real time: it moves the clock by its length and returns.
+    Without, it waits until `advance` or `move_to` reaches its end.
+
+    A `timeout` ends its body when the clock reaches its deadline, whoever moved the clock: a call
+    of `advance` in any thread, or a sleep that jumped. A body that only waits is not timed out.
+
+    Args:
+        start: The first moment, aware. Default: noon of 2026-01-01, UTC.
+        autojump: Whether sleeping moves the clock. Default: True.
+    """
+
+    def __init__(self, start: datetime = _START, *, autojump: bool = True) -> None:
+        self._time = _posix(start)
+        self._autojump = autojump
+        self._guard = threading.Lock()
+        self._alarms: set[_Alarm] = set()
+
+    def time(self) -> float:
+        """Return the POSIX time in seconds."""
+        return self._time
+
+    def now(self) -> datetime:
+        """Return the same moment as an aware datetime in UTC."""
+        return datetime.fromtimestamp(self._time, UTC)
+
+    def advance(self, by: float | timedelta) -> None:
+        """Move the clock forward by ``by`` (seconds, or a timedelta), waking whoever that reaches.
+
+        Raises:
+            ValueError: if ``by`` is negative; `move_to` can turn the clock back.
+        """
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        if not seconds >= 0:
+            raise ValueError(f"by={by!r}: a step forward is expected; move_to() can turn back")
+        with self._guard:
+            self._time += seconds
+            due = self._take_due()
+        _ring(due)
+
+    def move_to(self, when: datetime) -> None:
+        """Set the clock to ``when``, which may lie in the past: clocks of computers do that too.
+
+        Raises:
+            ValueError: if ``when`` is naive.
+        """
+        with self._guard:
+            self._time = _posix(when)
+            due = self._take_due()
+        _ring(due)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when the clock has moved by ``seconds``; with autojump, move it and return."""
+        if self._autojump:
+            self.advance(max(seconds, 0))
+            await checkpoint()
+            return
+        woken = anyio.Event()
+        with self._alarm(seconds, woken.set):
+            await woken.wait()
+
+    def timeout(self, seconds: float) -> AbstractAsyncContextManager[None]:
+        """Return a context that ends its body with ``TimeoutError`` after ``seconds``."""
+        return self._timeout(seconds)
+
+    @asynccontextmanager
+    async def _timeout(self, seconds: float) -> AsyncGenerator[None]:
+        with anyio.CancelScope() as scope, self._alarm(seconds, scope.cancel):
+            yield
+        if scope.cancelled_caught:
+            raise TimeoutError
+
+    @contextmanager
+    def _alarm(self, seconds: float, action: Callable[[], object]) -> Generator[None]:
+        loop, call_soon = _current_loop()
+        with self._guard:
+            alarm = _Alarm(self._time + seconds, loop, call_soon, action)
+            self._alarms.add(alarm)
+            due = self._take_due()
+        _ring(due)
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._alarms.discard(alarm)
+
+    def _take_due(self) -> list[_Alarm]:
+        due = sorted((a for a in self._alarms if a.at <= self._time), key=lambda a: a.at)
+        self._alarms.difference_update(due)
+        return due
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Alarm:
+    at: float
+    loop: object
+    call_soon: Callable[..., object]
+    action: Callable[[], object]
+
+
+def _ring(alarms: list[_Alarm]) -> None:
+    here = _loop_here() if alarms else None
+    for alarm in alarms:
+        if alarm.loop is here:
+            alarm.action()  # at once: the caller's next await already sees it
+        else:
+            with suppress(RuntimeError):  # that loop has ended meanwhile, and its waiters with it
+                alarm.call_soon(alarm.action)
+
+
+def _loop_here() -> object | None:
+    try:
+        return _current_loop()[0]
+    except RuntimeError:
+        return None
+
+
+def _current_loop() -> tuple[object, Callable[..., object]]:
+    if trio := sys.modules.get("trio"):
+        with suppress(RuntimeError):  # trio is not what runs here
+            token = trio.lowlevel.current_trio_token()
+            return token, token.run_sync_soon
+    loop = asyncio.get_running_loop()
+    return loop, loop.call_soon_threadsafe
+
+
+def _posix(when: datetime) -> float:
+    if when.tzinfo is None:
+        raise ValueError(f"{when!r} is naive; expected a datetime with a time zone")
+    return when.timestamp()

@@ -1,0 +1,67 @@
+"""What Data Center's tokens open. A token that is not valid is not refused: the call is anonymous.
+
+The scheme is compared with "Bearer" letter by letter, and every authenticated answer carries rate
+limit headers with a `retry-after` of 0 that must not stop anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from atlassian_auth.testing.audit_views import data_center_page
+from atlassian_auth.testing.dc_scopes import covers_any
+from atlassian_auth.testing.ledger import AccessToken
+from atlassian_auth.testing.wire import Reply, Request, json_reply
+from atlassian_auth.testing.world import USER, World
+
+__all__ = ["audit_events", "myself"]
+
+# "Rate limiting HTTP headers", Confluence 8.7.
+_RATE_LIMIT = {
+    "x-ratelimit-limit": "100",
+    "x-ratelimit-remaining": "99",
+    "x-ratelimit-interval-seconds": "1",
+    "x-ratelimit-fillrate": "10",
+    "retry-after": "0",
+}
+
+
+def audit_events(world: World, request: Request) -> Reply:
+    """Answer ``GET /rest/auditing/1.0/events``, which needs ADMIN."""
+    token = _caller(world, request)
+    if token is None:
+        return _anonymous()
+    if not covers_any(token.scopes, "ADMIN"):
+        return _authenticated(_errors("You are not permitted to view the audit log.", 403))
+    url = f"{request.urls.dc_base_url}{request.path}"
+    return _authenticated(data_center_page(world.log, request.query, url))
+
+
+def myself(world: World, request: Request) -> Reply:
+    """Answer ``GET /rest/api/2/myself``, which needs READ."""
+    token = _caller(world, request)
+    if token is None:
+        return _anonymous()
+    if not any(covers_any(token.scopes, scope) for scope in ("READ", "READ_ALL")):
+        return _authenticated(_errors("The token's scope is not sufficient.", 403))
+    person = {"name": "ada", "displayName": USER["name"], "emailAddress": USER["email"]}
+    return _authenticated(json_reply(person))
+
+
+def _caller(world: World, request: Request) -> AccessToken | None:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    token = world.ledger.live_access(value, world.now) if scheme == "Bearer" else None
+    known = {"data_center", "data_center_service_account"}
+    return token if token and token.app.product in known else None
+
+
+def _anonymous() -> Reply:
+    return _errors("You are not authenticated. Authentication required.", 401)
+
+
+def _errors(message: str, status: int) -> Reply:
+    return json_reply({"errorMessages": [message], "errors": {}}, status)
+
+
+def _authenticated(reply: Reply) -> Reply:
+    return replace(reply, headers={**reply.headers, **_RATE_LIMIT})

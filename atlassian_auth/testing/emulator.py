@@ -1,0 +1,146 @@
+"""One request in, one reply out: find the endpoint, let a fault have its say, write it down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from atlassian_auth.testing import routes
+from atlassian_auth.testing.faults import Fault, Faults, Kind
+from atlassian_auth.testing.gate import Gate
+from atlassian_auth.testing.journal import APIRequest, Journal, TokenRequest
+from atlassian_auth.testing.urls import Urls
+from atlassian_auth.testing.wire import Refused, Reply, Request
+from atlassian_auth.testing.world import World
+
+__all__ = ["Emulator"]
+
+
+class Emulator:
+    """Serves one request at a time, from any thread.
+
+    Args:
+        world: The state of the emulated servers.
+        urls: Where requests find them, unless `handle` is told otherwise.
+    """
+
+    def __init__(self, world: World, urls: Urls) -> None:
+        self._world = world
+        self._lock = threading.RLock()
+        self._faults = Faults()
+        self._journal = Journal(world.ledger)
+        self.urls = urls
+
+    def handle(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        *,
+        urls: Urls | None = None,
+    ) -> Reply:
+        """Answer one request.
+
+        Args:
+            method: In upper case.
+            url: Absolute; of an address that is not emulated the answer is 404.
+            headers: In any case.
+            body: Encoded as ``content-type`` says.
+            urls: Where the sender finds the services. Default: Atlassian's own addresses.
+
+        Raises:
+            AnswerLost, ConnectionRefused, NeverAnswered: if a fault wants the connection to end so.
+        """
+        request = _read(method, url, headers or {}, body, urls or self.urls)
+        if request is None:
+            return Reply(404)
+        with self._lock:
+            return self._serve(request)
+
+    def fault(
+        self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int = 1
+    ) -> None:
+        """Let ``fault`` meet the next ``times`` requests of a kind, or that a predicate accepts."""
+        with self._lock:
+            self._faults.add(where, fault, times)
+
+    def hold(self, where: Kind | Callable[[Request], bool]) -> Gate:
+        """Serve the next such request and hold its answer back until the gate is opened."""
+        gate = Gate()
+        self.fault(where, Fault.held(gate))
+        return gate
+
+    def clear_faults(self) -> None:
+        """Cancel all faults that have not met a request yet."""
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def token_requests(self) -> tuple[TokenRequest, ...]:
+        """Every request to a token endpoint so far."""
+        return tuple(self._journal.token_requests)
+
+    @property
+    def api_requests(self) -> tuple[APIRequest, ...]:
+        """Every request to an API so far."""
+        return tuple(self._journal.api_requests)
+
+    def count(self, kind: Literal["token", "api"], **expected: object) -> int:
+        """Return how many requests of a kind have these values, e.g. ``outcome="ok"``."""
+        entries = self.token_requests if kind == "token" else self.api_requests
+        return sum(
+            all(getattr(entry, name) == value for name, value in expected.items())
+            for entry in entries
+        )
+
+    def _serve(self, unrouted: Request) -> Reply:
+        route, values = routes.find(unrouted)
+        request = replace(unrouted, values=values)
+        fault = self._faults.take(route.kind, request)
+        done: list[Reply] = []
+
+        def work() -> Reply:
+            done.append(self._answer(route, request))
+            return done[0]
+
+        now = self._world.now
+        try:
+            return _dated(fault.run(work), now)
+        finally:
+            answer = done[0] if done else None
+            self._journal.note(route.kind, request, answer, at=now, fault=fault.name)
+
+    def _answer(self, route: routes.Route, request: Request) -> Reply:
+        try:
+            return route.endpoint(self._world, request)
+        except Refused as refusal:
+            return refusal.reply
+
+
+def _read(
+    method: str, url: str, headers: Mapping[str, str], body: bytes, urls: Urls
+) -> Request | None:
+    place = urls.locate(url)
+    if place is None:
+        return None
+    service, path = place
+    return Request(
+        method=method,
+        service=service,
+        path=path,
+        urls=urls,
+        query=dict(parse_qsl(urlsplit(url).query, keep_blank_values=True)),
+        headers={name.lower(): value for name, value in headers.items()},
+        body=body,
+    )
+
+
+def _dated(reply: Reply, now: float) -> Reply:
+    date = format_datetime(datetime.fromtimestamp(now, UTC), usegmt=True)
+    return replace(reply, headers={"date": date, **reply.headers})

@@ -1,0 +1,200 @@
+"""Bad minutes on order: each fault decides what becomes of one request.
+
+A fault is given the server's work as a function. It may do the work and spoil the answer, or never
+do it; what it raises, each skin turns into what a client sees when that happens to a connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any, Literal
+
+from atlassian_auth.testing.gate import Gate
+from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
+
+__all__ = [
+    "AnswerLost",
+    "ConnectionRefused",
+    "Fault",
+    "Faults",
+    "Kind",
+    "NeverAnswered",
+]
+
+Kind = Literal["authorize", "token", "revoke", "api", "site"]
+
+
+class AnswerLost(Exception):
+    """The server did its work, and the connection broke before the answer came through."""
+
+
+class ConnectionRefused(Exception):
+    """No connection was made, nothing reached the server."""
+
+
+class NeverAnswered(Exception):
+    """The request arrived and no answer ever comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What becomes of one request.
+
+    Args:
+        name: As the journal shows it.
+        run: Given the server's work, returns what the client gets, or raises one of this module's
+            exceptions. Calling the work or not decides whether the server did anything.
+    """
+
+    name: str
+    run: Callable[[Callable[[], Reply]], Reply]
+
+    @classmethod
+    def reply(cls, reply: Reply, *, name: str | None = None) -> Fault:
+        """Answer with ``reply``; the server does nothing."""
+        return cls(name or f"status {reply.status}", lambda _work: reply)
+
+    @classmethod
+    def status(
+        cls, status: int, body: bytes | str = b"", *, headers: dict[str, str] | None = None
+    ) -> Fault:
+        """Answer with a status; the server does nothing."""
+        content = body.encode() if isinstance(body, str) else body
+        return cls.reply(Reply(status, headers or {}, content))
+
+    @classmethod
+    def rate_limited(
+        cls, retry_after: float | datetime | None = None, *, status: int = 429
+    ) -> Fault:
+        """Answer 429, with ``Retry-After`` in seconds, as a date, or not at all."""
+        headers = {} if retry_after is None else {"retry-after": _retry_after(retry_after)}
+        return cls.reply(json_reply({"message": "Rate limit exceeded."}, status, headers))
+
+    @classmethod
+    def html(cls, status: int = 200) -> Fault:
+        """Answer with a page, as a proxy or a login wall does."""
+        return cls.reply(html_reply("Please log in", status), name=f"html {status}")
+
+    @classmethod
+    def redirect(cls, location: str, *, status: int = 302) -> Fault:
+        """Send the client elsewhere."""
+        return cls.reply(Reply(status, {"location": location}))
+
+    @classmethod
+    def json(cls, document: object, *, status: int = 200) -> Fault:
+        """Answer with any JSON: a list, null, an error of your own."""
+        return cls.reply(json_reply(document, status), name=f"json {status}")
+
+    @classmethod
+    def oversized(cls, size: int = 10_000_000) -> Fault:
+        """Answer with ``size`` bytes of JSON."""
+        return cls.reply(json_reply({"padding": "x" * (size - 15)}), name="oversized")
+
+    @classmethod
+    def empty(cls) -> Fault:
+        """Answer 200 with nothing in it."""
+        return cls.reply(Reply(200, {"content-type": "application/json"}), name="empty")
+
+    @classmethod
+    def edited(cls, change: Callable[[dict[str, Any]], object]) -> Fault:
+        """Do the work and answer with what ``change`` makes of the JSON document."""
+
+        def run(work: Callable[[], Reply]) -> Reply:
+            reply = work()
+            return replace(reply, body=json.dumps(change(reply.json())).encode())
+
+        return cls("edited", run)
+
+    @classmethod
+    def truncated(cls) -> Fault:
+        """Do the work and answer with the first half of the body."""
+
+        def run(work: Callable[[], Reply]) -> Reply:
+            reply = work()
+            return replace(reply, body=reply.body[: len(reply.body) // 2])
+
+        return cls("truncated", run)
+
+    @classmethod
+    def delayed(cls, seconds: float) -> Fault:
+        """Do the work at once; the answer is under way for ``seconds`` by the emulator's clock."""
+        return cls("delayed", lambda work: replace(work(), delay_seconds=seconds))
+
+    @classmethod
+    def slow_body(cls, pause_seconds: float = 1.0) -> Fault:
+        """Do the work at once; each byte of the answer takes ``pause_seconds`` by the clock."""
+        return cls("slow_body", lambda work: replace(work(), pause_seconds=pause_seconds))
+
+    @classmethod
+    def held(cls, gate: Gate) -> Fault:
+        """Do the work at once; the answer waits until ``gate`` is opened."""
+        return cls("held", lambda work: replace(work(), gate=gate))
+
+    @classmethod
+    def lost_answer(cls) -> Fault:
+        """Do the work (rotate!), then break the connection."""
+
+        def run(work: Callable[[], Reply]) -> Reply:
+            work()
+            raise AnswerLost
+
+        return cls("lost_answer", run)
+
+    @classmethod
+    def refused_connection(cls) -> Fault:
+        """Let nothing reach the server."""
+
+        def run(_work: Callable[[], Reply]) -> Reply:
+            raise ConnectionRefused
+
+        return cls("refused_connection", run)
+
+    @classmethod
+    def hang(cls) -> Fault:
+        """Take the request and never answer; the server does nothing."""
+
+        def run(_work: Callable[[], Reply]) -> Reply:
+            raise NeverAnswered
+
+        return cls("hang", run)
+
+
+NO_FAULT = Fault("", lambda work: work())
+
+
+class Faults:
+    """The faults on order, oldest first; each is used up by the first requests it fits."""
+
+    def __init__(self) -> None:
+        self._queue: deque[tuple[Callable[[str, Request], bool], Fault]] = deque()
+
+    def add(self, where: Kind | Callable[[Request], bool], fault: Fault, times: int) -> None:
+        """Order ``fault`` for the next ``times`` requests that fit."""
+        self._queue.extend([(_fitting(where), fault)] * times)
+
+    def take(self, kind: str, request: Request) -> Fault:
+        """Return the first fault that fits and strike it off; without one, `NO_FAULT`."""
+        for entry in self._queue:
+            if entry[0](kind, request):
+                self._queue.remove(entry)
+                return entry[1]
+        return NO_FAULT
+
+    def clear(self) -> None:
+        """Cancel all orders."""
+        self._queue.clear()
+
+
+def _fitting(where: Kind | Callable[[Request], bool]) -> Callable[[str, Request], bool]:
+    if callable(where):
+        return lambda _kind, request: where(request)
+    return lambda kind, _request: kind == where
+
+
+def _retry_after(value: float | datetime) -> str:
+    return format_datetime(value, usegmt=True) if isinstance(value, datetime) else f"{value:g}"

@@ -1,0 +1,235 @@
+"""The emulated Atlassian, as a test arranges and watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from atlassian_auth.ports import Clock
+from atlassian_auth.testing import cloud_tokens, dc_tokens
+from atlassian_auth.testing.apps import CLOUD_SCOPES, App, Product, Site
+from atlassian_auth.testing.audit import AuditEvent, AuditLog
+from atlassian_auth.testing.clock import ManualClock
+from atlassian_auth.testing.emulator import Emulator
+from atlassian_auth.testing.ledger import Family, Ledger
+from atlassian_auth.testing.rules import Rules
+from atlassian_auth.testing.urls import Urls
+from atlassian_auth.testing.world import World
+
+__all__ = ["FakeAtlassian", "IssuedTokens"]
+
+_REDIRECT_URI = "http://127.0.0.1:8765/callback"
+
+
+class IssuedTokens(NamedTuple):
+    """What a consent brought."""
+
+    access_token: str
+    refresh_token: str
+
+
+class FakeAtlassian(Emulator):
+    """Atlassian in memory: Cloud and Data Center, tokens, sites, APIs, audit log.
+
+    A test needs to register nothing: one app of every kind (`cloud_app`, `data_center_app`,
+    `jira_software_app`, `service_account_app`, `data_center_service_account_app`) and one site,
+    ``acme`` with `cloud_id`, are there from the start. Consent is given at once.
+
+    It answers through `handle`; ``mock_router`` puts it behind httpx, ``LoopbackServer`` on a port.
+    Every secret it issues starts with ``secret-``, so that a leak can be searched for.
+
+    Args:
+        clock: What time it is there. Default: a `ManualClock`.
+        rules: Lifetimes and leeways. Default: Atlassian's.
+        data_center_url: The base URL of Data Center, context path included.
+    """
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        *,
+        rules: Rules | None = None,
+        data_center_url: str = "https://jira.example.com/jira",
+    ) -> None:
+        self.clock = ManualClock() if clock is None else clock
+        self.rules = rules or Rules()
+        world = World(self.clock, self.rules, Ledger(self.rules), AuditLog(self.clock.time))
+        super().__init__(world, Urls.atlassian(data_center_url))
+        self.cloud_app = self.register_cloud_app("cloud-app")
+        self.data_center_app = self.register_data_center_app("data-center-app")
+        self.jira_software_app = self.register_2lo("jira_software", "jira-software-app")
+        self.service_account_app = self.register_2lo(
+            "service_account", "service-account-app", scopes=CLOUD_SCOPES
+        )
+        self.data_center_service_account_app = self.register_2lo(
+            "data_center_service_account", "data-center-service-account-app", scopes=("WRITE",)
+        )
+        self.cloud_id = self.add_site("acme").cloud_id
+
+    def register_cloud_app(
+        self,
+        client_id: str,
+        *,
+        client_secret: str | None = None,
+        redirect_uri: str = _REDIRECT_URI,
+        scopes: Iterable[str] | None = None,
+    ) -> App:
+        """Register a 3LO app; without ``scopes`` it may ask for anything but ``openid``."""
+        allowed = None if scopes is None else tuple(scopes)
+        return self._register("cloud", client_id, client_secret, allowed, redirect_uri)
+
+    def register_data_center_app(
+        self,
+        client_id: str,
+        *,
+        client_secret: str | None = None,
+        redirect_uri: str = _REDIRECT_URI,
+        scopes: Iterable[str] = ("SYSTEM_ADMIN",),
+    ) -> App:
+        """Register an incoming link on Data Center, capped at ``scopes``."""
+        return self._register("data_center", client_id, client_secret, tuple(scopes), redirect_uri)
+
+    def register_2lo(
+        self,
+        product: Literal["jira_software", "service_account", "data_center_service_account"],
+        client_id: str,
+        *,
+        client_secret: str | None = None,
+        scopes: Iterable[str] = (),
+    ) -> App:
+        """Register client credentials; ``scopes`` are fixed on Cloud and a cap on Data Center."""
+        return self._register(product, client_id, client_secret, tuple(scopes), None)
+
+    def add_site(
+        self,
+        name: str,
+        *,
+        cloud_id: str | None = None,
+        products: Iterable[str] = ("jira", "confluence"),
+    ) -> Site:
+        """Add a Cloud site that every grant may see."""
+        number = len(self._world.sites) + 1
+        default_id = f"00000000-0000-4000-8000-{number:012d}"
+        site = Site(name=name, cloud_id=cloud_id or default_id, products=tuple(products))
+        with self._lock:
+            self._world.sites[name.lower()] = site
+        return site
+
+    def remove_site(self, name: str) -> None:
+        """Remove a Cloud site."""
+        with self._lock:
+            del self._world.sites[name.lower()]
+
+    def add_event(
+        self,
+        summary: str = "User added to group",
+        *,
+        category: str = "user management",
+        at: datetime | None = None,
+    ) -> AuditEvent:
+        """Append an event to the audit log, now or as of ``at``."""
+        with self._lock:
+            return self._world.log.add(summary, category=category, at=at)
+
+    def generate_events(self, count: int, *, interval: timedelta = timedelta()) -> list[AuditEvent]:
+        """Append ``count`` events, ``interval`` apart, the last of them now."""
+        now = datetime.fromtimestamp(self.clock.time(), UTC)
+        ages = [interval * (count - number) for number in range(1, count + 1)]
+        return [self.add_event(f"Event {n}", at=now - age) for n, age in enumerate(ages, 1)]
+
+    def issue_grant(
+        self, app: App | None = None, scopes: str | Iterable[str] | None = None
+    ) -> IssuedTokens:
+        """Return the tokens of a consent that was given, as if its code had just been redeemed.
+
+        Args:
+            app: `cloud_app`, `data_center_app` or one registered like them. Default: `cloud_app`.
+            scopes: What was consented to. Default: enough for every API of the emulator.
+        """
+        app = app or self.cloud_app
+        cloud = app.product == "cloud"
+        wanted = (CLOUD_SCOPES if cloud else ("ADMIN",)) if scopes is None else scopes
+        names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
+        if cloud and "offline_access" not in names:
+            names = (*names, "offline_access")
+        issue_pair = cloud_tokens.rotate if cloud else dc_tokens.renew_pair
+        with self._lock:
+            family = self._world.ledger.open_family(app, names, self.clock.time())
+            access_token = issue_pair(self._world, family).value
+        return IssuedTokens(access_token, family.refresh_token or "")
+
+    def browse(self, url: str) -> str:
+        """Open ``url`` as a browser would and return where it is sent: callback or error page."""
+        return self.handle("GET", url).headers["location"]
+
+    def deny_next_consent(self) -> None:
+        """Let the next person who is asked for consent decline."""
+        with self._lock:
+            self._world.denials += 1
+
+    def revoke_grant(self, token: str) -> None:
+        """Kill the family of a refresh or access token, with all its tokens."""
+        with self._lock:
+            self.family_of(token).alive = False
+
+    def revoke_access_token(self, token: str) -> None:
+        """Kill one access token."""
+        with self._lock:
+            self._world.ledger.access_tokens[token].cut_at = self.clock.time()
+
+    def expire_access_tokens(self) -> None:
+        """Kill every access token there is; refresh tokens live on."""
+        with self._lock:
+            for token in self._world.ledger.access_tokens.values():
+                token.cut_at = self.clock.time()
+
+    @property
+    def submissions(self) -> tuple[dict[str, Any], ...]:
+        """What the bulk APIs took: ``entity``, ``cloud_id`` and the ``document``."""
+        return tuple(self._world.submissions)
+
+    @property
+    def families(self) -> tuple[Family, ...]:
+        """Every consent so far, as live objects: ``alive``, ``generation``, ``refresh_token``."""
+        return tuple(self._world.ledger.families.values())
+
+    @property
+    def leeway_reuses(self) -> int:
+        """How often a refresh token was presented again within the leeway."""
+        return self._world.ledger.leeway_reuses
+
+    @property
+    def reuses_outside_leeway(self) -> int:
+        """How often a refresh token was presented again after it had died of its use."""
+        return self._world.ledger.reuses_outside_leeway
+
+    def family_of(self, token: str) -> Family:
+        """Return the family a refresh token, access token or code belongs to.
+
+        Raises:
+            KeyError: if it belongs to none.
+        """
+        family = self._world.ledger.family_of(token)
+        if family is None:
+            raise KeyError("this token or code belongs to no family")
+        return family
+
+    def _register(
+        self,
+        product: Product,
+        client_id: str,
+        client_secret: str | None,
+        scopes: tuple[str, ...] | None,
+        redirect_uri: str | None,
+    ) -> App:
+        app = App(
+            product=product,
+            client_id=client_id,
+            client_secret=client_secret or f"secret-cs-{client_id}",
+            scopes=scopes,
+            redirect_uri=redirect_uri,
+        )
+        with self._lock:
+            self._world.apps[client_id] = app
+        return app

@@ -1,0 +1,54 @@
+"""Pytest fixtures: an emulated Atlassian, its clock, its server, and an auth that is authorized.
+
+They need ``pip install atlassian-auth[testing]`` and are there without any configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from atlassian_auth import testing
+from atlassian_auth.auth import AtlassianAuth
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing.clock import ManualClock
+from atlassian_auth.testing.elsewhere import run_elsewhere
+from atlassian_auth.testing.model import FakeAtlassian
+
+__all__: list[str] = []
+
+
+@pytest.fixture
+def atlassian_clock() -> ManualClock:
+    """Return the clock the emulator and the library go by: it moves when told, and sleeps jump."""
+    return ManualClock()
+
+
+@pytest.fixture
+def atlassian(atlassian_clock: ManualClock) -> Generator[FakeAtlassian]:
+    """Yield an emulated Atlassian that answers httpx's clients for the time of the test."""
+    emulator = FakeAtlassian(atlassian_clock)
+    with testing.mock_router(emulator):
+        yield emulator
+
+
+@pytest.fixture
+def atlassian_server(atlassian: FakeAtlassian) -> Generator[testing.LoopbackServer]:
+    """Yield a server on 127.0.0.1 for the same emulated Atlassian."""
+    with testing.LoopbackServer(atlassian) as server:
+        yield server
+
+
+@pytest.fixture(name="atlassian_auth")
+def authorized(atlassian: FakeAtlassian, atlassian_clock: ManualClock) -> Generator[AtlassianAuth]:
+    """Yield an ``AtlassianAuth`` for Cloud that somebody has just consented to."""
+    grant = testing.cloud_grant(atlassian)
+    store = MemoryStore(clock=atlassian_clock)
+    auth = AtlassianAuth(grant, store=store, clock=atlassian_clock)
+    callback = atlassian.browse(grant.authorization_url(state="fixture"))
+    code = parse_qs(urlsplit(callback).query)["code"][0]
+    run_elsewhere(lambda: auth.manager.authorize(auth.key, code))
+    yield auth
+    run_elsewhere(auth.aclose)

@@ -1,0 +1,150 @@
+"""What has to hold before a change is merged: ``nox`` proves it, ``nox -l`` lists the parts."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_external_run = True
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "docs", "wheel", "lowest", "tests", "coverage"]
+
+SUPPORTED = ["3.11", "3.12", "3.13"]
+# The Python that runs nox is always installed, so at least one run of the tests is never skipped.
+PYTHONS = sorted({*SUPPORTED, "{}.{}".format(*sys.version_info[:2])}, key=lambda v: v.split("."))
+# The oldest Python with httpx 0.28 is what `coverage` runs.
+MATRIX = [(PYTHONS[0], "0.27"), *((python, "0.28") for python in PYTHONS[1:])]
+EVERYTHING = ".[cli,demo,testing]"
+PROJECT = nox.project.load_toml("pyproject.toml")
+
+
+def group(name: str) -> list[str]:
+    """Return the requirements of one of pyproject.toml's dependency groups."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def select_pyenv_versions() -> None:
+    """Let pyenv's shims run every installed Python; they refuse those that are not selected."""
+    shims = [Path(folder) for folder in os.get_exec_path() if Path(folder).name == "shims"]
+    installed = [path.name for shim in shims for path in shim.parent.glob("versions/3.*")]
+    usable = [name for name in installed if re.sub(r"\.\d+$", "", name) in PYTHONS]
+    if usable:
+        usable.sort(key=lambda name: [int(part) for part in name.split(".")])
+        os.environ.setdefault("PYENV_VERSION", ":".join(usable))
+
+
+select_pyenv_versions()
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, and formatting, by ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Both type checkers agree, and every public name is fully typed for users."""
+    session.install("-e", EVERYTHING, *group("typing"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "atlassian_auth", "--ignoreexternal")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation builds without a warning. Its code blocks run with the tests."""
+    session.install("-e", EVERYTHING, *group("docs"))
+    session.run("sphinx-build", "-nqW", "--keep-going", "-b", "html", "docs", "docs/_build")
+
+
+@nox.session
+@nox.parametrize("python,httpx", MATRIX)
+def tests(session: nox.Session, httpx: str) -> None:
+    """The tests on every installed Python, with both minor versions of httpx."""
+    session.install("-e", EVERYTHING, f"httpx=={httpx}.*", *group("tests"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(python=SUPPORTED[0], venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The tests with the oldest versions that pyproject.toml promises to work with."""
+    session.install("--resolution=lowest-direct", "-e", EVERYTHING)
+    session.install(*group("tests"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def wheel(session: nox.Session) -> None:
+    """The tests of the sdist against the wheel built from it, the checkout out of reach."""
+    session.install("hatchling")
+    source = unpack(session)
+    built = build(session, source)
+    session.install(str(built))
+    session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
+    session.install(f"{built}[cli,demo,testing]", *group("tests"))
+    session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
+    session.chdir(source)
+    session.run("pytest", *session.posargs)
+
+
+def unpack(session: nox.Session) -> Path:
+    """Build the source distribution and return the folder it unpacks to."""
+    folder = Path(session.create_tmp()).resolve()
+    shutil.rmtree(folder)
+    session.run("hatchling", "build", "-t", "sdist", "-d", str(folder), silent=True)
+    [archive] = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(folder, filter="data")
+    return folder / archive.name.removesuffix(".tar.gz")
+
+
+def build(session: nox.Session, source: Path) -> Path:
+    """Build the wheel, check its contents, take the package out of reach, return the wheel."""
+    with session.chdir(source):
+        session.run("hatchling", "build", "-t", "wheel", "-d", str(source.parent), silent=True)
+    [built] = source.parent.glob("*.whl")
+    names = zipfile.ZipFile(built).namelist()
+    strangers = [
+        name for name in names if not re.match(r"atlassian_auth(/|-[\d.]+\.dist-info/)", name)
+    ]
+    if strangers or "atlassian_auth/py.typed" not in names:
+        session.error(f"the wheel holds {strangers or names}")
+    shutil.rmtree(source / "atlassian_auth")
+    return built
+
+
+@nox.session(python=PYTHONS[0])
+def coverage(session: nox.Session) -> None:
+    """Every line and every branch is run by the tests."""
+    session.install("-e", EVERYTHING, *group("tests"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    session.run("coverage", "report")
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """The demonstration, as a newcomer runs it."""
+    session.install(".[demo]")
+    session.run("atlassian-auth", "demo", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The budgets, measured as ratios and printed as a table."""
+    session.install("-e", EVERYTHING, *group("tests"), *group("bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)

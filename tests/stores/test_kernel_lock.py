@@ -1,0 +1,338 @@
+"""Kernel locks end with their holder, leave nothing behind, and never belong to two."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import anyio
+import pytest
+
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import _kernel_lock
+from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.testing.clock import ManualClock
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
+
+HOLD = """
+import sys
+from pathlib import Path
+import anyio
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.stores._kernel_lock import KernelLocks
+
+async def main():
+    async with KernelLocks(Path(sys.argv[1]), SYSTEM_CLOCK).hold("a", "b", timeout_seconds=0):
+        print("held", flush=True)
+        sys.stdin.read()
+
+anyio.run(main)
+"""
+
+TRY = """
+import sys
+from pathlib import Path
+import anyio
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.stores._kernel_lock import KernelLocks
+
+async def main():
+    try:
+        async with KernelLocks(Path(sys.argv[1]), SYSTEM_CLOCK).hold("a", "b", timeout_seconds=0):
+            print("held")
+    except TimeoutError:
+        print("refused")
+
+anyio.run(main)
+"""
+
+# The parent forks while it holds the lock, and ends as its argument says; the child stays.
+FORK = """
+import os, sys
+from pathlib import Path
+import anyio
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.stores._kernel_lock import KernelLocks
+
+locks = KernelLocks(Path(sys.argv[1]), SYSTEM_CLOCK)
+
+async def enter():
+    async with locks.hold("a", "b", timeout_seconds=0):
+        pass
+
+async def main():
+    async with locks.hold("a", "b", timeout_seconds=0):
+        if os.fork():
+            print("held", flush=True)
+            sys.stdin.readline()
+            return
+
+anyio.run(main)
+try:
+    anyio.run(enter)
+    print("the parent released it", flush=True)
+except TimeoutError:
+    print("the child waits", flush=True)
+os.read(0, 1)
+"""
+
+WITHOUT_FCNTL = """
+import sys
+sys.modules["fcntl"] = None
+from pathlib import Path
+import anyio
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.stores._kernel_lock import KernelLocks
+
+async def main():
+    async with KernelLocks(Path(sys.argv[1]), SYSTEM_CLOCK).hold("a", "b", timeout_seconds=0):
+        pass
+
+try:
+    anyio.run(main)
+except StoreError as error:
+    print("flock" in str(error))
+"""
+
+
+class Pauses:
+    """A clock that writes down how long it was asked to sleep."""
+
+    def __init__(self, clock):
+        self.time = clock.time
+        self.timeout = clock.timeout
+        self.clock = clock
+        self.seconds = []
+
+    async def sleep(self, seconds):
+        self.seconds.append(seconds)
+        await self.clock.sleep(seconds)
+
+
+@pytest.fixture
+def clock():
+    return ManualClock()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "locks"
+
+
+@pytest.fixture
+def locks(folder, clock):
+    return KernelLocks(folder, clock)
+
+
+def open_descriptors():
+    return {file.name for file in Path("/dev/fd").iterdir()}
+
+
+async def test_private_while_held_and_gone_afterwards(locks, folder):
+    """The folder and the files are their owner's alone, and no file stays."""
+    usual = os.umask(0)
+    try:
+        async with locks.hold("tokens", "acme", timeout_seconds=0):
+            (file,) = folder.iterdir()
+            assert folder.stat().st_mode & 0o777 == 0o700
+            assert file.stat().st_mode & 0o777 == 0o600
+            assert "acme" not in file.name
+    finally:
+        os.umask(usual)
+
+    assert list(folder.iterdir()) == []
+
+
+async def test_no_descriptor_stays(locks):
+    """Success, timeouts, exceptions and cancellation all close what they opened."""
+    before = open_descriptors()
+
+    async with locks.hold("tokens", "acme", timeout_seconds=0):
+        with pytest.raises(TimeoutError):
+            async with locks.hold("tokens", "acme", timeout_seconds=1):
+                pytest.fail("two are inside")
+    with pytest.raises(ZeroDivisionError):
+        async with locks.hold("tokens", "acme", timeout_seconds=0):
+            raise ZeroDivisionError
+    with anyio.CancelScope() as scope:
+        async with locks.hold("tokens", "acme", timeout_seconds=0):
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    assert open_descriptors() == before
+
+
+async def test_cancelled_at_every_pause(folder):
+    """Whenever a waiter is cancelled, it neither has the lock nor a descriptor afterwards."""
+    clock = ManualClock(autojump=False)
+    locks = KernelLocks(folder, clock)
+
+    async with locks.hold("tokens", "acme", timeout_seconds=0):
+        before = open_descriptors()
+        for attempts in range(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(enter, locks)
+                await anyio.wait_all_tasks_blocked()
+                for _ in range(attempts):
+                    clock.advance(0.02)
+                    await anyio.wait_all_tasks_blocked()
+                tasks.cancel_scope.cancel()
+        assert open_descriptors() == before
+
+    await enter(locks, timeout_seconds=0)
+    assert list(folder.iterdir()) == []
+
+
+async def enter(locks, timeout_seconds=60):
+    async with locks.hold("tokens", "acme", timeout_seconds=timeout_seconds):
+        pass
+
+
+async def test_attempts_come_at_a_growing_distance(folder, clock):
+    """The first attempts follow quickly; later ones at most 20 ms apart, until the timeout."""
+    pauses = Pauses(clock)
+    locks = KernelLocks(folder, pauses)
+
+    async with locks.hold("tokens", "acme", timeout_seconds=0):
+        with pytest.raises(TimeoutError):
+            await enter(locks, timeout_seconds=1)
+
+    assert pauses.seconds[:3] == pytest.approx([0.001, 0.0015, 0.00225])
+    assert pauses.seconds == sorted(pauses.seconds)
+    assert pauses.seconds[-1] == 0.02
+    assert 1 <= sum(pauses.seconds) < 1.02
+
+
+async def test_released_at_the_last_moment(folder):
+    """A lock that is free when the time has passed is had, although no attempt was due."""
+    clock = ManualClock(autojump=False)
+    locks = KernelLocks(folder, clock)
+
+    async with AsyncExitStack() as holder, anyio.create_task_group() as tasks:
+        await holder.enter_async_context(locks.hold("tokens", "acme", timeout_seconds=0))
+        tasks.start_soon(enter, locks, 1)
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(0.9995)
+        await anyio.wait_all_tasks_blocked()
+        await holder.aclose()
+        clock.advance(0.0005)
+
+
+@pytest.mark.parametrize("attempted", ["before", "after"])
+async def test_a_file_that_was_removed(locks, folder, attempted):
+    """Who opened the file before its holder removed it does not take the old one for the lock."""
+    async with locks.hold("tokens", "acme", timeout_seconds=0):
+        (path,) = folder.iterdir()
+        descriptor = _kernel_lock._open(path)
+
+    try:
+        if attempted == "before":
+            assert not _kernel_lock._claim(descriptor, path)
+        else:
+            async with locks.hold("tokens", "acme", timeout_seconds=0):
+                assert not _kernel_lock._claim(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+async def test_a_file_that_somebody_removed(locks, folder):
+    """Releasing does not mind a file that is gone."""
+    async with locks.hold("tokens", "acme", timeout_seconds=0):
+        for path in folder.iterdir():
+            path.unlink()
+
+
+def test_having_it_already(folder):
+    """Trying again changes nothing for who has the lock; releasing twice neither."""
+    folder.mkdir()
+    lock = _kernel_lock._FileLock(folder / "name")
+    other = _kernel_lock._FileLock(folder / "name")
+
+    assert lock.acquire()
+    assert lock.acquire()
+    assert not other.acquire()
+    lock.release()
+    lock.release()
+    assert other.acquire()
+    other.release()
+
+
+async def test_a_folder_that_cannot_be(tmp_path, clock):
+    """Where no folder can be made, the error names the place and what it must be like."""
+    (tmp_path / "locks").write_text("in the way")
+
+    with pytest.raises(StoreError, match="must be writable") as raised:
+        await enter(KernelLocks(tmp_path / "locks", clock))
+    assert str(tmp_path / "locks") in str(raised.value)
+    with pytest.raises(StoreError, match="must be writable"):
+        await enter(KernelLocks(tmp_path / "missing" / "locks", clock))
+
+
+def test_no_two_names_share_a_file():
+    """Different names have different files, wherever the border between their parts is."""
+    names = [("a", "bc"), ("ab", "c"), ("a", "b:c"), ("a:b", "c"), ("1:a", "bc"), ("a", "BC")]
+
+    assert len({_kernel_lock._file_name(*name) for name in names}) == len(names)
+
+
+def test_excludes_other_processes(start, run, folder):
+    """A lock that one process holds is refused to another, until the holder leaves."""
+    holder = start(HOLD, folder)
+    assert holder.stdout.readline() == "held\n"
+
+    assert run(TRY, folder) == ["refused"]
+    holder.communicate()
+    assert run(TRY, folder) == ["held"]
+
+
+def test_ends_with_its_process(start, run, folder):
+    """When the holder is killed the lock is free, and the next holder cleans up."""
+    holder = start(HOLD, folder)
+    assert holder.stdout.readline() == "held\n"
+    holder.kill()
+    holder.wait()
+
+    assert len(list(folder.iterdir())) == 1
+    assert run(TRY, folder) == ["held"]
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+class TestForks:
+    """A child neither has its parent's lock nor keeps it from anybody."""
+
+    @pytest.fixture
+    def parent(self, start, folder):
+        parent = start(FORK, folder)
+        lines = {parent.stdout.readline(), parent.stdout.readline()}
+        assert lines == {"held\n", "the child waits\n"}
+        return parent
+
+    def test_the_child_ends_its_own_context_only(self, parent, run, folder):
+        """A child that leaves the context it was forked in does not release its parent's lock."""
+        assert run(TRY, folder) == ["refused"]
+        # Until both have ended:
+        assert parent.communicate()[0] == "the parent released it\n"
+
+    def test_the_parent_releases(self, parent, run, folder):
+        """The parent's release counts although the child lives."""
+        parent.stdin.write("\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == "the parent released it\n"
+
+        assert run(TRY, folder) == ["held"]
+
+    def test_the_parent_is_killed(self, parent, run, folder):
+        """The lock of a killed parent is free although the child lives."""
+        parent.kill()
+        parent.wait()
+
+        assert run(TRY, folder) == ["held"]
+
+
+def test_without_flock(run, folder):
+    """A system without `flock` is told to be one, when a lock is wanted."""
+    assert run(WITHOUT_FCNTL, folder) == ["True"]

@@ -1,0 +1,771 @@
+"""SQLiteStore keeps the contract across processes, forks and kills, and spoils nobody's file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import anyio
+import pytest
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.stores import SQLiteStore, _sqlite_file
+from atlassian_auth.stores.base import Stored
+from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions need POSIX")
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+LINUX = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs /proc/locks of Linux")
+ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
+
+COUNT = """
+import sys
+import anyio
+from atlassian_auth.exceptions import VersionConflict
+from atlassian_auth.stores import ABSENT, SQLiteStore, Stored
+
+store = SQLiteStore(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.read()
+
+async def count(key, **options):
+    stored = await store.get("tokens", key) or Stored(b"0", ABSENT)
+    options = {name: stored.version for name in options}
+    await store.put("tokens", key, b"%d" % (int(stored.value) + 1), **options)
+
+async def main():
+    for _ in range(20):
+        async with store.lock("tokens", "locked", timeout_seconds=60):
+            await count("locked")
+        while True:
+            try:
+                await count("compared", expected=None)
+            except VersionConflict:
+                continue
+            break
+
+anyio.run(main)
+"""
+
+WRITE = """
+import sys
+import anyio
+from atlassian_auth.stores import SQLiteStore
+
+async def main():
+    store = SQLiteStore(sys.argv[1])
+    while True:
+        print(await store.put("tokens", "acme", b"x" * 5000), flush=True)
+
+anyio.run(main)
+"""
+
+AT_EXIT = """
+import atexit, sys
+import anyio
+from atlassian_auth.stores import SQLiteStore
+
+store = SQLiteStore(sys.argv[1])
+atexit.register(anyio.run, store.put, "tokens", "acme", b"saved")
+anyio.run(store.get, "tokens", "acme")
+"""
+
+FORK = """
+import os, sys
+from pathlib import Path
+import anyio
+from atlassian_auth.stores import SQLiteStore
+
+path = Path(sys.argv[1])
+store = SQLiteStore(path)
+
+def kernel_knows_our_locks():
+    inode = f":{path.stat().st_ino} "
+    locks = [line.split() for line in open("/proc/locks") if inode in line]
+    return not os.path.exists("/proc/locks") or str(os.getpid()) in [lock[4] for lock in locks]
+
+async def meet(own, other):
+    if other:
+        assert (await store.get("tokens", other)).value == other.encode()
+    await store.put("tokens", own, own.encode())
+    assert kernel_knows_our_locks()
+
+anyio.run(meet, "parent", None)
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+    anyio.run(meet, "parent again", "child")
+    print("parent")
+else:
+    anyio.run(meet, "child", "parent")
+    print("child")
+"""
+
+FORK_WHILE_WRITING = """
+import os, sys, threading
+import anyio
+from atlassian_auth.stores import SQLiteStore
+
+store = SQLiteStore(sys.argv[1])
+began, done = threading.Event(), threading.Event()
+
+async def write():
+    while not done.is_set():
+        await store.put("tokens", "parent", b"value")
+        began.set()
+
+writer = threading.Thread(target=anyio.run, args=[write])
+writer.start()
+began.wait()
+for number in range(10):
+    child = os.fork()
+    if not child:
+        anyio.run(store.put, "tokens", f"child {number}", b"value")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+done.set()
+writer.join()
+print(len(anyio.run(store.keys, "tokens")))
+"""
+
+DISK_FULL = """
+import resource, sys
+import anyio
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import SQLiteStore
+
+async def main():
+    store = SQLiteStore(sys.argv[1])
+    version = await store.put("tokens", "acme", b"kept")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        await store.put("tokens", "acme", b"secret" * 100_000)
+    except StoreError as error:
+        print("told" if sys.argv[1] in str(error) and "secret" not in repr(error) else error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    print((await store.get("tokens", "acme")).value.decode())
+    print(await store.put("tokens", "acme", b"new", expected=version) - version)
+
+anyio.run(main)
+"""
+
+# Root may do everything, so it becomes another user; what that one could not read is imported before.
+UNPRIVILEGED = """
+import os, sys
+import anyio
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import SQLiteStore
+
+anyio.run(anyio.sleep, 0)
+user = os.geteuid()
+os.seteuid(65534 if user == 0 else user)
+try:
+    anyio.run(SQLiteStore(sys.argv[1]).get, "tokens", "acme")
+except StoreError as error:
+    print(*str(error).split(), sep="_")
+os.seteuid(user)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "tokens.db"
+
+
+def raw(path):
+    """Look into the file without the store."""
+    return closing(sqlite3.connect(path, isolation_level=None))
+
+
+def kernel_locks():
+    return Path("/proc/locks").read_text().splitlines()
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
+class TestSQLiteStore(ThreadSafeStoreContract):
+    """The embedded default keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, path):
+        return SQLiteStore(path, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, path):
+        return SQLiteStore(path, clock=clock)
+
+    async def test_records_that_are_over_leave_the_file(self, store, clock, path):
+        """What was stored for a while is removed by a later `put`, not only hidden."""
+        await store.put("flows", "state", b"value", ttl_seconds=10)
+        clock.advance(10)
+
+        await store.put("tokens", "acme", b"value")
+
+        with raw(path) as database:
+            assert database.execute("SELECT key FROM records").fetchall() == [("acme",)]
+
+
+@pytest.fixture
+async def store(path):
+    store = SQLiteStore(path)
+    yield store
+    await store.aclose()
+
+
+class TestDurability:
+    """What `put` returned from is on the disk, and what was replaced is not."""
+
+    async def test_settings(self, store):
+        """Commits reach the disk before they return, and deleted bytes are overwritten."""
+        settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
+
+        found = store._file.read(lambda db: [*map(db.execute, [f"PRAGMA {s}" for s in settings])])
+
+        assert [row.fetchone()[0] for row in found] == ["wal", 2, 1, 1]
+
+    async def test_replaced_values_are_overwritten(self, store, path):
+        """A token that was replaced or deleted cannot be read from the file any more."""
+        await store.put("tokens", "acme", b"old-secret" * 1000)
+        await store.put("tokens", "acme", b"new-secret" * 1000)
+        await store.put("tokens", "other", b"other-secret" * 1000)
+        await store.delete("tokens", "other")
+
+        await store.aclose()
+
+        content = path.read_bytes()
+        assert b"new-secret" in content
+        assert b"old-secret" not in content
+        assert b"other-secret" not in content
+
+    async def test_a_cancelled_put(self, store):
+        """A `put` whose caller is cancelled is completed."""
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await store.put("tokens", "acme", b"value")
+
+        assert scope.cancelled_caught
+        assert await store.get("tokens", "acme") == Stored(b"value", 1)
+
+    async def test_another_writer(self, store, path):
+        """While another process writes, `put` waits for it."""
+        await store.put("tokens", "acme", b"old")
+
+        with raw(path) as database:
+            database.execute("BEGIN IMMEDIATE")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(store.put, "tokens", "acme", b"new")
+                await anyio.wait_all_tasks_blocked()
+                database.execute("COMMIT")
+
+        assert await store.get("tokens", "acme") == Stored(b"new", 2)
+
+    def test_at_exit(self, run, path):
+        """What is saved while the interpreter exits is saved."""
+        run(AT_EXIT, path)
+
+        with raw(path) as database:
+            assert database.execute("SELECT value FROM records").fetchall() == [(b"saved",)]
+
+    def test_a_killed_writer(self, start, path):
+        """After a kill in the midst of writing all is there that `put` had returned."""
+        writer = start(WRITE, path)
+        seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
+        writer.kill()
+        writer.wait()
+
+        with raw(path) as database:
+            ((version, value),) = database.execute("SELECT version, value FROM records")
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert version >= seen
+        assert value == b"x" * 5000
+
+    @POSIX
+    def test_a_full_disk(self, run, path):
+        """A value that does not fit is an error that does not show it; what was there is still there."""
+        assert run(DISK_FULL, path) == ["told", "kept", "1"]
+
+
+class TestProcesses:
+    """Many processes, one file."""
+
+    def test_no_update_is_lost(self, start, path):
+        """Processes that start together on a new file exclude each other and lose nothing."""
+        processes = [start(COUNT, path) for _ in range(6)]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+
+        for process in processes:
+            process.stdin.close()
+        assert [process.wait() for process in processes] == [0] * 6
+
+        with raw(path) as database:
+            found = database.execute("SELECT key, value FROM records ORDER BY key").fetchall()
+        assert found == [("compared", b"120"), ("locked", b"120")]
+        assert list(path.with_name("tokens.db-locks").iterdir()) == []
+
+    @FORKS
+    def test_a_fork(self, run, path):
+        """Parent and child go on with connections of their own, whose locks the kernel knows."""
+        assert run(FORK, path) == ["child", "parent"]
+        with raw(path) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+    @FORKS
+    def test_forks_while_another_thread_writes(self, run, path):
+        """A fork waits for the write in the air, and each child can write."""
+        assert run(FORK_WHILE_WRITING, path) == ["11"]
+
+    @FORKS
+    def test_a_fork_that_gives_no_notice(self, path):
+        """After a fork in C the parent's connection is neither used nor closed."""
+        file = _sqlite_file.SQLiteFile(path)
+        inherited = file.read(lambda database: database)
+        file._guard.begin_anew()
+
+        assert file.read(lambda database: database) is not inherited
+        file.close()
+        with closing(_sqlite_file._abandoned.pop()) as abandoned:
+            assert abandoned is inherited
+            assert abandoned.execute("PRAGMA user_version").fetchone() == (1,)
+
+    @LINUX
+    async def test_another_store_on_the_same_file(self, store, path):
+        """Opening and closing another store takes the first one's locks of the file from it."""
+        await store.put("tokens", "acme", b"value")
+        inode = f":{path.stat().st_ino} "
+
+        second = SQLiteStore(path)
+        await second.get("tokens", "acme")
+        await second.aclose()
+
+        locks = [line for line in kernel_locks() if inode in line]
+        assert any(f" {os.getpid()} " in line for line in locks)
+
+
+class TestThread:
+    """One thread per open store."""
+
+    async def test_one_thread(self, store):
+        """Calls are made in one thread, named after the file, which ends when the store is closed."""
+        before = set(threading.enumerate())
+        for number in range(3):
+            await store.put("tokens", f"acme {number}", b"value")
+        (thread,) = set(threading.enumerate()) - before
+
+        await store.aclose()
+        thread.join()
+
+        assert thread.name == "SQLiteStore tokens.db"
+
+
+class TestPath:
+    """A path may be given in any way, and means one file."""
+
+    async def test_a_link(self, store, path):
+        """Records and locks are those of the file that a link leads to."""
+        path.with_name("link").symlink_to(path)
+        linked = SQLiteStore(path.with_name("link"))
+
+        version = await linked.put("tokens", "acme", b"value")
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        assert not path.is_symlink()
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            with pytest.raises(TimeoutError):
+                async with linked.lock("tokens", "acme", timeout_seconds=0):
+                    pytest.fail("two are inside")
+
+    async def test_a_relative_path(self, monkeypatch, tmp_path, path):
+        """A relative path counts from where the process was when the store was made."""
+        monkeypatch.chdir(tmp_path)
+        store = SQLiteStore("tokens.db")
+        monkeypatch.chdir("/")
+
+        await store.put("tokens", "acme", b"value")
+
+        assert path.exists()
+
+    async def test_the_home(self, monkeypatch, tmp_path, path):
+        """``~`` is the user's home."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+
+        await SQLiteStore("~/tokens.db").put("tokens", "acme", b"value")
+
+        assert path.exists()
+
+    @pytest.mark.parametrize("name", ["a?mode=memory#b", "100%.db", "ü ☂.db", "a&b=c"])
+    async def test_odd_names(self, tmp_path, name):
+        """The file has the name it was given, whatever that means elsewhere."""
+        await SQLiteStore(tmp_path / name).put("tokens", "acme", b"value")
+
+        assert (tmp_path / name).is_file()
+
+    @pytest.mark.parametrize("name", ["", ":memory:", "a\0b"])
+    def test_no_file(self, name):
+        """What names no file is refused at once."""
+        with pytest.raises(ConfigurationError, match="MemoryStore") as raised:
+            SQLiteStore(name)
+        assert raised.value.argument == "path"
+
+    def test_nothing_happens_at_first(self, path):
+        """Making a store touches nothing."""
+        SQLiteStore(path)
+
+        assert list(path.parent.iterdir()) == []
+
+    async def test_an_empty_file(self, path):
+        """An empty file, as `mkstemp` makes, is taken into use."""
+        path.touch()
+
+        await SQLiteStore(path).put("tokens", "acme", b"value")
+
+        with raw(path) as database:
+            assert database.execute("SELECT key FROM records").fetchall() == [("acme",)]
+
+
+@POSIX
+class TestPermissions:
+    """Nobody else reads the files."""
+
+    async def test_new_files(self, store, path):
+        """All files are the owner's alone from the start, whatever the umask."""
+        usual = os.umask(0)
+        try:
+            await store.put("tokens", "acme", b"value")
+        finally:
+            os.umask(usual)
+
+        assert {file.name: mode(file) for file in path.parent.iterdir()} == {
+            "tokens.db": 0o600,
+            "tokens.db-shm": 0o600,
+            "tokens.db-wal": 0o600,
+        }
+
+    def test_from_the_start(self, path):
+        """There is no moment in which others could open the file."""
+        usual = os.umask(0)
+        try:
+            _sqlite_file._create(path)
+        finally:
+            os.umask(usual)
+
+        assert mode(path) == 0o600
+
+    async def test_old_files(self, store, path):
+        """Files that others could read are closed to them."""
+        await store.put("tokens", "acme", b"value")
+        for file in path.parent.iterdir():
+            file.chmod(0o664)
+
+        await SQLiteStore(path).get("tokens", "acme")
+
+        assert {mode(file) for file in path.parent.iterdir()} == {0o600}
+
+
+class TestUnusable:
+    """What cannot be used is told by an error that names the path and says what to do."""
+
+    async def refused(self, path, text):
+        with pytest.raises(StoreError, match=text) as raised:
+            await SQLiteStore(path).get("tokens", "acme")
+        assert str(path) in str(raised.value)
+        assert raised.value.__context__ is None
+
+    async def test_no_folder(self, tmp_path):
+        """The folder is not made: where secrets are kept is the user's to say."""
+        await self.refused(tmp_path / "missing" / "tokens.db", "folder must exist")
+
+        assert not (tmp_path / "missing").exists()
+
+    async def test_a_folder_in_the_way(self, tmp_path):
+        """A folder is not a file."""
+        await self.refused(tmp_path, "not a regular file")
+
+    @POSIX
+    async def test_a_pipe(self, path):
+        """Nobody waits for a pipe."""
+        os.mkfifo(path)
+
+        await self.refused(path, "not a regular file")
+
+    @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc of Linux")
+    async def test_where_nobody_can_write(self):
+        """Not even root makes files in /proc."""
+        await self.refused(Path("/proc/tokens.db"), "both must be this user's")
+
+    async def test_a_value_that_is_none(self, store):
+        """Whatever SQLite objects to comes out as `StoreError`, and the store is well afterwards."""
+        with pytest.raises(StoreError, match="type 'set' is not supported"):
+            await store.put("tokens", "acme", {"secret"})
+
+        assert await store.put("tokens", "acme", b"value") == 1
+
+    def test_locked_for_long(self, path):
+        """Opening waits while another process has the file locked."""
+        with raw(path) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            pauses = iter([lambda: None, lambda: database.execute("ROLLBACK")])
+
+            opened = _sqlite_file._open_patiently(path, pause=lambda _: next(pauses)())
+
+        with closing(opened):
+            assert opened.execute("PRAGMA user_version").fetchone() == (1,)
+            assert opened.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
+
+    def test_locked_for_too_long(self, path):
+        """The error of a file that stays locked says that another process is the reason."""
+        with raw(path) as database:
+            database.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(sqlite3.OperationalError) as raised:
+                _sqlite_file._open_patiently(path, patience_seconds=0)
+
+        assert "Another process keeps it locked" in _sqlite_file._explain(raised.value)
+
+
+@POSIX
+class TestUnprivileged:
+    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+
+    @pytest.fixture
+    def folder(self):
+        # Others can enter it, unlike pytest's folders.
+        folder = Path(tempfile.mkdtemp())
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o700)
+        shutil.rmtree(folder)
+
+    @pytest.fixture
+    def path(self, folder):
+        make_ours(folder / "tokens.db")
+        return folder / "tokens.db"
+
+    def give_away(self, *paths):
+        if os.geteuid() == 0:
+            for path in paths:
+                os.chown(path, 65534, 65534)
+
+    def refused(self, run, path):
+        (text,) = run(UNPRIVILEGED, path)
+        assert str(path) in text
+        return text.replace("_", " ")
+
+    def test_no_right_to_make_it(self, run, folder):
+        """In a folder that is read-only no file can be made."""
+        self.give_away(folder)
+        folder.chmod(0o500)
+
+        assert "Permission denied" in self.refused(run, folder / "tokens.db")
+
+    def test_a_folder_that_is_read_only(self, run, folder, path):
+        """A file whose folder is read-only cannot be used."""
+        self.give_away(folder, path)
+        folder.chmod(0o500)
+
+        assert "writable for this user" in self.refused(run, path)
+
+    def test_a_file_that_is_read_only(self, run, folder, path):
+        """A file that is read-only is refused although it could be read."""
+        self.give_away(folder, path)
+        path.chmod(0o400)
+
+        assert "writable for this user" in self.refused(run, path)
+
+    @ROOT
+    def test_a_file_that_is_somebody_elses(self, run, folder, path):
+        """A file that others can read, and that cannot be closed to them, is refused."""
+        self.give_away(folder)
+        path.chmod(0o666)
+
+        assert "Operation not permitted" in self.refused(run, path)
+
+
+def write_text(path):
+    path.write_text("These are my notes, and nobody's database.\n" * 100)
+
+
+def write_little(path):
+    path.write_bytes(b"A short note.\n")
+
+
+def write_zero(path):
+    path.write_bytes(b"\0")
+
+
+def write_zeros(path):
+    path.write_bytes(bytes(8192))
+
+
+def make_foreign(path):
+    with raw(path) as database:
+        database.execute("CREATE TABLE records (version, namespace, key, value, expires_at)")
+
+
+def make_foreign_mark(path):
+    with raw(path) as database:
+        database.execute("PRAGMA application_id = 252006673")
+
+
+def make_foreign_version(path):
+    with raw(path) as database:
+        database.execute("PRAGMA user_version = 1")
+
+
+def make_foreign_wal(path):
+    """Make a database whose newest content is in its log alone, as after a crash."""
+    with raw(path.with_name("living")) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE notes (text)")
+        _move_crashed(path, "-wal")
+
+
+def make_foreign_journal(path):
+    """Make a database with a transaction half done, as after a crash."""
+    with raw(path.with_name("living")) as database:
+        database.execute("CREATE TABLE notes (text)")
+        database.execute("PRAGMA cache_size = 1")
+        database.execute("BEGIN")
+        database.executemany("INSERT INTO notes VALUES (?)", [("x" * 4000,)] * 100)
+        _move_crashed(path, "-journal")
+
+
+def _move_crashed(path, suffix):
+    for end in ("", suffix):
+        shutil.copy(path.with_name(f"living{end}"), path.with_name(f"{path.name}{end}"))
+
+
+def make_newer(path):
+    make_ours(path)
+    with raw(path) as database:
+        database.execute("PRAGMA user_version = 2")
+
+
+def make_truncated(path):
+    make_ours(path)
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def make_ours(path):
+    file = _sqlite_file.SQLiteFile(path)
+    file.write(
+        lambda database: database.executemany(
+            "INSERT INTO records (namespace, key, value) VALUES ('tokens', ?, ?)",
+            [(f"acme {number}", b"value" * 100) for number in range(100)],
+        )
+    )
+    file.close()
+
+
+def contents(folder):
+    return {file.name: (file.read_bytes(), mode(file)) for file in folder.iterdir()}
+
+
+class TestForeign:
+    """What is not certainly ours is refused and left as it is, to the byte."""
+
+    @pytest.mark.parametrize(
+        ("make", "text"),
+        [
+            pytest.param(write_text, "not a database.*another path", id="text"),
+            pytest.param(write_little, "not a database.*another path", id="one line"),
+            pytest.param(write_zero, "another program's", id="one zero"),
+            pytest.param(write_zeros, "not a database.*another path", id="zeros"),
+            pytest.param(make_foreign, "another program's", id="foreign"),
+            pytest.param(make_foreign_mark, "another program's", id="foreign mark"),
+            pytest.param(make_foreign_version, "another program's", id="foreign version"),
+            pytest.param(make_foreign_wal, "another program's", id="foreign log"),
+            pytest.param(make_foreign_journal, "another program's", id="foreign journal"),
+            pytest.param(make_newer, r"version 2.*knows 1.*upgrade", id="newer"),
+            pytest.param(make_truncated, "malformed.*backup", id="truncated"),
+        ],
+    )
+    async def test_left_as_it_is(self, path, make, text):
+        """Neither reading nor writing nor closing changes the file or what belongs to it."""
+        make(path)
+        path.chmod(0o644)
+        before = contents(path.parent)
+        store = SQLiteStore(path)
+
+        for call in (
+            lambda: store.get("tokens", "acme"),
+            lambda: store.put("tokens", "acme", b"value"),
+            lambda: store.delete("tokens", "acme"),
+            lambda: store.keys("tokens"),
+        ):
+            with pytest.raises(StoreError, match=text) as raised:
+                await call()
+            assert str(path) in str(raised.value)
+        await store.aclose()
+
+        after = contents(path.parent)
+        assert {name: after[name] for name in before} == before
+        # SQLite looks into a damaged file with an empty log at its side.
+        assert after.keys() - before.keys() <= {"tokens.db-shm", "tokens.db-wal"}
+
+    async def test_damage_within(self, path):
+        """A database of ours whose pages are damaged is an error, and is not made worse."""
+        make_ours(path)
+        damaged = bytearray(path.read_bytes())
+        damaged[4096:] = b"\xff" * (len(damaged) - 4096)
+        path.write_bytes(damaged)
+        store = SQLiteStore(path)
+
+        with pytest.raises(StoreError, match="backup"):
+            await store.get("tokens", "acme 1")
+        with pytest.raises(StoreError, match="backup"):
+            await store.put("tokens", "acme 1", b"value")
+        await store.aclose()
+
+        assert path.read_bytes() == damaged
+
+    @pytest.mark.parametrize("make", [write_text, make_foreign], ids=["text", "foreign"])
+    async def test_usable_when_it_is_gone(self, path, make):
+        """Once the file that was in the way is moved, the same store works."""
+        make(path)
+        store = SQLiteStore(path)
+        with pytest.raises(StoreError):
+            await store.get("tokens", "acme")
+
+        path.unlink()
+
+        assert await store.put("tokens", "acme", b"value") == 1
+
+
+class TestRemoved:
+    """A file that goes away under an open store is noticed: what has no name is lost when it closes."""
+
+    async def test_removed(self, store, path):
+        """After a removal the store refuses, until it is closed; then it begins anew."""
+        await store.put("tokens", "old", b"value")
+        path.unlink()
+
+        for _ in range(2):
+            with pytest.raises(StoreError, match=f"{path} was removed.*start them again"):
+                await store.put("tokens", "new", b"value")
+        await store.aclose()
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new"]
+        with raw(path) as database:
+            assert database.execute("SELECT key FROM records").fetchall() == [("new",)]
+
+    async def test_replaced(self, store, path):
+        """After a backup was moved into place the store refuses, and does not touch the backup."""
+        await store.put("tokens", "old", b"value")
+        make_ours(path.with_name("backup"))
+        backup = path.with_name("backup").read_bytes()
+
+        path.with_name("backup").replace(path)
+
+        with pytest.raises(StoreError, match="was removed or replaced"):
+            await store.keys("tokens")
+        await store.aclose()
+        assert path.read_bytes() == backup

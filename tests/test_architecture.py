@@ -1,0 +1,153 @@
+"""The house stands: imports run downward, interfaces are true, nothing optional is imported."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from docs.architecture import (
+    DOOR,
+    PICTURE,
+    SOURCES,
+    dependencies,
+    draw,
+    floor,
+    imported,
+    wing,
+)
+
+TESTS = Path(__file__).parent
+
+OPTIONAL = {
+    *("aiosqlite", "authlib", "cryptography", "keyring", "pydantic_settings", "pytest", "redis"),
+    *("requests", "respx", "rich", "sqlite3", "trio", "typer", "uvicorn", "uvloop"),
+}
+IMPURE = {
+    *("anyio", "asyncio", "concurrent", "httpcore", "httpx", "logging", "os", "pathlib", "random"),
+    *("secrets", "socket", "sqlite3", "ssl", "subprocess", "threading", "time", "urllib.request"),
+}
+LONGEST_BODY = 40
+
+
+TEST_SOURCES = {
+    str(path.relative_to(TESTS)): ast.parse(path.read_text("utf-8"))
+    for path in TESTS.rglob("test_*.py")
+}
+
+
+def assigned(node):
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [node.target.id] if isinstance(node, ast.AnnAssign) else []
+
+
+def is_type_variable(node):
+    value = getattr(node, "value", None)
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in {"ParamSpec", "TypeVar"}
+
+
+def is_fixture(node):
+    return any("pytest.fixture" in ast.unparse(mark) for mark in node.decorator_list)
+
+
+def public_definitions(tree):
+    """Classes, functions, constants and type aliases; fixtures and a ``logger`` are none of them."""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from () if is_fixture(node) else (node.name,)
+        elif not is_type_variable(node):
+            yield from (name for name in assigned(node) if not name.islower())
+
+
+def functions(tree):
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def body_lines(function):
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_imports_run_downward(name):
+    """A module imports from lower floors and from its own floor, never from a higher one."""
+    assert floor(name) is not None, "a new module: give it a floor in docs/architecture.py"
+
+    upward = {target for target in dependencies(name) if floor(target) > floor(name)}
+
+    assert upward == set()
+
+
+def test_imports_have_no_cycles():
+    """No module needs itself, not even through others on its floor."""
+    TopologicalSorter({name: dependencies(name) for name in SOURCES}).prepare()
+
+
+def test_the_picture_is_current():
+    """The drawing in the documentation shows the imports as they are."""
+    assert PICTURE.read_text("utf-8") == draw(), "run: python docs/architecture.py"
+
+
+def test_the_door_opens_only_when_used():
+    """The manager reaches the httpx side from within a function, not when it is imported."""
+    name, target = DOOR
+
+    assert target not in imported(SOURCES[name].body)
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_interface_is_true(name):
+    """`__all__` names what the module has, and everything public it defines."""
+    module = importlib.import_module(name)
+    defined = {public for public in public_definitions(SOURCES[name]) if public[0] != "_"}
+
+    assert [public for public in module.__all__ if not hasattr(module, public)] == []
+    assert defined - set(module.__all__) == set()
+
+
+def test_importing_the_package_imports_nothing_optional():
+    """`import atlassian_auth` costs httpx, anyio and pydantic, and nothing else that is big."""
+    show = "import sys, anyio, httpx, pydantic; before = {*sys.modules}; import atlassian_auth; "
+    script = show + "print(*sys.modules.keys() - before)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=True, text=True
+    )
+
+    assert OPTIONAL.intersection(loaded.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if wing(name) in {"protocol", "grants"}])
+def test_protocol_and_grants_are_pure(name):
+    """What is decided needs no clock, no randomness, no network, no event loop."""
+    nodes = list(ast.walk(SOURCES[name]))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+
+    assert {
+        target for target in imported(nodes) if {target, target.split(".")[0]} & IMPURE
+    } == set()
+    assert attributes & {"now", "today", "utcnow"} == set()
+    assert not any(isinstance(node, ast.AsyncFunctionDef | ast.Await) for node in nodes)
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_functions_are_short(name):
+    """A function whose body needs more than a screen does two things."""
+    bodies = {function.name: body_lines(function) for function in functions(SOURCES[name])}
+
+    assert {long: lines for long, lines in bodies.items() if lines > LONGEST_BODY} == {}
+
+
+@pytest.mark.parametrize("name", sorted(TEST_SOURCES))
+def test_tests_state_their_promise(name):
+    """Each test says in a docstring what it proves."""
+    tests = [test for test in functions(TEST_SOURCES[name]) if test.name.startswith("test_")]
+
+    assert [test.name for test in tests if not ast.get_docstring(test)] == []

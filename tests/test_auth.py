@@ -1,0 +1,543 @@
+"""The ``httpx.Auth``: where the bearer goes, what a 401 means, and what is left alone."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from datetime import timedelta
+
+import anyio
+import httpx
+import pytest
+
+from atlassian_auth import (
+    AtlassianAuth,
+    AuthorizationRequired,
+    ConfigurationError,
+    OriginNotAllowed,
+    ScopeMismatch,
+    StaticToken,
+    TransientError,
+)
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def myself(atlassian):
+    """A page of the Jira gateway that any token may read."""
+    return f"https://api.atlassian.com/ex/jira/{atlassian.cloud_id}/rest/api/3/myself"
+
+
+@pytest.fixture
+def upload(atlassian):
+    """A page that takes what is posted to it."""
+    return f"https://api.atlassian.com/jira/builds/0.1/cloud/{atlassian.cloud_id}/bulk"
+
+
+@pytest.fixture
+def ci_auth(atlassian, atlassian_clock):
+    """An auth for client credentials, which may post to `upload`."""
+    auth = AtlassianAuth(jira_software_grant(atlassian), clock=atlassian_clock)
+    yield auth
+    anyio.run(auth.aclose)
+
+
+async def revoke(auth, atlassian):
+    """End the access token at the server only: to us it looks valid."""
+    atlassian.revoke_access_token((await auth.token()).access_token)
+
+
+# -- the bearer -----------------------------------------------------------------------------------
+
+
+async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassian_clock, myself):
+    """One client, three hours: each request is answered, and no 401 is seen by anyone."""
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        for _ in range(3):
+            assert (await client.get(myself)).status_code == 200
+            atlassian_clock.advance(HOUR)
+
+    assert atlassian.count("api", status=401) == 0
+    assert atlassian.count("token", grant_type="refresh_token") == 2
+
+
+def test_sync_clients_share_it(atlassian_auth, atlassian, atlassian_clock, myself):
+    """A sync client sends the same token, and a renewal only blocks its thread."""
+    with httpx.Client(auth=atlassian_auth) as client:
+        assert client.get(myself).status_code == 200
+        atlassian_clock.advance(HOUR)
+        assert client.get(myself).status_code == 200
+
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_exactly_one_header_leaves(atlassian_auth, atlassian, myself, kind):
+    """Whatever placeholder was there, one Authorization header leaves, spelled "Bearer"."""
+    seen = []
+
+    def look(request):
+        seen.append(
+            [value for name, value in request.headers.raw if name.lower() == b"authorization"]
+        )
+        return httpx.Response(200)
+
+    headers = [("Authorization", "placeholder"), ("authorization", "Basic Zm9v")]
+    transport = httpx.MockTransport(look)
+    if kind == "async":
+        async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+            await client.get(myself, headers=headers)
+    else:
+        with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+            client.get(myself, headers=headers)
+
+    token = await atlassian_auth.token()
+    assert seen == [[f"Bearer {token.access_token}".encode()]]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("https://evil.example/", id="another-host"),
+        pytest.param("http://api.atlassian.com/", id="plain-http"),
+        pytest.param("https://api.atlassian.com:8443/", id="another-port"),
+        pytest.param("https://api.atlassian.com.evil.example/", id="a-longer-host"),
+        pytest.param("https://auth.atlassian.com/", id="a-sibling"),
+        pytest.param("https://api.atlassian.com@evil.example/", id="userinfo"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_bearer_goes_nowhere_else(atlassian_auth, url, kind):
+    """A request to another origin is refused before anything is sent, and says what is allowed."""
+
+    def never(request):
+        raise AssertionError("it was sent")
+
+    transport = httpx.MockTransport(never)
+    with pytest.raises(OriginNotAllowed, match="allowed_origins=") as caught:
+        if kind == "async":
+            async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+                await client.get(url)
+        else:
+            with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+                client.get(url)
+
+    assert caught.value.allowed == ("https://api.atlassian.com",)
+    assert caught.value.origin.startswith(url[:8])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://API.Atlassian.com:443/x", "https://api.atlassian.com/y?z#f"]
+)
+async def test_the_same_origin_is_the_same_however_written(atlassian_auth, url):
+    """Case, default port, path and query do not matter."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+
+    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+        assert (await client.get(url)).status_code == 200
+
+
+async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_auth, myself):
+    """httpx drops the header on the way to another origin; what it answers says nothing of ours."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        if request.url.host == "api.atlassian.com":
+            return httpx.Response(302, headers={"Location": "https://evil.example/"})
+        return httpx.Response(401)
+
+    async with httpx.AsyncClient(
+        auth=atlassian_auth, transport=httpx.MockTransport(answer), follow_redirects=True
+    ) as client:
+        response = await client.get(myself)
+        with pytest.raises(OriginNotAllowed):
+            await client.send(httpx.Request("GET", "https://evil.example/"), auth=atlassian_auth)
+
+    assert response.status_code == 401
+    assert [request.headers.get("Authorization", "") != "" for request in seen] == [True, False]
+
+
+async def test_allowed_origins_widen(atlassian, atlassian_clock):
+    """``allowed_origins`` adds origins, to those of the grant."""
+    auth = AtlassianAuth(
+        jira_software_grant(atlassian),
+        clock=atlassian_clock,
+        allowed_origins=["https://proxy.example.com/jira"],
+    )
+    transport = httpx.MockTransport(lambda _: httpx.Response(200))
+
+    async with httpx.AsyncClient(auth=auth, transport=transport) as client:
+        for url in ("https://proxy.example.com/a", "https://api.atlassian.com/b"):
+            assert (await client.get(url)).status_code == 200
+    await auth.aclose()
+
+
+@pytest.mark.parametrize("origin", ["http://proxy.example.com", "proxy.example.com", ""])
+def test_unsafe_origins_are_refused(atlassian, origin):
+    """An origin that is no https URL is refused by the name of the argument."""
+    with pytest.raises(ConfigurationError) as caught:
+        AtlassianAuth(jira_software_grant(atlassian), allowed_origins=[origin])
+
+    assert caught.value.argument == "allowed_origins"
+
+
+async def test_data_center_has_one_origin(atlassian, atlassian_clock):
+    """A Data Center bearer goes to that server's origin, below whatever context path."""
+    auth = AtlassianAuth(
+        data_center_grant(atlassian), store=MemoryStore(), clock=atlassian_clock, key="dc"
+    )
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    await auth.manager.add("dc", refresh_token=issued.refresh_token)
+
+    async with httpx.AsyncClient(auth=auth) as client:
+        response = await client.get("https://jira.example.com/jira/rest/api/2/myself")
+        with pytest.raises(OriginNotAllowed):
+            await client.get("https://api.atlassian.com/me")
+    await auth.aclose()
+
+    assert response.status_code == 200
+
+
+# -- a 401 ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_401_is_renewed_and_replayed_once(atlassian_auth, atlassian, myself, kind):
+    """A token that ended early at the server is renewed once and the request sent again."""
+    await revoke(atlassian_auth, atlassian)
+
+    if kind == "async":
+        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+            response = await client.get(myself)
+    else:
+        with httpx.Client(auth=atlassian_auth) as client:
+            response = client.get(myself)
+
+    assert response.status_code == 200
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+    assert [entry.status for entry in atlassian.api_requests] == [401, 200]
+
+
+async def test_a_storm_of_401s_is_one_renewal(atlassian_auth, atlassian, myself):
+    """A hundred requests with the same dead token are one renewal, and all are answered."""
+    await revoke(atlassian_auth, atlassian)
+    statuses = []
+
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+
+        async def get():
+            statuses.append((await client.get(myself)).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(get)
+
+    assert statuses == [200] * 100
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+async def test_a_newer_token_is_adopted_before_renewing(atlassian, atlassian_clock, myself):
+    """If another process has renewed meanwhile, its token is taken from the store."""
+    store, grant = MemoryStore(), cloud_grant(atlassian)
+    ours, theirs = (AtlassianAuth(grant, store=store, clock=atlassian_clock) for _ in range(2))
+    await ours.manager.add(refresh_token=atlassian.issue_grant().refresh_token)
+    await revoke(ours, atlassian)
+    await theirs.refresh()
+
+    async with httpx.AsyncClient(auth=ours) as client:
+        assert (await client.get(myself)).status_code == 200
+    for auth in (ours, theirs):
+        await auth.aclose()
+
+    assert atlassian.count("token", grant_type="refresh_token") == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"content": b"bytes"}, id="bytes"),
+        pytest.param({"content": "text"}, id="text"),
+        pytest.param({"json": {"builds": []}}, id="json"),
+        pytest.param({"data": {"a": "b"}}, id="form"),
+    ],
+)
+async def test_a_replay_is_the_same_byte_for_byte(ci_auth, atlassian, upload, body):
+    """A body that can be sent again is sent again as it was."""
+    seen = []
+
+    def answer(request):
+        seen.append(request.content)
+        return httpx.Response(401 if len(seen) == 1 else 202)
+
+    async with httpx.AsyncClient(auth=ci_auth, transport=httpx.MockTransport(answer)) as client:
+        response = await client.post(upload, **body)
+
+    assert response.status_code == 202
+    assert seen[0] == seen[1] != b""
+
+
+async def chunks():
+    yield b"{}"
+
+
+def sync_chunks():
+    yield b"{}"
+
+
+@pytest.mark.parametrize("kind", ["async", "sync", "multipart"])
+async def test_a_spent_body_is_not_replayed(ci_auth, atlassian, upload, kind):
+    """A body that can be sent only once: the 401 comes back, and the next call is fine."""
+    await revoke(ci_auth, atlassian)
+
+    if kind == "sync":
+        with httpx.Client(auth=ci_auth) as client:
+            first = client.post(upload, content=sync_chunks())
+            second = client.post(upload, json={})
+    else:
+        once = {"content": chunks()} if kind == "async" else {"files": {"file": b"{}"}}
+        async with httpx.AsyncClient(auth=ci_auth) as client:
+            first = await client.post(upload, **once)
+            second = await client.post(upload, json={})
+
+    assert (first.status_code, second.status_code) == (401, 202)
+    assert atlassian.count("token", grant_type="client_credentials") == 2
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_second_401_is_the_callers(atlassian_auth, atlassian, myself, kind):
+    """An API that refuses every token answers its caller, and does not burn a rotation each time."""
+    unauthorized = Fault.json({"code": 401, "message": "Unauthorized"}, status=401)
+    atlassian.fault("api", unauthorized, times=100)
+    statuses = []
+
+    if kind == "async":
+        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+            for _ in range(3):
+                statuses.append((await client.get(myself)).status_code)
+    else:
+        with httpx.Client(auth=atlassian_auth) as client:
+            for _ in range(3):
+                statuses.append(client.get(myself).status_code)
+
+    assert statuses == [401] * 3
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
+    """ "Scope does not match" renews nothing and tells what was granted."""
+    auth = AtlassianAuth(cloud_grant(atlassian), store=MemoryStore(), clock=atlassian_clock)
+    issued = atlassian.issue_grant(scopes="read:me")
+    await auth.manager.add(refresh_token=issued.refresh_token)
+    url = f"https://api.atlassian.com/ex/jira/{atlassian.cloud_id}/rest/api/3/auditing/record"
+
+    with pytest.raises(ScopeMismatch, match="renewing would not help") as caught:
+        if kind == "async":
+            async with httpx.AsyncClient(auth=auth) as client:
+                await client.get(url)
+        else:
+            with httpx.Client(auth=auth) as client:
+                client.get(url)
+    await auth.aclose()
+
+    assert caught.value.granted == ("read:me", "offline_access")
+    assert atlassian.count("token", outcome="ok") == 1
+
+
+async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_auth, myself):
+    """A ``WWW-Authenticate`` that names the scopes needed says which are missing."""
+    challenge = 'Bearer error="insufficient_scope", scope="read:me write:jira-work"'
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(401, headers={"WWW-Authenticate": challenge})
+    )
+
+    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+        with pytest.raises(ScopeMismatch, match="lacks .*: write:jira-work") as caught:
+            await client.get(myself)
+
+    assert caught.value.missing == ("write:jira-work",)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_other_refusals_do_not_renew_a_fresh_token(atlassian_auth, atlassian, myself, status):
+    """403 and 404 are answers, not expiry, while the clock says that the token is fresh."""
+    atlassian.fault("api", Fault.status(status), times=5)
+
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        for _ in range(5):
+            assert (await client.get(myself)).status_code == status
+
+    assert atlassian.count("token", grant_type="refresh_token") == 0
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_expired_token_answered_403_or_404(
+    atlassian_auth, atlassian, atlassian_clock, status
+):
+    """If the token ended while the request was under way, such an answer is looked into once."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        if len(seen) == 1:
+            atlassian_clock.advance(HOUR)
+            return httpx.Response(status)
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(
+        auth=atlassian_auth, transport=httpx.MockTransport(answer)
+    ) as client:
+        response = await client.get("https://api.atlassian.com/me")
+
+    assert (response.status_code, len(seen)) == (200, 2)
+
+
+async def test_trouble_after_a_401_is_raised(atlassian_auth, atlassian, myself):
+    """If the refused token cannot be renewed, the caller learns why rather than seeing a bare 401."""
+    await revoke(atlassian_auth, atlassian)
+    atlassian.fault("token", Fault.status(503), times=3)
+
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        with pytest.raises(TransientError):
+            await client.get(myself)
+        atlassian.clock.advance(60)
+        assert (await client.get(myself)).status_code == 200
+
+
+async def test_a_lost_grant_is_raised(atlassian_auth, atlassian, atlassian_clock, myself):
+    """A grant that was revoked is an error that asks for authorization, not a 401."""
+    token = await atlassian_auth.token()
+    atlassian.revoke_grant(token.refresh_token)
+    atlassian_clock.advance(HOUR)
+
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        with pytest.raises(AuthorizationRequired):
+            await client.get(myself)
+
+
+# -- what is left alone ---------------------------------------------------------------------------
+
+
+class Watched(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """A body that tells whether it was read."""
+
+    def __init__(self):
+        self.read = False
+
+    async def __aiter__(self):
+        self.read = True
+        yield b"streamed"
+
+    def __iter__(self):
+        self.read = True
+        yield b"streamed"
+
+
+@pytest.mark.parametrize("status", [200, 204, 302, 400, 403, 404, 429, 500, 503])
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_other_answers_are_not_read(atlassian_auth, myself, status, kind):
+    """What is no 401 is handed on unread, so that streams stream."""
+    body = Watched()
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, stream=body))
+
+    if kind == "async":
+        async with (
+            httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client,
+            client.stream("GET", myself) as response,
+        ):
+            assert not body.read
+            assert await response.aread() == b"streamed"
+    else:
+        with (
+            httpx.Client(auth=atlassian_auth, transport=transport) as client,
+            client.stream("GET", myself) as response,
+        ):
+            assert not body.read
+            assert response.read() == b"streamed"
+
+
+async def test_token_requests_are_not_the_users(atlassian_auth, atlassian, atlassian_clock, myself):
+    """Token requests are in no history, hook, cookie jar or connection pool of the user's client."""
+    hooked = []
+
+    async def hook(message):
+        hooked.append(str(message.url))
+
+    atlassian_clock.advance(HOUR)
+    async with httpx.AsyncClient(
+        auth=atlassian_auth, event_hooks={"request": [hook], "response": [hook]}
+    ) as client:
+        response = await client.get(myself)
+
+    assert set(hooked) == {myself}
+    assert response.history == []
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+async def test_nothing_is_held_while_a_request_is_under_way(atlassian_auth, atlassian, myself):
+    """A request that hangs keeps no other from renewing."""
+    gate = atlassian.hold("api")
+
+    async with httpx.AsyncClient(auth=atlassian_auth) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(client.get, myself)
+        await gate.arrived()
+        await atlassian_auth.refresh()
+        gate.open()
+
+    assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_flow_may_be_closed_anywhere(atlassian_auth, myself):
+    """A generator that httpx drops at its ``yield`` holds nothing: the next request is fine."""
+    flow = atlassian_auth.async_auth_flow(httpx.Request("GET", myself))
+    await anext(flow)
+    await flow.aclose()
+
+    assert (await atlassian_auth.refresh()).access_token
+
+
+# -- the object -----------------------------------------------------------------------------------
+
+
+async def test_without_httpx(atlassian_auth):
+    """Token, renewal and status are there for those who do not use httpx."""
+    first = await atlassian_auth.token()
+    second = await atlassian_auth.refresh()
+
+    status = await atlassian_auth.status()
+
+    assert first != second
+    assert (status.key, status.refresh_count) == (atlassian_auth.key, 1)
+
+
+async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
+    """Its repr has no secret, it cannot be pickled, and a copy of it is itself."""
+    token = await atlassian_auth.token()
+
+    assert token.access_token not in repr(atlassian_auth)
+    assert "origins=['https://api.atlassian.com']" in repr(atlassian_auth)
+    with pytest.raises(TypeError, match="secrets"):
+        pickle.dumps(atlassian_auth)
+    assert copy.deepcopy(atlassian_auth) is atlassian_auth
+
+
+async def test_one_manager_many_keys(atlassian_auth, atlassian):
+    """``manager.auth(key)`` gives auths that share the manager."""
+    other = atlassian_auth.manager.auth("other")
+
+    assert other.manager is atlassian_auth.manager
+    assert other.key == "other"
+    with pytest.raises(AuthorizationRequired):
+        await other.token()
+
+
+def test_a_source_of_ones_own():
+    """Anything that hands out tokens will do as a source."""
+    source = StaticToken("token", origins=["https://jira.example.com"])
+
+    assert AtlassianAuth(source)._source is source

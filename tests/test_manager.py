@@ -1,0 +1,1261 @@
+"""Fresh tokens for keys: the promises of `TokenManager`, against an emulated Atlassian."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from atlassian_auth import (
+    AuthorizationRequired,
+    ConfigurationError,
+    InlineRefresher,
+    Settings,
+    StoreError,
+    TokenManager,
+    TokenRejected,
+    TokenResponseError,
+    TokenStatus,
+    TransientError,
+    events,
+)
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import (
+    Fault,
+    cloud_grant,
+    data_center_grant,
+    jira_software_grant,
+    service_account_grant,
+)
+
+HOUR = timedelta(hours=1)
+TINY = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def store(atlassian_clock):
+    return MemoryStore(clock=atlassian_clock)
+
+
+@pytest.fixture
+def manager_of(atlassian, atlassian_clock, store, told):
+    """Build managers of one service, on one store, and close them at the end."""
+    opened = []
+
+    def build(grant=None, **options):
+        options = {
+            "store": store,
+            "clock": atlassian_clock,
+            "on_event": told.append,
+            "jitter": lambda: 0.0,
+        } | options
+        opened.append(TokenManager(grant or cloud_grant(atlassian), **options))
+        return opened[-1]
+
+    yield build
+    atlassian_clock.advance(HOUR)  # whatever still hangs runs out of time
+    for manager in opened:
+        anyio.run(manager.aclose)
+
+
+@pytest.fixture
+def cloud(manager_of, atlassian):
+    """A manager that has been given a refresh token for the key ``acme``."""
+    manager = manager_of()
+    anyio.run(lambda: manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token))
+    return manager
+
+
+@pytest.fixture
+def data_center(manager_of, atlassian):
+    """The same for Data Center."""
+    manager = manager_of(data_center_grant(atlassian))
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    anyio.run(lambda: manager.add("acme", refresh_token=issued.refresh_token))
+    return manager
+
+
+def without_refresh_token(answer):
+    return {name: value for name, value in answer.items() if name != "refresh_token"}
+
+
+def names(told):
+    return [type(event).__name__ for event in told]
+
+
+# -- when a token is renewed ----------------------------------------------------------------------
+
+
+async def test_the_first_call_renews_and_the_next_does_not(cloud, atlassian):
+    """A pasted refresh token is used at the first need, and its access token until it runs out."""
+    first = await cloud.token("acme")
+    second = await cloud.token("acme")
+
+    assert first == second == cloud.peek("acme")
+    assert len(atlassian.token_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "requests"),
+    [
+        pytest.param(timedelta(seconds=10) + TINY, 1, id="just-more-than-the-buffer"),
+        pytest.param(timedelta(seconds=10), 2, id="exactly-the-buffer"),
+        pytest.param(timedelta(seconds=10) - TINY, 2, id="just-less"),
+        pytest.param(-HOUR, 2, id="long-ago"),
+    ],
+)
+async def test_the_buffer(manager_of, cloud, atlassian, atlassian_clock, left, requests):
+    """A token with more than ten seconds left is handed out, any other is renewed first."""
+    manager = manager_of(settings=Settings(refresh_ahead_seconds=0))
+    await manager.token("acme")
+
+    atlassian_clock.advance(HOUR - left)
+    token = await manager.token("acme")
+
+    assert len(atlassian.token_requests) == requests
+    assert token.expires_at - atlassian_clock.now() > timedelta(seconds=10)
+
+
+async def test_a_short_life_has_a_short_buffer(manager_of, cloud, atlassian, atlassian_clock):
+    """A token of four seconds is used for three: the buffer never eats a whole life."""
+    atlassian.rules.access_token_lifetime_seconds["cloud"] = 4
+    manager = manager_of(settings=Settings(refresh_ahead_seconds=0))
+    await manager.token("acme")
+
+    atlassian_clock.advance(2.999)
+    await manager.token("acme")
+    assert len(atlassian.token_requests) == 1
+    atlassian_clock.advance(0.001)
+    await manager.token("acme")
+
+    assert len(atlassian.token_requests) == 2
+
+
+@pytest.mark.parametrize("expires_in", [0, -5, "soon", None, [], True], ids=repr)
+async def test_an_odd_lifetime_is_no_loop(cloud, atlassian, expires_in):
+    """Whatever ``expires_in`` says, one renewal serves the calls of the next minutes."""
+    atlassian.fault("token", Fault.edited(lambda answer: answer | {"expires_in": expires_in}))
+
+    for _ in range(3):
+        await cloud.token("acme")
+
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
+    """With a margin the token lives longer than that, renewed if need be."""
+    await cloud.token("acme")
+    atlassian_clock.advance(HOUR / 2)
+
+    await cloud.token("acme", margin=timedelta(minutes=29))
+    assert len(atlassian.token_requests) == 1
+    token = await cloud.token("acme", margin=timedelta(minutes=30))
+
+    assert len(atlassian.token_requests) == 2
+    assert token.expires_at == atlassian_clock.now() + HOUR
+
+
+async def test_renewing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_clock, told):
+    """Shortly before the buffer a call starts a renewal and goes on with the token it has."""
+    before = await cloud.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(seconds=59))
+    gate = atlassian.hold("token")
+
+    assert await cloud.token("acme") == before
+    assert await cloud.token("acme") == before
+    await gate.arrived()
+    gate.open()
+    after = await cloud.token("acme", rejected=before)
+
+    assert after != before
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_data_center_is_not_renewed_ahead(data_center, atlassian, atlassian_clock):
+    """Renewing on Data Center revokes the token in use, so it waits for the buffer."""
+    await data_center.token("acme")
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=11))
+    await data_center.token("acme")
+    await data_center.keys()
+
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_refresh_brings_another_token(cloud, atlassian):
+    """``refresh`` renews a fresh token, and a token that no one has seen yet, once."""
+    first = await cloud.refresh("acme")
+    second = await cloud.refresh("acme")
+
+    assert first != second
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_refreshers_at_once_share_a_renewal(cloud, atlassian):
+    """Any number of simultaneous calls of ``refresh`` is one renewal."""
+    await cloud.token("acme")
+    got = []
+
+    async def refresh() -> None:
+        got.append(await cloud.refresh("acme"))
+
+    gate = atlassian.hold("token")
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(refresh)
+        await gate.arrived()
+        await anyio.wait_all_tasks_blocked()
+        gate.open()
+
+    assert len({token.access_token for token in got}) == 1
+    assert len(atlassian.token_requests) == 2
+
+
+# -- one renewal for all --------------------------------------------------------------------------
+
+
+async def test_a_thousand_callers_are_one_renewal(cloud, atlassian):
+    """However many wait for a token, the token endpoint is asked once."""
+    got = []
+
+    async def ask() -> None:
+        got.append(await cloud.token("acme"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(1_000):
+            tasks.start_soon(ask)
+
+    assert len(got) == 1_000
+    assert len(atlassian.token_requests) == 1
+
+
+def test_loops_and_threads_share_a_renewal(cloud, atlassian):
+    """Event loops in several threads and blocking callers share one renewal."""
+    ready = threading.Barrier(6)
+
+    def in_a_loop():
+        async def ask():
+            ready.wait()
+            return await cloud.token("acme")
+
+        return asyncio.run(ask())
+
+    def blocking():
+        ready.wait()
+        return cloud.token_sync("acme")
+
+    with ThreadPoolExecutor(6) as threads:
+        futures = [threads.submit(work) for work in [in_a_loop, blocking] * 3]
+        tokens = [future.result() for future in futures]
+
+    assert len({token.access_token for token in tokens}) == 1
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_managers_on_one_store_share_a_renewal(manager_of, cloud, atlassian, told):
+    """What one manager has renewed another adopts from the store, without asking again."""
+    other = manager_of()
+    got = []
+
+    async def ask(manager) -> None:
+        got.append(await manager.token("acme"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, cloud)
+        tasks.start_soon(ask, other)
+
+    assert got[0] == got[1]
+    assert len(atlassian.token_requests) == 1
+    assert names(told).count("TokenAdopted") == 1
+
+
+async def test_a_stalled_key_delays_no_other(manager_of, atlassian):
+    """Credentials are independent, also if both hash to one stripe."""
+    manager = manager_of(settings=Settings(stripes=1))
+    for key in ("stalled", "other"):
+        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.token, "stalled")
+        await gate.arrived()
+        await manager.token("other")
+        assert manager.peek("stalled") is None
+        gate.open()
+
+    assert manager.peek("stalled") is not None
+
+
+# -- cancellation ---------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_caller_loses_nothing(cloud, atlassian):
+    """The renewal a caller started goes on without it, is saved, and serves the next."""
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cloud.token, "acme")
+        await gate.arrived()
+        tasks.cancel_scope.cancel()
+    gate.open()
+    token = await cloud.token("acme")
+
+    assert len(atlassian.token_requests) == 1
+    assert (await cloud.status("acme")).refresh_count == 1
+    assert token == cloud.peek("acme")
+
+
+def test_a_loop_that_ends_in_mid_renewal_loses_nothing(cloud, atlassian):
+    """``asyncio.run`` may end while a renewal is in the air: the next run has its result."""
+    gate = atlassian.hold("token")
+
+    async def ask_and_leave() -> None:
+        asking = asyncio.create_task(cloud.token("acme"))
+        await gate.arrived()
+        assert not asking.done()
+
+    asyncio.run(ask_and_leave())
+    gate.open()
+    asyncio.run(cloud.token("acme"))
+
+    assert len(atlassian.token_requests) == 1
+
+
+# -- durable before seen --------------------------------------------------------------------------
+
+
+class WatchedStore(MemoryStore):
+    """Fails and runs errands when told to."""
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.failures = {}
+        self.before_put = None
+        self.locked_by_others = False
+        self.raises = OSError
+
+    def lock(self, namespace, key, *, timeout_seconds):
+        if self.locked_by_others:
+            return HeldByOthers()
+        return self._releasing(super().lock(namespace, key, timeout_seconds=timeout_seconds))
+
+    @contextlib.asynccontextmanager
+    async def _releasing(self, lock):
+        async with lock:
+            yield
+        self._maybe_fail("release")
+
+    async def get(self, namespace, key):
+        self._maybe_fail("get")
+        return await super().get(namespace, key)
+
+    async def put(self, namespace, key, value, *, expected=None, ttl_seconds=None):
+        if self.before_put is not None:
+            errand, self.before_put = self.before_put, None
+            await errand()
+        self._maybe_fail("put")
+        version = await super().put(
+            namespace, key, value, expected=expected, ttl_seconds=ttl_seconds
+        )
+        self._maybe_fail("after put")
+        return version
+
+    def _maybe_fail(self, action):
+        if self.failures.get(action, 0):
+            self.failures[action] -= 1
+            raise self.raises(action)
+
+
+class HeldByOthers:
+    """A lock that is not to be had in time."""
+
+    async def __aenter__(self):
+        raise TimeoutError
+
+    async def __aexit__(self, *_):
+        raise AssertionError("it was never held")
+
+
+@pytest.fixture
+def watched(atlassian_clock):
+    return WatchedStore(atlassian_clock)
+
+
+@pytest.fixture
+def acme(manager_of, watched, atlassian):
+    manager = manager_of(store=watched)
+    anyio.run(lambda: manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token))
+    return manager
+
+
+async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
+    """Nobody sees a new access token before the refresh token that came with it is stored."""
+    seen = []
+
+    async def look() -> None:
+        seen.append(acme.peek("acme"))
+
+    watched.before_put = look
+    token = await acme.token("acme")
+
+    assert seen == [None]
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+@pytest.mark.parametrize("moment", ["put", "after put"])
+async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, moment):
+    """A save that fails once is repeated, also if it had happened after all."""
+    watched.failures[moment] = 1
+
+    token = await acme.token("acme")
+
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told):
+    """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
+    watched.failures["put"] = 3
+
+    with pytest.raises(StoreError, match="kept in memory") as caught:
+        await acme.token("acme")
+    assert acme.peek("acme") is None
+    token = await acme.token("acme")
+
+    assert names(told) == [
+        "RefreshStarted",
+        "RotationUnsaved",
+        "RefreshFailed",
+        "RefreshStarted",
+        "TokenAdopted",
+    ]
+    assert len(atlassian.token_requests) == 1
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert "secret-" not in str(caught.value)
+
+
+async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
+    """``unsaved="serve"`` hands the token out and saves the pair at the next chance: at closing."""
+    manager = manager_of(store=watched, settings=Settings(unsaved="serve"))
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    watched.failures["put"] = 3
+
+    token = await manager.token("acme")
+    assert manager.peek("acme") == token
+    assert (await manager.status("acme")).refresh_count == 1
+    await manager.aclose()
+
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
+    """If somebody gave the key another refresh token meanwhile, that one counts."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    other = TokenManager(acme.grant, store=watched, clock=atlassian.clock)
+    await other.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    stored = await other.token("acme")
+
+    assert await acme.token("acme") == stored
+
+
+async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
+    """A pair that waits to be saved is the successor of what is stored, also by a clock set back."""
+    await acme.token("acme")
+    watched.failures["put"] = 3
+    atlassian.clock.move_to(atlassian.clock.now() - timedelta(minutes=2))
+    with pytest.raises(StoreError):
+        await acme.refresh("acme")
+
+    token = await acme.token("acme", rejected=acme.peek("acme"))
+
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_an_unsaved_pair_is_not_saved_for_a_forgotten_key(acme, watched):
+    """If the credential was forgotten meanwhile, it stays forgotten."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    await watched.delete("tokens", "acme")
+
+    await acme.aclose()
+
+    assert await acme.status("acme") is None
+
+
+async def test_closing_says_if_something_is_still_unsaved(acme, watched):
+    """``aclose`` does not hide that a pair could not be saved; once it can be, it is."""
+    watched.failures["put"] = 4
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+
+    with pytest.raises(StoreError):
+        await acme.aclose()
+    await acme.aclose()
+
+    assert (await acme.status("acme")).refresh_count == 1
+
+
+async def test_a_change_of_the_record_during_the_exchange(acme, watched):
+    """If the record changed but not its refresh token, the pair that was had for it is kept."""
+    record = (await watched.get("tokens", "acme")).value
+
+    async def touch() -> None:
+        await MemoryStore.put(watched, "tokens", "acme", record)
+
+    watched.before_put = touch
+    token = await acme.token("acme")
+
+    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+async def test_another_credential_stored_during_the_exchange(acme, watched, manager_of, atlassian):
+    """If the key got another refresh token during the exchange, that one counts."""
+    other = manager_of(store=watched)
+    await other.add("other", refresh_token=atlassian.issue_grant().refresh_token)
+    winner = await other.token("other")
+    record = (await watched.get("tokens", "other")).value
+
+    async def replace() -> None:
+        await MemoryStore.put(watched, "tokens", "acme", record)
+
+    watched.before_put = replace
+
+    assert await acme.token("acme") == winner
+
+
+async def test_forgetting_wins_over_a_renewal(acme, watched):
+    """A record that was deleted during its renewal is not brought back."""
+
+    async def delete() -> None:
+        await watched.delete("tokens", "acme")
+
+    watched.before_put = delete
+
+    with pytest.raises(AuthorizationRequired, match="forgotten"):
+        await acme.token("acme")
+    assert await acme.keys() == []
+
+
+async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, atlassian, caplog):
+    """A 2LO token that cannot be saved is served all the same: nothing is lost."""
+    manager = manager_of(jira_software_grant(atlassian), store=watched)
+    watched.failures["put"] = 3
+
+    token = await manager.token("ci")
+
+    assert token == manager.peek("ci")
+    assert "could not be saved" in caplog.text
+
+
+# -- bad minutes ----------------------------------------------------------------------------------
+
+
+async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
+    """A thousand callers make one exchange's attempts, and each gets an exception of its own."""
+    atlassian.fault("token", Fault.status(503), times=100)
+    caught = []
+
+    async def ask() -> None:
+        try:
+            await cloud.token("acme")
+        except TransientError as error:
+            caught.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(1_000):
+            tasks.start_soon(ask)
+    await ask()
+
+    assert len(atlassian.token_requests) == 3
+    assert len({id(error) for error in caught}) == 1_001
+    assert caught[-1].retry_after_seconds == 1
+
+
+async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
+    """After the backoff the next call asks again, and all is well."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+    assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
+
+    atlassian_clock.advance(1)
+    await cloud.token("acme")
+
+    assert (await cloud.status("acme")).status is TokenStatus.VALID
+    assert names(told) == ["RefreshStarted", "RefreshFailed", "RefreshStarted", "RefreshSucceeded"]
+
+
+async def test_trouble_is_not_raised_while_the_token_is_valid(
+    manager_of, cloud, atlassian, atlassian_clock, told
+):
+    """Within the buffer, a failing renewal is an event; at the expiry it becomes an error."""
+    cloud = manager_of(settings=Settings(attempts=1))
+    before = await cloud.token("acme")
+    atlassian.fault("token", Fault.status(503), times=100)
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=9))
+    assert await cloud.token("acme") == before
+    atlassian_clock.move_to(before.expires_at - TINY)
+    assert await cloud.token("acme") == before
+    atlassian_clock.move_to(before.expires_at)
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+
+    degraded = next(event for event in told if isinstance(event, events.Degraded))
+    assert (degraded.key, degraded.expires_at) == ("acme", before.expires_at)
+
+
+async def test_trouble_ahead_of_time_bothers_nobody(cloud, atlassian, atlassian_clock, told):
+    """A renewal ahead of time that fails is not repeated before its pause has passed."""
+    before = await cloud.token("acme")
+    atlassian.fault("token", Fault.html(), times=100)
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=50))
+    assert await cloud.token("acme") == before
+    await _settled(cloud)
+    assert await cloud.token("acme") == before
+    await _settled(cloud)
+
+    assert len(atlassian.token_requests) == 2
+    assert names(told)[-2:] == ["RefreshFailed", "Degraded"]
+
+
+async def test_a_restart_within_the_buffer_is_no_trouble_either(
+    manager_of, cloud, atlassian, atlassian_clock
+):
+    """A new process that finds a valid token and a failing server uses the token."""
+    before = await cloud.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(seconds=5))
+    atlassian.fault("token", Fault.status(503), times=3)
+
+    assert await manager_of().token("acme") == before
+
+
+async def test_a_rejected_token_is_not_served_in_trouble(cloud, atlassian):
+    """What an API has refused is not handed out again because renewing fails."""
+    token = await cloud.token("acme")
+    atlassian.fault("token", Fault.status(503), times=3)
+
+    with pytest.raises(TransientError):
+        await cloud.token("acme", rejected=token)
+    with pytest.raises(TransientError):
+        await cloud.refresh("acme")
+    assert cloud.peek("acme") == token
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        pytest.param(Fault.html(), TokenResponseError, id="html"),
+        pytest.param(Fault.redirect("https://evil.example/"), TokenResponseError, id="redirect"),
+        pytest.param(Fault.json([]), TokenResponseError, id="list"),
+        pytest.param(Fault.oversized(), TokenResponseError, id="10-MB"),
+        pytest.param(Fault.empty(), TokenResponseError, id="nothing"),
+        pytest.param(Fault.refused_connection(), TransientError, id="unreachable"),
+        pytest.param(
+            Fault.json({"error": "access_denied"}, status=401), ConfigurationError, id="secret"
+        ),
+    ],
+)
+async def test_bad_answers_change_nothing(cloud, atlassian, watched, store, fault, expected):
+    """A token endpoint that answers anything else is a clear error, and the grant lives on."""
+    atlassian.fault("token", fault, times=3)
+    with pytest.raises(expected):
+        await cloud.token("acme")
+    atlassian.clear_faults()
+    atlassian.clock.advance(300)
+
+    assert (await cloud.token("acme")).access_token
+
+
+async def test_a_lost_answer_on_cloud(cloud, atlassian):
+    """Cloud gives another pair for the same refresh token within its leeway: nothing is lost."""
+    atlassian.fault("token", Fault.lost_answer())
+
+    assert (await cloud.token("acme")).access_token
+    assert (atlassian.leeway_reuses, atlassian.reuses_outside_leeway) == (1, 0)
+
+
+async def test_a_lost_answer_on_data_center(data_center, atlassian):
+    """Data Center has no leeway: asking once more is the only hope, and the error tells why it failed."""
+    atlassian.fault("token", Fault.lost_answer())
+
+    with pytest.raises(AuthorizationRequired, match="answer to an earlier request was lost"):
+        await data_center.token("acme")
+
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_a_lock_that_cannot_be_released_spoils_nothing(acme, watched, caplog):
+    """What was done under a lock is done, also if releasing it fails."""
+    watched.failures["release"] = 1
+
+    assert (await acme.token("acme")).access_token
+    assert "was not released" in caplog.text
+
+
+@pytest.mark.parametrize("moment", ["get", "put"])
+async def test_a_stray_cancellation_of_a_client_is_its_own(acme, watched, atlassian, moment):
+    """A cancellation that escapes a store's client is a fault of the store, not of the renewal."""
+    watched.failures[moment] = 1
+    watched.raises = asyncio.CancelledError
+
+    with contextlib.suppress(StoreError):
+        await acme.token("acme")
+
+    assert (await acme.token("acme")).access_token
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_a_failing_store_is_an_error_and_heals(acme, watched, atlassian):
+    """A store that cannot be read is a `StoreError`; no token is asked for on suspicion."""
+    watched.failures["get"] = 1
+
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    assert atlassian.token_requests == ()
+
+    assert (await acme.token("acme")).access_token
+
+
+# -- lost grants ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wording", ["invalid_grant", "unauthorized_client"])
+async def test_a_lost_grant_is_said_once_and_remembered(
+    manager_of, cloud, atlassian, told, wording
+):
+    """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
+    atlassian.rules.dead_grant_error = wording
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.refresh_token)
+
+    for manager in (cloud, cloud, manager_of()):
+        with pytest.raises(AuthorizationRequired) as caught:
+            await manager.token("acme", rejected=token)
+        assert (caught.value.key, caught.value.reason) == ("acme", "refused")
+
+    assert len(atlassian.token_requests) == 2
+    assert (await cloud.status("acme")).status is TokenStatus.UNRECOVERABLE
+    assert names(told).count("AuthorizationNeeded") == 1
+
+
+async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
+    """What is still valid when the grant is lost is used to its end."""
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.refresh_token)
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=9))
+
+    assert await cloud.token("acme") == token
+
+
+async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
+    """Once the stored refresh token changes, by whomever, all is well again."""
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.refresh_token)
+    with pytest.raises(AuthorizationRequired):
+        await cloud.refresh("acme")
+
+    await manager_of().add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await cloud.token("acme", rejected=token)).access_token
+
+
+async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
+    """If the store has another refresh token by the time ours is refused, that one counts."""
+    spent = await acme.token("acme")
+    fresh = atlassian.issue_grant()
+    old_record = (await watched.get("tokens", "acme")).value
+    new_record = old_record.replace(spent.refresh_token.encode(), fresh.refresh_token.encode())
+    atlassian.revoke_grant(spent.refresh_token)
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(acme.refresh, "acme")
+        await gate.arrived()
+        await watched.put("tokens", "acme", new_record)
+        gate.open()
+
+    assert (await acme.status("acme")).status is TokenStatus.VALID
+    assert [entry.outcome for entry in atlassian.token_requests[-2:]] == ["invalid_grant", "ok"]
+
+
+async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, atlassian_clock):
+    """If the winner's access token is fresh too, it is taken without asking."""
+    await acme.token("acme")
+    other = TokenManager(acme.grant, store=watched, clock=atlassian_clock)
+    issued = atlassian.issue_grant()
+    await other.add("other", refresh_token=issued.refresh_token)
+    winner = await other.token("other")
+    record = (await watched.get("tokens", "other")).value
+    atlassian_clock.advance(HOUR / 2)
+    atlassian.revoke_grant((await acme.token("acme")).refresh_token)
+    gate = atlassian.hold("token")
+    got = []
+
+    async def ask() -> None:
+        got.append(await acme.token("acme", rejected=acme.peek("acme")))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        await watched.put("tokens", "acme", record)
+        gate.open()
+
+    assert got == [winner]
+
+
+async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
+    """If the record is gone by the time its refresh token is refused, authorization is required."""
+    token = await acme.token("acme")
+    atlassian.revoke_grant(token.refresh_token)
+    gate = atlassian.hold("token")
+    caught = []
+
+    async def ask() -> None:
+        try:
+            await acme.refresh("acme")
+        except AuthorizationRequired as error:
+            caught.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        await watched.delete("tokens", "acme")
+        gate.open()
+
+    assert [error.key for error in caught] == ["acme"]
+
+
+async def test_a_credential_that_fails_for_a_week_is_lost(cloud, atlassian, atlassian_clock, told):
+    """After seven days of failing a recoverable credential counts as lost, and says so."""
+    atlassian.fault("token", Fault.status(503), times=100)
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+
+    atlassian_clock.advance(timedelta(days=7))
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+    requests = len(atlassian.token_requests)
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(AuthorizationRequired) as caught:
+        await cloud.token("acme")
+
+    assert caught.value.reason == "failing"
+    assert len(atlassian.token_requests) == requests
+    assert "AuthorizationNeeded" in names(told)
+
+
+async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atlassian, caplog):
+    """If marking a failure fails as well, the first trouble is what callers hear of."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    watched.failures["put"] = 1
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+
+    assert (await acme.status("acme")).status is TokenStatus.UNKNOWN
+    assert "could not be saved" in caplog.text
+
+
+async def test_nothing_stored(manager_of):
+    """A key that was never authorized says what to do."""
+    with pytest.raises(AuthorizationRequired, match="authorize it once") as caught:
+        await manager_of().token("acme")
+
+    assert caught.value.reason == "missing"
+
+
+async def test_no_refresh_token(manager_of, atlassian, atlassian_clock):
+    """A credential without refresh token ends with its access token, and names offline_access."""
+    manager = manager_of()
+    atlassian.fault("token", Fault.edited(without_refresh_token))
+    await manager.authorize("acme", _code(atlassian, manager))
+    assert not (await manager.status("acme")).renewable
+    await manager.token("acme")
+
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
+        await manager.token("acme")
+
+    assert caught.value.reason == "no_refresh_token"
+
+
+async def test_a_refresh_token_that_is_not_rotated_stays(cloud, atlassian, atlassian_clock):
+    """If an answer brings no refresh token, the one that was presented is kept."""
+    await cloud.token("acme")
+    atlassian.fault("token", Fault.edited(without_refresh_token))
+    atlassian_clock.advance(HOUR)
+    kept = cloud._cache.get("acme").token.refresh_token
+
+    token = await cloud.token("acme")
+
+    assert token.refresh_token == kept
+
+
+# -- the store's lock -----------------------------------------------------------------------------
+
+
+async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
+    """If the lock cannot be had in time that is a transient error, not a reason to go on anyway."""
+    watched.locked_by_others = True
+
+    with pytest.raises(TransientError, match="held by others for 60 seconds"):
+        await acme.token("acme")
+
+    assert atlassian.token_requests == ()
+
+
+async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watched):
+    """If whoever holds the lock has stored a newer token, it is taken."""
+    token = await manager_of(store=watched).token("acme")
+    watched.locked_by_others = True
+
+    assert await acme.token("acme") == token
+
+
+async def test_other_changes_wait_for_the_lock_too(acme, watched, atlassian):
+    """Without the lock nothing is added, authorized, forgotten or flushed either."""
+    watched.locked_by_others = True
+    changes = [
+        acme.add("acme", refresh_token=atlassian.issue_grant().refresh_token),
+        acme.authorize("acme", "code"),
+        acme.forget("acme"),
+    ]
+
+    for change in changes:
+        with pytest.raises(TransientError, match="nothing was changed"):
+            await change
+
+    assert atlassian.token_requests == ()
+
+
+# -- credentials ----------------------------------------------------------------------------------
+
+
+def _code(atlassian, manager, **parameters) -> str:
+    url = manager.grant.authorization_url(state="state", **parameters)
+    return atlassian.browse(url).partition("code=")[2].partition("&")[0]
+
+
+async def test_a_code_makes_a_credential(manager_of, atlassian):
+    """An authorization code becomes a credential that renews itself."""
+    manager = manager_of()
+
+    status = await manager.authorize("acme", _code(atlassian, manager))
+
+    assert status.renewable
+    assert "offline_access" in status.scopes
+    assert manager.peek("acme") is not None
+    assert (await manager.refresh("acme")).access_token
+
+
+async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassian):
+    """A code works once: if saving its token fails, the token is kept and saved the next time."""
+    code = _code(atlassian, acme)
+    watched.failures["put"] = 1
+
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", code)
+
+    assert (await acme.token("fresh")).access_token
+    assert atlassian.count("token", grant_type="authorization_code") == 1
+
+
+async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian):
+    """A service may add its configured refresh token at each start: only the first time counts."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("other", refresh_token=pasted)
+    token = await cloud.token("other")
+
+    status = await cloud.add("other", refresh_token=pasted)
+
+    assert status.refresh_count == 1
+    assert await cloud.token("other") == token
+
+
+async def test_adding_another_token_replaces(cloud, atlassian):
+    """Another refresh token takes the place of the old credential."""
+    await cloud.token("acme")
+
+    await cloud.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert cloud.peek("acme") is None
+    assert (await cloud.token("acme")).access_token
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "two words", "pasted\n", "tökén", None],
+    ids=["empty", "words", "line", "odd", "none"],
+)
+async def test_a_mangled_refresh_token_is_refused(manager_of, wrong):
+    """What cannot be a refresh token is refused before anything is stored."""
+    manager = manager_of()
+
+    with pytest.raises(ConfigurationError, match="Paste it again") as caught:
+        await manager.add("acme", refresh_token=wrong)
+
+    assert caught.value.argument == "refresh_token"
+    assert await manager.keys() == []
+
+
+async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
+    """A grant without refresh tokens says so."""
+    with pytest.raises(ConfigurationError, match="no refresh tokens"):
+        await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
+
+
+@pytest.mark.parametrize("wrong", ["", None, 7, b"acme"], ids=repr)
+async def test_a_key_must_be_a_name(manager_of, wrong):
+    """A key that is empty or no string is refused, wherever it is used."""
+    manager = manager_of()
+
+    for use in (manager.token, manager.status, manager.forget):
+        with pytest.raises(ConfigurationError, match="non-empty string") as caught:
+            await use(wrong)
+        assert caught.value.argument == "key"
+    with pytest.raises(ConfigurationError):
+        manager.auth(wrong)
+
+
+async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
+    """A stored credential of another registration is not presented to this one's server."""
+    other = manager_of(data_center_grant(atlassian))
+
+    with pytest.raises(ConfigurationError, match="Use another key") as caught:
+        await other.token("acme")
+
+    assert caught.value.argument == "key"
+    assert atlassian.token_requests == ()
+
+
+async def test_forgetting(cloud):
+    """A forgotten credential is gone, here and in the store; forgetting again is nothing."""
+    await cloud.token("acme")
+
+    assert await cloud.forget("acme") is True
+    assert await cloud.forget("acme") is False
+
+    assert (cloud.peek("acme"), await cloud.status("acme"), await cloud.keys()) == (None, None, [])
+
+
+async def test_a_store_is_asked_for_where_it_matters(atlassian):
+    """Without a store a rotating grant is refused with the choice; client credentials are fine."""
+    for grant in (cloud_grant(atlassian), data_center_grant(atlassian)):
+        with pytest.raises(ConfigurationError, match="SQLiteStore.*MemoryStore") as caught:
+            TokenManager(grant)
+        assert caught.value.argument == "store"
+
+    TokenManager(jira_software_grant(atlassian))
+
+
+@pytest.mark.parametrize("grant", [jira_software_grant, service_account_grant])
+async def test_client_credentials_renew_themselves(manager_of, atlassian, atlassian_clock, grant):
+    """Client credentials take the same path, without a refresh token."""
+    manager = manager_of(grant(atlassian))
+    first = await manager.token()
+
+    atlassian_clock.advance(HOUR)
+    second = await manager.token()
+
+    assert first != second
+    assert atlassian.count("token", grant_type="client_credentials") == 2
+    assert (await manager.status()).refresh_count == 2
+
+
+# -- execute, keep_fresh, events, life ------------------------------------------------------------
+
+
+async def test_execute_hands_over_a_saved_token(cloud, store):
+    """The function gets a token whose refresh token is stored already, and its result comes back."""
+
+    async def fn(token):
+        stored = await store.get("tokens", "acme")
+        return token.refresh_token.encode() in stored.value
+
+    assert await cloud.execute("acme", fn) is True
+
+
+async def test_execute_retries_once(cloud, atlassian):
+    """A function that says its token was refused runs once more, with another; then it is over."""
+    tokens = []
+
+    async def fn(token):
+        tokens.append(token)
+        raise TokenRejected("401")
+
+    with pytest.raises(TokenRejected):
+        await cloud.execute("acme", fn, margin=timedelta(minutes=5))
+
+    assert len({token.access_token for token in tokens}) == len(tokens) == 2
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_keep_fresh_renews_what_nobody_uses(
+    manager_of, cloud, atlassian, atlassian_clock, caplog
+):
+    """Idle credentials are renewed ahead of their expiry, and trouble with one stops no other."""
+    manager = manager_of()
+    await manager.add("broken", refresh_token="unknown")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_fresh)
+        while atlassian.count("token", outcome="ok") < 4:
+            await manager.keys()
+        tasks.cancel_scope.cancel()
+
+    assert (await manager.status("acme")).refresh_count >= 4
+    assert "could not renew key 'broken'" in caplog.text
+
+
+async def test_keep_fresh_survives_a_store_that_is_down(acme, watched, atlassian_clock, caplog):
+    """If the keys cannot be listed, those at hand are kept fresh."""
+    await acme.token("acme")
+
+    async def down(_namespace):
+        raise OSError
+
+    watched.keys = down
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(acme.keep_fresh)
+        while "could not list" not in caplog.text:
+            await acme.status("acme")
+        tasks.cancel_scope.cancel()
+
+
+async def test_events_tell_what_happened(cloud, told, atlassian_clock):
+    """Events carry key, time and figures, and no secret."""
+    token = await cloud.token("acme")
+    await cloud.aclose()
+
+    started, succeeded = told
+    assert (started.key, started.at) == ("acme", atlassian_clock.now())
+    assert (succeeded.refresh_count, succeeded.expires_at) == (1, token.expires_at)
+    assert "secret-" not in repr(told)
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
+async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, kind):
+    """An exception in a callback, be it ``sys.exit()``, is logged and goes no further."""
+
+    def on_event(event):
+        raise kind
+
+    manager = manager_of(on_event=on_event)
+
+    assert (await manager.token("acme")).access_token
+    assert "on_event raised" in caplog.text
+
+
+async def test_a_callback_may_use_the_same_manager(manager_of, cloud, told):
+    """When an event is told no lock is held, and the new token is at hand."""
+    seen = []
+    manager = manager_of(on_event=lambda event: seen.append(manager.peek(event.key)))
+
+    token = await manager.token("acme")
+    await manager.aclose()
+
+    assert seen == [None, token]
+
+
+async def test_a_blocking_call_in_a_callback_is_refused(manager_of, cloud):
+    """A callback that would wait for itself gets an error instead of a deadlock."""
+    caught = []
+
+    def on_event(event):
+        try:
+            manager.token_sync(event.key)
+        except ConfigurationError as error:
+            caught.append(error)
+
+    manager = manager_of(on_event=on_event)
+    await manager.token("acme")
+
+    assert "wait for itself" in str(caught[0])
+
+
+async def test_no_callback_is_fine(manager_of, cloud, caplog):
+    """Without a callback events go to the log, without secrets."""
+    manager = manager_of(on_event=None)
+
+    with caplog.at_level(logging.DEBUG, "atlassian_auth"):
+        await manager.token("acme")
+        await manager.aclose()
+
+    assert "RefreshSucceeded" in caplog.text
+    assert "secret-" not in caplog.text
+
+
+async def test_a_closed_manager_can_be_used_again(cloud, atlassian):
+    """``aclose`` and ``async with`` finish; what comes later opens anew."""
+    async with cloud:
+        await cloud.token("acme")
+
+    assert (await cloud.refresh("acme")).access_token
+
+
+async def test_a_brand_new_token_that_is_refused_is_left_alone_for_a_while(
+    cloud, atlassian, atlassian_clock
+):
+    """An API that refuses every token does not burn a rotation with each request."""
+    token = await cloud.token("acme")
+    cloud.refused("acme", token)
+
+    assert await cloud.token("acme", rejected=token) is token
+    atlassian_clock.advance(300)
+    assert await cloud.token("acme", rejected=token) != token
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_inline_renewals(manager_of, cloud, atlassian):
+    """With the inline refresher all happens in the caller's loop, and is still one renewal."""
+    manager = manager_of(refresher=InlineRefresher())
+
+    tokens = await asyncio.gather(*(manager.token("acme") for _ in range(10)))
+
+    assert len({token.access_token for token in tokens}) == 1
+    await manager.aclose()
+
+
+def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
+    """If no renewal can be started the caller is told, and the next call tries again."""
+    manager = manager_of(refresher=InlineRefresher())
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="asyncio loop"):
+            anyio.run(manager.token, "acme", backend="trio")
+    assert manager._home.calls == {}
+    with pytest.raises(ConfigurationError, match="async callers only"):
+        manager.token_sync("acme")
+    manager._refresher = cloud._refresher
+
+
+async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
+    """A blocking call does not block while a fresh token is there."""
+    token = await cloud.token("acme")
+
+    assert cloud.token_sync("acme") is token
+    assert await anyio.to_thread.run_sync(lambda: cloud.token_sync("acme", rejected=token)) != token
+
+
+async def _settled(manager):
+    """Return when what the manager has started in the background is done."""
+    while manager._home.calls:
+        await manager.keys()

@@ -1,0 +1,215 @@
+"""Typed records over a store, and the record of one credential."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import traceback
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from atlassian_auth import StoreError, Token, TokenStatus, VersionConflict
+from atlassian_auth.records import Loaded, Records, TokenRecord
+from atlassian_auth.status import CredentialStatus
+from atlassian_auth.stores import ABSENT, MemoryStore
+
+NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
+DAY = timedelta(days=1)
+SECRETS = ("secret-access", "secret-refresh", "secret-pasted")
+
+
+def token() -> Token:
+    return Token(
+        SECRETS[0], NOW, NOW + timedelta(hours=1), SECRETS[1], ("read:me", "offline_access")
+    )
+
+
+def record(**changes) -> TokenRecord:
+    fields = {"configuration": "cloud:id@url", "status_since": NOW, "authorized_at": NOW}
+    return TokenRecord(**(fields | changes))
+
+
+@pytest.fixture
+def store():
+    return MemoryStore()
+
+
+@pytest.fixture
+def records(store):
+    return Records(store, "tokens", TokenRecord)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        pytest.param(record(), id="bare"),
+        pytest.param(record(pasted_refresh_token=SECRETS[2], pasted_sha256="00"), id="pasted"),
+        pytest.param(record(token=token()).renewed(token(), NOW + DAY), id="renewed"),
+        pytest.param(record(token=token()).lost("refused", NOW), id="lost"),
+    ],
+)
+async def test_a_record_survives_the_store(records, kept):
+    """What was put is what is read, to the microsecond, with its version."""
+    version = await records.put("acme", kept, expected=ABSENT)
+
+    assert await records.get("acme") == Loaded(kept, version)
+    assert await records.keys() == ["acme"]
+
+
+async def test_nothing_stored(records):
+    """A key without a record is None, and deleting it says that there was none."""
+    assert await records.get("acme") is None
+    assert await records.delete("acme") is False
+
+
+async def test_conflicts_are_told(records):
+    """A put with a version that is no longer current changes nothing and says so."""
+    version = await records.put("acme", record())
+    await records.put("acme", record(failure="newer"), expected=version)
+
+    with pytest.raises(VersionConflict):
+        await records.put("acme", record(), expected=version)
+
+    assert (await records.get("acme")).value.failure == "newer"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe", id="binary"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b'{"record": {}}', id="no-schema"),
+        pytest.param(b'{"schema": 1, "record": {"token": "secret-access"}}', id="not-a-record"),
+        pytest.param(b'{"schema": 2, "record": {}}', id="a-later-release"),
+        pytest.param(
+            b'{"schema":1,"record":{"configuration":"c","status_since":"2026-01-01T00:00:00Z",'
+            b'"authorized_at":"2026-01-01T00:00:00Z","token":{"access_token":"two words",'
+            b'"obtained_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:00:00Z"}}}',
+            id="an-impossible-token",
+        ),
+    ],
+)
+async def test_a_foreign_record_is_an_error_and_stays(store, records, foreign):
+    """What is no record of ours is a clear error, shows none of its bytes, and is left as it is."""
+    await store.put("tokens", "acme", foreign)
+
+    with pytest.raises(StoreError, match="left as it is") as caught:
+        await records.get("acme")
+
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "secret" not in shown
+    assert "two words" not in shown
+    assert (await store.get("tokens", "acme")).value == foreign
+
+
+class BrokenStore:
+    """Raises what users' stores raise."""
+
+    async def get(self, namespace, key):
+        raise OSError("quoting secret-access")
+
+    async def put(self, namespace, key, value, *, expected=None, ttl_seconds=None):
+        raise ValueError(f"quoting {value!r}")
+
+    async def delete(self, namespace, key, *, expected=None):
+        raise TimeoutError
+
+    async def keys(self, namespace):
+        raise StoreError("said by itself")
+
+    def lock(self, namespace, key, *, timeout_seconds):
+        return BrokenLock()
+
+    async def aclose(self):
+        raise RuntimeError
+
+
+class BrokenLock:
+    async def __aenter__(self):
+        raise TimeoutError
+
+    async def __aexit__(self, *_):
+        raise AssertionError("it was never held")
+
+
+async def test_whatever_a_store_raises_is_a_store_error():
+    """Exceptions of a store's client become `StoreError`, without the bytes they may quote."""
+    records = Records(BrokenStore(), "tokens", TokenRecord)
+    calls = {
+        "read": records.get("acme"),
+        "write": records.put("acme", record(token=token())),
+        "delete": records.delete("acme"),
+        "close": records.aclose(),
+    }
+
+    for action, call in calls.items():
+        with pytest.raises(StoreError, match=f"could not {action}.*BrokenStore") as caught:
+            await call
+        assert "secret" not in "".join(traceback.format_exception(caught.value))
+        assert caught.value.__context__ is None
+    with pytest.raises(StoreError, match="said by itself"):
+        await records.keys()
+
+
+async def test_a_lock_that_cannot_be_had_in_time():
+    """A lock's timeout stays a timeout: it is no fault of the store."""
+    records = Records(BrokenStore(), "tokens", TokenRecord)
+
+    with pytest.raises(TimeoutError):
+        async with records.lock("acme", timeout_seconds=1):
+            raise AssertionError("it was never held")
+
+
+def test_failing_for_too_long():
+    """A failing credential is RECOVERABLE until it has failed for the whole period."""
+    week = timedelta(days=7)
+
+    first = record(token=token()).failed("503", NOW, period=week)
+    almost = first.failed("503", NOW + week - timedelta(microseconds=1), period=week)
+    exactly = first.failed("503", NOW + week, period=week)
+
+    assert (first.status, first.status_since) == (TokenStatus.RECOVERABLE, NOW)
+    assert (almost.status, almost.status_since) == (TokenStatus.RECOVERABLE, NOW)
+    assert (exactly.status, exactly.status_since) == (TokenStatus.UNRECOVERABLE, NOW + week)
+
+
+def test_a_renewal_makes_it_valid():
+    """A success ends a failure, counts, and moves nothing but what it must."""
+    failing = record(token=token()).failed("503", NOW, period=DAY)
+
+    renewed = failing.renewed(token(), NOW + DAY).renewed(token(), NOW + 2 * DAY)
+
+    assert (renewed.status, renewed.status_since) == (TokenStatus.VALID, NOW + DAY)
+    assert (renewed.refresh_count, renewed.last_refreshed_at) == (2, NOW + 2 * DAY)
+    assert (renewed.failure, renewed.authorized_at) == (None, NOW)
+
+
+def test_the_refresh_token_to_present():
+    """The pasted refresh token is presented until a renewal has brought another."""
+    pasted = record(pasted_refresh_token=SECRETS[2])
+
+    assert pasted.refresh_token == SECRETS[2]
+    assert pasted.renewed(token(), NOW).refresh_token == SECRETS[1]
+
+
+def test_a_record_keeps_its_secrets():
+    """Neither the record nor its status shows a secret, and the record cannot be pickled."""
+    secretive = record(token=token(), pasted_refresh_token=SECRETS[2])
+
+    shown = f"{secretive!r} {secretive} {CredentialStatus.of('acme', secretive)!r}"
+
+    assert not any(secret in shown for secret in SECRETS)
+    with pytest.raises(TypeError, match="secrets"):
+        pickle.dumps(secretive)
+    assert copy.copy(secretive) == secretive
+
+
+def test_a_status_tells_what_a_person_asks():
+    """The status says whether it works, since when, until when, and whether it renews itself."""
+    status = CredentialStatus.of("acme", record(token=token()))
+
+    assert (status.status, status.scopes) == (TokenStatus.UNKNOWN, token().scopes)
+    assert (status.access_expires_at, status.renewable) == (token().expires_at, True)
+    assert CredentialStatus.of("acme", record()).access_expires_at is None

@@ -1,0 +1,241 @@
+"""Where renewals run, and how their outcome comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+import subprocess
+import sys
+import threading
+
+import anyio
+import pytest
+import trio
+
+from atlassian_auth import (
+    AtlassianAuthError,
+    ConfigurationError,
+    InlineRefresher,
+    StoreError,
+    ThreadRefresher,
+)
+from atlassian_auth.latch import Latch
+from atlassian_auth.outcome import Failed, Succeeded, outcome_of, start
+from atlassian_auth.refresher import SHARED_REFRESHER
+
+
+async def test_work_runs_elsewhere_and_its_result_comes_back():
+    """Work runs on the refresher's thread; its result reaches any loop."""
+
+    async def work() -> str:
+        return threading.current_thread().name
+
+    outcome = await start(SHARED_REFRESHER, work).wait()
+
+    assert outcome == Succeeded("atlassian-auth-refresher")
+
+
+async def test_each_waiter_raises_an_error_of_its_own():
+    """A failure is a value; each who asks for its result gets another exception object."""
+
+    async def work() -> None:
+        raise StoreError("disk")
+
+    outcome = await start(SHARED_REFRESHER, work).wait()
+
+    caught = []
+    for _ in range(2):
+        with pytest.raises(StoreError, match="disk") as error:
+            outcome.result()
+        caught.append(error.value)
+    assert caught[0] is not caught[1]
+
+
+async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
+    """Whatever happens, who waits gets an answer, and no log record quotes what went wrong."""
+
+    async def work() -> None:
+        raise KeyError("secret")
+
+    outcome = await outcome_of(work())
+
+    assert isinstance(outcome, Failed)
+    assert type(outcome.error) is AtlassianAuthError
+    assert "KeyError" in caplog.text
+    assert "secret" not in f"{outcome.error}{caplog.text}"
+
+
+def test_a_caller_that_ends_its_loop_disturbs_nothing():
+    """Work goes on when the loop that asked for it has ended, and the next loop gets the result."""
+    begun, may_end, latch = Latch[None](), Latch[None](), Latch[str]()
+
+    async def work() -> None:
+        begun.set(None)
+        await may_end.wait()
+        latch.set("finished")
+
+    async def ask_and_leave() -> None:
+        SHARED_REFRESHER.submit(work)
+        await begun.wait()
+
+    asyncio.run(ask_and_leave())
+    may_end.set(None)
+
+    assert asyncio.run(latch.wait()) == "finished"
+
+
+def test_the_callers_context_stays_outside():
+    """Request locals and trace spans of whoever came first are not visible to shared work."""
+    variable = contextvars.ContextVar("variable", default="none")
+    latch = Latch[str]()
+
+    async def work() -> None:
+        latch.set(variable.get())
+
+    variable.set("the caller's")
+    SHARED_REFRESHER.submit(work)
+
+    assert latch.wait_sync() == "none"
+
+
+def test_draining_waits_for_work_under_way():
+    """``drain`` returns when nothing is under way, or when its time is up."""
+    refresher, may_end, ended = ThreadRefresher(exit_timeout_seconds=0.01), Latch[None](), []
+
+    async def work() -> None:
+        await may_end.wait()
+        ended.append(True)
+
+    refresher.drain()
+    refresher.submit(work)
+    refresher.drain()
+    assert not ended
+    may_end.set(None)
+    refresher._exit_timeout_seconds = 30
+    refresher.drain()
+
+    assert ended == [True]
+
+
+def test_a_blocking_wait_on_its_own_thread_is_refused():
+    """Waiting on the refresher's thread for the refresher would never end, so it is an error."""
+    latch = Latch[str]()
+
+    async def work() -> None:
+        try:
+            SHARED_REFRESHER.check_may_wait()
+        except ConfigurationError as error:
+            latch.set(str(error))
+
+    SHARED_REFRESHER.submit(work)
+
+    assert "wait for itself" in latch.wait_sync()
+    SHARED_REFRESHER.check_may_wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_child_has_a_thread_of_its_own():
+    """After a fork the child's work runs, though the parent's thread did not come along."""
+    program = """
+import os
+from atlassian_auth.latch import Latch
+from atlassian_auth.refresher import SHARED_REFRESHER
+
+def run():
+    latch = Latch()
+    async def work():
+        latch.set(os.getpid())
+    SHARED_REFRESHER.submit(work)
+    return latch.wait_sync()
+
+assert run() == os.getpid()
+child = os.fork()
+if child == 0:
+    os._exit(0 if run() == os.getpid() else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0
+
+
+def test_the_interpreters_exit_waits_for_work_under_way():
+    """Work that is under way when the program ends is finished before the process is gone."""
+    program = """
+import asyncio, threading
+from atlassian_auth.refresher import SHARED_REFRESHER
+
+begun = threading.Event()
+async def work():
+    begun.set()
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    print("finished", flush=True)
+SHARED_REFRESHER.submit(work)
+begun.wait()
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=60, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "finished\n"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_inline_work_outlives_its_caller():
+    """Inline work runs in the caller's loop, as a task that the caller's cancellation does not reach."""
+    may_end, latch = asyncio.Event(), Latch[bool]()
+
+    async def work() -> None:
+        await may_end.wait()
+        latch.set(True)
+
+    refresher = InlineRefresher()
+
+    async def ask() -> None:
+        refresher.submit(work)
+        await latch.wait()
+
+    caller = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    caller.cancel()
+    may_end.set()
+
+    assert await latch.wait()
+
+
+def test_inline_work_needs_an_asyncio_loop():
+    """Where inline work cannot run, the error names what to use instead."""
+    refresher = InlineRefresher()
+
+    async def ask() -> None:
+        refresher.submit(ask)
+
+    with pytest.raises(ConfigurationError, match="ThreadRefresher"):
+        trio.run(ask)
+    with pytest.raises(ConfigurationError, match="ThreadRefresher"):
+        refresher.check_may_wait()
+
+
+async def test_work_that_is_cancelled_still_answers():
+    """If the loop that runs the work is torn down, who waits is told, not left waiting."""
+    latches = []
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    async def ask() -> None:
+        latches.append(start(InlineRefresher(), never))
+        await asyncio.sleep(0)
+
+    await anyio.to_thread.run_sync(asyncio.run, ask())
+
+    with pytest.raises(AtlassianAuthError, match="has ended"):
+        (await latches[0].wait()).result()

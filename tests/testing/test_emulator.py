@@ -1,0 +1,259 @@
+"""One request in, one reply out: dated by the clock, written down without secrets, safe for threads."""
+
+from __future__ import annotations
+
+import threading
+from email.utils import parsedate_to_datetime
+
+import anyio
+import pytest
+
+from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock
+
+
+def form(**fields):
+    body = "&".join(f"{name}={value}" for name, value in fields.items()).encode()
+    return {"headers": {"Content-Type": "application/x-www-form-urlencoded"}, "body": body}
+
+
+def refresh(fake, refresh_token):
+    app = fake.cloud_app
+    fields = {"client_id": app.client_id, "client_secret": app.client_secret}
+    body = form(grant_type="refresh_token", refresh_token=refresh_token, **fields)
+    return fake.handle("POST", fake.urls.token_url, **body)
+
+
+def test_answers_are_dated_by_the_clock(caller):
+    """A client that reads Retry-After as a date can tell how far it is."""
+    caller.clock.advance(61)
+
+    response = caller.me("unknown")
+
+    assert parsedate_to_datetime(response.headers["date"]) == caller.clock.now()
+
+
+def test_a_reply_may_bring_its_own_date(fake):
+    """Servers whose clock is wrong exist."""
+    fake.fault("api", Fault.status(503, headers={"date": "never"}))
+
+    assert fake.handle("GET", fake.urls.identity_url).headers["date"] == "never"
+
+
+def test_an_address_that_is_not_emulated_is_not_found(fake):
+    """Nothing is written down about it."""
+    reply = fake.handle("GET", "https://example.com/oauth/token")
+
+    assert reply.status == 404
+    assert fake.api_requests == ()
+
+
+def test_header_names_are_read_in_any_case(fake):
+    """As HTTP has it."""
+    token = fake.issue_grant().access_token
+
+    reply = fake.handle("GET", fake.urls.identity_url, {"AUTHORIZATION": f"Bearer {token}"})
+
+    assert reply.status == 200
+
+
+# The journal
+
+
+def test_token_requests_are_written_down(fake):
+    """Who asked for what, with which link of which family's chain, and what came of it."""
+    grant = fake.issue_grant()
+    renewed = refresh(fake, grant.refresh_token).json()
+    fake.clock.advance(5)
+    refresh(fake, renewed["refresh_token"])
+
+    first, second = fake.token_requests
+
+    assert (first.service, first.grant_type, first.client_id) == (
+        "auth",
+        "refresh_token",
+        fake.cloud_app.client_id,
+    )
+    assert (first.outcome, first.fault) == ("ok", "")
+    assert (first.family, first.generation) == (fake.families[0].id, 1)
+    assert (second.family, second.generation) == (fake.families[0].id, 2)
+    assert second.at == first.at + 5
+
+
+def test_a_refused_token_request_is_written_down_with_its_error(fake):
+    """Nobody knows the family of an unknown token."""
+    refresh(fake, "unknown")
+
+    entry = fake.token_requests[0]
+
+    assert (entry.outcome, entry.family, entry.generation) == ("invalid_grant", None, None)
+
+
+def test_the_exchange_of_a_code_is_written_down_with_its_family(caller):
+    """It presents no link of the chain: it starts one."""
+    caller.cloud_redeem(caller.cloud_authorize()[1]["code"])
+
+    entry = caller.fake.token_requests[0]
+
+    assert (entry.grant_type, entry.outcome) == ("authorization_code", "ok")
+    assert (entry.family, entry.generation) == (caller.fake.families[0].id, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        (Fault.status(503), ""),
+        (Fault.hang(), ""),
+        (Fault.refused_connection(), ""),
+        (Fault.lost_answer(), "ok"),
+        (Fault.truncated(), "ok"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_faults_are_written_down(fake, fault, outcome):
+    """The outcome is what the server did, whatever became of the answer."""
+    grant = fake.issue_grant()
+    fake.fault("token", fault)
+
+    try:
+        refresh(fake, grant.refresh_token)
+    except Exception as error:  # noqa: BLE001  (the skins' business, see test_faults)
+        assert type(error).__module__ == "atlassian_auth.testing.faults"  # noqa: PT017
+
+    entry = fake.token_requests[0]
+    assert (entry.fault, entry.outcome) == (fault.name, outcome)
+    assert (entry.family, entry.generation) == (fake.families[0].id, 1)
+
+
+def test_api_requests_are_written_down(caller):
+    """Which call, with which access token of which family, and the status."""
+    issued = caller.fake.issue_grant()
+
+    caller.me(issued.access_token)
+    entry = caller.fake.api_requests[0]
+
+    assert (entry.service, entry.method, entry.path) == ("api", "GET", "/me")
+    assert (entry.status, entry.fault) == (200, "")
+    assert (entry.family, entry.generation) == (caller.fake.families[0].id, 1)
+
+
+def test_calls_without_a_known_token_are_written_down_too(caller):
+    """An anonymous call has no family; an unserved one has no status."""
+    caller.fake.fault("api", Fault.status(503))
+    caller.me("unknown")
+    caller.http.get(f"{caller.urls.site('acme')}/_edge/tenant_info")
+
+    unserved, anonymous = caller.fake.api_requests
+
+    assert (unserved.status, unserved.fault, unserved.family) == (None, "status 503", None)
+    assert (anonymous.service, anonymous.status) == ("site", 200)
+    assert anonymous.path == "/acme/_edge/tenant_info"
+
+
+def test_tokens_of_client_credentials_have_no_family(caller):
+    """They descend from no consent."""
+    app = caller.fake.service_account_app
+    body = {"client_id": app.client_id, "client_secret": app.client_secret}
+    token = caller.cloud_token("client_credentials", **body).json()["access_token"]
+
+    caller.jira_audit(token)
+
+    assert caller.fake.token_requests[0].family is None
+    assert caller.fake.api_requests[0].family is None
+
+
+def test_consent_and_revocation_are_not_token_requests(caller):
+    """The journal counts exchanges and calls."""
+    caller.cloud_authorize()
+    caller.http.post(caller.urls.revoke_url)
+
+    assert caller.fake.token_requests == ()
+    assert caller.fake.api_requests == ()
+
+
+def test_requests_are_counted_by_what_they_were(fake):
+    """Any field of an entry narrows the count."""
+    grant = fake.issue_grant()
+    refresh(fake, grant.refresh_token)
+    refresh(fake, "unknown")
+    fake.handle("GET", fake.urls.identity_url)
+
+    assert fake.count("token") == 2
+    assert fake.count("token", outcome="ok", generation=1) == 1
+    assert fake.count("token", outcome="ok", generation=2) == 0
+    assert fake.count("api", status=401) == 1
+
+
+def test_the_journal_holds_no_secret(caller):
+    """No token, code or client secret is in what a failing test prints."""
+    caller.cloud_redeem(caller.cloud_authorize()[1]["code"])
+    grant = caller.fake.issue_grant()
+    caller.cloud_refresh(grant.refresh_token)
+    caller.me(grant.access_token)
+
+    watched = (caller.fake.token_requests, caller.fake.api_requests, caller.fake.families)
+
+    assert "secret-" not in repr(watched)
+    assert "secret-" not in repr(caller.fake.cloud_app)
+
+
+# Gates and threads
+
+
+async def test_a_held_answer_waits_for_the_test():
+    """The server has done its work; the client learns of it when the gate opens."""
+    fake = FakeAtlassian(ManualClock(autojump=False))
+    grant = fake.issue_grant()
+    gate = fake.hold("token")
+    order = []
+
+    async def carry():
+        reply = refresh(fake, grant.refresh_token)
+        await reply.gate.pass_through()
+        order.append("answered")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(carry)
+        await gate.arrived()
+        order.append("held")
+        assert fake.families[0].generation == 2
+        gate.open()
+
+    assert order == ["held", "answered"]
+
+
+def test_a_gate_can_be_watched_from_a_thread(caller):
+    """A sync client waits in its thread until the test opens the gate."""
+    grant = caller.fake.issue_grant()
+    gate = caller.fake.hold("token")
+    responses = []
+    asking = threading.Thread(
+        target=lambda: responses.append(caller.cloud_refresh(grant.refresh_token))
+    )
+    asking.start()
+
+    gate.arrived_sync()
+    before = list(responses)
+    gate.open()
+    asking.join()
+
+    assert before == []
+    assert responses[0].status_code == 200
+
+
+def test_threads_are_served_one_at_a_time(fake):
+    """However many refresh at once, each presented token is exchanged once or reused in the leeway."""
+    grants = [fake.issue_grant() for _ in range(4)]
+    threads = [
+        threading.Thread(target=refresh, args=(fake, grant.refresh_token))
+        for grant in grants
+        for _ in range(8)
+    ]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert fake.count("token", outcome="ok") == 32
+    assert fake.leeway_reuses == 28
+    assert {family.generation for family in fake.families} == {9}

@@ -1,0 +1,103 @@
+"""The pytest fixtures: there without configuration, and clear about what is missing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from atlassian_auth import testing
+from atlassian_auth.testing import ManualClock
+
+HERE = {"PYTHONPATH": str(Path(testing.__file__).parents[2])}
+
+
+async def test_atlassian_answers_httpx(atlassian, atlassian_clock):
+    """For the time of the test, Atlassian's addresses are the emulator's, on the test's clock."""
+    atlassian_clock.advance(timedelta(days=1))
+
+    async with httpx.AsyncClient() as http:
+        response = await http.get(f"{atlassian.urls.site('acme')}/_edge/tenant_info")
+
+    assert response.json() == {"cloudId": atlassian.cloud_id}
+    assert response.headers["date"] == "Fri, 02 Jan 2026 12:00:00 GMT"
+
+
+def test_the_clock_is_manual(atlassian_clock, atlassian):
+    """Everything goes by the one clock of the test."""
+    assert isinstance(atlassian_clock, ManualClock)
+    assert atlassian.clock is atlassian_clock
+
+
+def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
+    """What the test arranges is on the port too."""
+    atlassian.add_site("globex", cloud_id="c-2")
+
+    response = httpx.get(f"{atlassian_server.urls.site('globex')}/_edge/tenant_info")
+
+    assert response.json() == {"cloudId": "c-2"}
+
+
+async def test_the_auth_is_authorized(atlassian, atlassian_auth):
+    """Somebody consented a moment ago: requests go out with a valid token at once."""
+    async with httpx.AsyncClient(auth=atlassian_auth) as http:
+        response = await http.get(atlassian.urls.identity_url)
+
+    assert response.status_code == 200
+    assert atlassian.count("token") == atlassian.count("token", grant_type="authorization_code")
+
+
+def test_the_auth_refreshes_when_the_clock_says_so(atlassian, atlassian_auth, atlassian_clock):
+    """An hour later the next request renews, also in a sync client."""
+    atlassian_clock.advance(timedelta(hours=1))
+
+    with httpx.Client(auth=atlassian_auth) as http:
+        response = http.get(atlassian.urls.identity_url)
+
+    assert response.status_code == 200
+    assert atlassian.count("token", grant_type="refresh_token", outcome="ok") == 1
+
+
+USER_TEST = """
+def test_it(atlassian_auth, atlassian_server): pass
+"""
+
+BLOCKED = """
+import sys
+sys.modules["{module}"] = None
+"""
+
+
+def run_pytest(directory, conftest=""):
+    (directory / "test_it.py").write_text(USER_TEST)
+    (directory / "conftest.py").write_text(conftest)
+    plugins = ["-p", "no:atlassian_auth", "-p", "atlassian_auth.testing.plugin"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugins, str(directory)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=directory,
+        env=os.environ | HERE | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )
+
+
+def test_a_users_suite_needs_no_configuration(tmp_path):
+    """Asking for a fixture is all there is to do."""
+    outcome = run_pytest(tmp_path)
+
+    assert outcome.returncode == 0, outcome.stdout
+
+
+@pytest.mark.parametrize("module", ["respx", "uvicorn"])
+def test_a_missing_package_names_the_extra(tmp_path, module):
+    """The error says what to install."""
+    outcome = run_pytest(tmp_path, BLOCKED.format(module=module))
+
+    assert outcome.returncode == 1
+    assert "pip install 'atlassian-auth[testing]'" in outcome.stdout

@@ -1,0 +1,37 @@
+"""Requests and replies as the emulator reads and writes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlassian_auth.testing import Reply, Request, Urls
+
+
+def request(content_type, body):
+    return Request(
+        method="POST",
+        service="auth",
+        path="/",
+        urls=Urls.atlassian("https://jira.example.com"),
+        headers={"content-type": content_type},
+        body=body,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/x-www-form-urlencoded", b"a=1&b=%C3%BC+x&c="),
+        ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", b"a=1&b=%C3%BC+x&c="),
+        ("application/json", '{"a": "1", "b": "ü x", "c": ""}'.encode()),
+        ("application/json; charset=utf-8", b'{"a": "1", "b": "\\u00fc x", "c": "", "d": 4}'),
+    ],
+)
+def test_fields_are_read_from_forms_and_json(content_type, body):
+    """The media type decides, in any case and with any parameter; JSON's numbers are no fields."""
+    assert request(content_type, body).fields == {"a": "1", "b": "ü x", "c": ""}
+
+
+def test_bodies_are_not_shown():
+    """They hold secrets."""
+    assert "secret" not in repr((request("text/plain", b"secret"), Reply(200, {}, b"secret")))
