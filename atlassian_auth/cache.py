@@ -52,6 +52,9 @@ class TokenCache:
         self._jitter = jitter
         self._entries: dict[str, Entry] = {}
         self._refused: dict[str, tuple[Token, float]] = {}
+        self.drops = (
+            0  # tells who looked away for a moment whether something was forgotten meanwhile
+        )
         self.get = self._entries.get  # bound once: the fast path calls this for every request
 
     def keys(self) -> list[str]:
@@ -64,6 +67,7 @@ class TokenCache:
 
     def drop(self, key: str) -> None:
         """Forget the key's token."""
+        self.drops += 1
         self._entries.pop(key, None)
         self._refused.pop(key, None)
 

@@ -69,6 +69,11 @@ class Keeper:
             return pending.record
         return stored.value if stored else None
 
+    async def stored(self, key: str) -> TokenRecord | None:
+        """Return the record that is stored, whatever waits to be saved. Needs no lock."""
+        stored = await self._records.get(key)
+        return stored.value if stored else None
+
     async def load(self, key: str) -> _Stored | None:
         """Return the record, after saving the one that waits for it. To be called with the lock held.
 
@@ -160,8 +165,8 @@ class Keeper:
 
     async def delete(self, key: str) -> bool:
         """Delete the record and return whether there was one."""
-        pending = self._unsaved.pop(key, None)
-        return await self._records.delete(key) or pending is not None
+        existed = await self._records.delete(key)
+        return self._unsaved.pop(key, None) is not None or existed
 
     def let_go(self, key: str) -> None:
         """Keep the key's unsaved record no longer: nothing is lost by losing it."""

@@ -360,7 +360,10 @@ class TokenManager:
             return None
         # The same demand for each request of the window, so that they share one call.
         margin_seconds = entry.token.expires_at.timestamp() - entry.ahead_at
-        self._call(key, Demand(margin_seconds=margin_seconds))
+        try:
+            self._call(key, Demand(margin_seconds=margin_seconds))
+        except Exception as error:  # noqa: BLE001 -- no thread, no loop: no trouble while the token is valid
+            logger.warning("Key %r could not be renewed ahead of time: %s", key, error)
         return entry.token
 
     def _asked(self, key: str, margin: timedelta | None, rejected: Token | None) -> _Answer:
@@ -394,7 +397,7 @@ class TokenManager:
         return call
 
     def _home_now(self) -> _Home:
-        # Calls end with the loop that runs them: those of a closed one, or of a fork's parent, are not joined.
+        # Calls end with the loop that runs them: those of a closed one, or of a fork's parent, never end.
         place = self._refresher.home()
         with self._guard:
             if self._home.place is not place:

@@ -109,15 +109,21 @@ class Renewer:
 
     async def _adopted_without_lock(self, flight: Flight) -> Token:
         # Only a newer token will do; going on anyway would present a refresh token twice.
-        record = await self._keeper.peek(flight.key)
+        drops = self._cache.drops
+        record = await self._keeper.stored(flight.key)
         token = self._adopted(flight, record)
         if token is None:
             raise self._keeper.lock_timeout(flight.key)
+        if self._cache.drops == drops:  # otherwise it may have been forgotten since it was read
+            self._cache.publish(flight.key, token)
         return token
 
     async def _renewed(self, flight: Flight) -> Token:
         stored = await self._keeper.load(flight.key)
         self._check_configuration(flight.key, stored)
+        if stored is not None and stored.value.token is not None:
+            # It is durable, and may serve callers if the renewal fails.
+            self._cache.publish(flight.key, stored.value.token)
         token = self._adopted(flight, stored.value if stored else None)
         if token is None:
             self._check_renewable(flight.key, stored)
@@ -125,13 +131,10 @@ class Renewer:
         return token
 
     def _adopted(self, flight: Flight, record: TokenRecord | None) -> Token | None:
-        """Publish the stored token, which is durable, and return it if it will do."""
+        """Return the stored token if it will do."""
         token = record.token if record else None
-        if token is None:
-            return None
-        self._cache.publish(flight.key, token)
         now, buffer_seconds = utc_now(self._clock), self._settings.buffer_seconds
-        if not flight.demand.accepts(token, now, buffer_seconds=buffer_seconds):
+        if token is None or not flight.demand.accepts(token, now, buffer_seconds=buffer_seconds):
             return None
         flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=token.expires_at))
         return token

@@ -12,6 +12,7 @@ import functools
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 
@@ -32,7 +33,13 @@ _NOTHING_SENT = (
 
 
 class _Client(httpx.AsyncClient):
-    in_the_air = 0
+    """Knows whether it may be closed: an answer that is lost to closing may hold the only refresh token."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.in_the_air = 0
+        self.quiet = asyncio.Event()
+        self.quiet.set()
 
 
 class HttpxSender:
@@ -73,24 +80,22 @@ class HttpxSender:
         raise failure
 
     async def aclose(self) -> None:
-        """Close the client, if it was opened in this loop; one with requests in the air after the last."""
+        """Close the client, if it was opened in this loop, as soon as its requests have landed."""
         client, self._client = self._client, None
-        if (
-            client is not None
-            and self._loop is asyncio.get_running_loop()
-            and not client.in_the_air
-        ):
+        if client is not None and self._loop is asyncio.get_running_loop():
+            await client.quiet.wait()
             await client.aclose()
 
     async def _send(self, request: HTTPRequest) -> HTTPResponse:
         client = self._opened()
         client.in_the_air += 1
+        client.quiet.clear()
         try:
             return await self._exchange(client, request)
         finally:
             client.in_the_air -= 1
-            if client is not self._client and not client.in_the_air:
-                await client.aclose()
+            if not client.in_the_air:
+                client.quiet.set()
 
     async def _exchange(self, client: _Client, request: HTTPRequest) -> HTTPResponse:
         built = client.build_request(

@@ -141,7 +141,7 @@ async def test_the_same_origin_is_the_same_however_written(atlassian_auth, url):
 
 
 async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_auth, myself):
-    """httpx drops the header on the way to another origin; what it answers says nothing of ours."""
+    """The header is dropped by httpx on the way to another origin; what it answers says nothing of ours."""
     seen = []
 
     def answer(request):
@@ -329,7 +329,7 @@ async def test_the_second_401_is_the_callers(atlassian_auth, atlassian, myself, 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
-    """ "Scope does not match" renews nothing and tells what was granted."""
+    """A 401 that says "scope does not match" renews nothing and tells what was granted."""
     auth = AtlassianAuth(cloud_grant(atlassian), store=MemoryStore(), clock=atlassian_clock)
     issued = atlassian.issue_grant(scopes="read:me")
     await auth.manager.add(refresh_token=issued.refresh_token)
@@ -356,7 +356,7 @@ async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_a
     )
 
     async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
-        with pytest.raises(ScopeMismatch, match="lacks .*: write:jira-work") as caught:
+        with pytest.raises(ScopeMismatch, match=r"lacks .*: write:jira-work") as caught:
             await client.get(myself)
 
     assert caught.value.missing == ("write:jira-work",)

@@ -371,6 +371,10 @@ class WatchedStore(MemoryStore):
         self._maybe_fail("after put")
         return version
 
+    async def delete(self, namespace, key, *, expected=None):
+        self._maybe_fail("delete")
+        return await super().delete(namespace, key, expected=expected)
+
     def _maybe_fail(self, action):
         if self.failures.get(action, 0):
             self.failures[action] -= 1
@@ -549,6 +553,32 @@ async def test_forgetting_wins_over_a_renewal(acme, watched):
     with pytest.raises(AuthorizationRequired, match="forgotten"):
         await acme.token("acme")
     assert await acme.keys() == []
+
+
+async def test_a_forgetting_that_fails_forgets_nothing(acme, watched):
+    """If a credential cannot be deleted, the pair that waits to be saved is still kept."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    watched.failures["delete"] = 1
+
+    with pytest.raises(StoreError):
+        await acme.forget("acme")
+
+    assert (await acme.token("acme")).access_token
+    assert await acme.forget("acme") is True
+
+
+async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
+    """A pair that is not durable is not handed out because the lock is not to be had."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    watched.locked_by_others = True
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+    watched.locked_by_others = False  # closing saves it
 
 
 async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, atlassian, caplog):
@@ -1059,7 +1089,7 @@ async def test_forgetting(cloud):
 async def test_a_store_is_asked_for_where_it_matters(atlassian):
     """Without a store a rotating grant is refused with the choice; client credentials are fine."""
     for grant in (cloud_grant(atlassian), data_center_grant(atlassian)):
-        with pytest.raises(ConfigurationError, match="SQLiteStore.*MemoryStore") as caught:
+        with pytest.raises(ConfigurationError, match=r"SQLiteStore.*MemoryStore") as caught:
             TokenManager(grant)
         assert caught.value.argument == "store"
 
@@ -1232,6 +1262,21 @@ async def test_inline_renewals(manager_of, cloud, atlassian):
 
     assert len({token.access_token for token in tokens}) == 1
     await manager.aclose()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_renewal_ahead_that_cannot_start_is_no_trouble(
+    manager_of, cloud, atlassian_clock, caplog
+):
+    """While the token is valid a renewal that cannot even be started is logged, not raised."""
+    manager = manager_of(refresher=InlineRefresher())
+    token = await manager.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(seconds=50))
+
+    assert await anyio.to_thread.run_sync(manager.token_sync, "acme") == token
+    assert "ahead of time" in caplog.text
+    await manager.aclose()
+    manager._refresher = cloud._refresher
 
 
 def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 
+import anyio
 import httpx
 import pytest
 
@@ -130,6 +131,27 @@ async def test_closing_and_sending_again():
 
     assert (await carrier.send(REQUEST)).status == 200
     await carrier.aclose()
+
+
+async def test_closing_waits_for_what_is_in_the_air():
+    """A request that is under way gets its answer, and the client is closed after it."""
+    arrived, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        arrived.set()
+        await may_answer.wait()
+        return httpx.Response(200)
+
+    carrier = sender(answer)
+    sending = asyncio.create_task(carrier.send(REQUEST))
+    await arrived.wait()
+    closing = asyncio.create_task(carrier.aclose())
+    await anyio.wait_all_tasks_blocked()
+    assert not closing.done()
+    may_answer.set()
+
+    assert (await sending).status == 200
+    await closing
 
 
 def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
