@@ -303,7 +303,7 @@ def _transient(answer: _Answer, now: datetime) -> AtlassianAuthError:
     ambiguous = answer.response.status in _AMBIGUOUS
     doubt = ", and may have served the request all the same" if ambiguous else ""
     return TransientError(
-        f"the token endpoint has a bad minute ({answer.quoted}){doubt}: try again later",
+        f"The token endpoint has a bad minute ({answer.quoted}){doubt}: try again later.",
         retry_after_seconds=retry_after_seconds(answer.response.headers, now),
         ambiguous=ambiguous,
     )
@@ -311,36 +311,36 @@ def _transient(answer: _Answer, now: datetime) -> AtlassianAuthError:
 
 def _dead(answer: _Answer, _: datetime) -> AtlassianAuthError:
     message = _DEAD_TOKEN if answer.is_renewal else _DEAD_CODE
-    return AuthorizationRequired(f"{message} ({answer.quoted})", reason="refused")
+    return AuthorizationRequired(f"{message} ({answer.quoted}).", reason="refused")
 
 
 def _configuration(answer: _Answer, _: datetime) -> AtlassianAuthError:
     _verdict, advice, argument = _MEANINGS[answer.error]
     if answer.error == "invalid_request" and answer.grant_type == "authorization_code":
-        advice = _DEAD_CODE
-    message = f"the token endpoint refused the request ({answer.quoted}): {advice}"
+        advice = _DEAD_CODE[0].lower() + _DEAD_CODE[1:]
+    message = f"The token endpoint refused the request ({answer.quoted}): {advice}."
     return ConfigurationError(message, argument=argument, error=answer.error)
 
 
 def _unknown(answer: _Answer, _: datetime) -> AtlassianAuthError:
     status = answer.response.status
-    return TokenResponseError(f"{_what_came(answer)} ({answer.quoted})", status=status)
+    return TokenResponseError(f"{_what_came(answer)} ({answer.quoted}).", status=status)
 
 
 def _what_came(answer: _Answer) -> str:
     if answer.response.truncated:
-        return "the answer is too long to be one of a token endpoint: check the URL"
+        return "The answer is too long to be one of a token endpoint: check the URL"
     if 300 <= answer.response.status < 400:
         return (
-            "the token endpoint redirects, and secrets follow no redirect: give the final URL, "
+            "The token endpoint redirects, and secrets follow no redirect: give the final URL, "
             "with https and the context path"
         )
     if 200 <= answer.response.status < 300:
         return (
-            "the answer is a success without a usable bearer token, such as a login page: check "
+            "The answer is a success without a usable bearer token, such as a login page: check "
             "the URL and what stands between"
         )
-    return "the answer is not one of a token endpoint: check the URL, with its context path"
+    return "The answer is not one of a token endpoint: check the URL, with its context path"
 
 
 # The request may have reached the server behind the gateway, and the answer was lost on the way.
@@ -350,7 +350,7 @@ _AMBIGUOUS = (502, 504)
 _LONGEST_SCOPE = 20_000
 
 _DEAD_TOKEN = (
-    "the refresh token was refused: it was used elsewhere, has expired, or the person changed the "
+    "The refresh token was refused: it was used elsewhere, has expired, or the person changed the "
     "password or withdrew the consent. Somebody has to authorize again"
 )
 
@@ -358,7 +358,7 @@ _DEAD_TOKEN = (
 # or expired, invalid_grant for one that was used, and then removes all tokens of that code. Codes
 # live atlassian.oauth2.provider.max.client.delay.seconds: 10 or 60, by version.
 _DEAD_CODE = (
-    "the authorization code was refused: a code is used once, lives only 10 to 60 seconds on Data "
+    "The authorization code was refused: a code is used once, lives only 10 to 60 seconds on Data "
     "Center, and is bound to its client, redirect URI and PKCE verifier. Start again for a new code"
 )
 

@@ -360,7 +360,7 @@ def test_dead_refresh_tokens(error, description, request_, status):
 
     assert isinstance(raised, AuthorizationRequired)
     assert raised.reason == "refused"
-    assert "the refresh token was refused" in str(raised)
+    assert "The refresh token was refused" in str(raised)
     assert f"HTTP {status}, {error}" in str(raised)
 
 
@@ -372,7 +372,7 @@ def test_dead_codes(description):
     raised = refused(answer(body, 400), CODE)
 
     assert isinstance(raised, AuthorizationRequired)
-    assert "the authorization code was refused" in str(raised)
+    assert "The authorization code was refused" in str(raised)
     assert "10 to 60 seconds" in str(raised)
 
 
