@@ -28,6 +28,7 @@ from atlassian_auth.exceptions import (
     TokenRejected,
 )
 from atlassian_auth.flights import Flights
+from atlassian_auth.forks import ForkLock
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
@@ -42,7 +43,6 @@ from atlassian_auth.sender import HttpxSender
 from atlassian_auth.service import TokenService
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
-from atlassian_auth.stores._forks import ForkLock
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
 
@@ -123,7 +123,8 @@ class TokenManager:
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport
         )
-        records = Records(_checked_store(grant, store), "tokens", TokenRecord)
+        self.store = _checked_store(grant, store)
+        records = Records(self.store, "tokens", TokenRecord)
         self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
         ahead_seconds = _ahead_seconds(grant, settings)
         self._cache = cache = TokenCache(
@@ -251,7 +252,7 @@ class TokenManager:
         _checked_key(key)
         checked = self._checked_refresh_token(refresh_token)
         paste = functools.partial(self._enrolment.paste, key, checked)
-        return CredentialStatus.of(key, await self._perform(paste))
+        return CredentialStatus.of(key, await self.perform(paste))
 
     async def authorize(
         self, key: str, code: str, *, code_verifier: str | None = None
@@ -268,7 +269,7 @@ class TokenManager:
         """
         _checked_key(key)
         redeem = functools.partial(self._enrolment.redeem, key, code, code_verifier=code_verifier)
-        return CredentialStatus.of(key, await self._perform(redeem))
+        return CredentialStatus.of(key, await self.perform(redeem))
 
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus | None:
         """Return how the credential is doing, as its store has it; None if there is none.
@@ -277,12 +278,12 @@ class TokenManager:
             StoreError: if the store cannot be read.
         """
         _checked_key(key)
-        record = await self._perform(functools.partial(self._keeper.peek, key))
+        record = await self.perform(functools.partial(self._keeper.peek, key))
         return None if record is None else CredentialStatus.of(key, record)
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
-        return await self._perform(self._keeper.keys)
+        return await self.perform(self._keeper.keys)
 
     async def forget(self, key: str = DEFAULT_KEY) -> bool:
         """Delete the credential here and in the store; return whether there was one.
@@ -290,7 +291,7 @@ class TokenManager:
         At Atlassian the grant lives on until it is revoked or runs out.
         """
         _checked_key(key)
-        return await self._perform(functools.partial(self._enrolment.forget, key))
+        return await self.perform(functools.partial(self._enrolment.forget, key))
 
     def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
         """Return an ``httpx.Auth`` for this key that shares the manager's tokens and locks."""
@@ -332,6 +333,19 @@ class TokenManager:
         """Return whether the clock says that ``token`` has ended."""
         return self._time() >= token.expires_at.timestamp()
 
+    async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what ``work`` returns, run to its end where renewals run: for changes of the store.
+
+        A caller that is cancelled leaves it undisturbed.
+
+        Args:
+            work: Uses the manager's ``store``; its loop is the only one the store is used in.
+
+        Raises:
+            AtlassianAuthError: what ``work`` raises, or that it ended with something unexpected.
+        """
+        return (await start(self._refresher, work).wait()).result()
+
     async def aclose(self) -> None:
         """Finish what is under way, save what could not be saved before, and close store and connections.
 
@@ -340,7 +354,7 @@ class TokenManager:
         Raises:
             StoreError: if something still could not be saved.
         """
-        await self._perform(self._close)
+        await self.perform(self._close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -403,9 +417,6 @@ class TokenManager:
             if self._home.place is not place:
                 self._home = _Home(place)
             return self._home
-
-    async def _perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        return (await start(self._refresher, work).wait()).result()
 
     async def _all_keys(self) -> list[str]:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.forks import ForkLock
 
 __all__ = ["SHARED_REFRESHER", "InlineRefresher", "ThreadRefresher"]
 

@@ -19,13 +19,13 @@ FLOORS = (
     ("exceptions", "endpoints", "scopes"),
     ("protocol",),
     ("grants",),
-    ("ports", "settings", "events", "latch"),
+    ("ports", "settings", "events", "forks", "latch"),
     ("stores", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
         *("outcome", "refresher", "renewal", "sender", "service", "status"),
     ),
-    ("auth", "static"),
+    ("auth", "credentials", "discovery", "flows", "origins", "sites", "static"),
     ("__main__", "cli", "client", "testing"),
 )
 ROOF = len(FLOORS)  # the package's own ``__init__``, which shows what is inside

@@ -1,11 +1,19 @@
-"""Async tests run on every event loop the library promises to work on."""
+"""What the tests share: every event loop the library promises to work on, and other processes."""
 
 from __future__ import annotations
 
 import inspect
+import os
+import subprocess
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+
+import atlassian_auth
+
+ROOT = Path(atlassian_auth.__path__[0]).parent
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -28,3 +36,36 @@ def pytest_pycollect_makeitem(collector, name, obj):
     # anyio's own `anyio_mode = "auto"` is younger than the oldest anyio we support.
     if collector.istestfunction(obj, name) and inspect.iscoroutinefunction(obj):
         pytest.mark.usefixtures("anyio_backend")(obj)
+
+
+@pytest.fixture
+def start():
+    """Start interpreters that run a script, and see that none outlives the test."""
+    with ExitStack() as processes:
+
+        def start(script, *arguments):
+            process = subprocess.Popen(
+                [sys.executable, "-c", script, *map(str, arguments)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+            processes.enter_context(process)
+            processes.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def run(start):
+    """Run a script in an interpreter of its own, and return what it printed."""
+
+    def run(script, *arguments):
+        process = start(script, *arguments)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        return output.split()
+
+    return run

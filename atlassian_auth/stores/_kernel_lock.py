@@ -13,8 +13,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.forks import ForkLock
 from atlassian_auth.ports import Clock
-from atlassian_auth.stores._forks import ForkLock
 from atlassian_auth.stores.rules import lock_timeout
 
 __all__ = ["KernelLocks"]

@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.forks import ForkLock
 
 __all__ = ["SQLiteFile"]
 

@@ -15,8 +15,8 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.forks import ForkLock
 from atlassian_auth.latch import Latch
-from atlassian_auth.stores._forks import ForkLock
 
 __all__ = ["Worker"]
 
@@ -37,6 +37,7 @@ class Worker:
         self._name = name
         self._finish = finish
         self._calls: _Calls | None = None
+        self._end_thread: weakref.finalize[[None], Worker]
         self._guard = ForkLock(in_child=self._forget)
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -56,10 +57,11 @@ class Worker:
         done: Latch[Future[None]] = Latch()
         with self._guard:
             calls, self._calls = self._calls, None
-        if calls is not None:
+            if calls is None:
+                return
             calls.put(lambda: done.set(_outcome(self._finish)))
-            calls.put(None)
-            (await done.wait()).result()
+            self._end_thread()
+        (await done.wait()).result()
 
     def _start(self) -> _Calls:
         calls: _Calls = SimpleQueue()
@@ -72,7 +74,8 @@ class Worker:
             message = f"The store needs a thread and cannot have one: {error}."
             raise StoreError(message) from None
         # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
-        weakref.finalize(self, calls.put, None).atexit = False
+        self._end_thread = weakref.finalize(self, calls.put, None)
+        self._end_thread.atexit = False
         return calls
 
     def _forget(self) -> None:

@@ -35,11 +35,11 @@ from atlassian_auth.testing.clock import ManualClock
 
 __all__ = ["StoreContract", "ThreadSafeStoreContract"]
 
-PATIENCE_SECONDS = 1000.0
-TICK_SECONDS = 0.01
-BACKENDS = ("asyncio", "trio") if find_spec("trio") else ("asyncio",)
+_PATIENCE_SECONDS = 1000.0
+_TICK_SECONDS = 0.01
+_BACKENDS = ("asyncio", "trio") if find_spec("trio") else ("asyncio",)
 
-ODD_KEYS = {
+_ODD_KEYS = {
     "space": " ",
     "dots": "..",
     "slashes": "../../etc/passwd",
@@ -52,7 +52,7 @@ ODD_KEYS = {
     "long": "k" * 1000,
 }
 
-TWINS = {
+_TWINS = {
     "case": (("tokens", "Acme"), ("tokens", "acme")),
     "space": (("tokens", "acme"), ("tokens", "acme ")),
     "nul": (("tokens", "acme"), ("tokens", "acme\0")),
@@ -119,7 +119,7 @@ class StoreContract:
 
         assert await store.get("tokens", "acme") == Stored(value, version)
 
-    @pytest.mark.parametrize("key", ODD_KEYS.values(), ids=ODD_KEYS.keys())
+    @pytest.mark.parametrize("key", _ODD_KEYS.values(), ids=_ODD_KEYS.keys())
     async def test_any_key(self, store: Store, key: str) -> None:
         """Any text can be a namespace and a key: it is found, listed, locked and deleted."""
         version = await store.put(key, key, b"value")
@@ -130,7 +130,7 @@ class StoreContract:
             assert await store.delete(key, key, expected=version)
         assert await store.keys(key) == []
 
-    @pytest.mark.parametrize(("one", "other"), TWINS.values(), ids=TWINS.keys())
+    @pytest.mark.parametrize(("one", "other"), _TWINS.values(), ids=_TWINS.keys())
     async def test_names_are_exact(
         self, store: Store, one: tuple[str, str], other: tuple[str, str]
     ) -> None:
@@ -164,6 +164,7 @@ class StoreContract:
             lambda: store.get(namespace, key),
             lambda: store.put(namespace, key, b"value"),
             lambda: store.delete(namespace, key),
+            lambda: _enter(store, namespace, key),
         ):
             with pytest.raises(ConfigurationError) as raised:
                 await call()
@@ -353,10 +354,8 @@ class StoreContract:
 
     async def test_a_free_lock_needs_no_time(self, store: Store) -> None:
         """A lock that nobody holds is had, even within no time."""
-        async with store.lock("tokens", "acme", timeout_seconds=0):
-            pass
-        async with store.lock("tokens", "acme", timeout_seconds=0):
-            pass
+        await _enter(store, "tokens", "acme")
+        await _enter(store, "tokens", "acme")
 
     async def test_the_lock_times_out(self, store: Store, clock: ManualClock) -> None:
         """Who waited in vain for all of the timeout gets `TimeoutError`, and not before."""
@@ -443,10 +442,8 @@ class StoreContract:
         """A holder who never leaves delays nobody who wants another key or namespace."""
         async with store.lock("tokens", "acme", timeout_seconds=0):
             for number in range(100):
-                async with store.lock("tokens", f"acme {number}", timeout_seconds=0):
-                    pass
-            async with store.lock("flows", "acme", timeout_seconds=0):
-                pass
+                await _enter(store, "tokens", f"acme {number}")
+            await _enter(store, "flows", "acme")
 
     async def test_the_lock_hinders_no_record(self, store: Store) -> None:
         """Whoever holds the lock, records are read, written, listed and deleted as ever."""
@@ -509,16 +506,16 @@ class ThreadSafeStoreContract(StoreContract):
 
         stored = await store.get("tokens", "counter")
         assert stored is not None
-        assert stored.value == b"%d" % (4 * len(BACKENDS))
+        assert stored.value == b"%d" % (4 * len(_BACKENDS))
 
     async def test_the_lock_excludes_loops(self, store: Store, clock: ManualClock) -> None:
         """One at a time is inside, whichever event loop they live in."""
-        room = _Room(expected=4 * len(BACKENDS))
+        room = _Room(expected=4 * len(_BACKENDS))
 
         async with _ticking(clock):
             await _in_threads(lambda: _visit(store, room))
 
-        assert (room.visits, room.most) == (4 * len(BACKENDS), 1)
+        assert (room.visits, room.most) == (4 * len(_BACKENDS), 1)
 
     async def test_a_loop_that_ends(self, store: Store, clock: ManualClock) -> None:
         """A loop that ends with tasks inside and in line leaves the lock to others."""
@@ -552,10 +549,15 @@ class _Room:
         self.inside -= 1
 
 
-async def _visit(store: Store, room: _Room, timeout_seconds: float = PATIENCE_SECONDS) -> None:
+async def _visit(store: Store, room: _Room, timeout_seconds: float = _PATIENCE_SECONDS) -> None:
     room.asked.append(None)
     async with store.lock("tokens", "acme", timeout_seconds=timeout_seconds):
         await room.visit()
+
+
+async def _enter(store: Store, namespace: str, key: str) -> None:
+    async with store.lock(namespace, key, timeout_seconds=0):
+        pass
 
 
 async def _count(store: Store) -> None:
@@ -590,12 +592,12 @@ async def _in_threads(visit: Callable[[], Awaitable[None]]) -> None:
         anyio.run(visit, backend=backend)
 
     async with anyio.create_task_group() as threads:
-        for backend in BACKENDS * 4:
+        for backend in _BACKENDS * 4:
             threads.start_soon(anyio.to_thread.run_sync, live, backend)
 
 
 async def _stay(store: Store) -> None:
-    async with store.lock("tokens", "acme", timeout_seconds=PATIENCE_SECONDS):
+    async with store.lock("tokens", "acme", timeout_seconds=_PATIENCE_SECONDS):
         await anyio.sleep_forever()
 
 
@@ -611,7 +613,7 @@ async def _ticking(clock: ManualClock) -> AsyncGenerator[None]:
 
     async def tick() -> None:
         while True:
-            clock.advance(TICK_SECONDS)
+            clock.advance(_TICK_SECONDS)
             await checkpoint()
 
     async with anyio.create_task_group() as tasks:

@@ -227,9 +227,12 @@ class TestDurability:
         """Commits reach the disk before they return, and deleted bytes are overwritten."""
         settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
 
-        found = store._file.read(lambda db: [*map(db.execute, [f"PRAGMA {s}" for s in settings])])
+        def look(database):
+            return [database.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
 
-        assert [row.fetchone()[0] for row in found] == ["wal", 2, 1, 1]
+        found = await store._worker.run(lambda: store._file.read(look))
+
+        assert found == ["wal", 2, 1, 1]
 
     async def test_replaced_values_are_overwritten(self, store, path):
         """A token that was replaced or deleted cannot be read from the file any more."""

@@ -6,14 +6,14 @@ import os
 
 import pytest
 
-from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.forks import ForkLock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 # A thread is inside when the fork begins. (Handlers registered last are called first.)
 FORK = """
 import os, threading
-from atlassian_auth.stores._forks import ForkLock
+from atlassian_auth.forks import ForkLock
 
 log = []
 lock = ForkLock(before=lambda: log.append("before"), in_child=lambda: log.append("child"))
@@ -37,14 +37,14 @@ with lock, ForkLock():
 
 # A fork in C, such as uWSGI's, runs the handlers of the child only.
 FORK_IN_C = """
-from atlassian_auth.stores import _forks
+from atlassian_auth import forks
 
 log = []
-lock = _forks.ForkLock(in_child=lambda: log.append("child"))
+lock = forks.ForkLock(in_child=lambda: log.append("child"))
 lock._lock.acquire()
-_forks._forking.acquire()
-_forks._after_fork_in_child()
-with lock, _forks.ForkLock():
+forks._forking.acquire()
+forks._after_fork_in_child()
+with lock, forks.ForkLock():
     print(*log)
 """
 

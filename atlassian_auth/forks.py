@@ -45,6 +45,7 @@ class ForkLock:
     def rest(self) -> None:
         """Take the lock for as long as the fork takes."""
         self._lock.acquire()
+        _resting.append(self)
         self._before()
 
     def wake(self) -> None:
@@ -69,7 +70,6 @@ def _before_fork() -> None:
     _forking.acquire()
     for lock in list(_locks):
         lock.rest()
-        _resting.append(lock)
 
 
 def _after_fork_in_parent() -> None:
