@@ -28,7 +28,7 @@ def shown(caplog):
     caplog.set_level(logging.DEBUG)
     texts = []
     yield texts
-    texts += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
+    texts += [f"{record.getMessage()} {record.exc_text}" for record in caplog.get_records("call")]
     assert len(texts) > 10
     assert [text for text in texts if "secret-" in text.replace("secret-echo", "")] == []
 
