@@ -1,0 +1,35 @@
+"""Who am I in Jira? The smallest whole program: one credential, one request, no thought of tokens.
+
+The refresh token is pasted once. It is renewed with the first request, its successors are kept in
+``tokens.db``, and adding the same one again changes nothing: the line may stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from os import environ
+
+import httpx
+
+from atlassian_auth import AtlassianAuth, CloudGrant, scopes
+from atlassian_auth.stores import SQLiteStore
+
+
+async def main() -> None:
+    grant = CloudGrant(
+        client_id=environ["ATLASSIAN_CLIENT_ID"],
+        client_secret=environ["ATLASSIAN_CLIENT_SECRET"],
+        redirect_uri=environ["ATLASSIAN_REDIRECT_URI"],
+        scopes=scopes.JIRA_AUDIT,
+    )
+    base_url = grant.endpoints.jira_url(environ["ATLASSIAN_CLOUD_ID"])
+    auth = AtlassianAuth(grant, store=SQLiteStore("tokens.db"), key="acme")
+    if refresh_token := environ.get("ATLASSIAN_REFRESH_TOKEN"):
+        await auth.manager.add(auth.key, refresh_token=refresh_token)
+    async with auth.manager, httpx.AsyncClient(auth=auth, base_url=base_url) as jira:
+        response = await jira.get("rest/api/3/myself")
+        print(response.raise_for_status().json()["displayName"])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,125 @@
+"""Tells Jira about a build, as the app itself (2LO): nobody consents, nothing is stored.
+
+    export ATLASSIAN_CLIENT_ID=… ATLASSIAN_CLIENT_SECRET=…    # Jira: Apps > OAuth credentials
+    python send_build_info.py --site https://acme.atlassian.net --pipeline shop --number 16 \
+        --state failed --url https://ci.example.com/shop/16 --issue SHOP-1 --issue SHOP-2
+
+Ends with 1 if Jira rejected the build or knows none of the issues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from os import environ
+from typing import Any
+
+import httpx
+
+from atlassian_auth import AtlassianAuth, ClientCredentialsGrant, Endpoints
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
+
+STATES = ("pending", "in_progress", "successful", "failed", "cancelled", "unknown")
+JIRA = Endpoints.jira_software()
+
+
+class Options(argparse.Namespace):
+    site: str
+    cloud_id: str | None
+    pipeline: str
+    number: int
+    state: str
+    url: str
+    issue: list[str]
+
+
+async def send(
+    options: Options,
+    environment: Mapping[str, str] = environ,
+    *,
+    endpoints: Endpoints = JIRA,
+    clock: Clock = SYSTEM_CLOCK,
+) -> dict[str, Any]:
+    """Return Jira's answer."""
+    grant = ClientCredentialsGrant.jira_software(
+        environment["ATLASSIAN_CLIENT_ID"],
+        environment["ATLASSIAN_CLIENT_SECRET"],
+        endpoints=endpoints,
+    )
+    cloud_id = options.cloud_id or await cloud_id_of(options.site)
+    base_url = endpoints.provider_url("builds", cloud_id)
+    auth = AtlassianAuth(grant, clock=clock)
+    async with auth.manager, httpx.AsyncClient(auth=auth, base_url=base_url) as jira:
+        response = await jira.post("bulk", json={"builds": [build_of(options, clock)]})
+        answer: dict[str, Any] = response.raise_for_status().json()
+        return answer
+
+
+async def cloud_id_of(site: str) -> str:
+    # A client of its own, without auth: the site wants no token, and must not get one.
+    async with httpx.AsyncClient(base_url=site) as client:
+        response = await client.get("_edge/tenant_info")
+        return str(response.raise_for_status().json()["cloudId"])
+
+
+def build_of(options: Options, clock: Clock) -> dict[str, Any]:
+    # developer.atlassian.com/cloud/jira/software/rest/, "Builds": of two reports about one build the
+    # one with the higher sequence number stands.
+    return {
+        "schemaVersion": "1.0",
+        "pipelineId": options.pipeline,
+        "buildNumber": options.number,
+        "updateSequenceNumber": round(clock.time() * 1000),
+        "displayName": f"{options.pipeline} #{options.number}",
+        "url": options.url,
+        "state": options.state,
+        "lastUpdated": utc_now(clock).isoformat(timespec="milliseconds"),
+        "issueKeys": options.issue,
+    }
+
+
+def report(answer: Mapping[str, Any]) -> list[str]:
+    """Return one line for each build and each issue that Jira says something about."""
+    accepted = [f"accepted {name_of(build)}" for build in answer.get("acceptedBuilds", [])]
+    rejected = [
+        f"rejected {name_of(build['key'])}: {error['message']}"
+        for build in answer.get("rejectedBuilds", [])
+        for error in build["errors"]
+    ]
+    unknown = [f"unknown issue {key}" for key in answer.get("unknownIssueKeys", [])]
+    return accepted + rejected + unknown
+
+
+def name_of(key: Mapping[str, Any]) -> str:
+    return f"{key['pipelineId']} #{key['buildNumber']}"
+
+
+def is_bad(answer: Mapping[str, Any]) -> bool:
+    unheard = answer.get("unknownIssueKeys") and not answer.get("acceptedBuilds")
+    return bool(answer.get("rejectedBuilds") or unheard)
+
+
+def parse(arguments: Sequence[str] | None = None) -> Options:
+    parser = argparse.ArgumentParser(description="Tell Jira about a build.")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--site", metavar="URL", help="such as https://acme.atlassian.net")
+    place.add_argument("--cloud-id", metavar="ID", help="of the site, where you know it")
+    parser.add_argument("--pipeline", required=True, metavar="NAME", help="what was built")
+    parser.add_argument("--number", required=True, type=int, help="of the build")
+    parser.add_argument("--state", required=True, choices=STATES, help="how the build is doing")
+    parser.add_argument("--url", required=True, help="where to read more")
+    issue = "an issue the build is about; may be repeated"
+    parser.add_argument("--issue", required=True, action="append", metavar="KEY", help=issue)
+    return parser.parse_args(arguments, Options())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    answer = asyncio.run(send(parse(arguments)))
+    print(*report(answer), sep="\n")
+    return int(is_bad(answer))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
