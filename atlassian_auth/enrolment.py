@@ -51,7 +51,7 @@ class Enrolment:
             stored = await self._keeper.load(key)
             token = await self._service.redeem(code, code_verifier=code_verifier)
             record = self._begun().model_copy(update={"token": token})
-            await self._keeper.replace(key, record, stored)
+            await self._keeper.save(key, record, stored)
             self._start_over(key)
             self._cache.publish(key, token)
         return record
@@ -68,7 +68,7 @@ class Enrolment:
             record = self._begun().model_copy(
                 update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
             )
-            await self._keeper.replace(key, record, stored)
+            await self._keeper.save(key, record, stored)
             self._start_over(key)
         return record
 

@@ -126,12 +126,12 @@ class Keeper:
     # -- saving, with the lock held ---------------------------------------------------------------
 
     async def save(self, key: str, record: TokenRecord, replaced: _Stored | None) -> TokenRecord:
-        """Save what a renewal brought and return the record that counts from now on.
+        """Save a new record and return the one that counts from now on.
 
         Args:
             key: Which credential.
             record: The new record.
-            replaced: The record whose refresh token was spent for it.
+            replaced: The record it takes the place of, whose refresh token may have been spent for it.
 
         Raises:
             StoreError: if it cannot be saved; it is kept and saved before anything else.
@@ -142,19 +142,9 @@ class Keeper:
         kept = await self._put_patiently(key, unsaved, replaced.version if replaced else ABSENT)
         del self._unsaved[key]
         if kept is None:
-            message = f"Key {key!r} was forgotten while it was being renewed."
+            message = f"Key {key!r} was forgotten while its successor was obtained."
             raise AuthorizationRequired(message, key=key, reason="missing")
         return kept
-
-    async def replace(self, key: str, record: TokenRecord, stored: _Stored | None) -> None:
-        """Save the first record of a credential in place of whatever was there.
-
-        Raises:
-            StoreError: if it cannot be saved; it is kept and saved before anything else.
-        """
-        self._unsaved[key] = _Unsaved(record, stored.value.refresh_token if stored else None)
-        await self._records.put(key, record)
-        del self._unsaved[key]
 
     async def mark(self, key: str, stored: _Stored, record: TokenRecord) -> None:
         """Save a change of status; if that fails, the status is decided anew the next time."""

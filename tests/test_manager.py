@@ -999,13 +999,24 @@ async def test_a_code_makes_a_credential(manager_of, atlassian):
 async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassian):
     """A code works once: if saving its token fails, the token is kept and saved the next time."""
     code = _code(atlassian, acme)
-    watched.failures["put"] = 1
+    watched.failures["put"] = 3
 
     with pytest.raises(StoreError):
         await acme.authorize("fresh", code)
 
     assert (await acme.token("fresh")).access_token
     assert atlassian.count("token", grant_type="authorization_code") == 1
+
+
+async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watched, atlassian):
+    """If saving it failed after it had happened, it counts as saved, and is not saved again later."""
+    watched.failures["after put"] = 1
+    await acme.authorize("fresh", _code(atlassian, acme))
+
+    await watched.delete("tokens", "fresh")
+    await acme.aclose()
+
+    assert await acme.status("fresh") is None
 
 
 async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian):
