@@ -6,11 +6,12 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-__all__ = ["Latch"]
+__all__ = ["Latch", "current_loop"]
 
 T = TypeVar("T")
 
@@ -53,15 +54,21 @@ class Latch(Generic[T]):
         with self._guard:
             if self._done.is_set():
                 return None
-            loop, call_soon = _current_loop()
+            loop, call_soon = current_loop()
             return self._events.setdefault(loop, (call_soon, anyio.Event()))[1]
 
 
-def _current_loop() -> tuple[object, Callable[..., object]]:
+def current_loop() -> tuple[object, Callable[..., object]]:
+    """Return the event loop this runs in, and its way to be called from other threads.
+
+    Raises:
+        RuntimeError: if no event loop runs in this thread.
+    """
     trio: Any = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        token = trio.lowlevel.current_trio_token()
-        return token, token.run_sync_soon
+    if trio is not None:
+        with suppress(RuntimeError):
+            token = trio.lowlevel.current_trio_token()
+            return token, token.run_sync_soon
     loop = asyncio.get_running_loop()
     return loop, loop.call_soon_threadsafe
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -12,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import anyio
 from anyio.lowlevel import checkpoint
+
+from atlassian_auth.latch import current_loop
 
 __all__ = ["ManualClock"]
 
@@ -94,7 +94,7 @@ class ManualClock:
 
     @contextmanager
     def _alarm(self, seconds: float, action: Callable[[], object]) -> Generator[None]:
-        loop, call_soon = _current_loop()
+        loop, call_soon = current_loop()
         with self._guard:
             alarm = _Alarm(self._time + seconds, loop, call_soon, action)
             self._alarms.add(alarm)
@@ -132,18 +132,9 @@ def _ring(alarms: list[_Alarm]) -> None:
 
 def _loop_here() -> object | None:
     try:
-        return _current_loop()[0]
+        return current_loop()[0]
     except RuntimeError:
         return None
-
-
-def _current_loop() -> tuple[object, Callable[..., object]]:
-    if trio := sys.modules.get("trio"):
-        with suppress(RuntimeError):  # trio is not what runs here
-            token = trio.lowlevel.current_trio_token()
-            return token, token.run_sync_soon
-    loop = asyncio.get_running_loop()
-    return loop, loop.call_soon_threadsafe
 
 
 def _posix(when: datetime) -> float:

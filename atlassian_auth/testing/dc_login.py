@@ -9,7 +9,7 @@ import html
 
 from atlassian_auth.testing.apps import App
 from atlassian_auth.testing.browser import outcome_of_consent, redirect
-from atlassian_auth.testing.dc_scopes import covers_any, is_known
+from atlassian_auth.testing.dc_scopes import covers_any
 from atlassian_auth.testing.pkce import is_well_formed
 from atlassian_auth.testing.wire import Refused, Reply, Request, html_reply
 from atlassian_auth.testing.world import World
@@ -54,7 +54,7 @@ def _checked_scope(app: App, request: Request) -> str:
         raise _back(request, "unsupported_response_type", "response_type must be code")
     scope = request.query["scope"]
     # The whole parameter is looked up as one name, so "READ WRITE" is no scope.
-    if not is_known(scope) or not covers_any(app.scopes or (), scope):
+    if not covers_any(app.scopes or (), scope):
         raise _back(request, "invalid_scope", f"{scope} is not allowed for this client")
     return scope
 

@@ -164,7 +164,7 @@ class Fault:
         return cls("hang", run)
 
 
-NO_FAULT = Fault("", lambda work: work())
+_NO_FAULT = Fault("", lambda work: work())
 
 
 class Faults:
@@ -178,12 +178,12 @@ class Faults:
         self._queue.extend([(_fitting(where), fault)] * times)
 
     def take(self, kind: str, request: Request) -> Fault:
-        """Return the first fault that fits and strike it off; without one, `NO_FAULT`."""
+        """Return the first fault that fits and strike it off, or one that changes nothing."""
         for entry in self._queue:
             if entry[0](kind, request):
                 self._queue.remove(entry)
                 return entry[1]
-        return NO_FAULT
+        return _NO_FAULT
 
     def clear(self) -> None:
         """Cancel all orders."""

@@ -128,6 +128,6 @@ class _Server(uvicorn.Server):
             await server.wait_closed()
 
     def _transports(self) -> list[asyncio.Transport]:
-        # Uvicorn's types name protocols for other servers too; with http="h11" it is always this one.
+        # Uvicorn's types name protocols of other kinds too; with http="h11" it is always this one.
         connections = cast("set[H11Protocol]", self.server_state.connections)
         return [connection.transport for connection in connections]

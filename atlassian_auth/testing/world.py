@@ -12,7 +12,7 @@ from atlassian_auth.testing.audit import AuditLog
 from atlassian_auth.testing.ledger import Ledger
 from atlassian_auth.testing.rules import Rules
 
-__all__ = ["World"]
+__all__ = ["USER", "World"]
 
 # The person who consents, as /me and the products describe them.
 USER = {

@@ -9,8 +9,12 @@ import pytest
 
 from atlassian_auth.testing import Rules
 
+
+def s256(verifier):
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())[:-1].decode()
+
+
 VERIFIER = "a" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())[:-1].decode()
 DAY = 86_400
 DEAD = {
     "error": "invalid_grant",
@@ -103,13 +107,20 @@ def test_a_code_belongs_to_its_app(caller, code):
 
 
 @pytest.mark.parametrize(
-    ("verifier", "status"),
-    [(VERIFIER, 200), ("b" * 43, 403), (None, 403), ("a" * 42, 403)],
-    ids=["right", "wrong", "missing", "short"],
+    ("challenge", "verifier", "status"),
+    [
+        (s256("a" * 43), "a" * 43, 200),
+        (s256("a" * 128), "a" * 128, 200),
+        (s256("a" * 43), "b" * 43, 403),
+        (s256("a" * 43), None, 403),
+        (s256("a" * 42), "a" * 42, 403),
+        (s256("a" * 129), "a" * 129, 403),
+    ],
+    ids=["right", "longest", "wrong", "missing", "short", "long"],
 )
-def test_pkce_is_verified_if_it_was_asked_for(caller, verifier, status):
-    """A challenge binds the code to its verifier."""
-    _, parameters = caller.cloud_authorize(code_challenge=CHALLENGE, code_challenge_method="S256")
+def test_pkce_is_verified_if_it_was_asked_for(caller, challenge, verifier, status):
+    """A challenge binds the code to its verifier of 43 to 128 characters."""
+    _, parameters = caller.cloud_authorize(code_challenge=challenge, code_challenge_method="S256")
 
     response = caller.cloud_redeem(parameters["code"], code_verifier=verifier)
 

@@ -38,8 +38,9 @@ async def test_an_async_client_is_answered(fake, http):
     assert (response.status_code, response.json()["name"]) == (200, "Ada Admin")
 
 
-async def test_a_sync_client_in_a_running_loop_is_answered(fake, router):
-    """Also where the answer takes its time."""
+async def test_a_sync_client_in_a_running_loop_is_answered(fake, http):
+    """Also after an async one, and where the answer takes its time."""
+    await http.get(fake.urls.identity_url)
     fake.fault("api", Fault.delayed(5))
     fake.fault("api", Fault.slow_body(1))
 
@@ -107,6 +108,17 @@ async def test_a_delayed_answer_waits_for_the_clock():
             fake.clock.advance(0.5)
 
     assert (before, statuses) == ([], [401])
+
+
+async def test_a_slow_body_arrives_whole(fake, http):
+    """A client without haste reads all of it."""
+    fake.fault("api", Fault.slow_body(1))
+    start = fake.clock.time()
+
+    response = await http.get(fake.urls.identity_url)
+
+    assert response.json()["code"] == 401
+    assert fake.clock.time() == start + len(response.content)
 
 
 async def test_a_slow_body_runs_into_a_timeout_of_the_clock(fake, http):
