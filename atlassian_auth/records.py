@@ -58,7 +58,7 @@ class TokenRecord(BaseModel):
         pasted_sha256: Its digest, for good: adding the same one again changes nothing.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
 
     configuration: str
     token: Token | None = Field(default=None, repr=False)
@@ -193,8 +193,7 @@ class Records(Generic[R]):
         await self._asked("close", self._store.aclose())
 
     def _encode(self, record: R) -> bytes:
-        document = {"schema": self._schema_version, "record": record.model_dump(mode="json")}
-        return json.dumps(document, separators=(",", ":")).encode()
+        return f'{{"schema":{self._schema_version},"record":{record.model_dump_json()}}}'.encode()
 
     def _decode(self, key: str, value: bytes) -> R:
         # Errors of json and pydantic can quote their input: they end here, outside the except block.

@@ -1,0 +1,66 @@
+"""A hundred thousand credentials in one manager: what each holds, and what it costs to look one up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import sys
+import tracemalloc
+from collections.abc import Callable
+from time import process_time
+
+from atlassian_auth import Token, TokenManager
+from benchmarks.fleet import manager_of, names
+from benchmarks.rounds import paired, seconds
+from benchmarks.row import Row
+
+FEW = 10
+
+
+def measure(*, quick: bool) -> list[Row]:
+    many, lookups, rounds = (100, 1_000, 3) if quick else (100_000, 100_000, 60)
+    small = asyncio.run(manager_of(FEW))
+    large, size = _weighed(many)
+    baseline = _lookups(small, FEW, lookups)
+    same = paired(baseline, _lookups(large, FEW, lookups), rounds=rounds)
+    each = paired(baseline, _lookups(large, many, lookups), rounds=rounds)
+    lookup = f"lookup among {many:,} / {FEW}"
+    return [
+        Row(what=f"memory of 1 of {many:,} credentials", values=(size,), unit="B", budget=2048),
+        Row(what=f"{lookup}, the same keys", values=same, budget=1.1),
+        Row(what=f"{lookup}, each in turn", values=each),
+    ]
+
+
+def _weighed(count: int) -> tuple[TokenManager, float]:
+    """Return a manager with so many credentials, and what it holds for each of them."""
+    tracemalloc.start()
+    try:
+        before = _traced()
+        manager = asyncio.run(manager_of(count))
+        held = _traced() - before
+    finally:
+        tracemalloc.stop()
+    return manager, (held - sum(_text(manager, key) for key in names(count))) / count
+
+
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def _text(manager: TokenManager, key: str) -> int:
+    token = manager.current(key)
+    assert isinstance(token, Token)
+    return sys.getsizeof(token.access_token) + sys.getsizeof(token.refresh_token)
+
+
+def _lookups(manager: TokenManager, keys: int, count: int) -> Callable[[], float]:
+    wanted = list(itertools.islice(itertools.cycle(names(keys)), count))
+
+    def look_up() -> None:
+        for key in wanted:
+            manager.current(key)
+
+    return lambda: seconds(look_up, process_time)
