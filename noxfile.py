@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nox
 
@@ -99,20 +100,19 @@ def lowest(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """The tests of the sdist against the wheel built from it, the checkout out of reach."""
     session.install("hatchling")
-    source = unpack(session)
-    built = build(session, source)
-    session.install(str(built))
-    session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
-    session.install(f"{built}[cli,demo,testing]", *group("tests"))
-    session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
-    session.chdir(source)
-    session.run("pytest", *session.posargs)
+    with TemporaryDirectory() as folder:
+        source = unpack(session, Path(folder))
+        built = build(session, source)
+        session.install(str(built))
+        session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
+        session.install(f"{built}[cli,demo,testing]", *group("tests"))
+        session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
+        with session.chdir(source):
+            session.run("pytest", *session.posargs)
 
 
-def unpack(session: nox.Session) -> Path:
+def unpack(session: nox.Session, folder: Path) -> Path:
     """Build the source distribution and return the folder it unpacks to."""
-    folder = Path(session.create_tmp()).resolve()
-    shutil.rmtree(folder)
     session.run("hatchling", "build", "-t", "sdist", "-d", str(folder), silent=True)
     [archive] = folder.glob("*.tar.gz")
     shutil.unpack_archive(archive, folder)
@@ -125,9 +125,8 @@ def build(session: nox.Session, source: Path) -> Path:
         session.run("hatchling", "build", "-t", "wheel", "-d", str(source.parent), silent=True)
     [built] = source.parent.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
-    strangers = [
-        name for name in names if not re.match(r"atlassian_auth(/|-[\d.]+\.dist-info/)", name)
-    ]
+    ours = re.compile(r"atlassian_auth(/|-[\d.]+\.dist-info/)")
+    strangers = [name for name in names if not ours.match(name)]
     if strangers or "atlassian_auth/py.typed" not in names:
         session.error(f"the wheel holds {strangers or names}")
     shutil.rmtree(source / "atlassian_auth")

@@ -11,11 +11,14 @@ from atlassian_auth import scopes
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
+    AmbiguousSite,
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
+    DiscoveryError,
     OriginNotAllowed,
     ScopeMismatch,
+    SiteNotFound,
     StoreError,
     TokenRejected,
     TokenResponseError,
@@ -32,6 +35,7 @@ from atlassian_auth.static import StaticToken
 from atlassian_auth.status import CredentialStatus
 
 __all__ = [
+    "AmbiguousSite",
     "AtlassianAuth",
     "AtlassianAuthError",
     "AuthorizationRequired",
@@ -40,12 +44,14 @@ __all__ = [
     "ConfigurationError",
     "CredentialStatus",
     "DataCenterGrant",
+    "DiscoveryError",
     "Endpoints",
     "Grant",
     "InlineRefresher",
     "OriginNotAllowed",
     "ScopeMismatch",
     "Settings",
+    "SiteNotFound",
     "StaticToken",
     "StoreError",
     "ThreadRefresher",

@@ -11,11 +11,11 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
 import httpx
 
-from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.events import Event
-from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, ScopeMismatch
+from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
+from atlassian_auth.origins import Origins, read_origins
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
@@ -90,14 +90,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
             )
         self._source = source.source(key) if isinstance(source, TokenManager) else source
         self._current = self._source.current
-        self._origins = self._source.origins | {
-            origin_of(check_secure(origin, argument="allowed_origins"))
-            for origin in allowed_origins
-        }
-        self._targets = frozenset(_target(httpx.URL(origin)) for origin in self._origins)
+        self._origins = Origins(
+            self._source.origins | read_origins(allowed_origins, argument="allowed_origins")
+        )
 
     def __repr__(self) -> str:
-        return f"AtlassianAuth({self._source!r}, origins={sorted(self._origins)})"
+        return f"AtlassianAuth({self._source!r}, origins={list(self._origins.names)})"
 
     # -- for those who do not use httpx -----------------------------------------------------------
 
@@ -144,14 +142,15 @@ class AtlassianAuth(httpx.Auth, Confidential):
             ScopeMismatch: if the API says that the token lacks a scope.
             AtlassianAuthError: as `TokenManager.token` does.
         """
-        self._check_target(request)
+        self._origins.check(request.url)
         token = self._current() or await self._source.token()
         response = yield _signed(request, token)
         if not self._may_have_ended(response, token):
             return
-        if _explains_itself(response):
+        if response.status_code == _UNAUTHORIZED:
             await response.aread()
-            _check_scopes(response, token)
+            if not _is_about_expiry(response, token):
+                return
         renewed = await self._source.token(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
@@ -166,30 +165,20 @@ class AtlassianAuth(httpx.Auth, Confidential):
         Raises:
             AtlassianAuthError: as `async_auth_flow` does.
         """
-        self._check_target(request)
+        self._origins.check(request.url)
         token = self._current() or self._source.token_sync()
         response = yield _signed(request, token)
         if not self._may_have_ended(response, token):
             return
-        if _explains_itself(response):
+        if response.status_code == _UNAUTHORIZED:
             response.read()
-            _check_scopes(response, token)
+            if not _is_about_expiry(response, token):
+                return
         renewed = self._source.token_sync(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
         response = yield _signed(request, renewed)
         self._judge(response, renewed)
-
-    def _check_target(self, request: httpx.Request) -> None:
-        if _target(request.url) in self._targets:
-            return
-        allowed = tuple(sorted(self._origins))
-        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        message = (
-            f"The bearer was about to go to {origin}, but it belongs to {', '.join(allowed)}. Nothing was "
-            "sent. Use another client for other hosts, or name the origin in allowed_origins=."
-        )
-        raise OriginNotAllowed(message, origin=origin, allowed=allowed)
 
     def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
         status = response.status_code
@@ -212,10 +201,6 @@ class AtlassianAuth(httpx.Auth, Confidential):
         raise ConfigurationError(message, argument="source")
 
 
-def _target(url: httpx.URL) -> tuple[str, bytes, int | None]:
-    return url.scheme, url.raw_host, url.port
-
-
 def _header(token: Token) -> str:
     return f"Bearer {token.access_token}"
 
@@ -233,20 +218,20 @@ def _is_replayable(request: httpx.Request) -> bool:
     return isinstance(request.stream, httpx.ByteStream)
 
 
-def _explains_itself(response: httpx.Response) -> bool:
-    # Reading a 401 is the price of telling a missing scope from expiry; other bodies are left alone.
-    return response.status_code == _UNAUTHORIZED
-
-
-def _check_scopes(response: httpx.Response, token: Token) -> None:
+def _is_about_expiry(response: httpx.Response, token: Token) -> bool:
+    # Its body is the price of telling expiry from what renewing would not cure; other bodies are left alone.
     headers = {name.lower(): value for name, value in response.headers.items()}
     challenge = read_challenge(response.status_code, headers, response.content)
-    if challenge is not Challenge.SCOPE_MISMATCH:
-        return
-    granted, missing = token.scopes, token.missing_scopes(required_scopes(headers))
+    if challenge is Challenge.SCOPE_MISMATCH:
+        raise _scope_mismatch(token, token.missing_scopes(required_scopes(headers)))
+    return challenge is Challenge.EXPIRED
+
+
+def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:
+    named = f": {' '.join(missing)}" if missing else ""
     message = (
-        f"The token lacks a scope this call needs{f': {chr(32).join(missing)}' if missing else ''}; it was "
-        f"granted: {' '.join(granted) or 'nothing known'}. Add the scope to the app's permissions and to "
+        f"The token lacks a scope this call needs{named}; it was granted: "
+        f"{' '.join(token.scopes) or 'nothing known'}. Add the scope to the app's permissions and to "
         "scopes=, then authorize again; renewing would not help."
     )
-    raise ScopeMismatch(message, granted=granted, missing=missing)
+    return ScopeMismatch(message, granted=token.scopes, missing=missing)

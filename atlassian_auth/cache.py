@@ -52,10 +52,10 @@ class TokenCache:
         self._jitter = jitter
         self._entries: dict[str, Entry] = {}
         self._refused: dict[str, tuple[Token, float]] = {}
-        self.drops = (
-            0  # tells who looked away for a moment whether something was forgotten meanwhile
-        )
-        self.get = self._entries.get  # bound once: the fast path calls this for every request
+        # Tells who looked away for a moment whether something was forgotten meanwhile.
+        self.drops: int = 0
+        # Bound once: the fast path calls this for every request.
+        self.get: Callable[[str], Entry | None] = self._entries.get
 
     def keys(self) -> list[str]:
         """Return the keys with a token, sorted."""

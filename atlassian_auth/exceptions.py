@@ -10,6 +10,9 @@
     ├── ScopeMismatch            the token is fine, but was not granted what this call needs
     ├── OriginNotAllowed         the bearer was about to go to a host that is not Atlassian's
     ├── TokenRejected            raised *by you* inside ``execute``: the API refused this token
+    ├── SiteNotFound             no Cloud site fits: none was consented to, or the name is another
+    ├── AmbiguousSite            several Cloud sites fit: say which one
+    ├── DiscoveryError           what answered is not the site, account or metadata that was asked for
     └── StoreError               the store cannot be read, written or locked
         └── VersionConflict      somebody else changed the record first
 
@@ -22,11 +25,14 @@ import copy
 from typing import Any, ClassVar, Self
 
 __all__ = [
+    "AmbiguousSite",
     "AtlassianAuthError",
     "AuthorizationRequired",
     "ConfigurationError",
+    "DiscoveryError",
     "OriginNotAllowed",
     "ScopeMismatch",
+    "SiteNotFound",
     "StoreError",
     "TokenRejected",
     "TokenResponseError",
@@ -175,6 +181,55 @@ class TokenRejected(AtlassianAuthError):
     """Raise this inside ``execute``'s function when the API refused the token it was given."""
 
     code = "token_rejected"
+
+
+class SiteNotFound(AtlassianAuthError):
+    """No Cloud site fits: the token sees none, or none of this id, URL or host.
+
+    Args:
+        message: What was looked for, the likely causes, what to do.
+        wanted: What was looked for; None if any site would have done.
+        urls: The sites there are.
+    """
+
+    code = "site_not_found"
+
+    def __init__(
+        self, message: str, *, wanted: str | None = None, urls: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.wanted = wanted
+        self.urls = urls
+
+
+class AmbiguousSite(AtlassianAuthError):
+    """The token is good for several Cloud sites, and nobody has said which one is meant.
+
+    Args:
+        message: Which sites there are, and how to choose one.
+        urls: The sites there are.
+    """
+
+    code = "ambiguous_site"
+
+    def __init__(self, message: str, *, urls: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.urls = urls
+
+
+class DiscoveryError(AtlassianAuthError):
+    """What answered is not the site, the account or the metadata that was asked for.
+
+    Args:
+        message: What came instead, and what to check.
+        status: The HTTP status of the answer.
+    """
+
+    code = "discovery"
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class StoreError(AtlassianAuthError):

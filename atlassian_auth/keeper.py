@@ -25,7 +25,7 @@ from atlassian_auth.stores.base import ABSENT
 
 __all__ = ["Keeper"]
 
-logger = logging.getLogger("atlassian_auth")
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 _Stored = Loaded[TokenRecord]
 

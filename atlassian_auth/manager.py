@@ -60,7 +60,7 @@ DEFAULT_KEY = "default"
 # Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
 _KEPT_FRESH_AT_ONCE = 32
 
-logger = logging.getLogger("atlassian_auth")
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class TokenManager:
         refresher: Refresher = SHARED_REFRESHER,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
-        self.grant = grant
+        self.grant: Grant = grant
         self._settings = settings = settings or Settings()
         self._clock = clock
         self._time = clock.time
@@ -123,7 +123,7 @@ class TokenManager:
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport
         )
-        self.store = _checked_store(grant, store)
+        self.store: Store = _checked_store(grant, store)
         records = Records(self.store, "tokens", TokenRecord)
         self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
         ahead_seconds = _ahead_seconds(grant, settings)
@@ -499,8 +499,8 @@ class KeySource:
     __slots__ = ("_current", "key", "manager")
 
     def __init__(self, manager: TokenManager, key: str) -> None:
-        self.manager = manager
-        self.key = _checked_key(key)
+        self.manager: TokenManager = manager
+        self.key: str = _checked_key(key)
         self._current = manager.current
 
     @property

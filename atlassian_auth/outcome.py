@@ -16,7 +16,7 @@ __all__ = ["Failed", "Outcome", "Succeeded", "outcome_of", "run_into", "start"]
 
 T = TypeVar("T")
 
-logger = logging.getLogger("atlassian_auth")
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 @dataclass(frozen=True, slots=True)

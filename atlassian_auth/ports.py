@@ -55,7 +55,7 @@ class SystemClock:
     """The computer's own clock, on asyncio and trio."""
 
     # A static attribute, not a method: the fast path calls this for every request.
-    time = staticmethod(time.time)
+    time: staticmethod[[], float] = staticmethod(time.time)
 
     async def sleep(self, seconds: float) -> None:
         """Return after ``seconds``."""

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
@@ -25,7 +25,7 @@ __all__ = ["Loaded", "Records", "TokenRecord", "TokenStatus"]
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
-logger = logging.getLogger("atlassian_auth")
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class TokenStatus(StrEnum):
@@ -41,7 +41,7 @@ class TokenStatus(StrEnum):
     """The grant is lost: somebody has to authorize again."""
 
 
-class TokenRecord(BaseModel):
+class TokenRecord(BaseModel, Confidential):
     """What is stored for one key; each change is a new value.
 
     Args:
@@ -58,7 +58,9 @@ class TokenRecord(BaseModel):
         pasted_sha256: Its digest, for good: adding the same one again changes nothing.
     """
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     configuration: str
     token: Token | None = Field(default=None, repr=False)
@@ -71,8 +73,6 @@ class TokenRecord(BaseModel):
     ended: Literal["refused", "failing"] | None = None
     pasted_refresh_token: str | None = Field(default=None, repr=False)
     pasted_sha256: str | None = Field(default=None, repr=False)
-
-    __reduce__ = Confidential.__reduce__
 
     @classmethod
     def begin(cls, configuration: str, now: datetime) -> Self:

@@ -39,7 +39,7 @@ from atlassian_auth.settings import Settings
 
 __all__ = ["Flight", "Renewer"]
 
-logger = logging.getLogger("atlassian_auth")
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 _Stored = Loaded[TokenRecord]
 

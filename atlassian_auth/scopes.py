@@ -13,13 +13,20 @@ from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = [
     "CONFLUENCE_AUDIT",
+    "CONFLUENCE_AUDIT_XSOAR",
     "DATA_CENTER_ADMIN",
+    "DATA_CENTER_LEVELS",
     "DATA_CENTER_READ",
     "DATA_CENTER_SCOPES",
+    "DATA_CENTER_SYSTEM_ADMIN",
+    "DATA_CENTER_WRITE",
     "JIRA_AUDIT",
     "JIRA_AUDIT_CLASSIC",
     "JIRA_AUDIT_GRANULAR",
+    "JIRA_AUDIT_XSOAR",
+    "JIRA_SNOW_ATLAS",
     "OFFLINE_ACCESS",
+    "READ_ME",
     "missing_scopes",
     "parse_scopes",
 ]
@@ -31,6 +38,10 @@ _SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+")
 # developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens: asks for a refresh token. It
 # is in no table of scopes and cannot be added to an app; it goes into the authorize URL only.
 OFFLINE_ACCESS = "offline_access"
+
+# Enough for GET /me, and for nothing else; "User identity API" has to be added to the app
+# (passport-atlassian-oauth2 and next-auth, 2026-08). Add it to any preset.
+READ_ME = "read:me"
 
 # Enough for GET /rest/api/3/auditing/record in every setup seen. The reference asks for the classic
 # scope or for the granular ones (JIRA_AUDIT_CLASSIC, JIRA_AUDIT_GRANULAR); the shipping collector
@@ -49,16 +60,58 @@ JIRA_AUDIT_CLASSIC = ("manage:jira-configuration", OFFLINE_ACCESS)
 # The same page, "granular": both are needed. read:user:jira is not the classic read:jira-user.
 JIRA_AUDIT_GRANULAR = ("read:audit-log:jira", "read:user:jira", OFFLINE_ACCESS)
 
+# What xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud. For apps that
+# were registered by that page; it equals neither documented set, so prefer JIRA_AUDIT for new ones.
+JIRA_AUDIT_XSOAR = ("read:audit-log:jira", "read:jira-user", OFFLINE_ACCESS)
+
+# The 13 granular scopes of Snow Atlas, "Prepare Atlassian Jira connector": users, their activity,
+# licenses and the audit log, read only.
+JIRA_SNOW_ATLAS = (
+    "read:application-role:jira",
+    "read:audit-log:jira",
+    "read:avatar:jira",
+    "read:group:jira",
+    "read:license:jira",
+    "read:issue:jira",
+    "read:issue-meta:jira",
+    "read:field:jira",
+    "read:field-configuration:jira",
+    "read:issue-details:jira",
+    "read:user:jira",
+    "read:user.columns:jira",
+    "read:jql:jira",
+    OFFLINE_ACCESS,
+)
+
 # Enough for GET /wiki/rest/api/audit: the only scope its OpenAPI document names (2026-08).
 CONFLUENCE_AUDIT = ("read:audit-log:confluence", OFFLINE_ACCESS)
 
-# confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html:
-# READ sees what the person sees; ADMIN includes it, and the audit log wants ADMIN.
-DATA_CENTER_READ = ("READ",)
-DATA_CENTER_ADMIN = ("ADMIN",)
+# What demisto/content's AtlassianApiModule asks for on Confluence Cloud (2026-08): the audit log, and
+# content, spaces, users and groups besides. It may write; prefer CONFLUENCE_AUDIT for the log alone.
+CONFLUENCE_AUDIT_XSOAR = (
+    "read:audit-log:confluence",
+    "read:confluence-content.all",
+    "read:confluence-space.summary",
+    "read:confluence-user",
+    "read:confluence-groups",
+    "write:confluence-content",
+    "write:confluence-space",
+    OFFLINE_ACCESS,
+)
 
-# The page above: "each includes the former".
-_LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
+# The provider APIs of Jira Software Cloud (builds, deployments, devinfo, featureflags) have no preset:
+# their credentials' permissions are chosen where they are made, and no scope is ever asked for.
+
+# confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html:
+# "each includes the former".
+DATA_CENTER_LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
+
+# The same page: what the person may see; also change; also administer, which the audit log wants; all
+# there is. Service accounts get READ and WRITE only (…/enterprise/…-1627556033.html).
+DATA_CENTER_READ = ("READ",)
+DATA_CENTER_WRITE = ("WRITE",)
+DATA_CENTER_ADMIN = ("ADMIN",)
+DATA_CENTER_SYSTEM_ADMIN = ("SYSTEM_ADMIN",)
 
 # The four levels, on Jira and Confluence.
 # READ_ALL, MANAGE_SUBSCRIPTIONS: Jira 10.3, adminjiraserver103/...-1489807049.html.
@@ -67,7 +120,7 @@ _LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
 # unconfirmed (2026-11-20).
 DATA_CENTER_SCOPES = frozenset(
     {
-        *_LEVELS,
+        *DATA_CENTER_LEVELS,
         "ACCOUNT_WRITE",
         "ADMIN_WRITE",
         "MANAGE_SUBSCRIPTIONS",
@@ -138,7 +191,7 @@ def missing_scopes(granted: Iterable[str], required: str | Iterable[str]) -> tup
     """
     texts = [required] if isinstance(required, str) else required
     covered = set(granted)
-    for rank, level in enumerate(_LEVELS):
+    for rank, level in enumerate(DATA_CENTER_LEVELS):
         if level in covered:
-            covered.update(_LEVELS[:rank])
+            covered.update(DATA_CENTER_LEVELS[:rank])
     return tuple(scope for scope in _words(texts) if scope not in covered)

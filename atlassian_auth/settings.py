@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -17,7 +17,7 @@ class Settings(BaseModel):
     Unknown names and impossible values raise pydantic's ``ValidationError``, which names the field.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     buffer_seconds: NonNegativeFloat = 10
     """A token with no more than this left is not used any more (at most a quarter of its lifetime).

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.origins import read_origins
 from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["StaticToken"]
@@ -32,9 +32,7 @@ class StaticToken:
             obtained_at=datetime.min.replace(tzinfo=UTC),
             expires_at=datetime.max.replace(tzinfo=UTC),
         )
-        self.origins = frozenset(
-            origin_of(check_secure(origin, argument="origins")) for origin in origins
-        )
+        self.origins: frozenset[str] = read_origins(origins, argument="origins")
         if not self.origins:
             message = 'Name the origins the token may go to: origins=["https://jira.example.com"].'
             raise ConfigurationError(message, argument="origins")

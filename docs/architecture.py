@@ -23,9 +23,9 @@ FLOORS = (
     ("stores", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
-        *("outcome", "refresher", "renewal", "sender", "service", "status"),
+        *("lookup", "origins", "outcome", "refresher", "renewal", "sender", "service", "status"),
     ),
-    ("auth", "credentials", "discovery", "flows", "origins", "sites", "static"),
+    ("auth", "credentials", "discovery", "flows", "sites", "static"),
     ("__main__", "cli", "client", "testing"),
 )
 ROOF = len(FLOORS)  # the package's own ``__init__``, which shows what is inside

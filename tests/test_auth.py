@@ -348,6 +348,28 @@ async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
     assert atlassian.count("token", outcome="ok") == 1
 
 
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_401_about_the_kind_of_credential_is_not_expiry(
+    atlassian_auth, atlassian, myself, kind
+):
+    """If the API says that this kind of credential does not fit its host, nothing is renewed."""
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(
+            401, headers={"X-Failure-Category": "FAILURE_CLIENT_AUTH_MISMATCH"}
+        )
+    )
+
+    if kind == "async":
+        async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+            response = await client.get(myself)
+    else:
+        with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+            response = client.get(myself)
+
+    assert response.status_code == 401
+    assert atlassian.count("token", grant_type="refresh_token") == 0
+
+
 async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_auth, myself):
     """A ``WWW-Authenticate`` that names the scopes needed says which are missing."""
     challenge = 'Bearer error="insufficient_scope", scope="read:me write:jira-work"'

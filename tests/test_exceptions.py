@@ -20,6 +20,9 @@ ERRORS = [
     exceptions.ScopeMismatch("what", granted=("a",), missing=("b",)),
     exceptions.OriginNotAllowed("what", origin="https://a.example", allowed=("https://b.example",)),
     exceptions.TokenRejected("what"),
+    exceptions.SiteNotFound("what", wanted="acme", urls=("https://a.atlassian.net",)),
+    exceptions.AmbiguousSite("what", urls=("https://a.atlassian.net", "https://b.atlassian.net")),
+    exceptions.DiscoveryError("what", status=302),
     exceptions.StoreError("what"),
     exceptions.VersionConflict("what"),
 ]

@@ -107,9 +107,17 @@ def test_presets_are_scopes():
         scopes.JIRA_AUDIT,
         scopes.JIRA_AUDIT_CLASSIC,
         scopes.JIRA_AUDIT_GRANULAR,
+        scopes.JIRA_AUDIT_XSOAR,
+        scopes.JIRA_SNOW_ATLAS,
         scopes.CONFLUENCE_AUDIT,
+        scopes.CONFLUENCE_AUDIT_XSOAR,
     ]
-    data_center = [scopes.DATA_CENTER_READ, scopes.DATA_CENTER_ADMIN]
+    data_center = [
+        scopes.DATA_CENTER_READ,
+        scopes.DATA_CENTER_WRITE,
+        scopes.DATA_CENTER_ADMIN,
+        scopes.DATA_CENTER_SYSTEM_ADMIN,
+    ]
 
     assert all(scopes.parse_scopes(preset) == preset for preset in cloud + data_center)
     assert all(scopes.OFFLINE_ACCESS in preset for preset in cloud)
@@ -130,3 +138,37 @@ def test_jira_audit_works_for_both_kinds_of_scopes():
         "read:user:jira",
         "offline_access",
     }
+
+
+def test_snow_atlas_is_enough_for_the_audit_log():
+    """Thirteen read-only granular scopes of Jira; the documented granular set is among them."""
+    granular = set(scopes.JIRA_SNOW_ATLAS) - {scopes.OFFLINE_ACCESS}
+
+    assert len(granular) == 13
+    assert all(scope.startswith("read:") and scope.endswith(":jira") for scope in granular)
+    assert scopes.missing_scopes(scopes.JIRA_SNOW_ATLAS, scopes.JIRA_AUDIT_GRANULAR) == ()
+
+
+def test_xsoar_sets_are_those_of_its_module():
+    """Three scopes for Jira and eight for Confluence, whose audit scope is among them."""
+    assert set(scopes.JIRA_AUDIT_XSOAR) == {
+        "read:audit-log:jira",
+        "read:jira-user",
+        "offline_access",
+    }
+    assert len(scopes.CONFLUENCE_AUDIT_XSOAR) == 8
+    assert scopes.missing_scopes(scopes.CONFLUENCE_AUDIT_XSOAR, scopes.CONFLUENCE_AUDIT) == ()
+
+
+def test_data_center_levels_include_each_other():
+    """Each level covers itself and those before it, and none after it."""
+    for rank, level in enumerate(scopes.DATA_CENTER_LEVELS):
+        missing = scopes.missing_scopes([level], scopes.DATA_CENTER_LEVELS)
+
+        assert missing == scopes.DATA_CENTER_LEVELS[rank + 1 :]
+
+
+def test_identity_is_one_more_scope():
+    """``READ_ME`` is added to a preset like any other scope."""
+    assert scopes.missing_scopes(scopes.JIRA_AUDIT, [scopes.READ_ME]) == ("read:me",)
+    assert scopes.parse_scopes([*scopes.JIRA_AUDIT, scopes.READ_ME])[-1] == "read:me"

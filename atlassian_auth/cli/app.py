@@ -10,7 +10,7 @@ from atlassian_auth.cli.demo.command import run
 
 __all__ = ["app", "demo", "root"]
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     # Plain help reads the same in each terminal and with each version of Typer. Typer's own tracebacks

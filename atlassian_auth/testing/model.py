@@ -52,20 +52,20 @@ class FakeAtlassian(Emulator):
         rules: Rules | None = None,
         data_center_url: str = "https://jira.example.com/jira",
     ) -> None:
-        self.clock = ManualClock() if clock is None else clock
-        self.rules = rules or Rules()
+        self.clock: Clock = ManualClock() if clock is None else clock
+        self.rules: Rules = rules or Rules()
         world = World(self.clock, self.rules, Ledger(self.rules), AuditLog(self.clock.time))
         super().__init__(world, Urls.atlassian(data_center_url))
-        self.cloud_app = self.register_cloud_app("cloud-app")
-        self.data_center_app = self.register_data_center_app("data-center-app")
-        self.jira_software_app = self.register_2lo("jira_software", "jira-software-app")
-        self.service_account_app = self.register_2lo(
+        self.cloud_app: App = self.register_cloud_app("cloud-app")
+        self.data_center_app: App = self.register_data_center_app("data-center-app")
+        self.jira_software_app: App = self.register_2lo("jira_software", "jira-software-app")
+        self.service_account_app: App = self.register_2lo(
             "service_account", "service-account-app", scopes=CLOUD_SCOPES
         )
-        self.data_center_service_account_app = self.register_2lo(
+        self.data_center_service_account_app: App = self.register_2lo(
             "data_center_service_account", "data-center-service-account-app", scopes=("WRITE",)
         )
-        self.cloud_id = self.add_site("acme").cloud_id
+        self.cloud_id: str = self.add_site("acme").cloud_id
 
     def register_cloud_app(
         self,

@@ -12,10 +12,10 @@ from typing import Self, cast
 try:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "LoopbackServer needs uvicorn: pip install 'atlassian-auth[testing]'"
-    ) from error
+    ) from _missing
 
 from atlassian_auth.latch import Latch
 from atlassian_auth.testing.asgi import ASGIApp, Receive, Scope, Send
@@ -38,7 +38,7 @@ class LoopbackServer:
     """
 
     def __init__(self, atlassian: FakeAtlassian | None = None, *, port: int = 0) -> None:
-        self.atlassian = atlassian or FakeAtlassian()
+        self.atlassian: FakeAtlassian = atlassian or FakeAtlassian()
         self._app = ASGIApp(self.atlassian)
         self._port = port
 

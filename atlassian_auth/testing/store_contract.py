@@ -23,6 +23,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from typing import ClassVar
 
 import anyio
 import anyio.to_thread
@@ -67,7 +68,7 @@ _TWINS = {
 class StoreContract:
     """The promises that concern one event loop; all stores keep them."""
 
-    pytestmark = pytest.mark.anyio
+    pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.anyio
 
     @pytest.fixture
     def clock(self) -> ManualClock:

@@ -15,7 +15,7 @@ from atlassian_auth.testing.rules import Rules
 __all__ = ["USER", "World"]
 
 # The person who consents, as /me and the products describe them.
-USER = {
+USER: dict[str, object] = {
     "account_id": "712020:5b10ac8d-82e0-5b22-cc7d-4ef5aabbccdd",
     "name": "Ada Admin",
     "email": "ada@example.com",

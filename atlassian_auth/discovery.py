@@ -1,0 +1,44 @@
+"""From one URL to all endpoints: the server's own metadata, or what is known about its kind."""
+
+from __future__ import annotations
+
+import httpx
+
+from atlassian_auth import lookup
+from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.protocol.metadata import built_in, places, read_metadata
+
+__all__ = ["discover"]
+
+
+async def discover(
+    url: str,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Endpoints:
+    """Return the endpoints behind a URL; ``dataclasses.replace`` edits them.
+
+    The server is asked for its metadata (RFC 8414, OpenID Connect Discovery 1.0, and the place where Data
+    Center has it); no redirect is followed. Where it has none, Atlassian's own hosts get what is built in,
+    and any other host gets Data Center's layout, which nobody has confirmed then.
+
+    Args:
+        url: An authorization server such as ``https://auth.atlassian.com``, a Data Center's base URL with
+            its context path, or a Cloud site, which is not asked.
+        transport: Used instead of the network, and left open.
+        clock: Who measures the time limit of each request.
+
+    Raises:
+        ConfigurationError: if the URL is malformed, has a query, or is neither https nor loopback.
+        TransientError: if there is no answer, or 429 or 5xx.
+        DiscoveryError: if the metadata is that of another issuer, or unusable.
+    """
+    template = built_in(url)
+    for place in places(url):
+        answer = await lookup.get(place.url, transport=transport, clock=clock)
+        found = read_metadata(answer, place=place, template=template)
+        if found is not None:
+            return found
+    return template

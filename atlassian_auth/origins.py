@@ -1,0 +1,69 @@
+"""Where a credential may go: the check that stands before every request that carries one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import httpx
+
+from atlassian_auth.endpoints import check_secure, origin_of
+from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
+
+__all__ = ["Origins", "Target", "read_origins", "target_of"]
+
+Target = tuple[str, bytes, int | None]
+"""Scheme, host and port as httpx holds them: compared for each request, so nothing is parsed."""
+
+
+class Origins:
+    """A set of origins, and the refusal of every other one.
+
+    Args:
+        origins: As `origin_of` writes them; whether http is acceptable was decided before.
+        remedy: What the error advises to whoever wants to send a request elsewhere.
+    """
+
+    __slots__ = ("_remedy", "_targets", "names")
+
+    def __init__(
+        self, origins: Iterable[str], *, remedy: str = "name the origin in allowed_origins="
+    ) -> None:
+        self.names: tuple[str, ...] = tuple(sorted(set(origins)))
+        self._targets = frozenset(target_of(httpx.URL(name)) for name in self.names)
+        self._remedy = remedy
+
+    def __repr__(self) -> str:
+        return f"Origins({list(self.names)})"
+
+    def check(self, url: httpx.URL) -> None:
+        """Return if the credential may go there.
+
+        Raises:
+            OriginNotAllowed: if scheme, host or port are others; the text holds no path and no query.
+        """
+        if target_of(url) in self._targets:
+            return
+        origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        message = (
+            f"The credential was about to go to {origin}, but it belongs to {', '.join(self.names)}. "
+            f"Nothing was sent. Use another client for other hosts, or {self._remedy}."
+        )
+        raise OriginNotAllowed(message, origin=origin, allowed=self.names)
+
+
+def target_of(url: httpx.URL) -> Target:
+    """Return what decides whether two URLs have the same origin; httpx has normalized it."""
+    return url.scheme, url.raw_host, url.port
+
+
+def read_origins(urls: Iterable[str], *, argument: str) -> frozenset[str]:
+    """Return the origins of the URLs.
+
+    Raises:
+        ConfigurationError: if one is malformed, or neither https nor loopback, or if this is a
+            single text instead of a list.
+    """
+    if isinstance(urls, str):
+        message = f"{argument} must be a list of origins such as ['https://proxy.example.com']"
+        raise ConfigurationError(message, argument=argument)
+    return frozenset(origin_of(check_secure(url, argument=argument)) for url in urls)

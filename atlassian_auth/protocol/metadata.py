@@ -1,0 +1,148 @@
+"""What an authorization server says about itself, and what is known where it says nothing.
+
+The rule of this file: metadata counts only if its ``issuer`` is exactly the one that was asked for
+(RFC 8414 section 3.3), so that one server cannot speak for another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
+from atlassian_auth.exceptions import ConfigurationError, DiscoveryError
+from atlassian_auth.protocol.documents import read_object
+from atlassian_auth.protocol.lookup import check_reachable
+from atlassian_auth.protocol.messages import HTTPResponse
+
+__all__ = ["Place", "built_in", "places", "read_metadata"]
+
+# Atlassian's authorization servers. The metadata of auth.atlassian.com names this issuer, without a
+# slash at the end (read by several clients, 2026-08).
+_ISSUERS = {
+    "https://auth.atlassian.com": Endpoints.cloud(),
+    "https://auth.atlassian-us-gov-mod.com": Endpoints.government(),
+}
+
+# Hosts that belong to the same two clouds and issue nothing: gateways and sites.
+_CLOUDS = {
+    ".api.atlassian.com": Endpoints.cloud(),
+    ".atlassian.net": Endpoints.cloud(),
+    ".api.atlassian-us-gov-mod.com": Endpoints.government(),
+    ".atlassian-us-gov-mod.net": Endpoints.government(),
+}
+
+_DATA_CENTER = "/rest/oauth2/latest"
+
+# RFC 8414 section 2, and what it is called in `Endpoints`.
+_MEMBERS = {
+    "authorization_endpoint": "authorize_url",
+    "token_endpoint": "token_url",
+    "revocation_endpoint": "revoke_url",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where metadata may be, and whose it has to be to count.
+
+    Args:
+        url: The document.
+        issuers: What its ``issuer`` may be.
+    """
+
+    url: str
+    issuers: tuple[str, ...]
+
+
+def built_in(url: str) -> Endpoints:
+    """Return what is known without asking: Atlassian's own clouds, else Data Center's layout.
+
+    Args:
+        url: An issuer, a Cloud site, or a Data Center's base URL.
+
+    Raises:
+        ConfigurationError: if the URL is malformed or insecure, or has a query.
+    """
+    check_secure(url, argument="url")
+    if "?" in url:
+        _refuse("must not contain a query: remove the '?' and what follows it")
+    own = _ISSUERS.get(origin_of(url)) or _cloud_of(url)
+    return own or Endpoints.data_center(url)
+
+
+def places(url: str) -> tuple[Place, ...]:
+    """Return where the metadata of ``url`` may be, most standard first; nowhere for Cloud sites.
+
+    Sources: RFC 8414 section 3.1; OpenID Connect Discovery 1.0 section 4.1; and the OAuth provider of
+    Data Center 7.17 to 8.x, whose resource is known and whose full path is inferred (2026-11-20).
+    """
+    if _cloud_of(url):
+        return ()
+    origin, base = origin_of(url), url.rstrip("/")
+    path = urlsplit(base).path
+    standard = (
+        Place(f"{origin}/.well-known/oauth-authorization-server{path}", (url,)),
+        Place(f"{base}/.well-known/openid-configuration", (url,)),
+    )
+    if origin in _ISSUERS:
+        return standard
+    module = f"{base}{_DATA_CENTER}"
+    # Its issuer is the base URL, or what RFC 8414 would make of where the document lies.
+    own = Place(f"{module}/.well-known/oauth-authorization-server", (url, base, module))
+    return (*standard, own)
+
+
+def read_metadata(response: HTTPResponse, *, place: Place, template: Endpoints) -> Endpoints | None:
+    """Return the endpoints the metadata names, or None if the answer is no metadata.
+
+    Servers without metadata answer 404, or with their login page, or with a redirect to it.
+
+    Args:
+        response: The answer.
+        place: What was asked.
+        template: What stays where the metadata names nothing.
+
+    Raises:
+        TransientError: if it is 429 or 5xx: nobody knows whether there is metadata.
+        DiscoveryError: if it is metadata of another issuer, or names no usable token endpoint.
+    """
+    check_reachable(response, asked=f"The metadata at {place.url}")
+    usable = response.status == 200 and not response.truncated
+    members = read_object(response.body) if usable else {}
+    if "issuer" not in members:
+        return None
+    _check_issuer(members["issuer"], place)
+    named = {ours: members[theirs] for theirs, ours in _MEMBERS.items() if theirs in members}
+    if "token_url" not in named:
+        raise DiscoveryError(f"The metadata at {place.url} names no token_endpoint.", status=200)
+    return _edited(template, named, place)
+
+
+def _check_issuer(issuer: object, place: Place) -> None:
+    if issuer in place.issuers:
+        return
+    message = (
+        f"The metadata at {place.url} is that of another issuer: {issuer!a:.200}, not "
+        f"{' or '.join(place.issuers)}. RFC 8414 wants both to be identical, to the last slash. If you trust "
+        "it, discover that issuer instead."
+    )
+    raise DiscoveryError(message, status=200)
+
+
+def _edited(template: Endpoints, named: dict[str, object], place: Place) -> Endpoints:
+    try:
+        return replace(template, **named)  # type: ignore[arg-type]  # checked by Endpoints itself
+    except ConfigurationError as error:
+        complaint = str(error)
+    raise DiscoveryError(f"The metadata at {place.url} is unusable: {complaint}.", status=200)
+
+
+def _cloud_of(url: str) -> Endpoints | None:
+    host = f".{urlsplit(url).hostname}"
+    return next((cloud for end, cloud in _CLOUDS.items() if host.endswith(end)), None)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ConfigurationError(f"url {message}", argument="url")

@@ -1,0 +1,292 @@
+"""Cloud sites: how people write them, which ones a token sees, and which one is meant.
+
+The rule of this file: the order of a list means nothing, and nothing is ever picked by its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn, cast
+from urllib.parse import urlsplit
+
+from atlassian_auth.endpoints import check_secure, origin_of
+from atlassian_auth.exceptions import (
+    AmbiguousSite,
+    AtlassianAuthError,
+    ConfigurationError,
+    SiteNotFound,
+)
+from atlassian_auth.protocol.lookup import read_document, unexpected
+from atlassian_auth.protocol.messages import HTTPResponse
+
+__all__ = [
+    "Identity",
+    "Site",
+    "read_cloud_id",
+    "read_identity",
+    "read_sites",
+    "select_site",
+    "site_url",
+]
+
+# Where sites live; the government clouds' and the old jira.com as in sooperset/mcp-atlassian,
+# src/mcp_atlassian/utils/urls.py (2026-11-20).
+_SITE = re.compile(
+    r"https://[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+    r"\.(?:atlassian\.net|atlassian-us-gov-mod\.net|atlassian-us-gov\.net|jira\.com)"
+)
+_BARE_NAME = re.compile(r"[A-Za-z0-9-]+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
+
+# A scope's product is told by these words: "read:jira-work", "read:issue:jira-software",
+# "read:servicedesk-request", "read:audit-log:confluence". read:me and offline_access have none.
+_PRODUCT_WORDS = {"confluence": ("confluence",), "jira": ("jira", "servicedesk")}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One Cloud site a token is good for.
+
+    Args:
+        cloud_id: What the gateway's URLs hold; see `Endpoints.jira_url`.
+        name: As its administrators called it; not unique.
+        url: Where people open it.
+        scopes: What may be done there, for all products together, sorted. It says nothing about the
+            rights of the person.
+    """
+
+    cloud_id: str
+    name: str
+    url: str
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The products the scopes are for: ``"confluence"``, ``"jira"``, both or none."""
+        return tuple(
+            product
+            for product, words in _PRODUCT_WORDS.items()
+            if any(word in scope for scope in self.scopes for word in words)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose token it is.
+
+    Args:
+        account_id: The account id on Cloud, the user key on Data Center.
+        name: As shown to others.
+        email: None where the person or the administrator hides it.
+        username: What the person logs in with; Data Center only.
+    """
+
+    account_id: str
+    name: str = ""
+    email: str | None = None
+    username: str | None = None
+
+
+def site_url(site: str, *, argument: str = "site") -> str:
+    """Return the URL of a Cloud site, such as ``https://acme.atlassian.net``.
+
+    Args:
+        site: Its bare name, host or URL, in any case, with or without ``/wiki``. A bare name is one
+            below ``atlassian.net``; write government sites with their host.
+        argument: The name of the caller's argument, for the error.
+
+    Raises:
+        ConfigurationError: if it is something else: another host, a page, a cloud id.
+    """
+    if _UUID.fullmatch(str(site)):
+        _refuse(argument, "is a cloud id already, not the name of a site: use it as it is")
+    place = _place(site, argument)
+    if not _SITE.fullmatch(place):
+        _refuse(
+            argument,
+            "must be a Cloud site such as acme, acme.atlassian.net or https://acme.atlassian.net, without "
+            f"the path of a page, but is {place}; Data Center has no cloud id",
+        )
+    return place
+
+
+def read_cloud_id(response: HTTPResponse, *, site: str) -> str:
+    """Return the cloud id in the answer of ``/_edge/tenant_info``.
+
+    Args:
+        response: The answer.
+        site: The URL that was asked.
+
+    Raises:
+        SiteNotFound: if it is 404: there is no such site.
+        TransientError: if it is 429 or 5xx.
+        DiscoveryError: if it is a redirect, a page, or holds no cloud id.
+    """
+    if response.status == 404:
+        message = f"There is no Cloud site {site}: check its name in the browser's address bar."
+        raise SiteNotFound(message, wanted=site)
+    asked, advice = f"The cloud id of {site}", "check the site's name and any proxy on the way"
+    document = read_document(response, asked=asked, advice=advice)
+    cloud_id = cast("dict[str, object]", document).get("cloudId") if _is_object(document) else None
+    if not isinstance(cloud_id, str) or not _CLOUD_ID.fullmatch(cloud_id):
+        raise unexpected(response, asked=asked, advice=advice)
+    return cloud_id
+
+
+def read_sites(response: HTTPResponse) -> tuple[Site, ...]:
+    """Return the sites in the answer of ``accessible-resources``, each once, sorted by URL.
+
+    The answer has one entry per site and product, with the same ``id``
+    (https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/, "Make calls to the API").
+
+    Raises:
+        TransientError: if it is 429 or 5xx.
+        DiscoveryError: if it is another status, or not a list of sites.
+    """
+    asked = "The list of sites"
+    advice = "check the token, the endpoints and any proxy on the way"
+    document = read_document(response, asked=asked, advice=advice)
+    sites = _sites_in(document)
+    if sites is None:
+        raise unexpected(response, asked=asked, advice=advice)
+    return _merged(sites)
+
+
+def read_identity(response: HTTPResponse) -> Identity:
+    """Return the account in the answer of ``/me`` or of Jira's ``/rest/api/2/myself``.
+
+    Raises:
+        TransientError: if it is 429 or 5xx.
+        DiscoveryError: if it is another status, or does not describe an account.
+    """
+    asked, advice = "The account", "check the base URL, the credential and its scopes"
+    document = read_document(response, asked=asked, advice=advice)
+    members = cast("dict[str, object]", document) if _is_object(document) else {}
+    # /me; Cloud's myself; Data Center's, whose oldest versions have no key.
+    account_id = _first(members, "account_id", "accountId", "key", "name")
+    if account_id is None:
+        raise unexpected(response, asked=asked, advice=advice)
+    return Identity(
+        account_id=account_id,
+        name=_first(members, "displayName", "name") or "",
+        email=_first(members, "email", "emailAddress"),
+        # Cloud's /me has a "name" too, which is the display name.
+        username=None if _is_cloud_account(members) else _first(members, "name"),
+    )
+
+
+def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
+    """Return the site that is meant.
+
+    Args:
+        sites: As `accessible_resources` returns them, in any order.
+        wanted: Its cloud id, URL, host or bare name, in any case; ``/wiki`` and a slash at the end make
+            no difference. Needed only if there are several.
+
+    Raises:
+        SiteNotFound: if there is none, or none that is wanted.
+        AmbiguousSite: if there are several and nothing was wanted.
+        ConfigurationError: if ``wanted`` can be neither an id nor an address.
+    """
+    found = list(_merged(sites))
+    urls = tuple(site.url for site in found)
+    if not found:
+        raise SiteNotFound(_NO_SITE, wanted=wanted)
+    if wanted is not None:
+        found = [site for site in found if _is_wanted(site, wanted)]
+    if not found:
+        message = f"No site is {wanted!a}. The token is good for {', '.join(urls)}: {_ADD_SITE}."
+        raise SiteNotFound(message, wanted=wanted, urls=urls)
+    if len(found) > 1:
+        raise _ambiguous(found)
+    return found[0]
+
+
+_ADD_SITE = (
+    "name one of these, or authorize again and choose the site on the consent page, signed in as somebody "
+    "who has access to it"
+)
+_NO_SITE = (
+    "The token is good for no site. Likely causes: the person has access to none, or has lost it; the scopes "
+    "name no product (only read:me, say); an administrator has blocked the app. Check the scopes, then "
+    "authorize again and choose a site on the consent page."
+)
+
+
+def _ambiguous(found: list[Site]) -> AtlassianAuthError:
+    listed = "; ".join(f"{site.url} ({site.cloud_id})" for site in found)
+    message = f"Several sites are possible; say which one by id, URL or host: {listed}."
+    return AmbiguousSite(message, urls=tuple(site.url for site in found))
+
+
+def _is_wanted(site: Site, wanted: str) -> bool:
+    if site.cloud_id.casefold() == wanted.casefold():
+        return True
+    return _place(wanted, "wanted") == _place(site.url, "sites")
+
+
+def _merged(sites: Iterable[Site]) -> tuple[Site, ...]:
+    # Sorted first, so that it makes no difference which entry of a site came first.
+    by_id: dict[str, Site] = {}
+    for site in sorted(sites, key=lambda site: (site.url, site.name, site.cloud_id)):
+        known = by_id.setdefault(site.cloud_id, site)
+        scopes = tuple(sorted({*known.scopes, *site.scopes}))
+        by_id[site.cloud_id] = Site(known.cloud_id, known.name, known.url, scopes)
+    return tuple(by_id.values())
+
+
+def _sites_in(document: object) -> list[Site] | None:
+    if not isinstance(document, list):
+        return None
+    sites = [_site_in(entry) for entry in cast("list[object]", document)]
+    return None if None in sites else cast("list[Site]", sites)
+
+
+def _site_in(entry: object) -> Site | None:
+    members = cast("dict[str, object]", entry) if _is_object(entry) else {}
+    cloud_id, url = _first(members, "id"), _first(members, "url")
+    if cloud_id is None or url is None or not _CLOUD_ID.fullmatch(cloud_id) or not _is_url(url):
+        return None
+    scopes = members.get("scopes")
+    names = cast("list[object]", scopes) if isinstance(scopes, list) else []
+    texts = (name for name in names if isinstance(name, str))
+    return Site(cloud_id, _first(members, "name") or "", url, tuple(texts))
+
+
+def _is_url(url: str) -> bool:
+    try:
+        check_secure(url, argument="url")
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _is_object(document: object) -> bool:
+    return isinstance(document, dict)
+
+
+def _is_cloud_account(members: dict[str, object]) -> bool:
+    return bool(members.keys() & {"account_id", "accountId"})
+
+
+def _first(members: dict[str, Any], *names: str) -> str | None:
+    texts = (members.get(name) for name in names)
+    return next((text for text in texts if isinstance(text, str) and text), None)
+
+
+def _place(text: object, argument: str) -> str:
+    """Return scheme, host and path of a site as one comparable text."""
+    if not isinstance(text, str) or not text:
+        _refuse(argument, "must name a site, such as https://acme.atlassian.net, but is empty")
+    if _BARE_NAME.fullmatch(text):
+        text = f"{text}.atlassian.net"
+    url = check_secure(text if "://" in text else f"https://{text}", argument=argument)
+    path = urlsplit(url).path.lower().rstrip("/").removesuffix("/wiki")
+    return origin_of(url) + path
+
+
+def _refuse(argument: str, message: str) -> NoReturn:
+    raise ConfigurationError(f"{argument} {message}", argument=argument)

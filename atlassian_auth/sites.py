@@ -1,0 +1,137 @@
+"""Which Cloud sites there are, what their ids are, and whose token it is: asked over the network."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+
+import httpx
+
+from atlassian_auth import lookup
+from atlassian_auth.endpoints import Endpoints, check_secure
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.protocol.sites import (
+    Identity,
+    Site,
+    read_cloud_id,
+    read_identity,
+    read_sites,
+    select_site,
+    site_url,
+)
+
+__all__ = [
+    "CLOUD_IDS",
+    "Identity",
+    "Site",
+    "accessible_resources",
+    "cloud_id_for_site",
+    "select_site",
+    "whoami",
+]
+
+_CLOUD = Endpoints.cloud()
+
+CLOUD_IDS: MutableMapping[str, str] = {}
+"""The cloud id of each site URL that was looked up in this process. ``CLOUD_IDS.clear()`` forgets them."""
+
+
+async def accessible_resources(
+    auth: httpx.Auth,
+    *,
+    endpoints: Endpoints = _CLOUD,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> tuple[Site, ...]:
+    """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
+
+    Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/. It works for 3LO and
+    service accounts; a stale token is renewed by ``auth``, as for any other request.
+
+    Args:
+        auth: An `AtlassianAuth`.
+        endpoints: Of which cloud.
+        transport: Used instead of the network, and left open.
+        clock: Who measures the time limit.
+
+    Raises:
+        ConfigurationError: if these endpoints have no such list.
+        TransientError: if there is no answer, or 429 or 5xx.
+        DiscoveryError: if the answer is not a list of sites.
+        AtlassianAuthError: what ``auth`` raises.
+    """
+    if endpoints.resources_url is None:
+        message = "endpoints has no resources_url: only Cloud lists the sites of a token"
+        raise ConfigurationError(message, argument="endpoints")
+    answer = await lookup.get(endpoints.resources_url, auth=auth, transport=transport, clock=clock)
+    return read_sites(answer)
+
+
+async def cloud_id_for_site(
+    site: str,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+    cache: MutableMapping[str, str] = CLOUD_IDS,
+) -> str:
+    """Return the cloud id of a site; nothing but the site's name is needed, and no header is sent.
+
+    Source: "Integrate Jira Software Cloud with on-premises tools", developer.atlassian.com, which names
+    ``/_edge/tenant_info``. It is in no REST reference.
+
+    Args:
+        site: The site's bare name, host or URL, with or without ``/wiki``.
+        transport: Used instead of the network, and left open.
+        clock: Who measures the time limit.
+        cache: Where ids are remembered by the site's URL. Default: `CLOUD_IDS`, for the whole process.
+
+    Raises:
+        ConfigurationError: if this cannot be a Cloud site; nothing was sent.
+        SiteNotFound: if there is no such site.
+        TransientError: if there is no answer, or 429 or 5xx.
+        DiscoveryError: if the answer holds no cloud id.
+    """
+    url = site_url(site)
+    if url not in cache:
+        answer = await lookup.get(f"{url}/_edge/tenant_info", transport=transport, clock=clock)
+        cache[url] = read_cloud_id(answer, site=url)
+    return cache[url]
+
+
+async def whoami(
+    auth: httpx.Auth,
+    *,
+    base_url: str | None = None,
+    endpoints: Endpoints = _CLOUD,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Identity:
+    """Return whose credential this is.
+
+    Args:
+        auth: An `AtlassianAuth`, or one of `credentials`.
+        base_url: A Jira to ask for ``/rest/api/2/myself``: Data Center's base URL, `Endpoints.jira_url`, or
+            a site's own address. Default: the identity endpoint, ``/me``, which wants scope ``read:me``.
+        endpoints: Of which cloud, where no ``base_url`` is given.
+        transport: Used instead of the network, and left open.
+        clock: Who measures the time limit.
+
+    Raises:
+        ConfigurationError: if there is neither a base URL nor an identity endpoint.
+        TransientError: if there is no answer, or 429 or 5xx.
+        DiscoveryError: if the answer does not describe an account.
+        AtlassianAuthError: what ``auth`` raises.
+    """
+    url = _identity_url(base_url, endpoints)
+    return read_identity(await lookup.get(url, auth=auth, transport=transport, clock=clock))
+
+
+def _identity_url(base_url: str | None, endpoints: Endpoints) -> str:
+    if base_url is not None:
+        # Where a bearer may go, http included, is the auth's to decide.
+        check_secure(base_url, argument="base_url", allow_http=True)
+        return f"{base_url.rstrip('/')}/rest/api/2/myself"
+    if endpoints.identity_url is None:
+        message = "endpoints has no identity_url: give base_url= of a Jira to ask there"
+        raise ConfigurationError(message, argument="base_url")
+    return endpoints.identity_url

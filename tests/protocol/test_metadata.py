@@ -1,0 +1,216 @@
+"""Metadata counts if it is the asked server's own; what it does not say is known or conventional."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.exceptions import ConfigurationError, DiscoveryError, TransientError
+from atlassian_auth.protocol.messages import HTTPResponse
+from atlassian_auth.protocol.metadata import Place, built_in, places, read_metadata
+
+ISSUER = "https://login.example.com"
+PLACE = Place(f"{ISSUER}/.well-known/openid-configuration", (ISSUER,))
+TEMPLATE = Endpoints.data_center(ISSUER)
+
+
+def read(document, status=200, *, truncated=False):
+    response = HTTPResponse(status, {}, json.dumps(document).encode(), truncated=truncated)
+    return read_metadata(response, place=PLACE, template=TEMPLATE)
+
+
+# -- what is built in -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoints"),
+    [
+        ("https://auth.atlassian.com", Endpoints.cloud()),
+        ("https://AUTH.atlassian.com/", Endpoints.cloud()),
+        ("https://api.atlassian.com", Endpoints.cloud()),
+        ("https://acme.atlassian.net/wiki", Endpoints.cloud()),
+        ("https://auth.atlassian-us-gov-mod.com", Endpoints.government()),
+        ("https://api.atlassian-us-gov-mod.com", Endpoints.government()),
+        ("https://acme.atlassian-us-gov-mod.net", Endpoints.government()),
+        ("https://host.example/jira", Endpoints.data_center("https://host.example/jira")),
+        ("http://127.0.0.1:8080/jira/", Endpoints.data_center("http://127.0.0.1:8080/jira")),
+        ("https://jira.atlassian.com", Endpoints.data_center("https://jira.atlassian.com")),
+        ("https://evil-atlassian.net", Endpoints.data_center("https://evil-atlassian.net")),
+    ],
+)
+def test_each_kind_of_host_has_its_endpoints(url, endpoints):
+    """Atlassian's own hosts are known; any other is laid out as a Data Center."""
+    assert built_in(url) == endpoints
+
+
+@pytest.mark.parametrize(
+    "url", ["", "login.example.com", "http://login.example.com", f"{ISSUER}?a=b", f"{ISSUER}#a"]
+)
+def test_malformed_urls_are_refused(url):
+    """An issuer is an https URL without query and fragment (RFC 8414 section 2)."""
+    with pytest.raises(ConfigurationError) as caught:
+        built_in(url)
+
+    assert caught.value.argument == "url"
+
+
+# -- where it is ----------------------------------------------------------------------------------
+
+
+def test_places_of_an_issuer():
+    """RFC 8414 puts its part between host and path, OpenID at the end, Data Center in its module."""
+    url = "https://host.example/jira"
+
+    found = places(url)
+
+    assert [place.url for place in found] == [
+        "https://host.example/.well-known/oauth-authorization-server/jira",
+        "https://host.example/jira/.well-known/openid-configuration",
+        "https://host.example/jira/rest/oauth2/latest/.well-known/oauth-authorization-server",
+    ]
+    assert [place.issuers for place in found[:2]] == [(url,), (url,)]
+    assert set(found[2].issuers) == {url, f"{url}/rest/oauth2/latest"}
+
+
+def test_a_slash_at_the_end_is_left_out_of_addresses_but_not_of_the_issuer():
+    """RFC 8414 section 3.1 removes it before the path is built; section 3.3 compares exactly."""
+    first = places("https://host.example/jira/")[0]
+
+    assert first.url == "https://host.example/.well-known/oauth-authorization-server/jira"
+    assert first.issuers == ("https://host.example/jira/",)
+
+
+def test_atlassians_own_servers_are_no_data_center():
+    """They are asked in the two standard places; gateways and sites are not asked at all."""
+    own = [place.url for place in places("https://auth.atlassian.com")]
+
+    assert own == [
+        "https://auth.atlassian.com/.well-known/oauth-authorization-server",
+        "https://auth.atlassian.com/.well-known/openid-configuration",
+    ]
+    assert places("https://acme.atlassian.net") == places("https://api.atlassian.com") == ()
+
+
+# -- what it says ---------------------------------------------------------------------------------
+
+
+def test_metadata_is_read():
+    """Its three endpoints replace those of the template; the API's address stays."""
+    endpoints = read(
+        {
+            "issuer": ISSUER,
+            "authorization_endpoint": f"{ISSUER}/a",
+            "token_endpoint": f"{ISSUER}/t",
+            "revocation_endpoint": f"{ISSUER}/r",
+            "scopes_supported": ["READ"],
+        }
+    )
+
+    assert endpoints == Endpoints(
+        authorize_url=f"{ISSUER}/a",
+        token_url=f"{ISSUER}/t",
+        revoke_url=f"{ISSUER}/r",
+        api_url=ISSUER,
+    )
+
+
+def test_what_metadata_does_not_name_stays():
+    """A server that only renews may name nothing but its token endpoint."""
+    endpoints = read({"issuer": ISSUER, "token_endpoint": f"{ISSUER}/t"})
+
+    assert endpoints.token_url == f"{ISSUER}/t"
+    assert endpoints.authorize_url == TEMPLATE.authorize_url
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        pytest.param(f"{ISSUER}/", id="slash"),
+        pytest.param(ISSUER.upper(), id="case"),
+        pytest.param("https://evil.example", id="another"),
+        pytest.param(None, id="null"),
+        pytest.param([ISSUER], id="list"),
+        pytest.param("x" * 10_000, id="long"),
+    ],
+)
+def test_the_issuer_must_be_identical(issuer):
+    """One server cannot speak for another, and the error shows both, cut to size."""
+    with pytest.raises(DiscoveryError, match="another issuer") as caught:
+        read({"issuer": issuer, "token_endpoint": f"{ISSUER}/t"})
+
+    assert ISSUER in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param({}, "names no token_endpoint", id="missing"),
+        pytest.param({"token_endpoint": None}, "token_url must be", id="null"),
+        pytest.param({"token_endpoint": 7}, "token_url must be", id="number"),
+        pytest.param({"token_endpoint": "http://login.example.com/t"}, "must be https", id="http"),
+        pytest.param({"token_endpoint": "/t"}, "token_url must be", id="relative"),
+        pytest.param(
+            {"token_endpoint": f"{ISSUER}/t", "authorization_endpoint": "javascript:1"},
+            "authorize_url must be",
+            id="other-endpoint",
+        ),
+    ],
+)
+def test_unusable_metadata_is_an_error(document, expected):
+    """It is the server's fault, not an argument's, and the secret goes nowhere insecure."""
+    with pytest.raises(DiscoveryError, match=expected) as caught:
+        read({"issuer": ISSUER, **document})
+
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        pytest.param({"issuer": ISSUER}, 404, id="not-found"),
+        pytest.param({"issuer": ISSUER}, 302, id="redirect"),
+        pytest.param({"issuer": ISSUER}, 401, id="login"),
+        pytest.param("<html>", 200, id="page"),
+        pytest.param([], 200, id="list"),
+        pytest.param({"errorMessages": []}, 200, id="something-else"),
+    ],
+)
+def test_no_metadata_is_none(document, status):
+    """A page, a redirect or an error says that there is no metadata here."""
+    assert read(document, status) is None
+
+
+def test_half_metadata_is_none():
+    """An endless document is not metadata."""
+    assert read({"issuer": ISSUER, "token_endpoint": f"{ISSUER}/t"}, truncated=True) is None
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_bad_minute_is_not_the_absence_of_metadata(status):
+    """Who asks in a bad minute must not get conventional URLs instead of the real ones."""
+    with pytest.raises(TransientError, match="metadata"):
+        read({}, status)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "issuer": st.just(ISSUER) | st.text(),
+            "token_endpoint": st.none() | st.text() | st.integers(),
+            "authorization_endpoint": st.none() | st.text() | st.lists(st.none()),
+        },
+    )
+)
+def test_any_document_is_read_or_is_an_error_of_ours(document):
+    """No metadata makes the reader fail in another way."""
+    try:
+        endpoints = read(document)
+    except DiscoveryError:
+        return
+    assert endpoints is None or isinstance(endpoints, Endpoints)

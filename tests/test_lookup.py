@@ -1,0 +1,157 @@
+"""One GET that ends: no redirect, no endless body, no endless wait, no secret in its errors."""
+
+from __future__ import annotations
+
+import anyio
+import httpx
+import pytest
+
+from atlassian_auth import lookup
+from atlassian_auth.exceptions import OriginNotAllowed, TransientError
+from atlassian_auth.testing import Fault, ManualClock
+
+URL = "https://acme.atlassian.net/_edge/tenant_info"
+SECRET = "secret-bearer"
+
+
+class Watched(httpx.MockTransport):
+    """A transport that knows whether it was closed."""
+
+    closed = False
+
+    async def aclose(self):
+        self.closed = True
+
+
+class Bearer(httpx.Auth):
+    def auth_flow(self, request):
+        request.headers["Authorization"] = f"Bearer {SECRET}"
+        yield request
+
+
+async def test_the_answer_comes_back_whole():
+    """Status, headers in lower case and body; the request asks for JSON and brings no credential."""
+    seen = []
+
+    def answer(request):
+        seen.append(request)
+        return httpx.Response(404, headers={"X-Some": "a"}, content=b"{}")
+
+    response = await lookup.get(URL, transport=httpx.MockTransport(answer))
+
+    assert (response.status, response.headers["x-some"], response.body) == (404, "a", b"{}")
+    assert (seen[0].method, seen[0].headers["accept"]) == ("GET", "application/json")
+    assert "authorization" not in seen[0].headers
+    assert "cookie" not in seen[0].headers
+
+
+async def test_the_callers_transport_stays_open():
+    """It is the caller's, and may be used again."""
+    transport = Watched(lambda _: httpx.Response(200))
+
+    await lookup.get(URL, transport=transport)
+
+    assert not transport.closed
+
+
+async def test_redirects_are_answers():
+    """Nobody is sent elsewhere."""
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        return httpx.Response(302, headers={"location": "https://evil.example/"})
+
+    response = await lookup.get(URL, transport=httpx.MockTransport(answer))
+
+    assert (response.status, asked) == (302, [URL])
+
+
+async def test_an_answer_may_be_this_long():
+    """1 MiB is read to its end."""
+    body = b"x" * 1024 * 1024
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+
+    response = await lookup.get(URL, transport=transport)
+
+    assert (response.body == body, response.truncated) == (True, False)
+
+
+async def test_what_announces_to_be_longer_is_not_read():
+    """One byte more, and nothing is read."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * (1024 * 1024 + 1)))
+
+    response = await lookup.get(URL, transport=transport)
+
+    assert (response.body, response.truncated) == (b"", True)
+
+
+# Trio closes what is left half-way, and says so.
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+@pytest.mark.parametrize("length", [{}, {"content-length": "junk"}], ids=["unknown", "junk"])
+async def test_an_endless_answer_ends(length):
+    """Without a length 1 MiB is read, and said not to be all."""
+
+    async def endless():
+        while True:
+            yield b"x" * 100_000
+
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, content=endless(), headers=length)
+    )
+
+    response = await lookup.get(URL, transport=transport)
+
+    assert (len(response.body), response.truncated) == (1024 * 1024, True)
+
+
+async def test_time_is_bounded(atlassian, atlassian_clock):
+    """An answer that never comes is a bad minute, by the clock that was given."""
+    atlassian.fault("site", Fault.delayed(61))
+
+    with pytest.raises(TransientError, match="within 60 seconds"):
+        await lookup.get(URL, clock=atlassian_clock)
+
+
+async def test_an_answer_just_in_time_counts(atlassian, atlassian_clock):
+    """59 seconds are slow and no error."""
+    atlassian.fault("site", Fault.delayed(59))
+
+    response = await lookup.get(URL, clock=atlassian_clock)
+
+    assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    "error", [httpx.ConnectError, httpx.ReadTimeout, httpx.RemoteProtocolError]
+)
+async def test_network_trouble_is_transient_and_silent(error):
+    """The error names its kind; no chain leads to the request and its bearer."""
+
+    def fail(request):
+        raise error(SECRET, request=request)
+
+    with pytest.raises(TransientError, match=error.__name__) as caught:
+        await lookup.get(URL, auth=Bearer(), transport=httpx.MockTransport(fail))
+
+    assert SECRET not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+async def test_the_auths_errors_are_its_own(atlassian_auth):
+    """What the auth refuses is not taken for network trouble."""
+    with pytest.raises(OriginNotAllowed):
+        await lookup.get("https://evil.example/", auth=atlassian_auth)
+
+
+async def test_cancellation_is_prompt():
+    """Who no longer waits gets away at once."""
+
+    async def hang(_request):
+        await anyio.sleep_forever()
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await lookup.get(URL, transport=httpx.MockTransport(hang), clock=ManualClock())
+
+    assert scope.cancelled_caught
