@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import nox
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
-EVERYTHING = ".[cli,demo,testing]"
+EVERYTHING = ".[cli,demo,login,testing]"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -105,7 +105,7 @@ def wheel(session: nox.Session) -> None:
         built = build(session, source)
         session.install(str(built))
         session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
-        session.install(f"{built}[cli,demo,testing]", *group("tests"))
+        session.install(f"{built}[cli,demo,login,testing]", *group("tests"))
         session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
         with session.chdir(source):
             session.run("pytest", *session.posargs)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
-    ConfigurationError,
     TransientError,
 )
 from atlassian_auth.grants.base import Grant
@@ -150,9 +149,6 @@ class TokenService:
         return pause * (1 - self._jitter() / 2)
 
     def _explained(self, error: AtlassianAuthError, lost_answers: int) -> AtlassianAuthError:
-        if not self._grant.rotates and isinstance(error, AuthorizationRequired):
-            # Nobody ever consented to client credentials: what is refused is the client.
-            return ConfigurationError(str(error), argument="client_id")
         if not lost_answers or not self._grant.rotates:
             return error
         if isinstance(error, TransientError):

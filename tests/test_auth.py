@@ -397,9 +397,8 @@ async def test_other_refusals_do_not_renew_a_fresh_token(atlassian_auth, atlassi
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_an_expired_token_answered_403_or_404(
-    atlassian_auth, atlassian, atlassian_clock, status
-):
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_an_expired_token_answered_403_or_404(atlassian_auth, atlassian_clock, status, kind):
     """If the token ended while the request was under way, such an answer is looked into once."""
     seen = []
 
@@ -410,10 +409,13 @@ async def test_an_expired_token_answered_403_or_404(
             return httpx.Response(status)
         return httpx.Response(200)
 
-    async with httpx.AsyncClient(
-        auth=atlassian_auth, transport=httpx.MockTransport(answer)
-    ) as client:
-        response = await client.get("https://api.atlassian.com/me")
+    transport = httpx.MockTransport(answer)
+    if kind == "async":
+        async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+            response = await client.get("https://api.atlassian.com/me")
+    else:
+        with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+            response = client.get("https://api.atlassian.com/me")
 
     assert (response.status_code, len(seen)) == (200, 2)
 

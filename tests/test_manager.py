@@ -341,7 +341,7 @@ class WatchedStore(MemoryStore):
     def __init__(self, clock):
         super().__init__(clock=clock)
         self.failures = {}
-        self.before_put = None
+        self.before_put = self.after_get = None
         self.locked_by_others = False
         self.raises = OSError
 
@@ -358,7 +358,11 @@ class WatchedStore(MemoryStore):
 
     async def get(self, namespace, key):
         self._maybe_fail("get")
-        return await super().get(namespace, key)
+        stored = await super().get(namespace, key)
+        if self.after_get is not None:
+            errand, self.after_get = self.after_get, None
+            await errand()
+        return stored
 
     async def put(self, namespace, key, value, *, expected=None, ttl_seconds=None):
         if self.before_put is not None:
@@ -581,6 +585,18 @@ async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
     watched.locked_by_others = False  # closing saves it
 
 
+async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
+    """In a forked child what the parent could not save is let go: the parent still has it."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+
+    acme._guard.begin_anew()
+    await acme.aclose()
+
+    assert (await acme.status("acme")).refresh_count == 0
+
+
 async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, atlassian, caplog):
     """A 2LO token that cannot be saved is served all the same: nothing is lost."""
     manager = manager_of(jira_software_grant(atlassian), store=watched)
@@ -614,6 +630,19 @@ async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
     assert len(atlassian.token_requests) == 3
     assert len({id(error) for error in caught}) == 1_001
     assert caught[-1].retry_after_seconds == 1
+
+
+async def test_client_credentials_in_a_bad_minute(manager_of, atlassian, atlassian_clock):
+    """A first token that cannot be had is a transient error, and nothing is stored for it."""
+    manager = manager_of(jira_software_grant(atlassian))
+    atlassian.fault("token", Fault.status(503), times=3)
+
+    with pytest.raises(TransientError):
+        await manager.token()
+    assert await manager.keys() == []
+    atlassian_clock.advance(1)
+
+    assert (await manager.token()).access_token
 
 
 async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
@@ -960,6 +989,21 @@ async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watch
     assert await acme.token("acme") == token
 
 
+async def test_what_was_forgotten_meanwhile_is_not_kept_at_hand(manager_of, acme, watched):
+    """A token adopted without the lock is not kept if its credential is forgotten at that moment."""
+    token = await manager_of(store=watched).token("acme")
+    watched.locked_by_others = True
+
+    async def forget() -> None:
+        watched.locked_by_others = False
+        await acme.forget("acme")
+
+    watched.after_get = forget
+
+    assert await acme.token("acme") == token
+    assert acme.peek("acme") is None
+
+
 async def test_other_changes_wait_for_the_lock_too(acme, watched, atlassian):
     """Without the lock nothing is added, authorized, forgotten or flushed either."""
     watched.locked_by_others = True
@@ -1288,6 +1332,42 @@ async def test_a_renewal_ahead_that_cannot_start_is_no_trouble(
     assert "ahead of time" in caplog.text
     await manager.aclose()
     manager._refresher = cloud._refresher
+
+
+async def test_closing_waits_for_a_renewal_in_the_air(cloud, atlassian):
+    """``aclose`` lets a renewal that is under way finish first."""
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cloud.token, "acme")
+        await gate.arrived()
+        tasks.start_soon(cloud.aclose)
+        await anyio.wait_all_tasks_blocked()
+        gate.open()
+
+    assert (await cloud.status("acme")).refresh_count == 1
+
+
+class NoMoreThreads:
+    """A refresher at the interpreter's end."""
+
+    def home(self):
+        return self
+
+    def submit(self, work):
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
+    """If no thread can be had the caller is told, and nobody waits for what never began."""
+    manager = manager_of(refresher=NoMoreThreads())
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="new thread"):
+            await manager.token("acme")
+    manager._refresher = cloud._refresher
+
+    assert (await manager.token("acme")).access_token
 
 
 def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import traceback
 from datetime import UTC, datetime, timedelta
 
+import anyio
 import pytest
 
 from atlassian_auth import StoreError, Token, TokenStatus, VersionConflict
@@ -151,6 +153,22 @@ async def test_whatever_a_store_raises_is_a_store_error():
         assert caught.value.__context__ is None
     with pytest.raises(StoreError, match="said by itself"):
         await records.keys()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancellation_that_is_meant_is_obeyed():
+    """A cancelled task is cancelled; it is not told that its store failed."""
+
+    class SlowStore(BrokenStore):
+        async def get(self, namespace, key):
+            await anyio.sleep_forever()
+
+    task = asyncio.ensure_future(Records(SlowStore(), "tokens", TokenRecord).get("acme"))
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_a_lock_that_cannot_be_had_in_time():

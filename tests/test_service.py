@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -251,6 +252,34 @@ async def test_refused_client_credentials_are_a_matter_of_configuration(service)
 
     with pytest.raises(ConfigurationError):
         await exchange.renew(None)
+
+
+@pytest.mark.parametrize("stray", [RuntimeError("secret"), asyncio.CancelledError()], ids=repr)
+async def test_whatever_a_sender_raises_may_have_been_sent(service, stray):
+    """An unexpected error of a user's sender, or a cancellation of its own, counts as no answer."""
+    exchange, sender = service(CLOUD, answer())
+    answered = sender.send
+
+    async def fail_once(_request):
+        sender.send = answered
+        raise stray
+
+    sender.send = fail_once
+
+    assert (await exchange.renew("spent")).access_token == "new"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_cancellation_of_the_exchange_itself_is_obeyed(service):
+    """Where the exchange itself is cancelled, as by the end of an inline loop, it ends."""
+    exchange, sender = service(CLOUD)
+    sender.send = lambda _request: anyio.sleep_forever()
+
+    task = asyncio.ensure_future(exchange.renew("spent"))
+    await anyio.wait_all_tasks_blocked()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 @pytest.mark.parametrize("grant", [CLOUD, DATA_CENTER], ids=lambda grant: grant.kind)

@@ -10,7 +10,9 @@ import httpx
 try:
     import respx
 except ImportError as _missing:
-    raise ImportError("mock_router needs respx: pip install 'atlassian-auth[testing]'") from _missing
+    raise ImportError(
+        "mock_router needs respx: pip install 'atlassian-auth[testing]'"
+    ) from _missing
 
 from atlassian_auth.testing.delivery import carry, carry_sync, drip, drip_sync
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused, NeverAnswered

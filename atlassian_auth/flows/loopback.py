@@ -1,0 +1,229 @@
+"""A login on the person's own computer: open the browser, wait on 127.0.0.1 for it to come back.
+
+The port is held from before the login starts until it ends, however it ends; what comes to it and does not
+answer this very login is shown an error and changes nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import webbrowser
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import anyio
+import anyio.to_thread
+from anyio.abc import ByteStream, Listener, SocketStream
+
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+)
+from atlassian_auth.flows.authorization import (
+    AuthorizationFlow,
+    AuthorizationRequest,
+    AuthorizationResult,
+)
+from atlassian_auth.flows.page import page
+from atlassian_auth.flows.reception import Place, Reply, listening, receive
+from atlassian_auth.latch import Latch
+from atlassian_auth.outcome import Failed, Succeeded, outcome_of
+from atlassian_auth.protocol.callback import UncheckedCallback, check_state
+
+__all__ = ["LoopbackLogin"]
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+_Outcome = Succeeded[AuthorizationResult] | Failed
+
+
+class LoopbackLogin:
+    """Lets the person at this computer authorize a credential, one at a time.
+
+    The grant's redirect URI must be ``http://127.0.0.1:PORT/PATH``, or the same with ``localhost``.
+    Nothing is printed.
+
+    Args:
+        flow: Starts and completes the login.
+        open_browser: Opens a URL, in a thread of its own; None for computers without a browser.
+        on_url: Called with the URL, for a person who has to open it themselves.
+        timeout: How long to wait for the person.
+
+    Raises:
+        ConfigurationError: if ``timeout`` is not longer than nothing, or the grant's redirect URI does not
+            lead to this computer.
+    """
+
+    def __init__(
+        self,
+        flow: AuthorizationFlow,
+        *,
+        open_browser: Callable[[str], object] | None = webbrowser.open,
+        on_url: Callable[[str], object] | None = None,
+        timeout: timedelta = timedelta(minutes=5),
+    ) -> None:
+        if timeout <= timedelta():
+            message = f"timeout must be longer than nothing, but is {timeout}: give it minutes"
+            raise ConfigurationError(message, argument="timeout")
+        self._flow = flow
+        self._place = Place.of(flow.manager.grant.redirect_uri)
+        self._open_browser = open_browser
+        self._on_url = on_url
+        self._timeout = timeout
+        self._login: _Login | None = None
+
+    async def login(self, key: str) -> AuthorizationResult:
+        """Send the person to the consent page and return what they granted, once it is stored.
+
+        Cancelled, it frees the port; an exchange under way is finished all the same.
+
+        Raises:
+            AuthorizationRequired: if the person declined (``reason="declined"``), or did not come back in
+                time (``reason="unanswered"``).
+            ConfigurationError: if the port is in use, or the app's registration is wrong.
+            AtlassianAuthError: as `AuthorizationFlow.complete` does.
+        """
+        async with listening(self._place) as listener:
+            request = await self._flow.start(key)
+            login = self._login = _Login(self._flow, request, self._timeout)
+            try:
+                outcome = await self._outcome(login, listener)
+            finally:
+                self._login = None
+        return outcome.result()
+
+    async def paste(self, callback: str) -> AuthorizationResult:
+        """Complete the login that is under way with the URL a browser on another computer ended at.
+
+        A text that does not answer it leaves it waiting.
+
+        Raises:
+            ConfigurationError: if no login is under way, or this does not answer it.
+            AtlassianAuthError: as `login` does, which raises the same.
+        """
+        if self._login is None:
+            message = "No login is waiting for a callback: call login() first."
+            raise ConfigurationError(message, argument="callback")
+        return (await self._login.paste(UncheckedCallback.parse(callback))).result()
+
+    async def _outcome(self, login: _Login, listener: Listener[SocketStream]) -> _Outcome:
+        if self._on_url is not None:
+            self._on_url(login.request.url)
+        outcome: _Outcome = _INTERRUPTED
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.serve, functools.partial(self._receive, login), tasks)
+            tasks.start_soon(self._open, login.request.url)
+            outcome = await login.outcome()
+            tasks.cancel_scope.cancel()
+        return outcome
+
+    async def _open(self, url: str) -> None:
+        if self._open_browser is None:
+            return
+        try:
+            opened = await anyio.to_thread.run_sync(self._open_browser, url, abandon_on_cancel=True)
+        except Exception as error:  # noqa: BLE001 -- the person may open the URL themselves
+            logger.warning("The browser could not be opened: %s", type(error).__name__)
+            return
+        if opened is False:
+            logger.warning("No browser could be opened: pass on_url to show the URL instead.")
+
+    async def _receive(self, login: _Login, stream: ByteStream) -> None:
+        login.showed(await receive(stream, self._place, login.reply))
+
+
+class _Login:
+    """One login under way. The first callback with its state is its answer; others are turned away."""
+
+    def __init__(
+        self, flow: AuthorizationFlow, request: AuthorizationRequest, timeout: timedelta
+    ) -> None:
+        self.request = request
+        self._flow = flow
+        self._timeout = timeout
+        self._answer: UncheckedCallback | None = None
+        self._answered = anyio.Event()
+        self._settled = Latch[_Outcome]()
+        self._page: Reply | None = None
+        self._shown = anyio.Event()
+
+    async def outcome(self) -> _Outcome:
+        """Return how it ends, when whoever answers it has been told."""
+        outcome: _Outcome = _INTERRUPTED
+        try:
+            outcome = await self._wait()
+        finally:
+            self._settled.set(outcome)
+        if self._answer is not None:
+            await self._shown.wait()
+        return outcome
+
+    async def paste(self, callback: UncheckedCallback) -> _Outcome:
+        """Return what the callback, which no browser brings, leads to."""
+        self._take(callback)
+        self._shown.set()
+        return await self._settled.wait()
+
+    async def reply(self, query: str) -> Reply:
+        """Return the page for a browser that comes with this query."""
+        try:
+            self._take(UncheckedCallback.parse(query))
+        except ConfigurationError as error:
+            return _failure("This is not the login that is waited for", error, _KEEP_WAITING)
+        self._page = _outcome_page(await self._settled.wait())
+        return self._page
+
+    def showed(self, reply: Reply | None) -> None:
+        """Take note that a browser got this."""
+        if reply is not None and reply is self._page:
+            self._shown.set()
+
+    def _take(self, callback: UncheckedCallback) -> None:
+        check_state(callback, self.request.state)
+        if self._answer is not None:
+            message = "This login was answered already: see what became of it where it was started."
+            raise ConfigurationError(message, argument="callback")
+        self._answer = callback
+        self._answered.set()
+
+    async def _wait(self) -> _Outcome:
+        # Only the person is timed: the exchange has limits of its own.
+        with suppress(TimeoutError):
+            async with self._flow.clock.timeout(self._timeout.total_seconds()):
+                await self._answered.wait()
+        if self._answer is None:
+            return Failed(_unanswered(self.request.key, self._timeout))
+        return await outcome_of(self._flow.complete(self._answer))
+
+
+_CLOSE = "You may close this window."
+_KEEP_WAITING = "The login goes on waiting. You may close this window."
+
+_INTERRUPTED = Failed(
+    AuthorizationRequired("The login was interrupted before it ended.", reason="unanswered")
+)
+
+
+def _unanswered(key: str, timeout: timedelta) -> AuthorizationRequired:
+    message = (
+        f"Nobody came back from the consent page within {timeout}. Start again; if the page showed an "
+        "error instead of returning, its URL says more, and may be pasted."
+    )
+    return AuthorizationRequired(message, key=key, reason="unanswered")
+
+
+def _outcome_page(outcome: _Outcome) -> Reply:
+    if isinstance(outcome, Failed):
+        return _failure("The login failed", outcome.error, _CLOSE)
+    result = outcome.value
+    missing = ", ".join(result.missing_scopes)
+    text = f"The credential {result.key!r} is authorized."
+    text += f" Not granted, although asked for: {missing}." if missing else ""
+    return Reply(200, page("The login succeeded", text, after=_CLOSE))
+
+
+def _failure(title: str, error: AtlassianAuthError, after: str) -> Reply:
+    return Reply(400, page(title, str(error), after=after))

@@ -1,0 +1,42 @@
+"""The page a person ends at after a login on their own computer: static, and reaches for nothing."""
+
+from __future__ import annotations
+
+import html
+
+__all__ = ["PAGE_HEADERS", "page"]
+
+PAGE_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    # The address holds a code: it stays out of caches, and out of what the browser tells others.
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<h1>{title}</h1>
+<p>{text}</p>
+<p>{after}</p>
+</html>
+"""
+
+
+def page(title: str, text: str, *, after: str) -> bytes:
+    """Return a page that says what happened.
+
+    Args:
+        title: In a few words.
+        text: In whole sentences; may quote a stranger.
+        after: What to do now.
+    """
+    shown = {"title": title, "text": text, "after": after}
+    return _PAGE.format_map({name: html.escape(part) for name, part in shown.items()}).encode()

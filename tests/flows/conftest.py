@@ -1,0 +1,40 @@
+"""Managers and flows before an emulated Atlassian."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from atlassian_auth import TokenManager
+from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import cloud_grant
+
+
+@pytest.fixture
+def store(atlassian_clock):
+    return MemoryStore(clock=atlassian_clock)
+
+
+@pytest.fixture
+def flow_of(atlassian, atlassian_clock, store):
+    """Build flows, each with a manager of its own, on one store; close them at the end."""
+    opened = []
+
+    def build(grant=None, *, store=store, **options):
+        manager = TokenManager(
+            grant or cloud_grant(atlassian), store=store, clock=atlassian_clock, jitter=lambda: 0.0
+        )
+        opened.append(manager)
+        return AuthorizationFlow(manager, **({"clock": atlassian_clock} | options))
+
+    yield build
+    atlassian_clock.advance(3600)  # whatever still hangs runs out of time
+    for manager in opened:
+        anyio.run(manager.aclose)
+
+
+@pytest.fixture
+def flow(flow_of):
+    """A flow for the emulator's Cloud app."""
+    return flow_of()
