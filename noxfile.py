@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import nox
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
+PARALLEL = ("-n", "auto")
 EVERYTHING = ".[cli,demo,login,testing]"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
@@ -85,7 +86,7 @@ def docs(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on every installed Python."""
     session.install("-e", EVERYTHING, *group("tests"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS[0], venv_backend="uv")
@@ -93,7 +94,7 @@ def lowest(session: nox.Session) -> None:
     """The tests with the oldest versions that pyproject.toml promises to work with."""
     session.install("--resolution=lowest-direct", "-e", EVERYTHING)
     session.install(*group("tests"))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *PARALLEL, *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1], reuse_venv=False)
@@ -108,7 +109,7 @@ def wheel(session: nox.Session) -> None:
         session.install(f"{built}[cli,demo,login,testing]", *group("tests"))
         session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
         with session.chdir(source):
-            session.run("pytest", *session.posargs)
+            session.run("pytest", *PARALLEL, *session.posargs)
 
 
 def unpack(session: nox.Session, folder: Path) -> Path:
@@ -138,7 +139,7 @@ def coverage(session: nox.Session) -> None:
     """Every line and every branch is run by the tests."""
     session.install("-e", EVERYTHING, *group("tests"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
 

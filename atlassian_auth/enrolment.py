@@ -10,6 +10,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.records import TokenRecord
 from atlassian_auth.service import TokenService
 
@@ -52,8 +53,7 @@ class Enrolment:
             token = await self._service.redeem(code, code_verifier=code_verifier)
             record = self._begun().model_copy(update={"token": token})
             await self._keeper.save(key, record, stored)
-            self._start_over(key)
-            self._cache.publish(key, token)
+            self._start_over(key, token)
         return record
 
     async def paste(self, key: str, refresh_token: str) -> TokenRecord:
@@ -63,7 +63,8 @@ class Enrolment:
             stored = await self._keeper.load(key)
             if stored is not None and self._began_with(stored.value, digest):
                 # A service that adds its configured token at each start must not bring back one that
-                # has been rotated since.
+                # has been rotated since. What the store has counts, also if another process put it there.
+                self._start_over(key, stored.value.token)
                 return stored.value
             record = self._begun().model_copy(
                 update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
@@ -86,6 +87,8 @@ class Enrolment:
         same_app = record.configuration == self._grant.configuration
         return same_app and same_secret(record.pasted_sha256, digest)
 
-    def _start_over(self, key: str) -> None:
+    def _start_over(self, key: str, token: Token | None = None) -> None:
         self._cache.drop(key)
         self._backoff.clear(key)
+        if token is not None:
+            self._cache.publish(key, token)

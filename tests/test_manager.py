@@ -1075,6 +1075,19 @@ async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian
     assert await cloud.token("other") == token
 
 
+async def test_adding_what_another_process_has_added_takes_its_token(manager_of, cloud, atlassian):
+    """If another process was first to add a new refresh token, its tokens count here too at once."""
+    await cloud.token("acme")
+    pasted = atlassian.issue_grant().refresh_token
+    other = manager_of()
+    await other.add("acme", refresh_token=pasted)
+    theirs = await other.token("acme")
+
+    await cloud.add("acme", refresh_token=pasted)
+
+    assert cloud.peek("acme") == theirs
+
+
 async def test_adding_another_token_replaces(cloud, atlassian):
     """Another refresh token takes the place of the old credential."""
     await cloud.token("acme")

@@ -254,6 +254,7 @@ async def test_refused_client_credentials_are_a_matter_of_configuration(service)
         await exchange.renew(None)
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("stray", [RuntimeError("secret"), asyncio.CancelledError()], ids=repr)
 async def test_whatever_a_sender_raises_may_have_been_sent(service, stray):
     """An unexpected error of a user's sender, or a cancellation of its own, counts as no answer."""
