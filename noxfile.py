@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 import nox
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
-PARALLEL = ("-n", "auto")
+# By file: the blocks of a page of documentation build on each other.
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
 EVERYTHING = ".[cli,demo,login,testing]"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
