@@ -24,6 +24,7 @@ from atlassian_auth.protocol.tokens import is_visible_ascii
 __all__ = [
     "ApiToken",
     "AuthRouter",
+    "FixedCredential",
     "OrganizationApiKey",
     "PersonalAccessToken",
     "ServiceAccountToken",
@@ -39,8 +40,14 @@ _MISMATCH = (
 )
 
 
-class _Fixed(httpx.Auth, Confidential):
-    """Sends one header, the same each time, to its origins only."""
+class FixedCredential(httpx.Auth, Confidential):
+    """Sends one header, the same each time, to its origins only: what the credentials here have in common.
+
+    Args:
+        header: The value of ``Authorization``.
+        origins: Where it may go.
+        allowed: Where it may go besides, as the user named it.
+    """
 
     def __init__(self, header: str, origins: Iterable[str], allowed: Iterable[str]) -> None:
         self._header = header
@@ -89,7 +96,7 @@ class _Fixed(httpx.Auth, Confidential):
         return response.status_code == 401 and sent == self._header
 
 
-class ApiToken(_Fixed):
+class ApiToken(FixedCredential):
     """An API token of a person's Atlassian account, without scopes: for the site's own address.
 
     Source: https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account
@@ -126,11 +133,11 @@ class ApiToken(_Fixed):
             ConfigurationError: if an argument is wrong; the error names it.
         """
         auth = cls.__new__(cls)
-        _Fixed.__init__(auth, _basic(email, token), _gateway(endpoints), allowed_origins)
+        FixedCredential.__init__(auth, _basic(email, token), _gateway(endpoints), allowed_origins)
         return auth
 
 
-class ServiceAccountToken(_Fixed):
+class ServiceAccountToken(FixedCredential):
     """An API token of a service account: for the gateway.
 
     Sources disagree about its scheme (2026-08): tools send ``Bearer``, others ``Basic`` with the
@@ -158,7 +165,7 @@ class ServiceAccountToken(_Fixed):
         super().__init__(header, _gateway(endpoints), allowed_origins)
 
 
-class OrganizationApiKey(_Fixed):
+class OrganizationApiKey(FixedCredential):
     """An API key of an organization: for the admin API behind ``https://api.atlassian.com/admin/``.
 
     Source: https://developer.atlassian.com/cloud/admin/organization/rest/intro/
@@ -178,7 +185,7 @@ class OrganizationApiKey(_Fixed):
         super().__init__(_bearer(key, argument="key"), _gateway(endpoints), allowed_origins)
 
 
-class PersonalAccessToken(_Fixed):
+class PersonalAccessToken(FixedCredential):
     """A personal access token of Data Center (Jira 8.14, Confluence 7.9 and later).
 
     Source: https://confluence.atlassian.com/enterprise/using-personal-access-tokens-1026032365.html

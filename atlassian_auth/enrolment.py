@@ -11,7 +11,7 @@ from atlassian_auth.keeper import Keeper
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import TokenRecord
+from atlassian_auth.records import Loaded, TokenRecord
 from atlassian_auth.service import TokenService
 
 __all__ = ["Enrolment"]
@@ -47,9 +47,9 @@ class Enrolment:
         self._clock = clock
 
     async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
-        """Exchange an authorization code and keep its token in place of whatever was there."""
+        """Exchange an authorization code and keep its token in place of the app's earlier one."""
         async with self._keeper.lock(key):
-            stored = await self._keeper.load(key)
+            stored = await self._replaceable(key)
             token = await self._service.redeem(code, code_verifier=code_verifier)
             record = self._begun().model_copy(update={"token": token})
             await self._keeper.save(key, record, stored)
@@ -60,8 +60,8 @@ class Enrolment:
         """Keep a refresh token obtained elsewhere, unless the credential began with the same one."""
         digest = hashlib.sha256(refresh_token.encode()).hexdigest()
         async with self._keeper.lock(key):
-            stored = await self._keeper.load(key)
-            if stored is not None and self._began_with(stored.value, digest):
+            stored = await self._replaceable(key)
+            if stored is not None and same_secret(stored.value.pasted_sha256, digest):
                 # A service that adds its configured token at each start must not bring back one that
                 # has been rotated since. What the store has counts, also if another process put it there.
                 self._start_over(key, stored.value.token)
@@ -83,9 +83,11 @@ class Enrolment:
     def _begun(self) -> TokenRecord:
         return TokenRecord.begin(self._grant.configuration, utc_now(self._clock))
 
-    def _began_with(self, record: TokenRecord, digest: str) -> bool:
-        same_app = record.configuration == self._grant.configuration
-        return same_app and same_secret(record.pasted_sha256, digest)
+    async def _replaceable(self, key: str) -> Loaded[TokenRecord] | None:
+        stored = await self._keeper.load(key)
+        if stored is not None:
+            stored.value.check_owner(key, self._grant.configuration)
+        return stored
 
     def _start_over(self, key: str, token: Token | None = None) -> None:
         self._cache.drop(key)

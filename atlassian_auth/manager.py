@@ -317,7 +317,7 @@ class TokenManager:
         while True:
             async with anyio.create_task_group() as tasks:
                 at_once = anyio.CapacityLimiter(_KEPT_FRESH_AT_ONCE)
-                for key in await self._all_keys():
+                for key in await self._keys_to_keep_fresh():
                     tasks.start_soon(self._keep_fresh, key, every, at_once)
             await self._clock.sleep(every.total_seconds())
 
@@ -411,20 +411,21 @@ class TokenManager:
         return call
 
     def _home_now(self) -> _Home:
-        # Calls end with the loop that runs them: those of a closed one, or of a fork's parent, never end.
+        # Calls live in one loop: those of a closed one, or of a fork's parent, would never end.
         place = self._refresher.home()
         with self._guard:
             if self._home.place is not place:
                 self._home = _Home(place)
             return self._home
 
-    async def _all_keys(self) -> list[str]:
+    async def _keys_to_keep_fresh(self) -> list[str]:
+        known = self._cache.keys()
         try:
-            stored = await self.keys()
+            stored = await self.perform(functools.partial(self._own_keys, set(known)))
         except AtlassianAuthError as error:
             logger.warning("keep_fresh could not list the store's keys: %s", error)
             stored = []
-        return sorted({*stored, *self._cache.keys()})
+        return sorted({*known, *stored})
 
     async def _keep_fresh(
         self, key: str, margin: timedelta, at_once: anyio.CapacityLimiter
@@ -470,6 +471,15 @@ class TokenManager:
                 tell=self._tell,
             )
         return home.flights
+
+    async def _own_keys(self, known: set[str]) -> list[str]:
+        """Return the stored keys of this app beyond those known; other apps may share the store."""
+        own: list[str] = []
+        for key in await self._keeper.keys():
+            record = None if key in known else await self._keeper.peek(key)
+            if record is not None and record.configuration == self.grant.configuration:
+                own.append(key)
+        return own
 
     async def _close(self) -> None:
         flights = self._flights(self._home_now())

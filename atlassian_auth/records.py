@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
-from atlassian_auth.exceptions import AtlassianAuthError, StoreError
+from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.tokens import Token
@@ -83,6 +83,19 @@ class TokenRecord(BaseModel, Confidential):
     def refresh_token(self) -> str | None:
         """What the next renewal presents."""
         return self.pasted_refresh_token if self.token is None else self.token.refresh_token
+
+    def check_owner(self, key: str, configuration: str) -> None:
+        """Return if the credential belongs to this registration.
+
+        Raises:
+            ConfigurationError: if it belongs to another, whose grant must not be spent or replaced.
+        """
+        if self.configuration != configuration:
+            message = (
+                f"Key {key!r} holds a credential of {self.configuration}, not of {configuration}. Use "
+                "another key, or forget this one and authorize again."
+            )
+            raise ConfigurationError(message, argument="key")
 
     def renewed(self, token: Token, now: datetime) -> Self:
         """Return the record after a renewal that succeeded."""

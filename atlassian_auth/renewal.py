@@ -24,7 +24,6 @@ from atlassian_auth.events import (
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
-    ConfigurationError,
     StoreError,
 )
 from atlassian_auth.grants.base import Grant
@@ -120,10 +119,11 @@ class Renewer:
 
     async def _renewed(self, flight: Flight) -> Token:
         stored = await self._keeper.load(flight.key)
-        self._check_configuration(flight.key, stored)
-        if stored is not None and stored.value.token is not None:
-            # It is durable, and may serve callers if the renewal fails.
-            self._cache.publish(flight.key, stored.value.token)
+        if stored is not None:
+            stored.value.check_owner(flight.key, self._grant.configuration)
+            if stored.value.token is not None:
+                # It is durable, and may serve callers if the renewal fails.
+                self._cache.publish(flight.key, stored.value.token)
         token = self._adopted(flight, stored.value if stored else None)
         if token is None:
             self._check_renewable(flight.key, stored)
@@ -138,15 +138,6 @@ class Renewer:
             return None
         flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=token.expires_at))
         return token
-
-    def _check_configuration(self, key: str, stored: _Stored | None) -> None:
-        if stored is None or stored.value.configuration == self._grant.configuration:
-            return
-        message = (
-            f"Key {key!r} holds a credential of {stored.value.configuration}, not of "
-            f"{self._grant.configuration}. Use another key, or forget this one and authorize again."
-        )
-        raise ConfigurationError(message, argument="key")
 
     def _check_renewable(self, key: str, stored: _Stored | None) -> None:
         if not self._grant.rotates:

@@ -82,7 +82,7 @@ def data_center(manager_of, atlassian):
     """The same for Data Center."""
     manager = manager_of(data_center_grant(atlassian))
     issued = atlassian.issue_grant(atlassian.data_center_app)
-    anyio.run(lambda: manager.add("acme", refresh_token=issued.refresh_token))
+    anyio.run(lambda: manager.add("on-premise", refresh_token=issued.refresh_token))
     return manager
 
 
@@ -184,10 +184,10 @@ async def test_renewing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_c
 
 async def test_data_center_is_not_renewed_ahead(data_center, atlassian, atlassian_clock):
     """Renewing on Data Center revokes the token in use, so it waits for the buffer."""
-    await data_center.token("acme")
+    await data_center.token("on-premise")
 
     atlassian_clock.advance(HOUR - timedelta(seconds=11))
-    await data_center.token("acme")
+    await data_center.token("on-premise")
     await data_center.keys()
 
     assert len(atlassian.token_requests) == 1
@@ -755,7 +755,7 @@ async def test_a_lost_answer_on_data_center(data_center, atlassian):
     atlassian.fault("token", Fault.lost_answer())
 
     with pytest.raises(AuthorizationRequired, match="answer to an earlier request was lost"):
-        await data_center.token("acme")
+        await data_center.token("on-premise")
 
     assert len(atlassian.token_requests) == 2
 
@@ -1134,14 +1134,22 @@ async def test_a_key_must_be_a_name(manager_of, wrong):
 
 
 async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
-    """A stored credential of another registration is not presented to this one's server."""
+    """A stored credential of another registration is neither presented to this one's server nor replaced."""
     other = manager_of(data_center_grant(atlassian))
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    uses = [
+        other.token("acme"),
+        other.add("acme", refresh_token=issued.refresh_token),
+        other.authorize("acme", "code", code_verifier="v" * 43),
+    ]
 
-    with pytest.raises(ConfigurationError, match="Use another key") as caught:
-        await other.token("acme")
+    for use in uses:
+        with pytest.raises(ConfigurationError, match="Use another key") as caught:
+            await use
+        assert caught.value.argument == "key"
 
-    assert caught.value.argument == "key"
     assert atlassian.token_requests == ()
+    assert (await cloud.token("acme")).access_token
 
 
 async def test_forgetting(cloud):
@@ -1221,6 +1229,22 @@ async def test_keep_fresh_renews_what_nobody_uses(
 
     assert (await manager.status("acme")).refresh_count >= 4
     assert "could not renew key 'broken'" in caplog.text
+
+
+async def test_keep_fresh_leaves_other_apps_alone(manager_of, cloud, data_center, atlassian, told):
+    """In a store that several apps share, each keeps its own credentials fresh."""
+    await data_center.add(
+        "theirs", refresh_token=atlassian.issue_grant(atlassian.data_center_app).refresh_token
+    )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(data_center.keep_fresh)
+        while atlassian.count("token", outcome="ok") < 3:
+            await data_center.keys()
+        tasks.cancel_scope.cancel()
+
+    assert {entry.service for entry in atlassian.token_requests} == {"dc"}
+    assert "RefreshFailed" not in names(told)
 
 
 async def test_keep_fresh_survives_a_store_that_is_down(acme, watched, atlassian_clock, caplog):
