@@ -69,10 +69,13 @@ class Flights:
                 token = self._at_hand(key, demand)
                 if token is not None:
                     return token
-                mine = key not in self._flying
-                flight = self._take_off(key, demand) if mine else self._flying[key]
+                mine = None if key in self._flying else Flight(key, demand)
+                landing = self._take_off(mine) if mine else self._flying[key]
             # The stripe is free again: other keys on it do not wait for this flight.
-            outcome = await _landed(flight)
+            outcome = await _outcome(landing)
+            if mine:
+                # In the next turn of the loop: whoever waits for this flight is woken in this one.
+                asyncio.get_running_loop().call_soon(self._tell, mine.events)
             if isinstance(outcome, Failed):
                 return self._make_do(key, demand, outcome.error)
             if mine or next(rounds) == _ROUNDS:
@@ -90,10 +93,10 @@ class Flights:
             return token
         return self._make_do(key, demand, error)
 
-    def _take_off(self, key: str, demand: Demand) -> asyncio.Task[Succeeded[Token] | Failed]:
-        flight = asyncio.get_running_loop().create_task(self._fly(Flight(key, demand)))
-        self._flying[key] = flight
-        return flight
+    def _take_off(self, flight: Flight) -> asyncio.Task[Succeeded[Token] | Failed]:
+        landing = asyncio.get_running_loop().create_task(self._fly(flight))
+        self._flying[flight.key] = landing
+        return landing
 
     async def _fly(self, flight: Flight) -> Succeeded[Token] | Failed:
         started = self._clock.time()
@@ -106,8 +109,6 @@ class Flights:
             self._note_failure(flight, outcome.error, started)
         else:
             self._backoff.clear(flight.key)
-        # After the waiters, who are woken in the next turn of the loop.
-        asyncio.get_running_loop().call_later(0, self._tell, flight.events)
         return outcome
 
     def _note_failure(self, flight: Flight, error: AtlassianAuthError, started: float) -> None:
@@ -139,8 +140,8 @@ class Flights:
         return token
 
 
-async def _landed(
-    flight: asyncio.Task[Succeeded[Token] | Failed],
+async def _outcome(
+    landing: asyncio.Task[Succeeded[Token] | Failed],
 ) -> Succeeded[Token] | Failed:
-    await asyncio.wait([flight])  # unlike "await flight" this never cancels it
-    return flight.result()
+    await asyncio.wait([landing])  # unlike "await landing" this never cancels it
+    return landing.result()
