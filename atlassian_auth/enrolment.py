@@ -52,9 +52,9 @@ class Enrolment:
             stored = await self._replaceable(key)
             token = await self._service.redeem(code, code_verifier=code_verifier)
             record = self._begun().model_copy(update={"token": token})
-            await self._keeper.save(key, record, stored)
-            self._start_over(key, token)
-        return record
+            kept = await self._keeper.save(key, record, stored)
+            self._start_over(key, kept.token)
+        return kept
 
     async def paste(self, key: str, refresh_token: str) -> TokenRecord:
         """Keep a refresh token obtained elsewhere, unless the credential began with the same one."""
@@ -69,9 +69,9 @@ class Enrolment:
             record = self._begun().model_copy(
                 update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
             )
-            await self._keeper.save(key, record, stored)
-            self._start_over(key)
-        return record
+            kept = await self._keeper.save(key, record, stored)
+            self._start_over(key, kept.token)
+        return kept
 
     async def forget(self, key: str) -> bool:
         """Delete the credential and return whether there was one."""
