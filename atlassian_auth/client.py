@@ -231,7 +231,7 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
 class JiraCloudOAuthClient(AtlassianCloudOAuthClient):
     """Jira Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    Besides what the XSOAR page lists (``scopes.JIRA_AUDIT_XSOAR``, for apps that were registered by it) it asks
+    Besides what the XSOAR page lists (``scopes.JIRA_AUDIT_XSOAR``, for apps registered by it) it asks
     for the classic admin scope, like the module itself, which says that the audit log needs it.
     """
 
@@ -244,8 +244,8 @@ class JiraCloudOAuthClient(AtlassianCloudOAuthClient):
 class ConfluenceCloudOAuthClient(AtlassianCloudOAuthClient):
     """Confluence Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    It asks for what the module asks for, which includes writing; ``scopes.CONFLUENCE_AUDIT`` is enough for the
-    audit log.
+    It asks for what the module asks for, which includes writing; ``scopes.CONFLUENCE_AUDIT`` is enough for
+    the audit log.
     """
 
     default_scopes: ClassVar[tuple[str, ...]] = presets.CONFLUENCE_AUDIT_XSOAR

@@ -25,8 +25,16 @@ from docs.architecture import (
 TESTS = Path(__file__).parent
 
 OPTIONAL = {
-    *("aiosqlite", "authlib", "cryptography", "keyring", "pydantic_settings", "pytest", "redis"),
-    *("requests", "respx", "rich", "sqlite3", "trio", "typer", "uvicorn", "uvloop"),
+    *(
+        "aiosqlite",
+        "authlib",
+        "cryptography",
+        "keyring",
+        "platformdirs",
+        "pydantic_settings",
+        "pytest",
+    ),
+    *("redis", "requests", "respx", "rich", "sqlite3", "trio", "typer", "uvicorn", "uvloop"),
 }
 IMPURE = {
     *("anyio", "asyncio", "concurrent", "httpcore", "httpx", "logging", "os", "pathlib", "random"),

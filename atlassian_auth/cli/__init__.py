@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-_NEEDED = ("rich", "typer", "uvicorn")
+_NEEDED = ("platformdirs", "rich", "typer")
 
 
 def main() -> None:
@@ -19,7 +19,7 @@ def main() -> None:
     if missing:
         raise SystemExit(
             f"atlassian-auth: not installed: {', '.join(missing)}. "
-            "Run: pip install 'atlassian-auth[demo]'"
+            "Run: pip install 'atlassian-auth[cli]'"
         )
     from atlassian_auth.cli.app import app  # noqa: PLC0415 -- needs what was just looked for
 

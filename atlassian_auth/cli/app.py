@@ -1,17 +1,43 @@
-"""The commands there are."""
+"""The commands there are, and the options they share."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from atlassian_auth.cli.demo.command import run
+from atlassian_auth.cli import credentials
+from atlassian_auth.cli.doctor.command import doctor
+from atlassian_auth.cli.group import Commands
+from atlassian_auth.cli.login import login
+from atlassian_auth.cli.profile import PRODUCTS, Flags
+from atlassian_auth.cli.request import request
+from atlassian_auth.cli.sites import sites, whoami
 
 __all__ = ["app", "demo", "root"]
 
+_EPILOG = """\
+PROFILE names a table of the configuration file, such as [profiles.acme]; without it, it is "default".
+
+The environment is weaker than the configuration file, which is weaker than these options; each has a
+variable, such as ATLASSIAN_AUTH_CLIENT_ID. They may stand after the command, too. Secrets come from
+variables, files, standard input or a hidden prompt.
+
+\b
+Exit status:
+  0  done
+  1  failed
+  2  wrong usage or configuration: change something
+  3  somebody has to authorize first, or again
+  4  a bad minute of a server or the network: try later
+  5  the store cannot be read, written or locked
+"""
+
 app: typer.Typer = typer.Typer(
-    add_completion=False,
+    cls=Commands,
+    epilog=_EPILOG,
     no_args_is_help=True,
     # Plain help reads the same in each terminal and with each version of Typer. Typer's own tracebacks
     # may show local variables, which may be secrets.
@@ -27,8 +53,96 @@ _SECONDS_HELP = (
 
 
 @app.callback()
-def root() -> None:
+def root(
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The configuration file.",
+            envvar="ATLASSIAN_AUTH_CONFIG",
+            show_envvar=False,
+        ),
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The SQLite file with the credentials.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The credential's name there, if not the profile's."),
+    ] = None,
+    product: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"One of: {', '.join(PRODUCTS)}.")
+    ] = None,
+    client_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of the registered app.")
+    ] = None,
+    client_secret_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where its secret is; - is standard input."),
+    ] = None,
+    redirect_uri: Annotated[
+        str | None, typer.Option(metavar="URL", help="The app's callback URL, to the letter.")
+    ] = None,
+    scopes: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What to ask for, separated by spaces.")
+    ] = None,
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Of a Data Center, context path included.")
+    ] = None,
+    site: Annotated[
+        str | None, typer.Option(metavar="SITE", help="Of Cloud: its name, host or URL.")
+    ] = None,
+    cloud_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of a Cloud site, if it is known.")
+    ] = None,
+    authorize_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="In place of Atlassian's own, like what follows."),
+    ] = None,
+    token_url: Annotated[str | None, typer.Option(metavar="URL", help="Issues tokens.")] = None,
+    api_url: Annotated[str | None, typer.Option(metavar="URL", help="The root of the API.")] = None,
+    resources_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Lists the sites of a token.")
+    ] = None,
+    identity_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Says whose token it is.")
+    ] = None,
+) -> None:
     """OAuth for Jira and Confluence as one httpx.Auth."""
+    values: dict[str, object] = {
+        "store": store,
+        "key": key,
+        "product": product,
+        "client_id": client_id,
+        "client_secret_file": client_secret_file,
+        "redirect_uri": redirect_uri,
+        "scopes": scopes,
+        "base_url": base_url,
+        "site": site,
+        "cloud_id": cloud_id,
+        "authorize_url": authorize_url,
+        "token_url": token_url,
+        "api_url": api_url,
+        "resources_url": resources_url,
+        "identity_url": identity_url,
+    }
+    said = {name: value for name, value in values.items() if value is not None}
+    context.obj = Flags(config=config, values=said)
+
+
+app.command()(login)
+app.command()(credentials.token)
+app.command()(credentials.status)
+app.command("list")(credentials.list_)
+app.command()(credentials.add)
+app.command()(credentials.refresh)
+app.command()(credentials.forget)
+app.command()(sites)
+app.command()(whoami)
+app.command()(request)
+app.command()(doctor)
 
 
 @app.command()
@@ -47,4 +161,10 @@ def demo(
         raise typer.BadParameter(
             f"must be from {_SHORTEST:g} to {_LONGEST:g}", param_hint="--seconds"
         )
+    if find_spec("uvicorn") is None:
+        raise SystemExit(
+            "atlassian-auth: not installed: uvicorn. Run: pip install 'atlassian-auth[demo]'"
+        )
+    from atlassian_auth.cli.demo.command import run  # noqa: PLC0415 -- needs more than other commands
+
     raise typer.Exit(run(seconds))

@@ -1,0 +1,206 @@
+"""The commands about credentials and their tokens: token, status, list, add, refresh, forget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import anyio
+import typer
+
+from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
+from atlassian_auth.cli.output import show, show_table
+from atlassian_auth.cli.profile import Flags, Profile
+from atlassian_auth.cli.secret import read_secret
+from atlassian_auth.cli.session import enrolling, looking, obtaining
+from atlassian_auth.exceptions import AuthorizationRequired
+from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.records import TokenStatus
+from atlassian_auth.status import CredentialStatus
+
+__all__ = ["add", "described", "forget", "list_", "refresh", "status", "token"]
+
+_ABSENT = "absent"
+_COLUMNS = ("profile", "product", "key", "status", "access_expires_at", "store")
+
+
+def token(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """Print a fresh access token.
+
+    Nothing else is printed, for: curl -H "Authorization: Bearer $(atlassian-auth token acme)"
+
+    It is renewed and saved first if need be.
+    """
+    fresh = anyio.run(_token, profile_of(context, profile))
+    if not as_json:
+        print(fresh.access_token)
+        return
+    document = {
+        "access_token": fresh.access_token,
+        "token_type": "bearer",
+        "expires_at": fresh.expires_at.isoformat(),
+        "scopes": list(fresh.scopes),
+    }
+    show(document, as_json=True)
+
+
+def status(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """Show how a credential is doing, as the store has it.
+
+    No server is asked. The exit status is 3 if somebody has to authorize first, or again.
+    """
+    chosen = profile_of(context, profile)
+    found = _present(chosen, _looked_up(chosen.store_path, chosen.store_key))
+    show(described(found), as_json=as_json)
+    if found.status is TokenStatus.UNRECOVERABLE:
+        message = f"This credential is lost: run atlassian-auth login {profile}."
+        raise AuthorizationRequired(message, key=found.key)
+
+
+def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
+    """List the profiles, and what else is in their stores."""
+    rows = anyio.run(_rows, flags_of(context))
+    show_table(rows, columns=_COLUMNS, as_json=as_json)
+
+
+def add(
+    context: typer.Context,
+    profile: ProfileName = DEFAULT,
+    *,
+    refresh_token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the refresh token is; - is standard input."),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Store a refresh token that was obtained elsewhere.
+
+    It is asked for, or read from a pipe, a file, or the variable ATLASSIAN_AUTH_REFRESH_TOKEN. From then
+    on nobody else may use it: the next token that is needed renews it.
+    """
+    chosen = profile_of(context, profile)
+    pasted = read_secret(
+        "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
+    )
+    show(described(anyio.run(_add, chosen, pasted)), as_json=as_json)
+
+
+def refresh(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """Renew a token now, whatever the present one is worth."""
+    show(described(anyio.run(_refresh, profile_of(context, profile))), as_json=as_json)
+
+
+def forget(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """Delete a credential from the store.
+
+    Its refresh token is gone for good. At Atlassian the grant lives on until it is revoked or runs out.
+    """
+    chosen = profile_of(context, profile)
+    store, key = chosen.store_path, chosen.store_key
+    forgotten = store.exists() and anyio.run(_forget, store, key)
+    show({"key": key, "forgotten": forgotten}, as_json=as_json)
+
+
+def described(found: CredentialStatus) -> dict[str, object]:
+    """Return what is shown of a credential; holds no secret."""
+    return {
+        "key": found.key,
+        "status": found.status.value,
+        "status_since": _moment(found.status_since),
+        "failure": found.failure,
+        "scopes": list(found.scopes),
+        "access_expires_at": _moment(found.access_expires_at),
+        "authorized_at": _moment(found.authorized_at),
+        "last_refreshed_at": _moment(found.last_refreshed_at),
+        "refresh_count": found.refresh_count,
+        "renewable": found.renewable,
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _looked_up(store: Path, key: str) -> CredentialStatus | None:
+    # Looking must not make the file.
+    return anyio.run(_status, store, key) if store.exists() else None
+
+
+def _present(profile: Profile, found: CredentialStatus | None) -> CredentialStatus:
+    if found is not None:
+        return found
+    message = (
+        f"Nothing is stored for key {profile.store_key!r} in {profile.store_path}: run "
+        f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
+    )
+    raise AuthorizationRequired(message, key=profile.store_key, reason="missing")
+
+
+async def _token(profile: Profile) -> Token:
+    async with obtaining(profile) as manager:
+        return await manager.token(profile.store_key)
+
+
+async def _status(store: Path, key: str) -> CredentialStatus | None:
+    async with looking(store) as manager:
+        return await manager.status(key)
+
+
+async def _add(profile: Profile, refresh_token: str) -> CredentialStatus:
+    async with enrolling(profile) as manager:
+        return await manager.add(profile.store_key, refresh_token=refresh_token)
+
+
+async def _refresh(profile: Profile) -> CredentialStatus:
+    async with obtaining(profile) as manager:
+        await manager.refresh(profile.store_key)
+        return _present(profile, await manager.status(profile.store_key))
+
+
+async def _forget(store: Path, key: str) -> bool:
+    async with looking(store) as manager:
+        return await manager.forget(key)
+
+
+async def _rows(flags: Flags) -> list[dict[str, Any]]:
+    profiles = [flags.profile(name) for name in flags.names()]
+    known = {(profile.store_path, profile.store_key) for profile in profiles}
+    stored = await _stored({path for path, _ in known} or {flags.profile(DEFAULT).store_path})
+    rows = [_row(profile.store_path, profile.store_key, profile, stored) for profile in profiles]
+    return rows + [_row(path, key, None, stored) for path, key in sorted(stored.keys() - known)]
+
+
+async def _stored(paths: Iterable[Path]) -> dict[tuple[Path, str], CredentialStatus]:
+    found: dict[tuple[Path, str], CredentialStatus] = {}
+    for path in filter(Path.exists, paths):
+        async with looking(path) as manager:
+            statuses = [await manager.status(key) for key in await manager.keys()]
+        found |= {(path, one.key): one for one in statuses if one is not None}
+    return found
+
+
+def _row(
+    path: Path,
+    key: str,
+    profile: Profile | None,
+    stored: dict[tuple[Path, str], CredentialStatus],
+) -> dict[str, Any]:
+    found = stored.get((path, key))
+    return {
+        "profile": profile.name if profile else None,
+        "product": profile.product if profile else None,
+        "key": key,
+        "status": found.status.value if found else _ABSENT,
+        "access_expires_at": _moment(found.access_expires_at) if found else None,
+        "store": str(path),
+    }

@@ -1,0 +1,191 @@
+"""Where a command's settings come from: the environment, then the configuration file, then flags.
+
+The later one is the stronger. Secrets come neither from flags, which any user of the computer can see,
+nor from the file, which is copied and shown.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, cast
+
+import platformdirs
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.manager import DEFAULT_KEY
+from atlassian_auth.settings import Settings
+
+__all__ = ["PRODUCTS", "Flags", "Product", "Profile", "tunables", "usual_store"]
+
+Product = Literal[
+    "cloud",
+    "government",
+    "data-center",
+    "jira-software",
+    "service-account",
+    "data-center-service-account",
+]
+
+PRODUCTS: tuple[str, ...] = (
+    *("cloud", "government", "data-center"),
+    *("jira-software", "service-account", "data-center-service-account"),
+)
+
+_APP = "atlassian-auth"
+_SECRETS = ("client_secret", "refresh_token")
+_PATHS = ("client_secret_file", "store")
+
+
+class Profile(BaseSettings):
+    """One credential and how to obtain it, as the environment, the file and flags have it."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="ATLASSIAN_AUTH_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    name: str
+    product: Product = "cloud"
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    refresh_token: SecretStr | None = None
+    redirect_uri: str = "http://127.0.0.1:8765/callback"
+    scopes: str | tuple[str, ...] = ()
+    base_url: str | None = None
+    site: str | None = None
+    cloud_id: str | None = None
+    key: str | None = None
+    store: Path | None = None
+    authorize_url: str | None = None
+    token_url: str | None = None
+    api_url: str | None = None
+    resources_url: str | None = None
+    identity_url: str | None = None
+
+    @property
+    def store_key(self) -> str:
+        """The credential's name in the store: the profile's own, unless it says another."""
+        return self.key or self.name
+
+    @property
+    def store_path(self) -> Path:
+        """The SQLite file that has it."""
+        return self.store.expanduser() if self.store is not None else usual_store()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What the command line says.
+
+    Args:
+        config: The configuration file; None for the usual one, which may be missing.
+        values: What is set by flags.
+    """
+
+    config: Path | None = None
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def file(self) -> Path:
+        """The configuration file, whether it exists or not."""
+        return self.config or platformdirs.user_config_path(_APP, appauthor=False) / "config.toml"
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the file's profiles, sorted.
+
+        Raises:
+            ConfigurationError: if it cannot be read.
+        """
+        return tuple(sorted(self._tables()))
+
+    def profile(self, name: str) -> Profile:
+        """Return a profile.
+
+        Raises:
+            ConfigurationError: if the file has others but not this one, or something in it is wrong.
+        """
+        tables = self._tables()
+        if tables and name not in tables and name != DEFAULT_KEY:
+            message = f"There is no [profiles.{name}] in {self.file}; there is: {', '.join(sorted(tables))}."
+            raise ConfigurationError(message, argument="profile")
+        return self._built(name, {**self._table(name, tables.get(name, {})), **self.values})
+
+    def _built(self, name: str, values: Mapping[str, object]) -> Profile:
+        try:
+            return Profile(**{**values, "name": name})  # type: ignore[arg-type]
+        except ValidationError as error:
+            wrong = _wrong(error)
+        raise ConfigurationError(
+            f"Profile {name}: {wrong}. Look into {self.file}, the flags and ATLASSIAN_AUTH_… variables."
+        )
+
+    def _table(self, name: str, table: Mapping[str, object]) -> dict[str, object]:
+        for secret in _SECRETS:
+            if secret in table:
+                message = (
+                    f"[profiles.{name}] of {self.file} has {secret}, but a secret must not be there: set "
+                    f"ATLASSIAN_AUTH_{secret.upper()}, or keep it in a file of its own"
+                )
+                raise ConfigurationError(message, argument=secret)
+        # Beside the file that names them, wherever the command is started.
+        paths = {
+            key: self._beside(path) for key in _PATHS if isinstance(path := table.get(key), str)
+        }
+        return {**table, **paths}
+
+    def _beside(self, path: str) -> Path:
+        return self.file.parent / Path(path).expanduser()
+
+    def _tables(self) -> dict[str, dict[str, object]]:
+        document = self._document()
+        profiles = cast("dict[str, Any]", document.get("profiles", {}))
+        if document.keys() - {"profiles"} or not _is_tables(profiles):
+            message = f"{self.file} must have nothing but tables such as [profiles.{DEFAULT_KEY}]."
+            raise ConfigurationError(message, argument="config")
+        return profiles
+
+    def _document(self) -> dict[str, Any]:
+        if self.config is None and not self.file.exists():
+            return {}
+        try:
+            return tomllib.loads(self.file.read_text("utf-8"))
+        except OSError as error:
+            wrong = error.strerror or type(error).__name__
+        except ValueError as error:
+            wrong = str(error)
+        raise ConfigurationError(f"{self.file} cannot be read: {wrong}.", argument="config")
+
+
+def usual_store() -> Path:
+    """Return where credentials are kept unless something else is said."""
+    return platformdirs.user_data_path(_APP, appauthor=False) / "tokens.db"
+
+
+def tunables() -> Settings:
+    """Return the library's settings, with what the environment changes.
+
+    Raises:
+        ConfigurationError: if a variable has an impossible value.
+    """
+    try:
+        return Settings.from_environment()
+    except ValidationError as error:
+        wrong = _wrong(error)
+    raise ConfigurationError(f"The ATLASSIAN_AUTH_… variables of the environment: {wrong}.")
+
+
+def _is_tables(profiles: object) -> bool:
+    if not isinstance(profiles, dict):
+        return False
+    return all(isinstance(table, dict) for table in cast("dict[str, object]", profiles).values())
+
+
+def _wrong(error: ValidationError) -> str:
+    # Without the values: they may be secrets.
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    return "; ".join(f"{detail['loc'][0]}: {detail['msg']}" for detail in details)

@@ -1,0 +1,128 @@
+"""The command line in this process: no settings but the test's own, an emulated Atlassian, no terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from atlassian_auth.cli import main
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.testing import FakeAtlassian, mock_router
+
+SECRET = "secret-of-the-app"
+
+PROFILES = """
+[profiles.acme]
+client_id = "console-app"
+scopes = ["read:me", "read:jira-user"]
+
+[profiles.robot]
+product = "service-account"
+client_id = "service-account-app"
+client_secret_file = "robot.secret"
+
+[profiles.tracker]
+product = "data-center"
+base_url = "https://jira.example.com/jira"
+client_id = "data-center-app"
+client_secret_file = "tracker.secret"
+scopes = "ADMIN"
+
+[profiles.builds]
+product = "jira-software"
+client_id = "jira-software-app"
+client_secret_file = "builds.secret"
+site = "acme"
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended and what it said."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def json(self):
+        return json.loads(self.output)
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    """A home folder of the test's own, and none of the variables of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith(("ATLASSIAN_AUTH_", "XDG_"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "80")
+    return tmp_path
+
+
+@pytest.fixture
+def command(home, monkeypatch, capsys):
+    """Run the command line in this process and return its status, output and errors."""
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["atlassian-auth", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8"))
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Result(exit_.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def world():
+    """An emulated Atlassian that goes by this computer's clock, as the command does."""
+    emulator = FakeAtlassian(SYSTEM_CLOCK)
+    with mock_router(emulator):
+        yield emulator
+
+
+@pytest.fixture
+def app(world):
+    """The 3LO app of the profile acme."""
+    return world.register_cloud_app("console-app", client_secret=SECRET)
+
+
+@pytest.fixture
+def config(home, world, app):
+    """A configuration file with four profiles, and the secrets beside it."""
+    file = home / "settings.toml"
+    file.write_text(PROFILES, "utf-8")
+    apps = {
+        "robot": world.service_account_app,
+        "tracker": world.data_center_app,
+        "builds": world.jira_software_app,
+    }
+    for name, registered in apps.items():
+        (home / f"{name}.secret").write_text(f"{registered.client_secret}\n", "utf-8")
+    return file
+
+
+@pytest.fixture
+def acme(command, config, home, monkeypatch):
+    """Run a command with the configuration file, a store of the test's own and the app's secret."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_CLIENT_SECRET", SECRET)
+    store = home / "tokens.db"
+
+    def run(*arguments, stdin=""):
+        return command(*arguments, "--config", config, "--store", store, stdin=stdin)
+
+    return run
+
+
+@pytest.fixture
+def authorized(acme, world, app):
+    """The same, after somebody has authorized the profile acme."""
+    tokens = world.issue_grant(app, ["read:me", "read:jira-user"])
+    assert acme("add", "acme", stdin=f"{tokens.refresh_token}\n").status == 0
+    return acme

@@ -1,0 +1,195 @@
+"""The command doctor against an emulated Atlassian that is well, and that is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.testing import Fault, LoopbackServer
+from atlassian_auth.testing.wire import Reply
+
+LINKS = ["settings", "network", "clock", "token", "scopes", "site", "call"]
+
+
+@pytest.fixture
+def doctor(authorized):
+    """Examine a profile; return its links' outcomes, the failed finding, and the exit status."""
+
+    def doctor(*arguments, profile="acme"):
+        ended = authorized("doctor", profile, "--json", *arguments)
+        failed = [finding for finding in ended.json if finding["outcome"] == "failed"]
+        assert [finding["link"] for finding in ended.json] == LINKS
+        assert "secret-" not in ended.output + ended.errors
+        outcomes = {finding["link"]: finding["outcome"] for finding in ended.json}
+        return outcomes, failed[0] if failed else None, ended.status
+
+    return doctor
+
+
+@pytest.mark.parametrize("profile", ["acme", "robot", "builds", "tracker"])
+def test_all_is_well(authorized, doctor, world, profile):
+    """With each kind of credential."""
+    tokens = world.issue_grant(world.data_center_app)
+    authorized("add", "tracker", stdin=tokens.refresh_token)
+
+    outcomes, _, status = doctor(profile=profile)
+
+    assert (status, {*outcomes.values()}) == (0, {"ok"})
+
+
+def test_for_people(authorized):
+    """A line for each link, and one below those that failed that says what to do."""
+    lines = authorized("doctor", "acme", "--needs", "jira-audit").output.splitlines()
+
+    assert [line.split()[:2] for line in lines[:4]] == [["ok", link] for link in LINKS[:4]]
+    assert lines[4].startswith("failed   scopes    Not granted: manage:jira-configuration;")
+    assert "Permissions" in lines[5]
+    assert lines[6].startswith("ok       site      cloud id ")
+
+
+def test_settings(doctor, config):
+    """If they are of no use, nothing can be tried."""
+    config.write_text("[profiles.acme]\nproduct = 'x'", "utf-8")
+
+    outcomes, failed, status = doctor()
+
+    assert (status, failed["link"]) == (2, "settings")
+    assert {outcomes[link] for link in LINKS[1:]} == {"skipped"}
+
+
+def test_network(doctor, world):
+    """Without it nothing else is tried."""
+    world.fault(lambda _request: True, Fault.refused_connection())
+
+    outcomes, failed, status = doctor()
+
+    assert (status, failed["link"]) == (4, "network")
+    assert "firewalls" in failed["remedy"]
+    assert {outcomes[link] for link in LINKS[2:]} == {"skipped"}
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(-3600, "ahead of"), (3600, "behind")])
+def test_a_wrong_clock(doctor, world, seconds, way):
+    """It is told, and does not keep the rest from being tried."""
+    date = format_datetime(datetime.fromtimestamp(SYSTEM_CLOCK.time() + seconds, UTC))
+    fault = Fault.reply(Reply(405, {"date": date}))
+    world.fault(lambda request: request.path == "/oauth/token", fault, times=2)
+
+    outcomes, failed, status = doctor()
+
+    assert (status, failed["link"], outcomes["call"]) == (2, "clock", "ok")
+    assert f"{way} the server" in failed["detail"]
+
+
+def test_a_server_that_does_not_tell_its_time(doctor, world):
+    """That is no trouble."""
+    fault = Fault.reply(Reply(405, {"date": ""}))
+    world.fault(lambda request: request.path == "/oauth/token", fault, times=2)
+
+    outcomes, _, status = doctor()
+
+    assert (status, outcomes["clock"]) == (0, "ok")
+
+
+def test_nobody_has_authorized(doctor, authorized):
+    """The remedy is a command."""
+    authorized("forget", "acme")
+
+    outcomes, failed, status = doctor()
+
+    assert (status, failed["link"], outcomes["scopes"]) == (3, "token", "skipped")
+    assert failed["remedy"] == "Run: atlassian-auth login acme"
+
+
+def test_a_wrong_secret(doctor, world):
+    """The remedy says on which page to compare it."""
+    world.fault("token", Fault.json({"error": "access_denied"}, status=401))
+
+    _, failed, status = doctor()
+
+    assert (status, failed["link"]) == (2, "token")
+    assert "Settings > Authentication details" in failed["remedy"]
+
+
+def test_no_site(doctor):
+    """The token is good for others only."""
+    outcomes, failed, status = doctor("--site", "other")
+
+    assert (status, failed["link"], outcomes["call"]) == (2, "site", "skipped")
+    assert "consent page" in failed["remedy"]
+
+
+def test_scopes_for_the_usual_call_are_not_demanded(doctor, authorized, world, app):
+    """A credential for another purpose is well, too."""
+    tokens = world.issue_grant(app, ["read:jira-work"])
+    authorized("add", "acme", "--key", "other", stdin=tokens.refresh_token)
+
+    outcomes, failed, _ = doctor("--key", "other", "--needs", "read:jira-work")
+
+    assert (outcomes["call"], failed) == ("ok", None)
+
+
+def test_scopes_for_a_call_of_ones_own_are(doctor):
+    """Whoever names a call wants it to work."""
+    _, failed, status = doctor("--call", "/rest/api/3/auditing/record")
+
+    assert (status, failed["link"]) == (2, "call")
+    assert "Permissions" in failed["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("http_status", "status", "words"),
+    [(400, 1, "400"), (403, 1, "403"), (429, 4, "later"), (499, 1, "499"), (500, 4, "later")],
+)
+def test_a_call_that_fails(doctor, world, http_status, status, words):
+    """The token is not to blame."""
+    fault = Fault.status(http_status)
+    world.fault(lambda request: request.path.endswith("/myself"), fault)
+
+    _, failed, ended = doctor()
+
+    assert (ended, failed["link"]) == (status, "call")
+    assert words in failed["detail"]
+
+
+def test_a_call_for_builds(doctor):
+    """Only if it is named: what these credentials may do has effects."""
+    _, failed, status = doctor("--call", "/rest/builds/0.1/x", profile="builds")
+
+    assert (status, failed["link"]) == (1, "call")
+
+
+def test_a_process(home):
+    """Over real sockets."""
+    with LoopbackServer() as server:
+        robot, urls = server.atlassian.service_account_app, server.urls
+        settings = {
+            "PRODUCT": "service-account",
+            "CLIENT_ID": robot.client_id,
+            "CLIENT_SECRET": robot.client_secret,
+            "TOKEN_URL": urls.token_url,
+            "API_URL": urls.api_url,
+            "RESOURCES_URL": urls.resources_url,
+        }
+        ended = subprocess.run(
+            [sys.executable, "-m", "atlassian_auth", "doctor", "--store", home / "tokens.db"],
+            capture_output=True,
+            check=False,
+            env=os.environ | {f"ATLASSIAN_AUTH_{name}": value for name, value in settings.items()},
+            text=True,
+            timeout=60,
+        )
+
+    lines = ended.stdout.splitlines()
+    # The emulator's clock stands still, at a moment that is not now.
+    assert (ended.returncode, ended.stderr) == (2, "")
+    assert [line.split()[1] for line in lines if line.startswith("ok")] == [
+        link for link in LINKS if link != "clock"
+    ]
+    assert any(line.startswith("failed   clock") for line in lines)

@@ -1,0 +1,39 @@
+"""Which scopes are missing for a job."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlassian_auth import ConfigurationError
+from atlassian_auth.cli.doctor.needs import JOBS, fewest_missing
+
+
+@pytest.mark.parametrize(
+    ("needs", "granted", "missing"),
+    [
+        ("jira-audit", ["manage:jira-configuration"], ()),
+        ("jira-audit", ["read:audit-log:jira", "read:user:jira"], ()),
+        ("jira-audit", [], ("manage:jira-configuration",)),
+        ("data-center-audit", ["SYSTEM_ADMIN"], ()),
+        ("data-center-audit", ["READ"], ("ADMIN",)),
+        ("a:b c:d", ["c:d"], ("a:b",)),
+        (("a:b", "offline_access"), ["a:b"], ()),
+    ],
+)
+def test_what_is_missing(needs, granted, missing):
+    """Of several sets that are enough, the one that lacks least; a refresh token is no scope."""
+    assert fewest_missing(needs, granted) == missing
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_jobs_need_something(job):
+    """With nothing granted, something is missing."""
+    assert fewest_missing(job, []) != ()
+
+
+def test_neither_job_nor_scope():
+    """The error names the option."""
+    with pytest.raises(ConfigurationError, match="needs") as caught:
+        fewest_missing("a,b", [])
+
+    assert caught.value.argument == "needs"

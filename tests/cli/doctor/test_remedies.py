@@ -1,0 +1,71 @@
+"""What to change where, for each kind of trouble and product."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlassian_auth import (
+    AuthorizationRequired,
+    ConfigurationError,
+    DiscoveryError,
+    ScopeMismatch,
+    SiteNotFound,
+    StoreError,
+    TransientError,
+)
+from atlassian_auth.cli.doctor.remedies import remedy_for
+from atlassian_auth.cli.profile import PRODUCTS, Flags
+
+LOGIN = "atlassian-auth login acme"
+
+
+@pytest.fixture
+def remedy(home):
+    """Return the remedy for an error of a product at a link."""
+
+    def remedy(error, *, product="cloud", link="token"):
+        return remedy_for(link, error, Flags(values={"product": product}).profile("acme"))
+
+    return remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "link", "words"),
+    [
+        (AuthorizationRequired("x"), "token", f"Run: {LOGIN}"),
+        (TransientError("x"), "network", "HTTPS_PROXY"),
+        (ConfigurationError("x"), "clock", "NTP"),
+        (DiscoveryError("x", status=403), "call", "rights of the person"),
+    ],
+)
+def test_by_error_and_link(remedy, error, link, words):
+    """A command to run, or what to look at."""
+    assert words in remedy(error, link=link)
+
+
+@pytest.mark.parametrize("error", [StoreError("x"), ConfigurationError("x")])
+def test_errors_that_say_it_all(remedy, error):
+    """Nothing is added to them."""
+    assert remedy(error) == ""
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_wrong_secret(remedy, product):
+    """Each product has it on another page."""
+    assert (
+        "secret" in remedy(ConfigurationError("x", error="invalid_client"), product=product).lower()
+    )
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_missing_scope(remedy, product):
+    """Where a person consents they have to do so again."""
+    consented = product in {"cloud", "government", "data-center"}
+
+    assert (LOGIN in remedy(ScopeMismatch("x"), product=product)) == consented
+
+
+@pytest.mark.parametrize(("product", "words"), [("cloud", LOGIN), ("service-account", "access")])
+def test_a_missing_site(remedy, product, words):
+    """A person chooses it when they consent; a service account is given access to it."""
+    assert words in remedy(SiteNotFound("x"), product=product)

@@ -1,0 +1,313 @@
+"""The commands about credentials, against an emulated Atlassian; as processes at the end."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from atlassian_auth.cli.profile import usual_store
+from atlassian_auth.testing import Fault, LoopbackServer
+
+KEYS = {
+    *("key", "status", "status_since", "failure", "scopes", "access_expires_at"),
+    *("authorized_at", "last_refreshed_at", "refresh_count", "renewable"),
+}
+
+
+# -- token -----------------------------------------------------------------------------------------
+
+
+def test_the_token_and_nothing_else(authorized, world):
+    """For a shell's ``$(...)``; the second time it comes from the store."""
+    first = authorized("token", "acme")
+    second = authorized("token", "acme")
+
+    assert (first.status, first.errors) == (0, "")
+    assert first.output == second.output
+    assert world.family_of(first.output.removesuffix("\n")).app is not None
+    assert world.count("token") == 1
+
+
+def test_the_token_as_json(authorized):
+    """With what a program needs to use it."""
+    shown = authorized("token", "acme", "--json").json
+
+    assert shown.keys() == {"access_token", "token_type", "expires_at", "scopes"}
+    assert (shown["token_type"], "read:me" in shown["scopes"]) == ("bearer", True)
+
+
+@pytest.mark.parametrize("profile", ["robot", "builds"])
+def test_tokens_nobody_consented_to(acme, world, profile):
+    """Client credentials just work, and are stored like the others."""
+    first = acme("token", profile)
+
+    assert (first.status, acme("token", profile).output) == (0, first.output)
+    assert world.count("token") == 1
+
+
+def test_a_credential_of_data_center(acme, world):
+    """With its own secret, from the file that the profile names."""
+    tokens = world.issue_grant(world.data_center_app)
+    acme("add", "tracker", stdin=tokens.refresh_token)
+
+    assert acme("token", "tracker").status == 0
+
+
+def test_the_profile_may_be_a_variable(authorized, monkeypatch):
+    """For those who have one."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_PROFILE", "acme")
+
+    assert authorized("token").output == authorized("token", "acme").output
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "words"),
+    [
+        (Fault.status(503), 4, "503"),
+        (Fault.json({"error": "invalid_grant"}, status=403), 3, "authorize"),
+        (Fault.json({"error": "access_denied"}, status=403), 2, "client"),
+        (Fault.html(), 1, "login page"),
+    ],
+    ids=["transient", "dead", "secret", "page"],
+)
+def test_a_token_that_cannot_be_had(authorized, world, monkeypatch, fault, status, words):
+    """One line says why, the status what to do; nothing is printed that could be taken for a token."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_ATTEMPTS", "1")
+    world.fault("token", fault)
+
+    ended = authorized("token", "acme")
+
+    assert (ended.status, ended.output) == (status, "")
+    assert words in ended.errors
+    assert (len(ended.errors.splitlines()), "secret-" in ended.errors) == (1, False)
+
+
+def test_nobody_has_authorized(acme):
+    """The status tells a script that a person is needed."""
+    ended = acme("token", "acme")
+
+    assert (ended.status, ended.output) == (3, "")
+    assert "'acme'" in ended.errors
+
+
+def test_the_secret_is_missing(acme, monkeypatch):
+    """A script is told how to hand it over."""
+    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+
+    ended = acme("token", "acme")
+
+    assert ended.status == 2
+    assert "ATLASSIAN_AUTH_CLIENT_SECRET" in ended.errors
+
+
+# -- status ----------------------------------------------------------------------------------------
+
+
+def test_status(authorized, monkeypatch):
+    """It asks no server, needs no secret, and shows none."""
+    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+
+    people, programs = authorized("status", "acme"), authorized("status", "acme", "--json")
+
+    assert (people.status, people.errors) == (0, "")
+    assert people.output.startswith("key: acme\nstatus: unknown\n")
+    assert programs.json.keys() == KEYS
+    assert "secret-" not in people.output + programs.output
+
+
+def test_status_of_nothing_makes_nothing(acme, home):
+    """The status says that somebody has to authorize; no file appears."""
+    ended = acme("status", "acme")
+
+    assert (ended.status, ended.output) == (3, "")
+    assert "atlassian-auth login acme" in ended.errors
+    assert not (home / "tokens.db").exists()
+
+
+def test_status_of_another_key(authorized):
+    """A store with others in it is no different."""
+    assert authorized("status", "tracker").status == 3
+
+
+def test_status_of_a_lost_credential(authorized, world):
+    """What is known is shown, and the exit status says what to do."""
+    world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
+    authorized("token", "acme")
+
+    ended = authorized("status", "acme", "--json")
+
+    assert (ended.status, ended.json["status"]) == (3, "unrecoverable")
+    assert "atlassian-auth login acme" in ended.errors
+
+
+# -- list ------------------------------------------------------------------------------------------
+
+
+def test_list(authorized):
+    """The file's profiles, authorized or not, and a credential that belongs to none."""
+    authorized("add", "acme", "--key", "old", "--refresh-token-file", "-", stdin="secret-old")
+
+    rows = authorized("list", "--json").json
+
+    assert [(row["profile"], row["key"], row["status"]) for row in rows] == [
+        ("acme", "acme", "unknown"),
+        ("builds", "builds", "absent"),
+        ("robot", "robot", "absent"),
+        ("tracker", "tracker", "absent"),
+        (None, "old", "unknown"),
+    ]
+    assert {*rows[0]} == {"profile", "product", "key", "status", "access_expires_at", "store"}
+
+
+def test_list_for_people(authorized):
+    """A table with a line for each."""
+    authorized("token", "acme")
+
+    lines = authorized("list").output.splitlines()
+
+    assert lines[0].split()[:4] == ["PROFILE", "PRODUCT", "KEY", "STATUS"]
+    assert lines[1].split()[:4] == ["acme", "cloud", "acme", "valid"]
+
+
+def test_list_of_nothing(command):
+    """Without a file, the usual store is looked at, if it is there."""
+    assert command("list", "--json").json == []
+    assert not usual_store().exists()
+
+
+# -- add, refresh, forget --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["pipe", "file", "variable"])
+def test_add(acme, world, app, home, monkeypatch, source):
+    """From where secrets may come; the client's own secret is not asked for."""
+    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+    refresh_token = world.issue_grant(app, ["read:me"]).refresh_token
+    file = home / "pasted"
+    file.write_text(refresh_token, "utf-8")
+    if source == "variable":
+        monkeypatch.setenv("ATLASSIAN_AUTH_REFRESH_TOKEN", refresh_token)
+
+    options = ("--refresh-token-file", file) if source == "file" else ()
+    stdin = refresh_token if source == "pipe" else ""
+    ended = acme("add", "acme", "--json", *options, stdin=stdin)
+
+    assert (ended.status, ended.json["renewable"]) == (0, True)
+    assert "secret-" not in ended.output
+
+
+def test_add_nothing(acme):
+    """An empty pipe is no refresh token."""
+    ended = acme("add", "acme")
+
+    assert ended.status == 2
+    assert "no refresh token" in ended.errors
+
+
+def test_refresh(authorized, world):
+    """Each one renews, although the token would be good for an hour."""
+    authorized("refresh", "acme")
+    ended = authorized("refresh", "acme", "--json")
+
+    assert (ended.status, ended.json["refresh_count"]) == (0, 2)
+    assert world.count("token", outcome="ok") == 2
+    assert "secret-" not in ended.output
+
+
+def test_forget(authorized, monkeypatch):
+    """It is gone, no secret is needed for that, and doing it again does no harm."""
+    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+
+    first, second = authorized("forget", "acme", "--json"), authorized("forget", "acme")
+
+    assert (first.status, first.json) == (0, {"key": "acme", "forgotten": True})
+    assert (second.status, second.output) == (0, "key: acme\nforgotten: False\n")
+    assert authorized("status", "acme").status == 3
+
+
+def test_forget_from_nowhere(acme, home):
+    """Where there is no store, none is made."""
+    assert acme("forget", "acme").output.endswith("forgotten: False\n")
+    assert not (home / "tokens.db").exists()
+
+
+# -- the store -------------------------------------------------------------------------------------
+
+
+def test_the_usual_store_is_made(command, config):
+    """Nobody else can look into its folder."""
+    assert command("token", "robot", "--config", config).status == 0
+
+    assert stat.S_IMODE(usual_store().parent.stat().st_mode) == 0o700
+
+
+def test_the_usual_store_cannot_be_made(command, config):
+    """The message names the folder, and the status is the store's."""
+    usual_store().parent.parent.mkdir(parents=True)
+    usual_store().parent.write_text("a file", "utf-8")
+
+    ended = command("token", "robot", "--config", config)
+
+    assert ended.status == 5
+    assert f"{usual_store().parent} cannot be made" in ended.errors
+
+
+def test_the_folder_of_another_store_is_not_made(command, config, home):
+    """A path that was mistyped leaves no folders behind."""
+    ended = command("token", "robot", "--config", config, "--store", home / "typo" / "tokens.db")
+
+    assert ended.status == 5
+    assert not (home / "typo").exists()
+
+
+def test_a_broken_store(authorized, home):
+    """It is told from all other troubles, and left as it is."""
+    for name in ("tokens.db-wal", "tokens.db-shm"):
+        (home / name).unlink(missing_ok=True)
+    (home / "tokens.db").write_text("no database" * 100, "utf-8")
+
+    assert authorized("status", "acme").status == 5
+    assert authorized("list").status == 5
+
+
+# -- as it is started ------------------------------------------------------------------------------
+
+
+def test_processes(home):
+    """Over real sockets: add, token, status, and the same token from the store."""
+    with LoopbackServer() as server:
+        app, urls = server.atlassian.cloud_app, server.urls
+        refresh_token = server.atlassian.issue_grant(app).refresh_token
+        file = home / "acme.toml"
+        file.write_text(
+            f"[profiles.acme]\nclient_id = '{app.client_id}'\nscopes = 'read:me'\n"
+            f"store = 'acme.db'\ntoken_url = '{urls.token_url}'\n",
+            "utf-8",
+        )
+
+        def run(*arguments, stdin=""):
+            return subprocess.run(
+                [sys.executable, "-m", "atlassian_auth", "--config", file, *arguments],
+                capture_output=True,
+                check=False,
+                env={**os.environ, "ATLASSIAN_AUTH_CLIENT_SECRET": app.client_secret},
+                input=stdin,
+                text=True,
+                timeout=60,
+            )
+
+        added = run("add", "acme", stdin=refresh_token)
+        tokens = [run("token", "acme") for _ in range(2)]
+        status = run("status", "acme")
+
+    assert [ended.returncode for ended in (added, *tokens, status)] == [0, 0, 0, 0]
+    assert {ended.stderr for ended in (added, *tokens, status)} == {""}
+    assert tokens[0].stdout == tokens[1].stdout
+    assert tokens[0].stdout.startswith("secret-")
+    assert "status: valid" in status.stdout
+    assert sqlite3.connect(home / "acme.db").execute("SELECT count(*) FROM records").fetchone()[0]

@@ -1,0 +1,108 @@
+"""Errors become one line and a status; shared options may stand anywhere before ``--``."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from atlassian_auth import (
+    AmbiguousSite,
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+    DiscoveryError,
+    OriginNotAllowed,
+    ScopeMismatch,
+    SiteNotFound,
+    StoreError,
+    TokenResponseError,
+    TransientError,
+    VersionConflict,
+)
+from atlassian_auth.cli.group import Commands
+
+
+def ending_with(error):
+    app = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+
+    @app.callback()
+    def root(color: str = "", *, loud: bool = False):
+        """Shared: one option with a value, and one without."""
+
+    @app.command()
+    def fail(words: list[str] = typer.Argument(default=None)):  # noqa: B008 -- Typer's way
+        typer.echo(words)
+        if error is not None:
+            raise error
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (AtlassianAuthError("x"), 1),
+        (TokenResponseError("x", status=200), 1),
+        (DiscoveryError("x", status=200), 1),
+        (ConfigurationError("x"), 2),
+        (OriginNotAllowed("x", origin="", allowed=()), 2),
+        (AmbiguousSite("x"), 2),
+        (SiteNotFound("x"), 2),
+        (ScopeMismatch("x"), 2),
+        (AuthorizationRequired("x"), 3),
+        (TransientError("x"), 4),
+        (StoreError("x"), 5),
+        (VersionConflict("x"), 5),
+    ],
+    ids=lambda value: getattr(value, "code", None),
+)
+def test_each_error_has_a_status(error, status):
+    """The documented one, so that a script can tell what to do."""
+    ended = CliRunner().invoke(ending_with(error), ["fail"])
+
+    assert (ended.exit_code, ended.stderr) == (status, "atlassian-auth: x\n")
+
+
+def test_an_error_is_one_line():
+    """However its message is laid out."""
+    ended = CliRunner().invoke(ending_with(StoreError("one\n  two")), ["fail"])
+
+    assert ended.stderr == "atlassian-auth: one two\n"
+
+
+def test_an_interrupt_has_the_status_of_shells():
+    """Ctrl-C ends a command without a traceback."""
+    ended = CliRunner().invoke(ending_with(KeyboardInterrupt()), ["fail"])
+
+    assert (ended.exit_code, ended.stderr) == (130, "")
+
+
+def test_others_errors_are_not_hidden():
+    """A defect is not taken for one of our errors."""
+    ended = CliRunner().invoke(ending_with(ZeroDivisionError()), ["fail"])
+
+    assert isinstance(ended.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--color", "red", "fail", "a"], ["a"]),
+        (["fail", "a", "--color", "red", "b"], ["a", "b"]),
+        (["fail", "a", "--color=red"], ["a"]),
+        (["fail", "--", "--color", "red"], ["--color", "red"]),
+    ],
+    ids=["before", "after", "equals", "literal"],
+)
+def test_shared_options_may_stand_anywhere(arguments, words):
+    """Before or after the command; what follows a double dash is nobody's option."""
+    ended = CliRunner().invoke(ending_with(None), arguments)
+
+    assert ended.output == f"{words}\n"
+
+
+@pytest.mark.parametrize("arguments", [["fail", "--color"], ["fail", "--loud"]])
+def test_other_misuse_is_refused(arguments):
+    """A missing value, or a shared switch, which is not moved."""
+    assert CliRunner().invoke(ending_with(None), arguments).exit_code == 2

@@ -1,0 +1,36 @@
+"""What the shell completes."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlassian_auth.cli.profile import Flags
+
+
+@pytest.fixture
+def complete(command, monkeypatch):
+    """Return what bash is offered for the last word."""
+
+    def complete(words):
+        monkeypatch.setenv("_ATLASSIAN_AUTH_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+        return command().output.split()
+
+    return complete
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("[profiles.acme]\n[profiles.aim]\n[profiles.other]", ["acme", "aim"]),
+        ("[", []),
+    ],
+    ids=["profiles", "broken file"],
+)
+def test_profiles_are_completed(complete, home, text, offered):
+    """With the names in the configuration file; a broken one disturbs nobody while typing."""
+    Flags().file.parent.mkdir(parents=True)
+    Flags().file.write_text(text, "utf-8")
+
+    assert complete("atlassian-auth token a") == offered

@@ -1,0 +1,43 @@
+"""What people see, and what programs read."""
+
+from __future__ import annotations
+
+import json
+
+from atlassian_auth.cli.output import say, show, show_table
+
+ROWS = [{"name": "[red]\x1b[2J", "text": "x " * 100}, {"name": None, "text": "y"}]
+
+
+def test_people_see_what_there_is(capsys):
+    """A line for each member; nothing for those without a value."""
+    show({"a_b": 1, "c": ["x", "y"], "d": None, "e": [], "f": False}, as_json=False)
+
+    assert capsys.readouterr().out == "a b: 1\nc: x y\nf: False\n"
+
+
+def test_programs_see_all(capsys):
+    """Every key, whether it has a value or not."""
+    document = {"a": None, "b": []}
+
+    show(document, as_json=True)
+    assert json.loads(capsys.readouterr().out) == document
+
+    show_table([document], columns=["a"], as_json=True)
+    assert json.loads(capsys.readouterr().out) == [document]
+
+
+def test_tables_are_whole_and_harmless(capsys):
+    """In a pipe no line is broken; a name neither colors the terminal nor clears it."""
+    show_table(ROWS, columns=["name", "text"], as_json=False)
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["NAME", "[red]?[2J", "-"]
+    assert lines[1].count("x") == 100
+
+
+def test_progress_does_not_mix_with_results(capsys):
+    """It goes to standard error."""
+    say("wait")
+
+    assert capsys.readouterr() == ("", "wait\n")

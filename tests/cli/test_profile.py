@@ -1,0 +1,160 @@
+"""The environment is weakest, then the file, then flags; secrets are in neither of the latter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from atlassian_auth import ConfigurationError
+from atlassian_auth.cli.profile import Flags, tunables
+
+
+@pytest.fixture
+def file(home):
+    """Write the configuration file and return its path."""
+
+    def write(text):
+        path = home / "folder" / "config.toml"
+        path.parent.mkdir()
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+def test_flags_beat_the_file_and_the_file_the_environment(file, monkeypatch):
+    """Each setting comes from the strongest place that has it."""
+    for name in ("CLIENT_ID", "SITE", "KEY"):
+        monkeypatch.setenv(f"ATLASSIAN_AUTH_{name}", "environment")
+    path = file("[profiles.acme]\nsite = 'file'\nkey = 'file'")
+
+    profile = Flags(config=path, values={"key": "flag"}).profile("acme")
+
+    assert (profile.client_id, profile.site, profile.key) == ("environment", "file", "flag")
+
+
+def test_an_empty_variable_is_none(home, monkeypatch):
+    """As with most programs."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_PRODUCT", "")
+
+    assert Flags().profile("acme").product == "cloud"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("read:me read:jira-user", "read:me read:jira-user"), ('["read:me"]', ("read:me",))],
+)
+def test_scopes_in_a_variable(home, monkeypatch, text, expected):
+    """Separated by spaces, or as JSON."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_SCOPES", text)
+
+    assert Flags().profile("acme").scopes == expected
+
+
+def test_the_usual_places(home):
+    """Configuration and credentials are where the platform keeps such things."""
+    profile = Flags().profile("acme")
+
+    config = platformdirs.user_config_path("atlassian-auth", appauthor=False)
+    data = platformdirs.user_data_path("atlassian-auth", appauthor=False)
+    assert Flags().file == config / "config.toml"
+    assert profile.store_path == data / "tokens.db"
+    assert home in data.parents
+
+
+def test_the_usual_file_is_read(home):
+    """Without anything said, if it is there."""
+    Flags().file.parent.mkdir(parents=True)
+    Flags().file.write_text("[profiles.acme]\nclient_id = 'x'", "utf-8")
+
+    assert Flags().profile("acme").client_id == "x"
+
+
+def test_the_key_is_the_profiles_name(home):
+    """Unless another one is named."""
+    assert Flags().profile("acme").store_key == "acme"
+    assert Flags(values={"key": "other"}).profile("acme").store_key == "other"
+
+
+def test_paths_in_the_file_are_relative_to_it(file, home):
+    """Wherever the command is started; ``~`` is the home folder."""
+    path = file("[profiles.acme]\nstore = 'a.db'\nclient_secret_file = '~/acme.secret'")
+
+    profile = Flags(config=path).profile("acme")
+
+    assert profile.store_path == path.parent / "a.db"
+    assert profile.client_secret_file == home / "acme.secret"
+
+
+def test_a_store_of_a_flag_may_be_in_the_home_folder(home):
+    """``--store=~/x`` reaches us with the tilde in it."""
+    assert Flags(values={"store": Path("~/x.db")}).profile("a").store_path == home / "x.db"
+
+
+@pytest.mark.parametrize("secret", ["client_secret", "refresh_token"])
+def test_secrets_are_refused_in_the_file(file, secret):
+    """The error says where they belong, and does not show them."""
+    path = file(f"[profiles.acme]\n{secret} = 'hush'")
+
+    with pytest.raises(ConfigurationError, match=f"ATLASSIAN_AUTH_{secret.upper()}") as caught:
+        Flags(config=path).profile("acme")
+
+    assert caught.value.argument == secret
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[profiles.acme]\nx = 1", "Profile acme: x: Extra inputs", id="unknown"),
+        pytest.param("[profiles.acme]\nproduct = 'x'", "product: Input should be", id="product"),
+        pytest.param("[profiles.acme]\nsite = 1", "site: Input should be", id="type"),
+        pytest.param("[profiles.other]", r"no \[profiles.acme\] in .*there is: other", id="name"),
+        pytest.param("client_id = 'x'", r"nothing but tables such as \[profiles", id="top"),
+        pytest.param("profiles = 1", r"nothing but tables such as \[profiles", id="no table"),
+        pytest.param("[profiles]\nacme = 1", r"nothing but tables", id="no tables"),
+        pytest.param("[", "cannot be read: ", id="no TOML"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said(file, text, message):
+    """With the name of the profile or file, and of the setting."""
+    path = file(text)
+
+    with pytest.raises(ConfigurationError, match=message):
+        Flags(config=path).profile("acme")
+
+
+def test_a_wrong_value_is_not_shown(home):
+    """It may be a secret in the wrong place."""
+    with pytest.raises(ConfigurationError) as caught:
+        Flags(values={"product": "hush"}).profile("acme")
+
+    assert "hush" not in str(caught.value)
+
+
+def test_a_file_that_was_named_must_exist(home):
+    """Other than the usual one."""
+    with pytest.raises(ConfigurationError, match=r"missing\.toml cannot be read: No such file"):
+        Flags(config=home / "missing.toml").profile("acme")
+
+
+def test_the_default_profile_needs_no_table(file):
+    """It may be made of variables and flags alone."""
+    path = file("[profiles.acme]")
+
+    assert Flags(config=path).profile("default").name == "default"
+    assert Flags(config=path).names() == ("acme",)
+
+
+def test_the_librarys_settings_come_from_the_environment(home, monkeypatch):
+    """Under the names the library gives them."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "30")
+    assert tunables().buffer_seconds == 30
+
+    monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "hush")
+    with pytest.raises(ConfigurationError, match="buffer_seconds") as caught:
+        tunables()
+
+    assert "hush" not in str(caught.value)

@@ -1,0 +1,100 @@
+"""Each product's grant, from what a profile says."""
+
+from __future__ import annotations
+
+import pytest
+
+from atlassian_auth import ClientCredentialsGrant, CloudGrant, ConfigurationError, DataCenterGrant
+from atlassian_auth.cli.profile import Flags
+from atlassian_auth.cli.registration import grant_of
+
+BASE = "https://jira.example.com/jira"
+CUSTOM = "https://proxy.example.com/x"
+
+
+def grant(**values):
+    return grant_of(Flags(values={"client_id": "id", **values}).profile("acme"), "secret")
+
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.mark.parametrize(
+    ("product", "values", "kind", "token_url"),
+    [
+        ("cloud", {"scopes": "a:b"}, CloudGrant, "https://auth.atlassian.com/oauth/token"),
+        (
+            "government",
+            {"scopes": "a:b"},
+            CloudGrant,
+            "https://auth.atlassian-us-gov-mod.com/oauth/token",
+        ),
+        (
+            "data-center",
+            {"scopes": "READ", "base_url": BASE},
+            DataCenterGrant,
+            f"{BASE}/rest/oauth2/latest/token",
+        ),
+        ("jira-software", {}, ClientCredentialsGrant, "https://api.atlassian.com/oauth/token"),
+        ("service-account", {}, ClientCredentialsGrant, "https://auth.atlassian.com/oauth/token"),
+        (
+            "data-center-service-account",
+            {"scopes": "READ", "base_url": BASE},
+            ClientCredentialsGrant,
+            f"{BASE}/rest/oauth2/latest/token",
+        ),
+    ],
+)
+def test_products(product, values, kind, token_url):
+    """Each has its own kind of grant, and asks its own server."""
+    built = grant(product=product, **values)
+
+    assert type(built) is kind
+    assert (built.client_id, built.endpoints.token_url) == ("id", token_url)
+
+
+@pytest.mark.parametrize("product", ["cloud", "government", "jira-software", "service-account"])
+def test_custom_addresses(product):
+    """Those that are named replace Atlassian's own; the others stay."""
+    usual = grant(product=product, scopes="a:b").endpoints
+
+    changed = grant(product=product, scopes="a:b", token_url=CUSTOM, api_url=CUSTOM).endpoints
+
+    assert (changed.token_url, changed.api_url) == (CUSTOM, CUSTOM)
+    assert changed.resources_url == usual.resources_url
+
+
+def test_custom_addresses_are_https():
+    """Or stay on this computer."""
+    grant(product="service-account", token_url="http://127.0.0.1:1/token")
+
+    with pytest.raises(ConfigurationError, match="token_url must be https"):
+        grant(product="service-account", token_url="http://proxy.example.com/token")
+
+
+@pytest.mark.parametrize("product", ["data-center", "data-center-service-account"])
+def test_data_center_has_one_address(product):
+    """The others follow from it, and naming one is refused rather than ignored."""
+    with pytest.raises(ConfigurationError, match="token_url is not for data-center") as caught:
+        grant(product=product, base_url=BASE, scopes="READ", token_url=CUSTOM)
+
+    assert caught.value.argument == "token_url"
+
+
+@pytest.mark.parametrize(
+    ("product", "values", "missing"),
+    [
+        ("cloud", {"client_id": None, "scopes": "a:b"}, "client_id"),
+        ("cloud", {}, "scopes"),
+        ("data-center", {"scopes": "READ"}, "base_url"),
+        ("data-center-service-account", {"base_url": BASE}, "scopes"),
+    ],
+)
+def test_what_is_missing_is_said(product, values, missing):
+    """With the three places where it may be set."""
+    with pytest.raises(ConfigurationError, match=f"no {missing}, which {product} needs") as caught:
+        grant(product=product, **values)
+
+    assert caught.value.argument == missing
+    assert f"ATLASSIAN_AUTH_{missing.upper()}" in str(caught.value)
+    assert f"--{missing.replace('_', '-')}" in str(caught.value)

@@ -1,0 +1,187 @@
+"""One request with a credential, against an emulated Atlassian."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from atlassian_auth.testing import Fault, LoopbackServer
+
+ME = "https://api.atlassian.com/me"
+
+
+@pytest.fixture
+def call(authorized):
+    """Send a request with the credential of profile acme."""
+    return lambda *arguments, **more: authorized(*arguments, "--profile", "acme", **more)
+
+
+@pytest.fixture
+def bulk(acme, world):
+    """Post something with the credential of profile builds, and return what arrived."""
+
+    def bulk(*arguments, stdin=""):
+        url = f"https://api.atlassian.com/jira/builds/0.1/cloud/{world.cloud_id}/bulk"
+        ended = acme("request", "POST", url, "--profile", "builds", *arguments, stdin=stdin)
+        return ended, [entry["document"] for entry in world.submissions]
+
+    return bulk
+
+
+def test_the_body_and_the_status_do_not_mix(call):
+    """One is for the next program, the other for people."""
+    ended = call("request", "get", ME)
+
+    assert (ended.status, ended.errors) == (0, "HTTP/1.1 200 OK\n")
+    assert json.loads(ended.output)["account_id"]
+
+
+def test_the_answer_as_json(call, world):
+    """Status, headers and body in one document, whether the body is JSON or not."""
+    found = call("request", "GET", ME, "--json")
+    world.fault("api", Fault.html(404))
+    missing = call("request", "GET", ME, "--json")
+
+    assert found.json.keys() == {"status", "headers", "body"}
+    assert (found.json["status"], bool(found.json["body"]["account_id"])) == (200, True)
+    assert (missing.status, missing.json["status"]) == (1, 404)
+    assert missing.json["body"].startswith("<")
+
+
+def test_the_body_in_a_file(call, home):
+    """Nothing goes to standard output then."""
+    file = home / "me.json"
+
+    ended = call("request", "GET", ME, "--output", file)
+
+    assert (ended.status, ended.output) == (0, "")
+    assert json.loads(file.read_text("utf-8"))["account_id"]
+
+
+def test_a_file_that_cannot_be_written(call, home):
+    """It is told from trouble with the request."""
+    ended = call("request", "GET", ME, "--output", home / "missing" / "me.json")
+
+    assert ended.status == 2
+    assert "cannot be written: No such file" in ended.errors
+
+
+def test_data(bulk, home):
+    """From the command line, a file or standard input; it is JSON unless a header says otherwise."""
+    file = home / "build.json"
+    file.write_text('{"number": 2}', "utf-8")
+
+    bulk("--data", '{"number": 1}')
+    bulk("--data", f"@{file}")
+    ended, arrived = bulk("--data", "@-", stdin='{"number": 3}')
+
+    assert ended.status == 0
+    assert arrived == [{"number": 1}, {"number": 2}, {"number": 3}]
+
+
+def test_headers(call, world):
+    """As many as one likes; the bearer is the credential's, whatever they say."""
+    seen = []
+    world.fault(lambda request: seen.append(request.headers), Fault.empty())
+    headers = ("--header", "X-One:1", "--header", "authorization: Basic x")
+
+    call("request", "POST", ME, "--data", "x", *headers, "--header", "Content-Type: text/plain")
+
+    assert (seen[-1]["x-one"], seen[-1]["content-type"]) == ("1", "text/plain")
+    assert seen[-1]["authorization"].startswith("Bearer secret-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("G T", ME), "METHOD: must be one such as GET"),
+        (("GET", ME, "--header", "x"), "--header: must look like 'Name: value'"),
+        (("GET", ME, "--header", "x: a\nb: c"), "--header: must look like 'Name: value'"),
+        (("GET", ME, "--data", "@/nowhere"), "/nowhere cannot be read: No such file"),
+        (("GET", "https://api.atlassian.com:x/"), "URL is malformed"),
+    ],
+    ids=["method", "header", "two headers", "data", "url"],
+)
+def test_misuse_is_refused(call, world, arguments, words):
+    """Before anything is sent."""
+    ended = call("request", *arguments)
+
+    assert (ended.status, words in ended.errors) == (2, True), ended.errors
+    assert world.api_requests == ()
+
+
+def test_other_hosts_get_nothing(call, world):
+    """Not even a request."""
+    ended = call("request", "GET", "https://example.com/")
+
+    assert (ended.status, ended.output) == (2, "")
+    assert "https://example.com" in ended.errors
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault.status(399), 0),
+        (Fault.status(400), 1),
+        (Fault.status(428), 1),
+        (Fault.status(429), 4),
+        (Fault.status(499), 1),
+        (Fault.status(500), 4),
+        (Fault.refused_connection(), 4),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_exit_status(call, world, fault, status):
+    """It tells what is worth trying again."""
+    world.fault("api", fault)
+
+    ended = call("request", "GET", ME)
+
+    assert (ended.status, len(ended.errors.splitlines())) == (status, 1)
+
+
+def test_redirects_are_shown(call, world):
+    """And not followed."""
+    world.fault("api", Fault.redirect("https://example.com/"))
+
+    ended = call("request", "GET", ME)
+
+    assert (ended.status, ended.errors.splitlines()[1:]) == (0, ["location: https://example.com/"])
+
+
+def test_a_missing_scope(call, world):
+    """That is for a person to change, and renewing would not help."""
+    ended = call("request", "GET", "/rest/api/3/auditing/record")
+
+    assert ended.status == 2
+    assert "lacks a scope" in ended.errors
+
+
+def test_a_process(home):
+    """Over real sockets, with bytes that are no text."""
+    with LoopbackServer() as server:
+        robot, urls = server.atlassian.service_account_app, server.urls
+        server.atlassian.add_event("Ünïcode")
+        settings = {
+            "PRODUCT": "service-account",
+            "CLIENT_ID": robot.client_id,
+            "CLIENT_SECRET": robot.client_secret,
+            "TOKEN_URL": urls.token_url,
+            "API_URL": urls.api_url,
+            "RESOURCES_URL": urls.resources_url,
+        }
+        arguments = ("request", "GET", "rest/api/3/auditing/record", "--store", home / "tokens.db")
+        ended = subprocess.run(
+            [sys.executable, "-m", "atlassian_auth", *arguments],
+            capture_output=True,
+            check=False,
+            env=os.environ | {f"ATLASSIAN_AUTH_{name}": value for name, value in settings.items()},
+            timeout=60,
+        )
+
+    assert (ended.returncode, ended.stderr) == (0, b"HTTP/1.1 200 OK\n")
+    assert "Ünïcode" in json.dumps(json.loads(ended.stdout), ensure_ascii=False)

@@ -1,0 +1,106 @@
+"""Secrets come from a file, standard input, the environment or a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from atlassian_auth import ConfigurationError
+from atlassian_auth.cli.secret import read_secret
+
+GIVEN = SecretStr("from the environment")
+
+
+@pytest.fixture
+def stdin(monkeypatch):
+    """Put text on standard input."""
+
+    def put(text):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+    return put
+
+
+def read(*, file=None, given=None, piped=False):
+    return read_secret("client_secret", file=file, given=given, piped=piped)
+
+
+def test_a_file_beats_the_environment(tmp_path):
+    """What surrounds the secret there is no part of it."""
+    file = tmp_path / "secret"
+    file.write_text("\n from the file \n", "utf-8")
+
+    assert read(file=file, given=GIVEN) == "from the file"
+
+
+def test_the_environment_beats_the_prompt(stdin):
+    """Nothing is read where nothing needs to be."""
+    stdin("from standard input\n")
+
+    assert read(given=GIVEN, piped=True) == "from the environment"
+
+
+def test_a_dash_is_standard_input(stdin):
+    """One line of it: what follows may be for somebody else."""
+    stdin("one\ntwo\n")
+
+    assert read(file=Path("-"), given=GIVEN) == "one"
+    assert read(piped=True) == "two"
+
+
+def test_nobody_to_ask(stdin):
+    """A script is told how to hand it over, and its standard input is left alone."""
+    stdin("for somebody else")
+
+    with pytest.raises(ConfigurationError, match="--client-secret-file FILE") as caught:
+        read()
+
+    assert caught.value.argument == "client_secret"
+    assert sys.stdin.read() == "for somebody else"
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    """The message names it and what it should hold, and shows nothing of it."""
+    (tmp_path / "binary").write_bytes(b"\xff hush")
+
+    with pytest.raises(ConfigurationError, match=r"should hold client_secret.*No such file"):
+        read(file=tmp_path / "missing")
+    with pytest.raises(ConfigurationError, match=r"should hold client_secret.*not UTF-8") as caught:
+        read(file=tmp_path / "binary")
+
+    assert "hush" not in str(caught.value)
+
+
+def test_a_person_types_unseen():
+    """At a terminal it is asked for, and what is typed is not shown there."""
+    pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+    ask = "from atlassian_auth.cli.secret import read_secret as r; "
+    call = "print(r('client_secret', file=None, given=None, piped=False))"
+    ours, theirs = pty.openpty()
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", ask + call],
+        stdin=theirs,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    with process:
+        shown = b""
+        while b"Client secret: " not in shown:
+            shown += os.read(ours, 1024)
+        os.write(ours, b" typed \n")
+        output, _ = process.communicate(timeout=30)
+    shown += os.read(ours, 1024)
+    os.close(theirs)
+    os.close(ours)
+
+    assert (process.returncode, output) == (0, "typed\n")
+    assert b"typed" not in shown
