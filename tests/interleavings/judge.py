@@ -71,6 +71,10 @@ class Judge:
                     self.family(replaced), "the process that held an unsaved pair has ended"
                 )
 
+    def unsaved_token_was_seen(self):
+        """Nobody may see it, unless a setting says otherwise."""
+        self.check(self.world.settings.unsaved == "serve", "a token was seen that was never saved")
+
     def error_was_raised(self, caller, error):
         """Each caller has an exception object of its own, of a kind it can make sense of."""
         self.check(all(error is not other for other in self.errors), "callers share an exception")

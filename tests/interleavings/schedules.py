@@ -220,6 +220,7 @@ class Schedule:
 
     stripes: int
     lock_timeout_seconds: float
+    unsaved: Literal["raise", "serve"]
     fresh: tuple[bool, ...]
     steps: tuple[object, ...]
 
@@ -228,6 +229,7 @@ SCHEDULES = st.builds(
     Schedule,
     stripes=st.sampled_from([1, 64]),
     lock_timeout_seconds=st.sampled_from([60.0, 5.0]),
+    unsaved=st.sampled_from(["raise", "raise", "raise", "serve"]),
     fresh=st.tuples(*[st.booleans()] * len(KEYS)),
     # Lists of lists, because hypothesis draws a long list seldom.
     steps=st.lists(SCENES, max_size=9).map(_joined),

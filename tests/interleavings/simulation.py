@@ -127,7 +127,9 @@ class World:
         urls = self.atlassian.urls
         self.url = urls.identity_url if cloud else f"{urls.dc_base_url}/rest/api/2/myself"
         self.settings = Settings(
-            stripes=schedule.stripes, lock_timeout_seconds=schedule.lock_timeout_seconds
+            stripes=schedule.stripes,
+            lock_timeout_seconds=schedule.lock_timeout_seconds,
+            unsaved=schedule.unsaved,
         )
         self.shortest_deadline = self.settings.exchange_timeout_seconds - 0.001
         self.store = WatchedStore(self.clock, self.moments)
@@ -368,7 +370,7 @@ class World:
         number = self.store.first_seen(token.access_token)
         caller.numbers.append(number)
         if number is None:
-            self.judge.check(holds=False, rule="a token was handed out that was never saved")
+            self.judge.unsaved_token_was_seen()
             return
         best = caller.process.best
         best[caller.call.key] = max(best.get(caller.call.key, 0), number)

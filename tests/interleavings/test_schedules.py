@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from tests.interleavings.schedules import SCHEDULES
 from tests.interleavings.simulation import play
 
-STEADY = settings(deadline=None, derandomize=True, max_examples=100)
+STEADY = settings(deadline=None, derandomize=True, max_examples=300)
 CHOSEN = settings.default if settings.default.max_examples > 1000 else STEADY
 
 

@@ -15,6 +15,8 @@ from datetime import datetime
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores import MemoryStore
 
+_TURNS_OF_A_RELEASE = 8
+
 
 class DiskError(Exception):
     """What a client of some database raises."""
@@ -26,6 +28,7 @@ class Write:
 
     number: int
     key: str
+    owner: int = 0
     access_token: str | None = None
     refresh_token: str | None = None
     expires_at: datetime | None = None
@@ -63,6 +66,12 @@ class WatchedStore:
         states = [write for write in self.writes if write.key == key]
         return states[-1] if states else Write(0, key, exists=False)
 
+    def read(self, owner, key):
+        """Somebody has read the key: who wrote it knows now that it is there."""
+        write = self.durable(key)
+        if write.owner == owner:
+            self.acknowledged.add(write)
+
     def first_seen(self, access_token):
         """The number of the write that made an access token durable, or None."""
         numbers = (w.number for w in self.writes if w.access_token == access_token)
@@ -77,14 +86,14 @@ class WatchedStore:
         for observe in self.observers:
             observe(owner, write)
 
-    def describe(self, key, value):
+    def describe(self, owner, key, value):
         record = json.loads(value)["record"]
         number = len(self.writes) + 1
         token = record["token"]
         if token is None:
-            return Write(number, key, None, record["pasted_refresh_token"])
+            return Write(number, key, owner, None, record["pasted_refresh_token"])
         expires_at = datetime.fromisoformat(token["expires_at"])
-        return Write(number, key, token["access_token"], token["refresh_token"], expires_at)
+        return Write(number, key, owner, token["access_token"], token["refresh_token"], expires_at)
 
 
 class _View:
@@ -100,6 +109,7 @@ class _View:
         self._store.strike("get")
         stored = await self._memory.get(namespace, key)
         await asyncio.sleep(0)
+        self._store.read(self._owner, key)
         return stored
 
     async def put(self, namespace, key, value, *, expected=None, ttl_seconds=None):
@@ -108,7 +118,7 @@ class _View:
         version = await self._memory.put(
             namespace, key, value, expected=expected, ttl_seconds=ttl_seconds
         )
-        write = self._store.describe(key, value)
+        write = self._store.describe(self._owner, key, value)
         self._store.note(self._owner, write)
         await asyncio.sleep(0)
         self._store.strike("after put")
@@ -120,7 +130,8 @@ class _View:
         self._store.strike("delete")
         existed = await self._memory.delete(namespace, key, expected=expected)
         if existed:
-            self._store.note(self._owner, Write(len(self._store.writes) + 1, key, exists=False))
+            number = len(self._store.writes) + 1
+            self._store.note(self._owner, Write(number, key, self._owner, exists=False))
         await asyncio.sleep(0)
         return existed
 
@@ -141,8 +152,8 @@ class _View:
             finally:
                 del self._store.holders[key]
         # Others may have the lock before its last holder hears that it is free.
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        for _ in range(_TURNS_OF_A_RELEASE):
+            await asyncio.sleep(0)
         self._store.strike("release")
 
     async def aclose(self):

@@ -1,0 +1,440 @@
+"""Lock, re-read, exchange, save, publish, release: what happens when somebody comes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.refresher import InlineRefresher
+from atlassian_auth.testing import Fault, data_center_grant
+
+
+class Broken(ConnectionError):
+    """What the client of some database raises."""
+
+
+@pytest.fixture
+def at_once():
+    """Run ``work`` up to ``gate``, then do something else, then let both go on."""
+
+    async def at_once(work, gate, meanwhile):
+        results = []
+
+        async def run():
+            try:
+                results.append(await work)
+            except Exception as error:  # noqa: BLE001 -- it is what the test asks about
+                results.append(error)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(run)
+            await gate.arrived()
+            await meanwhile()
+            gate.open()
+        return results[0]
+
+    return at_once
+
+
+@pytest.fixture
+def rotate_unsaved(store):
+    """Bring a manager to hold a rotated pair that the store did not take."""
+
+    async def rotate_unsaved(manager):
+        store.fail("put", times=Settings().attempts)
+        with pytest.raises(StoreError):
+            await manager.refresh("acme")
+
+    return rotate_unsaved
+
+
+async def test_token_is_saved_before_anybody_sees_it(store, new_manager, enrol, at_once):
+    """While a new pair is being saved, nobody gets its access token; after that, everybody does."""
+    manager = await enrol(new_manager())
+    old = await manager.token("acme")
+    gate = store.hold("put")
+    seen = []
+
+    async def look():
+        seen.append(manager.peek("acme"))
+        seen.append(await manager.token("acme"))
+
+    new = await at_once(manager.refresh("acme"), gate, look)
+
+    assert seen == [old, old]
+    assert manager.peek("acme") == new != old
+
+
+async def test_token_is_not_seen_if_it_was_not_saved(store, new_manager, enrol, rotate_unsaved):
+    """A pair that could not be saved is not handed out; the old token is, as long as it is valid."""
+    manager = await enrol(new_manager())
+    old = await manager.token("acme")
+
+    await rotate_unsaved(manager)
+
+    assert manager.peek("acme") == await manager.token("acme") == old
+
+
+async def test_unsaved_pair_is_saved_before_anything_else(
+    product, atlassian, new_manager, enrol, rotate_unsaved
+):
+    """The pair that could not be saved is saved by the next call, which asks nobody."""
+    manager = await enrol(new_manager(product))
+    await rotate_unsaved(manager)
+
+    token = await manager.token("acme")
+
+    assert await new_manager(product).token("acme") == token
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_unsaved_pair_is_saved_by_aclose(
+    product, atlassian, new_manager, enrol, rotate_unsaved
+):
+    """The pair that could not be saved is saved when the manager is closed, at the latest."""
+    manager = await enrol(new_manager(product))
+    await rotate_unsaved(manager)
+
+    await manager.aclose()
+    await new_manager(product).token("acme")
+
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_unsaved_pair_counts_though_the_clock_was_set_back(
+    product, atlassian, atlassian_clock, new_manager, enrol, rotate_unsaved
+):
+    """Which pair is newer is told by what it replaced, not by a clock that can be set back."""
+    manager = await enrol(new_manager(product))
+    await manager.token("acme")
+    atlassian_clock.move_to(atlassian_clock.now() - timedelta(minutes=2))
+    await rotate_unsaved(manager)
+
+    await manager.refresh("acme")
+
+    assert atlassian.reuses_outside_leeway == atlassian.leeway_reuses == 0
+
+
+async def test_new_token_counts_though_the_clock_was_set_back(atlassian_clock, new_manager, enrol):
+    """A token that was renewed after the clock was set back takes the place of the old one."""
+    manager = await enrol(new_manager("data_center"))
+    await manager.token("acme")
+    atlassian_clock.move_to(atlassian_clock.now() - timedelta(minutes=2))
+
+    token = await manager.refresh("acme")
+
+    assert manager.peek("acme") == token
+
+
+async def test_unsaved_pair_outlives_a_failed_forget(
+    atlassian, store, new_manager, enrol, rotate_unsaved
+):
+    """A ``forget`` that fails has changed nothing, also for the pair that waits to be saved."""
+    manager = await enrol(new_manager("data_center"))
+    await rotate_unsaved(manager)
+    store.fail("delete")
+
+    with pytest.raises(StoreError):
+        await manager.forget("acme")
+    await manager.token("acme")
+
+    assert atlassian.reuses_outside_leeway == 0
+
+
+async def test_forgotten_credential_does_not_come_back(product, new_manager, enrol, rotate_unsaved):
+    """A pair that waits to be saved is dropped if another manager has forgotten the credential."""
+    manager = await enrol(new_manager(product))
+    await rotate_unsaved(manager)
+    await new_manager(product).forget("acme")
+
+    with pytest.raises(AuthorizationRequired):
+        await manager.token("acme")
+
+    assert await manager.keys() == []
+
+
+async def test_unsaved_pair_does_not_replace_a_newer_credential(
+    product, new_manager, enrol, rotate_unsaved
+):
+    """A pair that waits to be saved is dropped if somebody has authorized anew."""
+    manager, other = await enrol(new_manager(product)), new_manager(product)
+    await rotate_unsaved(manager)
+    await enrol(other)
+    token = await other.token("acme")
+
+    assert await manager.token("acme") == token
+
+
+async def test_spent_refresh_token_is_not_presented_by_who_waited(
+    product, atlassian, new_manager, enrol, at_once
+):
+    """Who waited for the lock takes what its holder has stored, not what was there before."""
+    manager, other = await enrol(new_manager(product)), new_manager(product)
+    gate = atlassian.hold("token")
+    adopted = []
+
+    async def ask_too():
+        group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+
+    async def ask():
+        adopted.append(await other.token("acme"))
+
+    async with anyio.create_task_group() as group:
+        token = await at_once(manager.token("acme"), gate, ask_too)
+
+    assert adopted == [token]
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_who_waited_presents_what_the_holder_has_stored(
+    product, atlassian, new_manager, enrol, at_once
+):
+    """Who waited for the lock and still has to renew presents the refresh token that is new by then."""
+    manager, other = await enrol(new_manager(product)), new_manager(product)
+    gate = atlassian.hold("token")
+
+    async def ask_too():
+        group.start_soon(other.refresh, "acme")
+        await anyio.wait_all_tasks_blocked()
+
+    async with anyio.create_task_group() as group:
+        await at_once(manager.token("acme"), gate, ask_too)
+
+    assert [request.generation for request in atlassian.token_requests] == [1, 2]
+
+
+async def test_stale_record_is_renewed_with_its_own_refresh_token(
+    product, atlassian, atlassian_clock, new_manager, enrol
+):
+    """A manager whose memory is generations behind presents the refresh token that is stored."""
+    manager, other = await enrol(new_manager(product)), new_manager(product)
+    await manager.token("acme")
+    for _ in range(3):
+        atlassian_clock.advance(3600)
+        await other.token("acme")
+    atlassian_clock.advance(3600)
+
+    await manager.token("acme")
+
+    assert [request.generation for request in atlassian.token_requests] == [1, 2, 3, 4, 5]
+
+
+async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager, enrol, at_once):
+    """Refused because somebody was faster (a lock that had lapsed): their token is adopted."""
+    manager, other = await enrol(new_manager("data_center")), new_manager("data_center")
+    store.locks = False
+    gate = store.hold("after get")
+
+    async def be_faster():
+        tokens.append(await other.token("acme"))
+
+    tokens = []
+    token = await at_once(manager.token("acme"), gate, be_faster)
+
+    assert [token] == tokens
+    assert (await manager.status("acme")).status == "valid"
+
+
+async def test_newer_record_is_not_overwritten(atlassian, store, new_manager, enrol, at_once):
+    """A save that comes late (a lock that had lapsed) leaves what was stored meanwhile."""
+    manager, other = await enrol(new_manager()), new_manager()
+    store.locks = False
+    gate = store.hold("put")
+
+    async def be_faster():
+        tokens.append(await other.token("acme"))
+
+    tokens = []
+    token = await at_once(manager.token("acme"), gate, be_faster)
+
+    assert [token] == tokens == [await new_manager().token("acme")]
+
+
+async def test_forgotten_meanwhile_is_not_stored(store, new_manager, enrol, at_once):
+    """A save that comes after the credential was deleted (a lock that had lapsed) does not undo that."""
+    manager, other = await enrol(new_manager()), new_manager()
+    store.locks = False
+    gate = store.hold("put")
+
+    async def forget():
+        await other.forget("acme")
+
+    error = await at_once(manager.token("acme"), gate, forget)
+
+    assert isinstance(error, AuthorizationRequired)
+    assert await manager.keys() == []
+
+
+async def test_token_is_published_before_the_lock_is_free(store, new_manager, enrol, at_once):
+    """Whoever gets the lock next finds the cache as the flight leaves it: ``forget`` has the last word."""
+    manager = await enrol(new_manager())
+    gate = store.hold("release")
+
+    async def forget():
+        await manager.forget("acme")
+
+    await at_once(manager.token("acme"), gate, forget)
+
+    assert manager.peek("acme") is None
+
+
+@pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
+async def test_lock_that_cannot_be_released_harms_nobody(error, store, new_manager, enrol):
+    """What was done under the lock is done, whatever the store says while it gives it back."""
+    manager = await enrol(new_manager())
+    store.fail("release", error=error)
+
+    token = await manager.token("acme")
+
+    assert manager.peek("acme") == token
+
+
+@pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
+@pytest.mark.parametrize("operation", ["get", "put", "after put"])
+async def test_pair_outlives_any_error_of_the_store(
+    operation, error, product, atlassian, store, new_manager, enrol
+):
+    """Whatever a store raises, even a cancellation of its own, the next call works, with one exchange."""
+    manager = await enrol(new_manager(product))
+    store.fail(operation, error=error, times=Settings().attempts)
+
+    try:
+        await manager.token("acme")
+    except StoreError:
+        store.failures.clear()
+    token = await manager.token("acme")
+
+    assert manager.peek("acme") == token
+    assert len(atlassian.token_requests) == 1
+
+
+on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+
+
+@pytest.fixture
+def lock_timeout(store, atlassian_clock):
+    """Ask while somebody keeps the lock, until the time for it has run out."""
+
+    async def lock_timeout(manager):
+        async with store.lock("tokens", "acme", timeout_seconds=1):
+            answer = asyncio.ensure_future(manager.token("acme"))
+            await anyio.wait_all_tasks_blocked()
+            atlassian_clock.advance(Settings().lock_timeout_seconds)
+            return await answer
+
+    return lock_timeout
+
+
+@on_asyncio
+async def test_without_the_lock_nothing_is_presented(
+    atlassian, new_manager, enrol, lock_timeout, anyio_backend
+):
+    """A lock that others keep is not ignored: no request, a transient error, nothing changed."""
+    manager = await enrol(new_manager(refresher=InlineRefresher()))
+
+    with pytest.raises(TransientError, match="lock_timeout_seconds"):
+        await lock_timeout(manager)
+
+    assert atlassian.token_requests == ()
+
+
+@on_asyncio
+async def test_without_the_lock_a_newer_token_is_adopted(
+    new_manager, enrol, lock_timeout, anyio_backend
+):
+    """A lock that others keep is no trouble if they have stored a fresh token."""
+    manager, other = await enrol(new_manager(refresher=InlineRefresher())), new_manager()
+    token = await other.token("acme")
+
+    adopted = await lock_timeout(manager)
+
+    assert adopted == token
+
+
+@on_asyncio
+async def test_without_the_lock_an_unsaved_token_stays_unseen(
+    new_manager, enrol, rotate_unsaved, lock_timeout, anyio_backend
+):
+    """A pair that waits to be saved is not handed out because the lock cannot be had."""
+    manager = await enrol(new_manager(refresher=InlineRefresher()))
+    await rotate_unsaved(manager)
+
+    with pytest.raises(TransientError):
+        await lock_timeout(manager)
+
+    assert manager.peek("acme") is None
+
+
+async def test_lost_answers_are_asked_for_again(atlassian, new_manager, enrol):
+    """Cloud answers a refresh token again for ten minutes: an answer that got lost costs nothing."""
+    manager = await enrol(new_manager())
+    atlassian.fault("token", Fault.lost_answer(), times=2)
+
+    token = await manager.token("acme")
+
+    assert manager.peek("acme") == token
+    assert atlassian.reuses_outside_leeway == 0
+
+
+async def test_same_credential_added_twice_is_the_same(product, new_manager, consent):
+    """A refresh token that another manager has added already counts here too, once it is added."""
+    manager, other = new_manager(product), new_manager(product)
+    await manager.add("acme", refresh_token=consent(manager))
+    await manager.token("acme")
+    second = consent(manager)
+    await other.add("acme", refresh_token=second)
+    token = await other.token("acme")
+
+    await manager.add("acme", refresh_token=second)
+
+    assert await manager.token("acme") == token
+
+
+async def test_aclose_waits_for_what_is_in_the_air(atlassian, new_manager, enrol, at_once):
+    """Closing a manager in mid-exchange waits for the save; nobody's answer is cut off."""
+    manager = await enrol(new_manager("data_center"))
+    gate = atlassian.hold("token")
+
+    async def close():
+        group.start_soon(manager.aclose)
+        await anyio.wait_all_tasks_blocked()
+
+    async with anyio.create_task_group() as group:
+        token = await at_once(manager.token("acme"), gate, close)
+
+    assert manager.peek("acme") == token
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_aclose_cuts_off_nobody_who_comes_late(
+    atlassian, atlassian_server, atlassian_clock, store, enrol, rotate_unsaved
+):
+    """An exchange that begins while a manager is being closed keeps its connection."""
+    grant = data_center_grant(atlassian, atlassian_server.urls)
+    manager = TokenManager(grant, store=store, clock=atlassian_clock)
+    await enrol(manager, "acme", "other")
+    await rotate_unsaved(manager)
+    saving, answering = store.hold("put"), atlassian.hold("token")
+    tokens = []
+
+    async def ask():
+        tokens.append(await manager.token("other"))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(manager.aclose)
+        await saving.arrived()
+        group.start_soon(ask)
+        await answering.arrived()
+        saving.open()
+        for _ in range(3):  # time enough for closing, if it did not wait
+            await manager.status("other")
+        answering.open()
+
+    assert tokens == [manager.peek("other")]
+    assert len(atlassian.token_requests) == 2
