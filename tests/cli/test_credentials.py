@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -310,4 +311,5 @@ def test_processes(home):
     assert tokens[0].stdout == tokens[1].stdout
     assert tokens[0].stdout.startswith("secret-")
     assert "status: valid" in status.stdout
-    assert sqlite3.connect(home / "acme.db").execute("SELECT count(*) FROM records").fetchone()[0]
+    with closing(sqlite3.connect(home / "acme.db")) as database:
+        assert database.execute("SELECT count(*) FROM records").fetchone()[0]

@@ -66,6 +66,7 @@ class MovableStore(MemoryStore):
         if not self.locks:
             yield
             return
+        await self._come_to("lock")
         async with super().lock(namespace, key, timeout_seconds=timeout_seconds):
             self.held.add(key)
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -170,22 +171,27 @@ async def test_unsaved_pair_does_not_replace_a_newer_credential(
     assert await manager.token("acme") == token
 
 
+async def come_to_the_lock(group, store, work):
+    """Start ``work`` and return when it is about to wait for the lock."""
+    waiting = store.hold("lock")
+    group.start_soon(work)
+    await waiting.arrived()
+    waiting.open()
+
+
 async def test_spent_refresh_token_is_not_presented_by_who_waited(
-    product, atlassian, new_manager, enrol, at_once
+    product, atlassian, store, new_manager, enrol, at_once
 ):
     """Who waited for the lock takes what its holder has stored, not what was there before."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
     adopted = []
 
-    async def ask_too():
-        group.start_soon(ask)
-        await anyio.wait_all_tasks_blocked()
-
     async def ask():
         adopted.append(await other.token("acme"))
 
     async with anyio.create_task_group() as group:
+        ask_too = partial(come_to_the_lock, group, store, ask)
         token = await at_once(manager.token("acme"), gate, ask_too)
 
     assert adopted == [token]
@@ -193,17 +199,14 @@ async def test_spent_refresh_token_is_not_presented_by_who_waited(
 
 
 async def test_who_waited_presents_what_the_holder_has_stored(
-    product, atlassian, new_manager, enrol, at_once
+    product, atlassian, store, new_manager, enrol, at_once
 ):
     """Who waited for the lock and still has to renew presents the refresh token that is new by then."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
 
-    async def ask_too():
-        group.start_soon(other.refresh, "acme")
-        await anyio.wait_all_tasks_blocked()
-
     async with anyio.create_task_group() as group:
+        ask_too = partial(come_to_the_lock, group, store, partial(other.refresh, "acme"))
         await at_once(manager.token("acme"), gate, ask_too)
 
     assert [request.generation for request in atlassian.token_requests] == [1, 2]
@@ -397,19 +400,26 @@ async def test_same_credential_added_twice_is_the_same(product, new_manager, con
 
 
 async def test_aclose_waits_for_what_is_in_the_air(atlassian, new_manager, enrol, at_once):
-    """Closing a manager in mid-exchange waits for the save; nobody's answer is cut off."""
+    """Closing a manager in mid-exchange waits until the new pair is saved."""
     manager = await enrol(new_manager("data_center"))
     gate = atlassian.hold("token")
+    ended = []
 
     async def close():
-        group.start_soon(manager.aclose)
-        await anyio.wait_all_tasks_blocked()
+        await manager.aclose()
+        ended.append("closed")
+
+    async def close_meanwhile():
+        group.start_soon(close)
+        for _ in range(3):  # time enough for closing, if it did not wait
+            await manager.status("acme")
+        ended.append("answered")
 
     async with anyio.create_task_group() as group:
-        token = await at_once(manager.token("acme"), gate, close)
+        token = await at_once(manager.token("acme"), gate, close_meanwhile)
 
+    assert ended == ["answered", "closed"]
     assert manager.peek("acme") == token
-    assert len(atlassian.token_requests) == 1
 
 
 async def test_aclose_cuts_off_nobody_who_comes_late(

@@ -1,0 +1,80 @@
+"""A login in a real browser: consent, callback, and the page a person sees at the end."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+
+import anyio.to_thread
+import pytest
+
+from atlassian_auth import AuthorizationRequired
+from atlassian_auth.flows import LoopbackLogin
+from atlassian_auth.testing import cloud_grant
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+# Without a sandbox, which a container's root may not have; nothing but the page is asked for.
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--disable-dev-shm-usage", "--no-proxy-server", "--dump-dom"),
+]
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+    # One loop will do: the browser is slow, and the other tests of the login run on all of them.
+    pytest.mark.parametrize("anyio_backend", ["asyncio"]),
+]
+
+
+@pytest.fixture
+def redirect_uri():
+    """One with a port that is free, as far as anybody can tell."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}/callback"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Start Chromium where a login asks for a browser; what it shows can be read at the end."""
+    started = []
+
+    def open_browser(url):
+        command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path}", url]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        return True
+
+    open_browser.started = started
+    yield open_browser
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+async def test_a_person_logs_in(atlassian, atlassian_server, flow_of, browser, redirect_uri):
+    """Chromium follows the consent to the callback, and shows that the window may be closed."""
+    app = atlassian.register_cloud_app("local", redirect_uri=redirect_uri)
+    grant = cloud_grant(atlassian, atlassian_server.urls, app=app, scopes="read:me")
+
+    result = await LoopbackLogin(flow_of(grant), open_browser=browser).login("acme")
+    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=60))
+
+    assert (result.key, result.status.renewable) == ("acme", True)
+    assert "close" in shown
+    assert "code=" not in shown
+
+
+async def test_a_person_declines(atlassian, atlassian_server, flow_of, browser, redirect_uri):
+    """Who declines is shown that as well, and the program is told."""
+    app = atlassian.register_cloud_app("local", redirect_uri=redirect_uri)
+    grant = cloud_grant(atlassian, atlassian_server.urls, app=app, scopes="read:me")
+    atlassian.deny_next_consent()
+
+    with pytest.raises(AuthorizationRequired) as caught:
+        await LoopbackLogin(flow_of(grant), open_browser=browser).login("acme")
+    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=60))
+
+    assert caught.value.reason == "declined"
+    assert "declined" in shown
