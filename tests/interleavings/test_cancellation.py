@@ -179,8 +179,11 @@ async def test_flow_closed_by_another_task_holds_nothing(atlassian, store, new_m
     flow = manager.auth("acme").async_auth_flow(request)
     await anext(flow)
 
+    async def close():
+        await flow.aclose()
+
     async with anyio.create_task_group() as group:
-        group.start_soon(flow.aclose)
+        group.start_soon(close)
     token = await manager.refresh("acme")
 
     assert token == manager.peek("acme")
