@@ -16,7 +16,8 @@ import nox
 SUPPORTED = ["3.11", "3.12", "3.13"]
 # By file: the blocks of a page of documentation build on each other.
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
-EVERYTHING = ".[cli,demo,login,testing]"
+EXTRAS = "[cli,demo,encryption,keyring,login,postgres,redis,testing]"
+EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -107,7 +108,7 @@ def wheel(session: nox.Session) -> None:
         built = build(session, source)
         session.install(str(built))
         session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
-        session.install(f"{built}[cli,demo,login,testing]", *group("tests"))
+        session.install(f"{built}{EXTRAS}", *group("tests"))
         session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
         with session.chdir(source):
             session.run("pytest", *PARALLEL, *session.posargs)
