@@ -32,7 +32,7 @@ from atlassian_auth.records import TokenStatus
 from atlassian_auth.refresher import InlineRefresher, ThreadRefresher
 from atlassian_auth.settings import Settings
 from atlassian_auth.static import StaticToken
-from atlassian_auth.status import CredentialStatus
+from atlassian_auth.status import CredentialState, CredentialStatus
 
 __all__ = [
     "AmbiguousSite",
@@ -42,6 +42,7 @@ __all__ = [
     "ClientCredentialsGrant",
     "CloudGrant",
     "ConfigurationError",
+    "CredentialState",
     "CredentialStatus",
     "DataCenterGrant",
     "DiscoveryError",

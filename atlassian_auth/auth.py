@@ -121,9 +121,13 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """Return another token than the present one; see `TokenManager.refresh`."""
         return await self.manager.refresh(self.key)
 
-    async def status(self) -> CredentialStatus | None:
+    async def status(self) -> CredentialStatus:
         """Return how the credential is doing; see `TokenManager.status`."""
         return await self.manager.status(self.key)
+
+    async def revoke(self) -> bool:
+        """End the credential at Atlassian, then delete it here; see `TokenManager.revoke`."""
+        return await self.manager.revoke(self.key)
 
     async def aclose(self) -> None:
         """Finish what is under way and close store and connections; see `TokenManager.aclose`."""

@@ -101,7 +101,7 @@ class AtlassianOAuthClient(ABC):
         self.auth: AtlassianAuth = AtlassianAuth(
             grant, store=store, key=key, verify=verify, proxy=self._proxy, clock=clock
         )
-        self._flow = AuthorizationFlow(self.auth.manager, clock=clock)
+        self._flow = AuthorizationFlow(self.auth.manager)
 
     async def get_access_token(self) -> str:
         """Return a fresh access token, renewed and saved first if need be. Ask again for each page.

@@ -73,6 +73,19 @@ class Enrolment:
             self._start_over(key, kept.token)
         return kept
 
+    async def revoke(self, key: str) -> bool:
+        """Revoke the credential, then delete it; return whether there was one. If it fails, it is kept."""
+        async with self._keeper.lock(key):
+            stored = await self._replaceable(key)
+            if stored is None:
+                return False
+            token = stored.value.revocable_token
+            if token is not None:
+                await self._service.revoke(token)
+            existed = await self._keeper.delete(key)
+            self._start_over(key)
+        return existed
+
     async def forget(self, key: str) -> bool:
         """Delete the credential and return whether there was one."""
         async with self._keeper.lock(key):

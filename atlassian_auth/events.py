@@ -8,17 +8,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 __all__ = [
     "AuthorizationNeeded",
     "Degraded",
     "Event",
+    "GrantEndsSoon",
+    "Limit",
     "RefreshFailed",
     "RefreshStarted",
     "RefreshSucceeded",
     "RotationUnsaved",
     "TokenAdopted",
 ]
+
+Limit = Literal["inactivity", "absolute"]
+"""What a grant ends of: nobody uses it, or its time is over whatever is done with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,3 +121,16 @@ class AuthorizationNeeded(Event):
     """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEndsSoon(Event):
+    """A limit of the grant is near; told once a day within ``warning_period`` ahead of it.
+
+    Args:
+        limit: ``"inactivity"``, which any renewal moves, or ``"absolute"``: authorize again before then.
+        ends_at: When the grant ends.
+    """
+
+    limit: Limit
+    ends_at: datetime

@@ -11,7 +11,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
@@ -33,7 +33,8 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter
+from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
 from atlassian_auth.records import Records, TokenRecord
@@ -45,6 +46,7 @@ from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
+from atlassian_auth.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from atlassian_auth.auth import AtlassianAuth
@@ -58,7 +60,7 @@ DEFAULT_KEY = "default"
 """The key of a service that has one credential only."""
 
 # Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
-_KEPT_FRESH_AT_ONCE = 32
+_KEPT_AT_ONCE = 32
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -116,7 +118,7 @@ class TokenManager:
     ) -> None:
         self.grant: Grant = grant
         self._settings = settings = settings or Settings()
-        self._clock = clock
+        self.clock: Clock = clock
         self._time = clock.time
         self._on_event = on_event
         self._refresher = refresher
@@ -126,6 +128,7 @@ class TokenManager:
         self.store: Store = _checked_store(grant, store)
         records = Records(self.store, "tokens", TokenRecord)
         self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
+        self._pending = Records(self.store, PENDING_NAMESPACE, PendingFlow)
         ahead_seconds = _ahead_seconds(grant, settings)
         self._cache = cache = TokenCache(
             settings, clock, ahead_seconds=ahead_seconds, jitter=jitter
@@ -135,6 +138,7 @@ class TokenManager:
         service = TokenService(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
         self._renewer = Renewer(grant, keeper, service, cache, settings=settings, clock=clock)
         self._enrolment = Enrolment(grant, keeper, service, cache, self._backoff, clock=clock)
+        self._upkeep = Upkeep(grant, keeper, cache, settings=settings, clock=clock, tell=self._tell)
         self._home = _Home(None)
         self._guard = ForkLock(in_child=keeper.abandon)
 
@@ -252,7 +256,7 @@ class TokenManager:
         _checked_key(key)
         checked = self._checked_refresh_token(refresh_token)
         paste = functools.partial(self._enrolment.paste, key, checked)
-        return CredentialStatus.of(key, await self.perform(paste))
+        return self._described(key, await self.perform(paste))
 
     async def authorize(
         self, key: str, code: str, *, code_verifier: str | None = None
@@ -269,17 +273,16 @@ class TokenManager:
         """
         _checked_key(key)
         redeem = functools.partial(self._enrolment.redeem, key, code, code_verifier=code_verifier)
-        return CredentialStatus.of(key, await self.perform(redeem))
+        return self._described(key, await self.perform(redeem))
 
-    async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus | None:
-        """Return how the credential is doing, as its store has it; None if there is none.
+    async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
+        """Return how the credential is doing, as its store has it. No server is asked.
 
         Raises:
             StoreError: if the store cannot be read.
         """
         _checked_key(key)
-        record = await self.perform(functools.partial(self._keeper.peek, key))
-        return None if record is None else CredentialStatus.of(key, record)
+        return await self.perform(functools.partial(self._status, key))
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
@@ -292,6 +295,19 @@ class TokenManager:
         """
         _checked_key(key)
         return await self.perform(functools.partial(self._enrolment.forget, key))
+
+    async def revoke(self, key: str = DEFAULT_KEY) -> bool:
+        """End the credential at Atlassian, then delete it here; return whether there was one.
+
+        What Cloud does with it is not documented for 3LO grants: the person can also remove the app under
+        "Connected apps" of their account.
+
+        Raises:
+            ConfigurationError: if the grant's server has nowhere to revoke, as with client credentials.
+            AtlassianAuthError: if the server did not revoke it, as `token` does; it is kept then.
+        """
+        _checked_key(key)
+        return await self.perform(functools.partial(self._enrolment.revoke, key))
 
     def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
         """Return an ``httpx.Auth`` for this key that shares the manager's tokens and locks."""
@@ -315,11 +331,41 @@ class TokenManager:
             every: How often to look.
         """
         while True:
-            async with anyio.create_task_group() as tasks:
-                at_once = anyio.CapacityLimiter(_KEPT_FRESH_AT_ONCE)
-                for key in await self._keys_to_keep_fresh():
-                    tasks.start_soon(self._keep_fresh, key, every, at_once)
-            await self._clock.sleep(every.total_seconds())
+            keep = functools.partial(self._keep_fresh, margin=every)
+            await _each(await self._keys_to_keep_fresh(), keep)
+            await self.clock.sleep(every.total_seconds())
+
+    async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
+        """Renew credentials that nobody uses before they end of it, and warn of ends, until cancelled.
+
+        For stores with many more credentials than are in use: each is renewed once in a month or two, at
+        a moment of its own. `GrantEndsSoon` is told of what is near its end all the same. Run it in a task
+        group of your own, in as many processes as you like. Trouble is logged, not raised.
+
+        Args:
+            every: How often to look.
+        """
+        last_look: datetime | None = None
+        while True:
+            now = utc_now(self.clock)
+            keep = functools.partial(self._keep_alive, last_look=last_look)
+            await _each(await self._stored_keys(set()), keep)
+            last_look = now
+            await self.clock.sleep(every.total_seconds())
+
+    async def prune(self, now: datetime | None = None) -> list[str]:
+        """Delete credentials that have been good for nothing for ``prune_after``; return their keys.
+
+        That is: refused by the server, or failing for so long that they count as lost, or ended without
+        a refresh token. Safe while others work with the store.
+
+        Args:
+            now: The time to judge by; by default the clock's.
+
+        Raises:
+            StoreError: if the store cannot be read or written.
+        """
+        return await self.perform(lambda: self._upkeep.prune(now or utc_now(self.clock)))
 
     def refused(self, key: str, token: Token) -> None:
         """Take note that an API refused ``token`` although it had just replaced a rejected one.
@@ -419,22 +465,29 @@ class TokenManager:
             return self._home
 
     async def _keys_to_keep_fresh(self) -> list[str]:
-        known = self._cache.keys()
-        try:
-            stored = await self.perform(functools.partial(self._own_keys, set(known)))
-        except AtlassianAuthError as error:
-            logger.warning("keep_fresh could not list the store's keys: %s", error)
-            stored = []
-        return sorted({*known, *stored})
+        known = set(self._cache.keys())
+        return sorted({*known, *await self._stored_keys(known)})
 
-    async def _keep_fresh(
-        self, key: str, margin: timedelta, at_once: anyio.CapacityLimiter
-    ) -> None:
-        async with at_once:
-            try:
-                await self.token(key, margin=margin)
-            except AtlassianAuthError as error:
-                logger.warning("keep_fresh could not renew key %r: %s", key, error)
+    async def _stored_keys(self, known: set[str]) -> list[str]:
+        try:
+            return await self.perform(lambda: self._upkeep.keys(beyond=known))
+        except AtlassianAuthError as error:
+            logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
+            return []
+
+    async def _keep_fresh(self, key: str, *, margin: timedelta) -> None:
+        try:
+            await self.token(key, margin=margin)
+        except AtlassianAuthError as error:
+            logger.warning("Key %r could not be kept fresh: %s", key, error)
+
+    async def _keep_alive(self, key: str, *, last_look: datetime | None) -> None:
+        try:
+            due = await self.perform(lambda: self._upkeep.look(key, last_look=last_look))
+            if due is not None:
+                await self.token(key, rejected=due.token)
+        except AtlassianAuthError as error:
+            logger.warning("Key %r could not be kept alive: %s", key, error)
 
     def _checked_refresh_token(self, refresh_token: str) -> str:
         if not self.grant.rotates:
@@ -460,6 +513,21 @@ class TokenManager:
         with self._guard:
             del home.calls[key, demand]
 
+    async def _status(self, key: str) -> CredentialStatus:
+        record = await self._keeper.peek(key)
+        if record is not None:
+            return self._described(key, record)
+        return CredentialStatus.without_record(key, await self._login_of(key))
+
+    async def _login_of(self, key: str) -> PendingFlow | None:
+        """Return the login for this key that is under way and ends last, if any is."""
+        found = [await self._pending.get(name) for name in await self._pending.keys()]
+        logins = [one.value for one in found if one is not None and one.value.key == key]
+        return max(logins, key=lambda login: login.expires_at, default=None)
+
+    def _described(self, key: str, record: TokenRecord) -> CredentialStatus:
+        return CredentialStatus.of(key, record, now=utc_now(self.clock), settings=self._settings)
+
     def _flights(self, home: _Home) -> Flights:
         if home.flights is None:
             home.flights = Flights(
@@ -467,19 +535,10 @@ class TokenManager:
                 self._cache,
                 self._backoff,
                 settings=self._settings,
-                clock=self._clock,
+                clock=self.clock,
                 tell=self._tell,
             )
         return home.flights
-
-    async def _own_keys(self, known: set[str]) -> list[str]:
-        """Return the stored keys of this app beyond those known; other apps may share the store."""
-        own: list[str] = []
-        for key in await self._keeper.keys():
-            record = None if key in known else await self._keeper.peek(key)
-            if record is not None and record.configuration == self.grant.configuration:
-                own.append(key)
-        return own
 
     async def _close(self) -> None:
         flights = self._flights(self._home_now())
@@ -558,6 +617,18 @@ def _checked_store(grant: Grant, store: Store | None) -> Store:
         )
         raise ConfigurationError(message, argument="store")
     return MemoryStore()
+
+
+async def _each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
+    at_once = anyio.CapacityLimiter(_KEPT_AT_ONCE)
+
+    async def one(key: str) -> None:
+        async with at_once:
+            await keep(key)
+
+    async with anyio.create_task_group() as tasks:
+        for key in keys:
+            tasks.start_soon(one, key)
 
 
 def _ahead_seconds(grant: Grant, settings: Settings) -> float:

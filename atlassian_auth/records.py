@@ -84,6 +84,20 @@ class TokenRecord(BaseModel, Confidential):
         """What the next renewal presents."""
         return self.pasted_refresh_token if self.token is None else self.token.refresh_token
 
+    @property
+    def revocable_token(self) -> str | None:
+        """What revoking the grant presents: revoking a refresh token ends its access tokens, too."""
+        access_token = None if self.token is None else self.token.access_token
+        return self.refresh_token or access_token
+
+    def dead_since(self, now: datetime) -> datetime | None:
+        """Return since when it is good for nothing: refused, or ended and not to be renewed; else None."""
+        if self.status is TokenStatus.UNRECOVERABLE:
+            return self.status_since
+        if self.refresh_token is None and self.token is not None and self.token.expires_at <= now:
+            return self.token.expires_at
+        return None
+
     def check_owner(self, key: str, configuration: str) -> None:
         """Return if the credential belongs to this registration.
 

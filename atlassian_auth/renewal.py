@@ -28,6 +28,7 @@ from atlassian_auth.exceptions import (
 )
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
+from atlassian_auth.lifetimes import warnings_due
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.demand import Demand
@@ -224,6 +225,10 @@ class Renewer:
             expires_at=token.expires_at,
         )
         flight.events.append(succeeded)
+        last_look = begun.token.obtained_at if begun.token else begun.authorized_at
+        flight.events += warnings_due(
+            flight.key, kept, self._settings, last_look=last_look, now=now
+        )
         return kept.token or token
 
     def _unsaved(self, flight: Flight, token: Token, error: StoreError) -> Token:

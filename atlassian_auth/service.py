@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol, TypeVar
 
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -20,10 +23,20 @@ from atlassian_auth.ports import (
     utc_now,
 )
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
+from atlassian_auth.protocol.token_endpoint import read_revocation_response
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 
 __all__ = ["TokenService"]
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class _Reader(Protocol[T_co]):
+    """Makes something of an answer, or raises what it means."""
+
+    def __call__(self, response: HTTPResponse, *, obtained_at: datetime) -> T_co: ...
 
 
 class TokenService:
@@ -63,7 +76,8 @@ class TokenService:
             AtlassianAuthError: as `read_token_response` tells the answers apart.
         """
         request = self._grant.renewal_request(refresh_token)
-        return await self._exchange(request, previous, repeats=self._repeats())
+        read = functools.partial(self._grant.read_response, request=request, previous=previous)
+        return await self._exchange(request, read, repeats=self._repeats())
 
     async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
         """Return the first token of an authorization code.
@@ -72,8 +86,20 @@ class TokenService:
             AtlassianAuthError: as `read_token_response` tells the answers apart.
         """
         request = self._grant.code_request(code, code_verifier=code_verifier)
+        read = functools.partial(self._grant.read_response, request=request)
         # A code that is presented twice takes the tokens of its first use with it (RFC 6749 4.1.2).
-        return await self._exchange(request, None, repeats=0)
+        return await self._exchange(request, read, repeats=0)
+
+    async def revoke(self, token: str) -> None:
+        """Revoke a refresh token, or an access token, and with it its grant.
+
+        Raises:
+            AtlassianAuthError: as for an exchange, if the server did not revoke it.
+        """
+        request = self._grant.revocation_request(token)
+        read = functools.partial(read_revocation_response, request=request)
+        # What is revoked already is revoked once more without harm (RFC 7009 2.2).
+        await self._exchange(request, read, repeats=self._settings.attempts)
 
     def _repeats(self) -> int:
         """How often a request may be repeated after one whose answer was lost."""
@@ -83,15 +109,13 @@ class TokenService:
             return 1
         return self._settings.attempts
 
-    async def _exchange(
-        self, request: HTTPRequest, previous: Token | None, *, repeats: int
-    ) -> Token:
+    async def _exchange(self, request: HTTPRequest, read: _Reader[T], *, repeats: int) -> T:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
         attempt = lost_answers = 0
         while True:
             attempt += 1
-            outcome = await self._attempt(request, previous, deadline)
-            if isinstance(outcome, Token):
+            outcome = await self._attempt(request, read, deadline)
+            if not isinstance(outcome, AtlassianAuthError):
                 return outcome
             lost_answers += isinstance(outcome, TransientError) and outcome.ambiguous
             pause = self._pause(outcome, attempt, repeatable=lost_answers <= repeats)
@@ -100,17 +124,15 @@ class TokenService:
             await self._clock.sleep(pause)
 
     async def _attempt(
-        self, request: HTTPRequest, previous: Token | None, deadline: float
-    ) -> Token | AtlassianAuthError:
+        self, request: HTTPRequest, read: _Reader[T], deadline: float
+    ) -> T | AtlassianAuthError:
         # Expiry counts from before the request was sent: the server's clock starts after this one.
         obtained_at = utc_now(self._clock)
         response = await self._sent(request, deadline)
         if isinstance(response, TransientError):
             return response
         try:
-            return self._grant.read_response(
-                response, request=request, obtained_at=obtained_at, previous=previous
-            )
+            return read(response, obtained_at=obtained_at)
         except AtlassianAuthError as error:
             return error
 

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFlo
 
 __all__ = ["Settings"]
 
+# Dates stay within what a calendar can hold.
+_CENTURY = timedelta(days=36525)
+
 
 class Settings(BaseModel):
     """How tokens are renewed and what happens when that fails; the defaults suit most services.
@@ -74,6 +77,21 @@ class Settings(BaseModel):
     unrecoverable_token_failing_period: timedelta = timedelta(days=7)
     """A credential that fails for so long counts as lost (``unrecoverable.token.failing.period.days`` of
     Atlassian's plugin)."""
+
+    inactivity_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
+    """A refresh token that is not used for so long ends. None: 90 days, as Cloud says and as is Data
+    Center's default (``refresh.token.expiration.seconds``)."""
+
+    absolute_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
+    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, where staff
+    said so once; nothing on Data Center. Only a date to warn of: it never stops a renewal."""
+
+    warning_period: timedelta = Field(default=timedelta(days=14), ge=timedelta(), le=_CENTURY)
+    """So long ahead of either limit `GrantEndsSoon` is told, once a day."""
+
+    prune_after: timedelta = Field(default=timedelta(days=30), ge=timedelta(), le=_CENTURY)
+    """A credential that has been good for nothing for so long is deleted by ``prune``
+    (``lifetime.invalid.token.days`` of Atlassian's plugin)."""
 
     @classmethod
     def from_environment(cls, prefix: str = "ATLASSIAN_AUTH_") -> Self:

@@ -1,14 +1,34 @@
-"""How a credential is doing, without its secrets."""
+"""How a credential is doing, without its secrets, and what is to be done about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Self
 
+from atlassian_auth.lifetimes import Lifetimes
+from atlassian_auth.pending import PendingFlow
 from atlassian_auth.records import TokenRecord, TokenStatus
+from atlassian_auth.settings import Settings
 
-__all__ = ["CredentialStatus"]
+__all__ = ["CredentialState", "CredentialStatus"]
+
+
+class CredentialState(StrEnum):
+    """What a credential is good for, as the person who operates it needs to know."""
+
+    NEW = "new"
+    """Nothing is stored: authorize it, or add a refresh token."""
+    PENDING = "pending"
+    """It has begun and is not proven: somebody is at the consent page, or a refresh token was added that
+    was not used yet."""
+    READY = "ready"
+    """It renews itself."""
+    DEGRADED = "degraded"
+    """The last renewal failed; the next may succeed. Calls work as long as the access token lives."""
+    REAUTHORIZE = "reauthorize"
+    """Somebody has to authorize it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,41 +37,87 @@ class CredentialStatus:
 
     Args:
         key: Which credential.
+        state: What it is good for.
+        reason: Why it is not READY; None if it is.
         status: How its last renewal ended.
-        status_since: When the status last changed: for a failing credential, since when it fails.
-        failure: Why the last renewal failed; None if it did not.
+        status_since: When that last changed: for a failing credential, since when it fails. None if
+            nothing is stored.
         scopes: What was granted.
-        access_expires_at: When the access token ends; None if none was issued yet.
-        authorized_at: When somebody consented.
+        access_expires_at: When the access token ends and is renewed; None if none was issued yet.
+        inactive_by: When the grant ends unless it is renewed before; see `Lifetimes`.
+        grant_expires_at: When the grant ends whatever is done; see `Lifetimes`.
+        authorized_at: When somebody consented, or the refresh token was added; None if nobody did.
         last_refreshed_at: When the last renewal succeeded; None if none has.
         refresh_count: How many have.
         renewable: Whether a refresh token is at hand.
     """
 
     key: str
-    status: TokenStatus
-    status_since: datetime
-    failure: str | None
-    scopes: tuple[str, ...]
-    access_expires_at: datetime | None
-    authorized_at: datetime
-    last_refreshed_at: datetime | None
-    refresh_count: int
-    renewable: bool
+    state: CredentialState
+    reason: str | None
+    status: TokenStatus = TokenStatus.UNKNOWN
+    status_since: datetime | None = None
+    scopes: tuple[str, ...] = ()
+    access_expires_at: datetime | None = None
+    inactive_by: datetime | None = None
+    grant_expires_at: datetime | None = None
+    authorized_at: datetime | None = None
+    last_refreshed_at: datetime | None = None
+    refresh_count: int = 0
+    renewable: bool = False
 
     @classmethod
-    def of(cls, key: str, record: TokenRecord) -> Self:
+    def of(cls, key: str, record: TokenRecord, *, now: datetime, settings: Settings) -> Self:
         """Return the status of a stored record."""
-        token = record.token
+        lifetimes = Lifetimes.of(record, settings)
+        state, reason = _judged(record, lifetimes, now)
         return cls(
             key=key,
+            state=state,
+            reason=reason,
             status=record.status,
             status_since=record.status_since,
-            failure=record.failure,
-            scopes=token.scopes if token else (),
-            access_expires_at=token.expires_at if token else None,
+            scopes=record.token.scopes if record.token else (),
+            access_expires_at=lifetimes.access_expires_at,
+            inactive_by=lifetimes.inactive_by,
+            grant_expires_at=lifetimes.grant_expires_at,
             authorized_at=record.authorized_at,
             last_refreshed_at=record.last_refreshed_at,
             refresh_count=record.refresh_count,
             renewable=record.refresh_token is not None,
         )
+
+    @classmethod
+    def without_record(cls, key: str, pending: PendingFlow | None = None) -> Self:
+        """Return the status of a key for which nothing is stored but, perhaps, a login under way."""
+        if pending is None:
+            reason = "Nothing is stored: authorize it, or add a refresh token."
+            return cls(key=key, state=CredentialState.NEW, reason=reason)
+        reason = f"A login was started and may come back until {_date(pending.expires_at)}."
+        return cls(key=key, state=CredentialState.PENDING, reason=reason)
+
+
+def _judged(
+    record: TokenRecord, lifetimes: Lifetimes, now: datetime
+) -> tuple[CredentialState, str | None]:
+    if record.status is TokenStatus.UNRECOVERABLE:
+        return CredentialState.REAUTHORIZE, record.failure
+    passed = lifetimes.passed(now)
+    if passed is not None:
+        return CredentialState.REAUTHORIZE, _ended(record, passed)
+    if record.status is TokenStatus.RECOVERABLE:
+        return CredentialState.DEGRADED, record.failure
+    if record.token is None:
+        reason = "A refresh token was added; it has not been used yet."
+        return CredentialState.PENDING, reason
+    return CredentialState.READY, None
+
+
+def _ended(record: TokenRecord, passed: datetime) -> str:
+    if record.refresh_token is None:
+        return f"The access token ended at {_date(passed)}, and no refresh token came with it."
+    return f"The grant has most likely ended at {_date(passed)}; a renewal is tried all the same."
+
+
+def _date(moment: datetime) -> str:
+    return moment.isoformat(timespec="minutes")

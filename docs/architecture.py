@@ -20,10 +20,11 @@ FLOORS = (
     ("protocol",),
     ("grants",),
     ("ports", "settings", "events", "forks", "latch"),
-    ("stores", "records"),
+    ("stores", "pending", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
         *("lookup", "origins", "outcome", "refresher", "renewal", "sender", "service", "status"),
+        *("lifetimes", "transfer", "upkeep"),
     ),
     ("auth", "credentials", "discovery", "flows", "sites", "static"),
     ("__main__", "cli", "client", "testing"),

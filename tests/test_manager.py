@@ -14,7 +14,9 @@ import pytest
 
 from atlassian_auth import (
     AuthorizationRequired,
+    CloudGrant,
     ConfigurationError,
+    CredentialState,
     InlineRefresher,
     Settings,
     StoreError,
@@ -25,6 +27,7 @@ from atlassian_auth import (
     TransientError,
     events,
 )
+from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
@@ -506,7 +509,7 @@ async def test_an_unsaved_pair_is_not_saved_for_a_forgotten_key(acme, watched):
 
     await acme.aclose()
 
-    assert await acme.status("acme") is None
+    assert (await acme.status("acme")).state is CredentialState.NEW
 
 
 async def test_closing_says_if_something_is_still_unsaved(acme, watched):
@@ -1069,7 +1072,7 @@ async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watche
     await watched.delete("tokens", "fresh")
     await acme.aclose()
 
-    assert await acme.status("fresh") is None
+    assert (await acme.status("fresh")).state is CredentialState.NEW
 
 
 async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian):
@@ -1168,7 +1171,8 @@ async def test_forgetting(cloud):
     assert await cloud.forget("acme") is True
     assert await cloud.forget("acme") is False
 
-    assert (cloud.peek("acme"), await cloud.status("acme"), await cloud.keys()) == (None, None, [])
+    assert (cloud.peek("acme"), await cloud.keys()) == (None, [])
+    assert (await cloud.status("acme")).state is CredentialState.NEW
 
 
 async def test_a_store_is_asked_for_where_it_matters(atlassian):
@@ -1237,7 +1241,7 @@ async def test_keep_fresh_renews_what_nobody_uses(
         tasks.cancel_scope.cancel()
 
     assert (await manager.status("acme")).refresh_count >= 4
-    assert "could not renew key 'broken'" in caplog.text
+    assert "Key 'broken' could not be kept fresh" in caplog.text
 
 
 async def test_keep_fresh_leaves_other_apps_alone(manager_of, cloud, data_center, atlassian, told):
@@ -1441,3 +1445,91 @@ async def _settled(manager):
     """Return when what the manager has started in the background is done."""
     while manager._home.calls:
         await manager.keys()
+
+
+# -- revoking --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["acme", "on-premise"])
+async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, atlassian):
+    """After it the server takes neither token any more, and nothing is stored; again, it is nothing."""
+    manager = cloud if key == "acme" else data_center
+    token = await manager.token(key)
+
+    assert await manager.revoke(key) is True
+    atlassian.fault("revoke", Fault.status(400))
+    assert await manager.revoke(key) is False
+
+    assert not atlassian.family_of(token.refresh_token).alive
+    assert manager.peek(key) is None
+    assert key not in await manager.keys()
+
+
+async def test_revoking_what_was_never_used(cloud, atlassian):
+    """A pasted refresh token is revoked as it is, without being renewed first."""
+    assert await cloud.revoke("acme") is True
+
+    assert not atlassian.families[0].alive
+    assert atlassian.token_requests == ()
+
+
+async def test_a_credential_that_was_not_revoked_is_kept(cloud, atlassian):
+    """If the server has a bad minute the credential stays, and works."""
+    await cloud.token("acme")
+    atlassian.fault("revoke", Fault.status(503), times=3)
+
+    with pytest.raises(TransientError, match="503"):
+        await cloud.revoke("acme")
+
+    assert (await cloud.status("acme")).state is CredentialState.READY
+    assert await cloud.revoke("acme") is True
+
+
+async def test_a_revocation_with_the_wrong_secret(manager_of, cloud, atlassian):
+    """A refusal says what is wrong with the app, and the credential is kept."""
+    app = atlassian.cloud_app
+    wrong = manager_of(
+        CloudGrant(
+            client_id=app.client_id,
+            client_secret="secret-wrong",
+            redirect_uri=app.redirect_uri,
+            scopes="read:me",
+        )
+    )
+
+    with pytest.raises(ConfigurationError, match="client secret") as caught:
+        await wrong.revoke("acme")
+
+    assert "secret-wrong" not in f"{caught.value!r} {caught.value}"
+    assert (await cloud.status("acme")).renewable
+
+
+async def test_another_apps_credential_is_not_revoked(cloud, data_center, atlassian):
+    """A key of another app is refused without a request."""
+    atlassian.fault("revoke", Fault.status(400))
+
+    with pytest.raises(ConfigurationError, match="another key"):
+        await data_center.revoke("acme")
+
+    assert atlassian.families[0].alive
+
+
+async def test_client_credentials_have_nothing_to_revoke(manager_of, atlassian):
+    """The error says where they are deleted instead."""
+    manager = manager_of(jira_software_grant(atlassian))
+    await manager.token()
+
+    with pytest.raises(ConfigurationError, match="delete it where it was created"):
+        await manager.revoke()
+
+
+async def test_revoking_an_empty_record(manager_of, store, atlassian, atlassian_clock):
+    """A record that has no token has nothing to revoke, and is deleted."""
+    manager = manager_of()
+    empty = TokenRecord.begin(manager.grant.configuration, atlassian_clock.now())
+    await Records(store, "tokens", TokenRecord).put("acme", empty)
+    atlassian.fault("revoke", Fault.status(400))
+
+    assert await manager.revoke("acme") is True
+
+    assert await manager.keys() == []

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from atlassian_auth import StoreError, Token, TokenStatus, VersionConflict
+from atlassian_auth import Settings, StoreError, Token, TokenStatus, VersionConflict
 from atlassian_auth.records import Loaded, Records, TokenRecord
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores import ABSENT, MemoryStore
@@ -216,18 +216,10 @@ def test_a_record_keeps_its_secrets():
     """Neither the record nor its status shows a secret, and the record cannot be pickled."""
     secretive = record(token=token(), pasted_refresh_token=SECRETS[2])
 
-    shown = f"{secretive!r} {secretive} {CredentialStatus.of('acme', secretive)!r}"
+    status = CredentialStatus.of("acme", secretive, now=NOW, settings=Settings())
+    shown = f"{secretive!r} {secretive} {status!r}"
 
     assert not any(secret in shown for secret in SECRETS)
     with pytest.raises(TypeError, match="secrets"):
         pickle.dumps(secretive)
     assert copy.copy(secretive) == secretive
-
-
-def test_a_status_tells_what_a_person_asks():
-    """The status says whether it works, since when, until when, and whether it renews itself."""
-    status = CredentialStatus.of("acme", record(token=token()))
-
-    assert (status.status, status.scopes) == (TokenStatus.UNKNOWN, token().scopes)
-    assert (status.access_expires_at, status.renewable) == (token().expires_at, True)
-    assert CredentialStatus.of("acme", record()).access_expires_at is None

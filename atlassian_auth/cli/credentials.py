@@ -1,4 +1,4 @@
-"""The commands about credentials and their tokens: token, status, list, add, refresh, forget."""
+"""The commands about credentials and their tokens: token, status, list, add, refresh, revoke, forget."""
 
 from __future__ import annotations
 
@@ -17,13 +17,11 @@ from atlassian_auth.cli.secret import read_secret
 from atlassian_auth.cli.session import enrolling, looking, obtaining
 from atlassian_auth.exceptions import AuthorizationRequired
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import TokenStatus
-from atlassian_auth.status import CredentialStatus
+from atlassian_auth.status import CredentialState, CredentialStatus
 
-__all__ = ["add", "described", "forget", "list_", "refresh", "status", "token"]
+__all__ = ["add", "described", "forget", "list_", "refresh", "revoke", "status", "token"]
 
-_ABSENT = "absent"
-_COLUMNS = ("profile", "product", "key", "status", "access_expires_at", "store")
+_COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
 
 
 def token(
@@ -56,10 +54,12 @@ def status(
     No server is asked. The exit status is 3 if somebody has to authorize first, or again.
     """
     chosen = profile_of(context, profile)
-    found = _present(chosen, _looked_up(chosen.store_path, chosen.store_key))
+    found = _looked_up(chosen.store_path, chosen.store_key)
+    if found.state is CredentialState.NEW:
+        raise _nothing_stored(chosen)
     show(described(found), as_json=as_json)
-    if found.status is TokenStatus.UNRECOVERABLE:
-        message = f"This credential is lost: run atlassian-auth login {profile}."
+    if found.authorized_at is None or found.state is CredentialState.REAUTHORIZE:
+        message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
         raise AuthorizationRequired(message, key=found.key)
 
 
@@ -98,6 +98,19 @@ def refresh(
     show(described(anyio.run(_refresh, profile_of(context, profile))), as_json=as_json)
 
 
+def revoke(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """End a credential at Atlassian, then delete it from the store.
+
+    If the server does not revoke it, it is kept. A person can also remove the app in the settings of
+    their account, under Connected apps.
+    """
+    chosen = profile_of(context, profile)
+    revoked = anyio.run(_revoke, chosen)
+    show({"key": chosen.store_key, "revoked": revoked}, as_json=as_json)
+
+
 def forget(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
@@ -115,11 +128,14 @@ def described(found: CredentialStatus) -> dict[str, object]:
     """Return what is shown of a credential; holds no secret."""
     return {
         "key": found.key,
+        "state": found.state.value,
+        "reason": found.reason,
         "status": found.status.value,
         "status_since": _moment(found.status_since),
-        "failure": found.failure,
         "scopes": list(found.scopes),
         "access_expires_at": _moment(found.access_expires_at),
+        "inactive_by": _moment(found.inactive_by),
+        "grant_expires_at": _moment(found.grant_expires_at),
         "authorized_at": _moment(found.authorized_at),
         "last_refreshed_at": _moment(found.last_refreshed_at),
         "refresh_count": found.refresh_count,
@@ -131,19 +147,19 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _looked_up(store: Path, key: str) -> CredentialStatus | None:
+def _looked_up(store: Path, key: str) -> CredentialStatus:
     # Looking must not make the file.
-    return anyio.run(_status, store, key) if store.exists() else None
+    if not store.exists():
+        return CredentialStatus.without_record(key)
+    return anyio.run(_status, store, key)
 
 
-def _present(profile: Profile, found: CredentialStatus | None) -> CredentialStatus:
-    if found is not None:
-        return found
+def _nothing_stored(profile: Profile) -> AuthorizationRequired:
     message = (
         f"Nothing is stored for key {profile.store_key!r} in {profile.store_path}: run "
         f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
     )
-    raise AuthorizationRequired(message, key=profile.store_key, reason="missing")
+    return AuthorizationRequired(message, key=profile.store_key, reason="missing")
 
 
 async def _token(profile: Profile) -> Token:
@@ -151,7 +167,7 @@ async def _token(profile: Profile) -> Token:
         return await manager.token(profile.store_key)
 
 
-async def _status(store: Path, key: str) -> CredentialStatus | None:
+async def _status(store: Path, key: str) -> CredentialStatus:
     async with looking(store) as manager:
         return await manager.status(key)
 
@@ -164,7 +180,12 @@ async def _add(profile: Profile, refresh_token: str) -> CredentialStatus:
 async def _refresh(profile: Profile) -> CredentialStatus:
     async with obtaining(profile) as manager:
         await manager.refresh(profile.store_key)
-        return _present(profile, await manager.status(profile.store_key))
+        return await manager.status(profile.store_key)
+
+
+async def _revoke(profile: Profile) -> bool:
+    async with obtaining(profile) as manager:
+        return await manager.revoke(profile.store_key)
 
 
 async def _forget(store: Path, key: str) -> bool:
@@ -185,7 +206,7 @@ async def _stored(paths: Iterable[Path]) -> dict[tuple[Path, str], CredentialSta
     for path in filter(Path.exists, paths):
         async with looking(path) as manager:
             statuses = [await manager.status(key) for key in await manager.keys()]
-        found |= {(path, one.key): one for one in statuses if one is not None}
+        found |= {(path, one.key): one for one in statuses}
     return found
 
 
@@ -200,7 +221,7 @@ def _row(
         "profile": profile.name if profile else None,
         "product": profile.product if profile else None,
         "key": key,
-        "status": found.status.value if found else _ABSENT,
+        "state": (found.state if found else CredentialState.NEW).value,
         "access_expires_at": _moment(found.access_expires_at) if found else None,
         "store": str(path),
     }

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
-from atlassian_auth.flows.pending import PendingFlow, digest_of
 from atlassian_auth.manager import TokenManager
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
+from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of
+from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.callback import (
     AuthorizationCode,
     UncheckedCallback,
@@ -82,7 +82,6 @@ class AuthorizationFlow:
         lifetime: How long a person may take.
         issuer: What the authorization server calls itself in ``iss`` (RFC 9207); a callback with
             another one, or without, is then refused. Atlassian's servers are not known to send it.
-        clock: What time it is; the manager's.
         random_bytes: Returns so many bytes that nobody can guess.
 
     Raises:
@@ -95,18 +94,16 @@ class AuthorizationFlow:
         *,
         lifetime: timedelta = timedelta(minutes=10),
         issuer: str | None = None,
-        clock: Clock = SYSTEM_CLOCK,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         if lifetime <= timedelta():
             message = f"lifetime must be longer than nothing, but is {lifetime}: give it minutes"
             raise ConfigurationError(message, argument="lifetime")
         self.manager = manager
-        self.clock = clock
         self._lifetime = lifetime
         self._issuer = issuer
         self._random_bytes = random_bytes
-        self._records = Records(manager.store, "flows", PendingFlow)
+        self._records = Records(manager.store, PENDING_NAMESPACE, PendingFlow)
 
     async def start(self, key: str, *, started_by: str | None = None) -> AuthorizationRequest:
         """Return where to send the person, and remember that they were sent there.
@@ -160,7 +157,7 @@ class AuthorizationFlow:
         return await self.manager.perform(functools.partial(self._complete, unchecked, starter))
 
     def _begun(self, key: str, started_by: str | None) -> PendingFlow:
-        grant, now = self.manager.grant, utc_now(self.clock)
+        grant, now = self.manager.grant, utc_now(self.manager.clock)
         return PendingFlow(
             key=key,
             configuration=grant.configuration,
@@ -199,7 +196,7 @@ class AuthorizationFlow:
         return stored
 
     def _check_pending(self, pending: PendingFlow, started_by: str | None) -> None:
-        if pending.expired(utc_now(self.clock)):
+        if pending.expired(utc_now(self.manager.clock)):
             raise _not_pending()
         if not pending.was_started_by(started_by):
             message = (

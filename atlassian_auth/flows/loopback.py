@@ -192,7 +192,7 @@ class _Login:
     async def _wait(self) -> _Outcome:
         # Only the person is timed: the exchange has limits of its own.
         with suppress(TimeoutError):
-            async with self._flow.clock.timeout(self._timeout.total_seconds()):
+            async with self._flow.manager.clock.timeout(self._timeout.total_seconds()):
                 await self._answered.wait()
         if self._answer is None:
             return Failed(_unanswered(self.request.key, self._timeout))

@@ -19,7 +19,7 @@ from atlassian_auth.protocol import authorize
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.pkce import check_verifier
-from atlassian_auth.protocol.token_endpoint import read_token_response
+from atlassian_auth.protocol.token_endpoint import form_request, read_token_response
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
 
 __all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]
@@ -125,6 +125,29 @@ class Grant(Confidential, ABC):
             AuthorizationRequired: if there is no refresh token and the grant needs one.
             ConfigurationError: if the refresh token is malformed, or the grant knows none.
         """
+
+    def revocation_request(self, token: str) -> HTTPRequest:
+        """Return the request that ends a grant (RFC 7009).
+
+        Args:
+            token: Its refresh token; its access token where there is none.
+
+        Raises:
+            ConfigurationError: if the server has nowhere to ask for it.
+        """
+        url = self.endpoints.revoke_url
+        if url is None:
+            message = (
+                "endpoints has no revoke_url: nothing can be revoked there. Forget the credential, and "
+                "delete it where it was created"
+            )
+            raise ConfigurationError(message, argument="endpoints")
+        fields = {
+            "token": check_text(token, "token"),
+            "client_id": self.client_id,
+            "client_secret": self._client_secret,
+        }
+        return form_request(url, fields, secrets=(self._client_secret, token))
 
     def read_response(
         self,

@@ -29,7 +29,14 @@ from atlassian_auth.protocol.redaction import redact
 from atlassian_auth.protocol.retry_after import retry_after_seconds
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii, lifetime_of
 
-__all__ = ["Verdict", "form_request", "json_request", "read_token_response", "verdict_of"]
+__all__ = [
+    "Verdict",
+    "form_request",
+    "json_request",
+    "read_revocation_response",
+    "read_token_response",
+    "verdict_of",
+]
 
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
@@ -258,6 +265,27 @@ def read_token_response(
         refresh_token=_refresh_token(answer),
         scopes=_scopes(answer, previous) or requested_scopes,
     )
+
+
+def read_revocation_response(
+    response: HTTPResponse, *, request: HTTPRequest, obtained_at: datetime
+) -> None:
+    """Return if the answer to a revocation says that the token is good for nothing any more.
+
+    That is any success, also for a token that was not known (RFC 7009 section 2.2).
+
+    Args:
+        response: The answer.
+        request: What it answers.
+        obtained_at: Aware UTC, taken before the request was sent.
+
+    Raises:
+        TransientError: if the server has a bad minute.
+        ConfigurationError: if the client or its secret was refused.
+        TokenResponseError: if this is not an answer of a revocation endpoint.
+    """
+    if not 200 <= response.status < 300:
+        raise _refusal(_Answer.to(request, response), obtained_at)
 
 
 def _has_token(answer: _Answer) -> bool:

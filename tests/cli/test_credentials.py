@@ -15,8 +15,15 @@ from atlassian_auth.cli.profile import usual_store
 from atlassian_auth.testing import Fault, LoopbackServer
 
 KEYS = {
-    *("key", "status", "status_since", "failure", "scopes", "access_expires_at"),
-    *("authorized_at", "last_refreshed_at", "refresh_count", "renewable"),
+    *("key", "state", "reason", "status", "status_since", "scopes", "access_expires_at"),
+    *(
+        "inactive_by",
+        "grant_expires_at",
+        "authorized_at",
+        "last_refreshed_at",
+        "refresh_count",
+        "renewable",
+    ),
 }
 
 
@@ -116,7 +123,7 @@ def test_status(authorized, monkeypatch):
     people, programs = authorized("status", "acme"), authorized("status", "acme", "--json")
 
     assert (people.status, people.errors) == (0, "")
-    assert people.output.startswith("key: acme\nstatus: unknown\n")
+    assert people.output.startswith("key: acme\nstate: pending\nreason: ")
     assert programs.json.keys() == KEYS
     assert "secret-" not in people.output + programs.output
 
@@ -142,7 +149,7 @@ def test_status_of_a_lost_credential(authorized, world):
 
     ended = authorized("status", "acme", "--json")
 
-    assert (ended.status, ended.json["status"]) == (3, "unrecoverable")
+    assert (ended.status, ended.json["state"]) == (3, "reauthorize")
     assert "atlassian-auth login acme" in ended.errors
 
 
@@ -155,14 +162,14 @@ def test_list(authorized):
 
     rows = authorized("list", "--json").json
 
-    assert [(row["profile"], row["key"], row["status"]) for row in rows] == [
-        ("acme", "acme", "unknown"),
-        ("builds", "builds", "absent"),
-        ("robot", "robot", "absent"),
-        ("tracker", "tracker", "absent"),
-        (None, "old", "unknown"),
+    assert [(row["profile"], row["key"], row["state"]) for row in rows] == [
+        ("acme", "acme", "pending"),
+        ("builds", "builds", "new"),
+        ("robot", "robot", "new"),
+        ("tracker", "tracker", "new"),
+        (None, "old", "pending"),
     ]
-    assert {*rows[0]} == {"profile", "product", "key", "status", "access_expires_at", "store"}
+    assert {*rows[0]} == {"profile", "product", "key", "state", "access_expires_at", "store"}
 
 
 def test_list_for_people(authorized):
@@ -171,8 +178,8 @@ def test_list_for_people(authorized):
 
     lines = authorized("list").output.splitlines()
 
-    assert lines[0].split()[:4] == ["PROFILE", "PRODUCT", "KEY", "STATUS"]
-    assert lines[1].split()[:4] == ["acme", "cloud", "acme", "valid"]
+    assert lines[0].split()[:4] == ["PROFILE", "PRODUCT", "KEY", "STATE"]
+    assert lines[1].split()[:4] == ["acme", "cloud", "acme", "ready"]
 
 
 def test_list_of_nothing(command):
@@ -181,7 +188,7 @@ def test_list_of_nothing(command):
     assert not usual_store().exists()
 
 
-# -- add, refresh, forget --------------------------------------------------------------------------
+# -- add, refresh, revoke, forget ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("source", ["pipe", "file", "variable"])
@@ -218,6 +225,26 @@ def test_refresh(authorized, world):
     assert (ended.status, ended.json["refresh_count"]) == (0, 2)
     assert world.count("token", outcome="ok") == 2
     assert "secret-" not in ended.output
+
+
+def test_revoke(authorized, world):
+    """The grant has ended at Atlassian, and nothing is stored any more."""
+    refresh_token = world.families[0]
+
+    first, second = authorized("revoke", "acme", "--json"), authorized("revoke", "acme")
+
+    assert (first.status, first.json) == (0, {"key": "acme", "revoked": True})
+    assert second.output.endswith("revoked: False\n")
+    assert not refresh_token.alive
+    assert authorized("status", "acme").status == 3
+
+
+def test_a_revocation_that_fails(authorized, world):
+    """The credential is kept."""
+    world.fault("revoke", Fault.status(503), times=3)
+
+    assert authorized("revoke", "acme").status == 4
+    assert authorized("status", "acme").status == 0
 
 
 def test_forget(authorized, monkeypatch):

@@ -26,7 +26,7 @@ def flow_of(atlassian, atlassian_clock, store):
             grant or cloud_grant(atlassian), store=store, clock=atlassian_clock, jitter=lambda: 0.0
         )
         opened.append(manager)
-        return AuthorizationFlow(manager, **({"clock": atlassian_clock} | options))
+        return AuthorizationFlow(manager, **options)
 
     yield build
     atlassian_clock.advance(3600)  # whatever still hangs runs out of time

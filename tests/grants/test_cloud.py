@@ -341,3 +341,26 @@ def test_any_visible_text_arrives(client_id, client_secret, state, refresh_token
 
     assert (query["client_id"], query["state"]) == (client_id, state)
     assert (body["client_secret"], body["refresh_token"]) == (client_secret, refresh_token)
+
+
+def test_revocation_request():
+    """A form with the token and the client (RFC 7009), none of which the request's repr shows."""
+    request = make().revocation_request("refresh-1")
+
+    assert request.url == "https://auth.atlassian.com/oauth/revoke"
+    assert dict(parse_qsl(request.body.decode())) == {
+        "token": "refresh-1",
+        "client_id": "client-1",
+        "client_secret": SECRET,
+    }
+    assert not {"refresh-1", SECRET} & set(repr(request).replace("'", " ").split())
+
+
+def test_nowhere_to_revoke():
+    """Without a URL for it, the error says what to do instead."""
+    nowhere = make(endpoints=replace(Endpoints.cloud(), revoke_url=None))
+
+    with pytest.raises(ConfigurationError, match="delete it where it was created") as caught:
+        nowhere.revocation_request("refresh-1")
+
+    assert caught.value.argument == "endpoints"

@@ -11,7 +11,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 
-__all__ = ["PendingFlow", "digest_of"]
+__all__ = ["PENDING_NAMESPACE", "PendingFlow", "digest_of"]
+
+PENDING_NAMESPACE = "flows"
+"""Where logins are kept in a store, each under the digest of its state."""
 
 
 class PendingFlow(BaseModel, Confidential):

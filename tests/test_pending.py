@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlassian_auth.flows.pending import PendingFlow, digest_of
+from atlassian_auth.pending import PendingFlow, digest_of
 from atlassian_auth.records import Records
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant

@@ -1,0 +1,206 @@
+"""The five words for how a credential is doing, with their reasons and dates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from atlassian_auth import (
+    CloudGrant,
+    CredentialState,
+    Settings,
+    StoreError,
+    TokenManager,
+    TokenStatus,
+    TransientError,
+)
+from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import Fault, cloud_grant, jira_software_grant
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TINY = timedelta(milliseconds=1)
+
+
+@pytest.fixture
+def store(atlassian_clock):
+    return MemoryStore(clock=atlassian_clock)
+
+
+@pytest.fixture
+def manager(atlassian, atlassian_clock, store):
+    return TokenManager(
+        cloud_grant(atlassian), store=store, clock=atlassian_clock, jitter=lambda: 0.0
+    )
+
+
+async def consent(manager, atlassian, key="acme"):
+    flow = AuthorizationFlow(manager)
+    request = await flow.start(key)
+    return await flow.complete(atlassian.browse(request.url))
+
+
+async def test_new(manager):
+    """Where nothing is stored, the reason says what to do; there are no dates."""
+    status = await manager.status("acme")
+
+    assert status.state is CredentialState.NEW
+    assert status.reason == "Nothing is stored: authorize it, or add a refresh token."
+    assert (status.status, status.status_since) == (TokenStatus.UNKNOWN, None)
+    assert (status.authorized_at, status.access_expires_at, status.inactive_by) == (None,) * 3
+    assert not status.renewable
+
+
+async def test_pending_at_the_consent_page(manager, atlassian_clock):
+    """Whoever was sent to consent may come back for ten minutes; then it is NEW again."""
+    flow = AuthorizationFlow(manager)
+    await flow.start("another")
+    await flow.start("acme")
+    atlassian_clock.advance(60)
+    last = await flow.start("acme")
+
+    status = await manager.status("acme")
+    atlassian_clock.advance(600)
+
+    assert status.state is CredentialState.PENDING
+    assert last.expires_at.isoformat(timespec="minutes") in status.reason
+    assert (await manager.status("acme")).state is CredentialState.NEW
+
+
+async def test_pending_until_the_pasted_token_is_used(manager, atlassian):
+    """A refresh token that was added proves itself with the first renewal."""
+    added = await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    await manager.token("acme")
+    used = await manager.status("acme")
+
+    assert (added.state, used.state) == (CredentialState.PENDING, CredentialState.READY)
+    assert added.reason == "A refresh token was added; it has not been used yet."
+    assert used.reason is None
+
+
+async def test_ready_though_the_access_token_has_ended(manager, atlassian, atlassian_clock):
+    """It is READY while it can renew itself; the three dates are apart, and the consent's stays."""
+    consented = (await consent(manager, atlassian)).status
+    atlassian_clock.advance(30 * DAY)
+    idle = await manager.status("acme")
+    await manager.token("acme")
+    renewed = await manager.status("acme")
+
+    assert consented.state is idle.state is renewed.state is CredentialState.READY
+    assert idle.access_expires_at < idle.authorized_at + 30 * DAY
+    assert idle.inactive_by == idle.authorized_at + 90 * DAY
+    assert renewed.inactive_by == idle.inactive_by + 30 * DAY
+    assert renewed.grant_expires_at == consented.grant_expires_at == idle.authorized_at + 365 * DAY
+
+
+async def test_ready_whatever_happens_to_the_access_token(atlassian, atlassian_clock):
+    """Client credentials renew themselves without a refresh token."""
+    manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
+    await manager.token()
+    atlassian_clock.advance(30 * DAY)
+
+    status = await manager.status()
+
+    assert (status.state, status.renewable) == (CredentialState.READY, False)
+    assert (status.inactive_by, status.grant_expires_at) == (None, None)
+
+
+async def test_degraded(manager, atlassian, atlassian_clock):
+    """A failing renewal is DEGRADED, with the reason; so is one of a token just pasted."""
+    await consent(manager, atlassian)
+    await manager.add("pasted", refresh_token=atlassian.issue_grant().refresh_token)
+    atlassian_clock.advance(HOUR)
+    for key in ("acme", "pasted"):
+        atlassian.fault("token", Fault.status(503), times=3)
+        with pytest.raises(TransientError):
+            await manager.token(key)
+
+    statuses = [await manager.status(key) for key in ("acme", "pasted")]
+
+    assert {status.state for status in statuses} == {CredentialState.DEGRADED}
+    assert all("503" in status.reason for status in statuses)
+
+
+async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
+    """A refused grant needs somebody's consent, and says what the server said."""
+    result = await consent(manager, atlassian)
+    atlassian.revoke_grant((await manager.token(result.key)).refresh_token)
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(Exception, match="authorize"):
+        await manager.token("acme")
+
+    status = await manager.status("acme")
+
+    assert status.state is CredentialState.REAUTHORIZE
+    assert "refused" in status.reason
+
+
+@pytest.mark.parametrize(
+    ("idle", "state"),
+    [
+        (90 * DAY - TINY, CredentialState.READY),
+        (90 * DAY, CredentialState.REAUTHORIZE),
+        (90 * DAY + TINY, CredentialState.REAUTHORIZE),
+    ],
+)
+async def test_reauthorize_after_a_limit(manager, atlassian, atlassian_clock, idle, state):
+    """Past a limit it has most likely ended."""
+    await consent(manager, atlassian)
+    atlassian_clock.advance(idle)
+
+    assert (await manager.status("acme")).state is state
+
+
+async def test_a_limit_stops_no_renewal(manager, atlassian, atlassian_clock):
+    """A date that Atlassian does not keep to is only a date: what renews is READY."""
+    patient = Settings(inactivity_limit=DAY)
+    hasty = TokenManager(
+        manager.grant, store=manager.store, clock=atlassian_clock, settings=patient
+    )
+    await consent(hasty, atlassian)
+    atlassian_clock.advance(2 * DAY)
+
+    before = await hasty.status("acme")
+    await hasty.token("acme")
+    after = await hasty.status("acme")
+
+    assert before.state is CredentialState.REAUTHORIZE
+    assert before.reason.endswith("a renewal is tried all the same.")
+    assert after.state is CredentialState.READY
+
+
+async def test_reauthorize_without_a_refresh_token(atlassian, atlassian_clock, store):
+    """Where none came, somebody has to consent again as soon as the access token has ended."""
+    app = atlassian.cloud_app
+    grant = CloudGrant(
+        client_id=app.client_id,
+        client_secret=app.client_secret,
+        redirect_uri=app.redirect_uri,
+        scopes="read:me",
+        offline_access=False,
+    )
+    manager = TokenManager(grant, store=store, clock=atlassian_clock)
+    at_first = (await consent(manager, atlassian)).status
+    atlassian_clock.advance(HOUR)
+
+    status = await manager.status("acme")
+
+    assert (at_first.state, status.state) == (CredentialState.READY, CredentialState.REAUTHORIZE)
+    assert status.reason.endswith("and no refresh token came with it.")
+
+
+async def test_a_store_that_cannot_be_read(manager):
+    """A status is never guessed."""
+
+    class Broken(MemoryStore):
+        async def get(self, namespace, key):
+            raise OSError("broken")
+
+    broken = TokenManager(manager.grant, store=Broken())
+    with pytest.raises(StoreError):
+        await broken.status("acme")
+    with anyio.CancelScope(shield=True):
+        await broken.aclose()

@@ -1,0 +1,314 @@
+"""Credentials that nobody asks for: warned of, renewed in time, deleted when dead."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from atlassian_auth import CredentialState, Settings, StoreError, TokenManager
+from atlassian_auth.events import GrantEndsSoon
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TINY = timedelta(milliseconds=1)
+
+
+class Watched(MemoryStore):
+    """A store in which a key may be unreadable, and something happen just before a lock is had."""
+
+    unreadable: str | None = None
+    before_lock = None
+
+    async def get(self, namespace, key):
+        if key == self.unreadable:
+            raise OSError("unreadable")
+        return await super().get(namespace, key)
+
+    @asynccontextmanager
+    async def lock(self, namespace, key, *, timeout_seconds):
+        if self.before_lock:
+            await self.before_lock()
+        async with super().lock(namespace, key, timeout_seconds=timeout_seconds):
+            yield
+
+
+@pytest.fixture
+def store(atlassian_clock):
+    return Watched(clock=atlassian_clock)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def manager_of(atlassian, atlassian_clock, store, told):
+    """Build managers on one store, and close them at the end."""
+    opened = []
+
+    def build(grant=None, **settings):
+        opened.append(
+            TokenManager(
+                grant or cloud_grant(atlassian),
+                store=store,
+                clock=atlassian_clock,
+                on_event=told.append,
+                settings=Settings(**settings),
+                jitter=lambda: 0.0,
+            )
+        )
+        return opened[-1]
+
+    yield build
+    for manager in opened:
+        anyio.run(manager.aclose)
+
+
+@pytest.fixture
+def manager(manager_of):
+    return manager_of()
+
+
+async def enrol(manager, atlassian, *keys):
+    for key in keys:
+        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+        await manager.token(key)
+
+
+async def keep_alive(manager, clock, days):
+    """Let it look once every six hours for so many days."""
+    until = clock.time() + days * 86400
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_alive)
+        while clock.time() < until:
+            await manager.keys()
+        tasks.cancel_scope.cancel()
+
+
+# -- keep_alive ------------------------------------------------------------------------------------
+
+
+async def test_idle_credentials_live_on(manager_of, atlassian, atlassian_clock):
+    """Another process keeps a store's idle credentials alive with one renewal each in two months."""
+    keys = [f"tenant-{number}" for number in range(5)]
+    first, second = manager_of(), manager_of()
+    await enrol(first, atlassian, *keys)
+
+    await keep_alive(second, atlassian_clock, 80)
+
+    statuses = [await first.status(key) for key in keys]
+    assert [status.refresh_count for status in statuses] == [2] * 5
+    assert {status.state for status in statuses} == {CredentialState.READY}
+    assert len({status.last_refreshed_at for status in statuses}) > 3  # not all at one moment
+    assert atlassian.leeway_reuses == atlassian.reuses_outside_leeway == 0
+
+
+async def test_a_pasted_token_is_kept_alive_too(manager, atlassian, atlassian_clock):
+    """A refresh token that was added and never used ends of it as well."""
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    await keep_alive(manager, atlassian_clock, 70)
+
+    assert (await manager.status("acme")).refresh_count == 1
+
+
+async def test_trouble_with_one_stops_no_other(
+    manager, atlassian, atlassian_clock, store, caplog, told
+):
+    """What cannot be read, or is not renewed, is logged, and the others are kept alive."""
+    await enrol(manager, atlassian, "acme", "broken", "revoked")
+    atlassian.revoke_grant((await manager.token("revoked")).refresh_token)
+    store.unreadable = "broken"
+
+    await keep_alive(manager, atlassian_clock, 70)
+
+    assert (await manager.status("acme")).refresh_count == 2
+    assert "Key 'broken' was passed over" in caplog.text
+    assert "Key 'revoked' could not be kept alive" in caplog.text
+    # A dead one is not asked for again.
+    assert caplog.text.count("Key 'revoked'") == 1
+
+
+async def test_a_store_that_is_down(manager, atlassian_clock, monkeypatch, caplog):
+    """keep_alive survives a store that cannot even list its keys."""
+
+    class Down(MemoryStore):
+        async def keys(self, namespace):
+            raise OSError("down")
+
+    down = TokenManager(manager.grant, store=Down(), clock=atlassian_clock)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(down.keep_alive)
+        while "could not be listed" not in caplog.text:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    await down.aclose()
+
+
+async def test_idle_renewal_leaves_other_apps_alone(manager_of, atlassian, atlassian_clock):
+    """In a store that several apps share, each keeps its own credentials alive."""
+    cloud, data_center = manager_of(), manager_of(data_center_grant(atlassian))
+    await enrol(cloud, atlassian, "acme")
+
+    await keep_alive(data_center, atlassian_clock, 70)
+
+    assert (await cloud.status("acme")).refresh_count == 1
+
+
+# -- warnings --------------------------------------------------------------------------------------
+
+
+def warnings(told):
+    return [event for event in told if isinstance(event, GrantEndsSoon)]
+
+
+async def test_a_busy_credential_warns_of_its_last_day(manager, atlassian, atlassian_clock, told):
+    """From two weeks ahead of the absolute limit on, renewals warn, once a day."""
+    await enrol(manager, atlassian, "acme")
+    for _ in range(10):
+        atlassian_clock.advance(35 * DAY)
+        await manager.token("acme")
+    for _ in range(30):
+        atlassian_clock.advance(DAY / 2 - HOUR)
+        await manager.token("acme")
+    await manager.keys()
+
+    ends_at = (await manager.status("acme")).grant_expires_at
+    days = [(event.ends_at - event.at) // DAY for event in warnings(told)]
+    assert {(event.key, event.limit, event.ends_at) for event in warnings(told)} == {
+        ("acme", "absolute", ends_at)
+    }
+    assert days == list(range(13, 0, -1))
+
+
+async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian_clock, told):
+    """Where renewing does not help, keep_alive warns of the end of idleness, and of the consent's."""
+    manager = manager_of(
+        inactivity_limit=20 * DAY,
+        absolute_limit=20 * DAY + HOUR,
+        unrecoverable_token_failing_period=timedelta(days=100),
+    )
+    await enrol(manager, atlassian, "acme")
+    atlassian.fault("token", Fault.status(503), times=10_000)
+
+    await keep_alive(manager, atlassian_clock, 19)
+
+    days = [(event.limit, (event.ends_at - event.at) // DAY) for event in warnings(told)]
+    assert {limit for limit, _ in days} == {"inactivity", "absolute"}
+    assert len(days) == len(set(days))
+
+
+async def test_no_warning_without_need(manager, atlassian, atlassian_clock, told):
+    """Credentials in use and far from their end are not spoken of."""
+    await enrol(manager, atlassian, "acme")
+    atlassian_clock.advance(80 * DAY)
+    await manager.token("acme")
+    await manager.keys()
+
+    assert warnings(told) == []
+
+
+async def busy():
+    raise TimeoutError
+
+
+# -- prune -----------------------------------------------------------------------------------------
+
+
+async def revoke(manager, atlassian, atlassian_clock, key):
+    atlassian.revoke_grant((await manager.token(key)).refresh_token)
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(Exception, match="authorize"):
+        await manager.token(key)
+
+
+@pytest.mark.parametrize(
+    ("passed", "pruned"), [(30 * DAY - TINY, []), (30 * DAY, ["dead"]), (30 * DAY + TINY, ["dead"])]
+)
+async def test_the_dead_are_deleted(manager, atlassian, atlassian_clock, passed, pruned):
+    """A credential that has been lost for 30 days is deleted, and no other."""
+    await enrol(manager, atlassian, "acme", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(passed)
+
+    assert await manager.prune() == pruned
+
+    assert "acme" in await manager.keys()
+    assert ("dead" in await manager.keys()) is not bool(pruned)
+
+
+async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
+    """Judging by another time than the clock's shows what will go."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    since = (await manager.status("dead")).status_since
+
+    assert await manager.prune(since + 30 * DAY - TINY) == []
+    assert await manager.prune(since + 30 * DAY) == ["dead"]
+
+
+async def test_what_ended_without_a_refresh_token(manager_of, atlassian, atlassian_clock):
+    """It is good for nothing from the end of its access token on."""
+    manager = manager_of(jira_software_grant(atlassian))
+    token = await manager.token("builds")
+
+    assert await manager.prune(token.expires_at + 30 * DAY - TINY) == []
+    assert await manager.prune(token.expires_at + 30 * DAY) == ["builds"]
+    assert manager.peek("builds") is None
+
+
+async def test_what_came_back_to_life_meanwhile(manager, atlassian, atlassian_clock, store):
+    """A credential that somebody authorizes just before it would be deleted is kept."""
+    await enrol(manager, atlassian, "dead")
+    alive = await store.get("tokens", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = lambda: store.put("tokens", "dead", alive.value)
+
+    assert await manager.prune() == []
+    assert (await manager.status("dead")).state is CredentialState.READY
+
+
+async def test_what_was_forgotten_meanwhile(manager, atlassian, atlassian_clock, store):
+    """What somebody else deleted was not pruned."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = lambda: store.delete("tokens", "dead")
+
+    assert await manager.prune() == []
+
+
+async def test_what_others_keep_locked(manager, atlassian, atlassian_clock, store, caplog):
+    """It is left for the next time."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = busy
+
+    assert await manager.prune() == []
+
+    store.before_lock = None
+    assert "Key 'dead' was not pruned" in caplog.text
+    assert await manager.prune() == ["dead"]
+
+
+async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
+    """Bytes that are no record are nobody's to delete."""
+    caplog.set_level(logging.WARNING)
+    await store.put("tokens", "strange", b"not ours")
+
+    assert await manager.prune() == []
+
+    assert "Key 'strange' was passed over" in caplog.text
+    with pytest.raises(StoreError):
+        await manager.status("strange")
