@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -105,9 +106,23 @@ class TokenCache:
         refused, until = self._refused.get(key, (None, 0.0))
         return refused == token and self._time() < until
 
+    def _ahead(self, token: Token, lifetime: float) -> float:
+        """How long before its end this token is due: by chance for the process, by lot for the token."""
+        longest = lifetime / 4
+        least = min(self._ahead_seconds, longest)
+        if not least:
+            return 0
+        spread = min(self._settings.refresh_spread_seconds, longest - least)
+        return least * (1 - self._jitter() / 5) + spread * _lot(token)
+
     def _entry(self, token: Token) -> Entry:
         lifetime = token.lifetime.total_seconds()
         expires_at = token.expires_at.timestamp()
         fresh_until = expires_at - buffer_for(lifetime, self._settings.buffer_seconds)
-        ahead = min(self._ahead_seconds, lifetime / 4) * (1 - self._jitter() / 5)
+        ahead = self._ahead(token, lifetime)
         return Entry(token, min(expires_at - ahead, fresh_until), fresh_until)
+
+
+def _lot(token: Token) -> float:
+    """Return a number from 0 up to 1 that is the same in all processes and another for each token."""
+    return zlib.crc32(token.access_token.encode()) / 2**32

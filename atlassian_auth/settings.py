@@ -31,6 +31,12 @@ class Settings(BaseModel):
     lifetime, less up to a fifth by chance). None: the grant's own, 60 s on Cloud and 2LO, 0 (off) on Data
     Center, which revokes the old access token as soon as it renews."""
 
+    refresh_spread_seconds: NonNegativeFloat = 900
+    """Each token is renewed up to so much earlier than that, still within the last quarter of its lifetime,
+    at a moment that comes from the token itself. So credentials that began together, after an outage or in
+    a migration, drift apart instead of asking the token endpoint together for ever; and all processes
+    choose the same moment. 0: all at the same distance from expiry, an eighth fewer renewals."""
+
     connect_timeout_seconds: PositiveFloat = 10
     """Reaching the token endpoint."""
 

@@ -44,13 +44,50 @@ def token(clock):
 )
 def test_when_a_renewal_is_due(clock, token, lifetime, ahead, jitter, ahead_before, fresh_before):
     """Due before the buffer, by at most a quarter of the lifetime, spread by chance."""
-    cache = TokenCache(Settings(), clock, ahead_seconds=ahead, jitter=lambda: jitter)
+    settings = Settings(refresh_spread_seconds=0)
+    cache = TokenCache(settings, clock, ahead_seconds=ahead, jitter=lambda: jitter)
 
     cache.publish("acme", token(lifetime_seconds=lifetime))
 
     entry, end = cache.get("acme"), clock.time() + lifetime
     assert end - entry.ahead_at == pytest.approx(ahead_before)
     assert end - entry.fresh_until == pytest.approx(fresh_before)
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "spread", "earliest"),
+    [
+        pytest.param(3600, 900, 900, id="within the last quarter"),
+        pytest.param(3600, 300, 360, id="as far as it is set"),
+        pytest.param(900, 900, 225, id="of a short lifetime, too"),
+        pytest.param(200, 900, 50, id="nothing to spread"),
+    ],
+)
+def test_renewals_are_spread(clock, token, lifetime, spread, earliest):
+    """Tokens that were issued together become due one by one, between ``earliest`` and the usual moment."""
+    settings = Settings(refresh_spread_seconds=spread)
+    cache = TokenCache(settings, clock, ahead_seconds=60, jitter=lambda: 0.0)
+    end, least = clock.time() + lifetime, min(60, lifetime / 4)
+
+    for number in range(1000):
+        cache.publish(str(number), token(f"token-{number}", lifetime))
+
+    ahead = sorted(end - cache.get(str(number)).ahead_at for number in range(1000))
+    assert least <= ahead[0] <= least + (earliest - least) / 20
+    assert earliest - (earliest - least) / 20 <= ahead[-1] <= earliest
+    assert ahead[500] == pytest.approx((least + earliest) / 2, rel=0.1)
+
+
+def test_processes_agree_when_a_token_is_due(clock, token):
+    """The moment comes from the token: but for a little chance it is the same in all processes."""
+    first, second = (
+        TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda chance=chance: chance)
+        for chance in (0.0, 1.0)
+    )
+    for cache in (first, second):
+        cache.publish("acme", token())
+
+    assert second.get("acme").ahead_at - first.get("acme").ahead_at == pytest.approx(12)
 
 
 def test_the_last_published_token_counts(cache, clock, token):
