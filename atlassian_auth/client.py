@@ -19,12 +19,9 @@ from __future__ import annotations
 
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self, TypedDict, Unpack
-
-import httpx
 
 from atlassian_auth import scopes as presets
 from atlassian_auth import sites
@@ -167,8 +164,7 @@ class AtlassianOAuthClient(ABC):
             SiteNotFound: if it works, but not for this cloud id.
             AtlassianAuthError: as `sites.accessible_resources` (Cloud) and `sites.whoami` do.
         """
-        async with self._transport() as transport:
-            await self._call(transport)
+        await self._call()
 
     async def aclose(self) -> None:
         """Finish what is under way and close store and connections; see `TokenManager.aclose`."""
@@ -186,15 +182,7 @@ class AtlassianOAuthClient(ABC):
         await self.aclose()
 
     @abstractmethod
-    async def _call(self, transport: httpx.AsyncBaseTransport | None) -> None: ...
-
-    @asynccontextmanager
-    async def _transport(self) -> AsyncGenerator[httpx.AsyncBaseTransport | None]:
-        if self._verify is True and self._proxy is None:
-            yield None  # the default, which minds the environment's proxies
-            return
-        async with httpx.AsyncHTTPTransport(verify=self._verify, proxy=self._proxy) as transport:
-            yield transport
+    async def _call(self) -> None: ...
 
 
 class AtlassianCloudOAuthClient(AtlassianOAuthClient):
@@ -222,9 +210,11 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
     @abstractmethod
     def _site_url(self, cloud_id: str) -> str: ...
 
-    async def _call(self, transport: httpx.AsyncBaseTransport | None) -> None:
+    async def _call(self) -> None:
         # Any scope is enough for this list, and it tells a wrong cloud id from a missing permission.
-        found = await sites.accessible_resources(self.auth, transport=transport, clock=self._clock)
+        found = await sites.accessible_resources(
+            self.auth, verify=self._verify, proxy=self._proxy, clock=self._clock
+        )
         sites.select_site(found, self._cloud_id)
 
 
@@ -281,9 +271,14 @@ class JiraOnPremOAuthClient(AtlassianOAuthClient):
         )
         super().__init__(grant, grant.endpoints.api_url, **options)
 
-    async def _call(self, transport: httpx.AsyncBaseTransport | None) -> None:
-        base_url, clock = self.base_url, self._clock
-        await sites.whoami(self.auth, base_url=base_url, transport=transport, clock=clock)
+    async def _call(self) -> None:
+        await sites.whoami(
+            self.auth,
+            base_url=self.base_url,
+            verify=self._verify,
+            proxy=self._proxy,
+            clock=self._clock,
+        )
 
 
 _ON_CLOUD = MappingProxyType(

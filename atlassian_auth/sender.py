@@ -11,11 +11,12 @@ import asyncio
 import functools
 import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
 
+from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.settings import Settings
@@ -50,6 +51,9 @@ class HttpxSender:
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
         proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too.
         transport: An httpx transport to use instead of the network.
+
+    Raises:
+        ConfigurationError: if ``proxy`` is not the URL of a proxy.
     """
 
     def __init__(
@@ -62,7 +66,7 @@ class HttpxSender:
     ) -> None:
         self._settings = settings or Settings()
         self._verify = verify
-        self._proxy = proxy
+        self._proxy = None if proxy is None else _checked_proxy(proxy)
         self._transport = transport
         self._client: _Client | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -136,6 +140,14 @@ class HttpxSender:
                 settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
             ),
         )
+
+
+def _checked_proxy(proxy: str) -> str:
+    with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
+        httpx.Proxy(proxy)
+        return proxy
+    message = "proxy is not the URL of a proxy: expected one such as http://proxy.example.com:3128."
+    raise ConfigurationError(message, argument="proxy")
 
 
 @functools.cache

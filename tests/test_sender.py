@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from atlassian_auth import Settings
+from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPRequest
 from atlassian_auth.sender import HttpxSender
@@ -163,3 +164,14 @@ def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
 
     assert [asyncio.run(use()), asyncio.run(use())] == [200, 200]
     asyncio.run(carrier.aclose())
+
+
+@pytest.mark.parametrize("proxy", ["", "ftp://user:secret@proxy", "http://[", "nonsense"])
+async def test_a_proxy_that_is_none(proxy):
+    """It is refused when the sender is made, and not quoted: it may hold a password."""
+    with pytest.raises(ConfigurationError, match="proxy is not the URL of a proxy") as caught:
+        HttpxSender(proxy=proxy)
+
+    assert caught.value.argument == "proxy"
+    assert caught.value.__context__ is None
+    assert "secret" not in str(caught.value)
