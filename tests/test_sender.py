@@ -166,7 +166,7 @@ def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
     asyncio.run(carrier.aclose())
 
 
-@pytest.mark.parametrize("proxy", ["", "ftp://user:secret@proxy", "http://[", "nonsense"])
+@pytest.mark.parametrize("proxy", ["", "ftp://user:secret@proxy", "http://secret\0", "nonsense"])
 async def test_a_proxy_that_is_none(proxy):
     """It is refused when the sender is made, and not quoted: it may hold a password."""
     with pytest.raises(ConfigurationError, match="proxy is not the URL of a proxy") as caught:
