@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from weakref import WeakSet
 
 import anyio
 import httpx
@@ -21,6 +22,7 @@ import httpx
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import Entry, TokenCache
 from atlassian_auth.enrolment import Enrolment
+from atlassian_auth.event_stream import EventStream
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -139,6 +141,7 @@ class TokenManager:
         self._renewer = Renewer(grant, keeper, service, cache, settings=settings, clock=clock)
         self._enrolment = Enrolment(grant, keeper, service, cache, self._backoff, clock=clock)
         self._upkeep = Upkeep(grant, keeper, cache, settings=settings, clock=clock, tell=self._tell)
+        self._streams: WeakSet[EventStream] = WeakSet()
         self._home = _Home(None)
         self._guard = ForkLock(in_child=keeper.abandon)
 
@@ -321,6 +324,17 @@ class TokenManager:
         return KeySource(self, key)
 
     # -- life -------------------------------------------------------------------------------------
+
+    def events(self, *, limit: int = 1000) -> EventStream:
+        """Return the events from now on, as an async iterator for any event loop.
+
+        Args:
+            limit: So many wait for a slow reader; then the oldest are dropped, and counted.
+        """
+        stream = EventStream(limit)
+        with self._guard:
+            self._streams.add(stream)
+        return stream
 
     async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
         """Renew credentials that nobody uses before they expire, until cancelled.
@@ -551,8 +565,12 @@ class TokenManager:
             await self._keeper.aclose()
 
     def _tell(self, events: Sequence[Event]) -> None:
+        with self._guard:
+            streams = list(self._streams)
         for event in events:
             logger.debug("%r", event)
+            for stream in streams:
+                stream.put(event)
             if self._on_event is not None:
                 _call_back(self._on_event, event)
 

@@ -24,7 +24,7 @@ FLOORS = (
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
         *("lookup", "origins", "outcome", "refresher", "renewal", "sender", "service", "status"),
-        *("lifetimes", "transfer", "upkeep"),
+        *("event_stream", "lifetimes", "transfer", "upkeep"),
     ),
     ("auth", "credentials", "discovery", "flows", "sites", "static"),
     ("__main__", "cli", "client", "testing"),
