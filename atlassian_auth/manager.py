@@ -23,9 +23,10 @@ from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import Entry, TokenCache
 from atlassian_auth.enrolment import Enrolment
 from atlassian_auth.event_stream import EventStream
-from atlassian_auth.events import Event
+from atlassian_auth.events import AuthorizationNeeded, Event, GrantEndsSoon, RotationUnsaved
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
+    AuthorizationRequired,
     ConfigurationError,
     TokenRejected,
 )
@@ -65,6 +66,9 @@ DEFAULT_KEY = "default"
 _KEPT_AT_ONCE = 32
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+# What somebody has to do something about, or may have to.
+_FOR_PEOPLE = (AuthorizationNeeded, GrantEndsSoon, RotationUnsaved)
 
 
 @dataclass(slots=True)
@@ -492,6 +496,8 @@ class TokenManager:
     async def _keep_fresh(self, key: str, *, margin: timedelta) -> None:
         try:
             await self.token(key, margin=margin)
+        except AuthorizationRequired:
+            pass  # AuthorizationNeeded has told it, once
         except AtlassianAuthError as error:
             logger.warning("Key %r could not be kept fresh: %s", key, error)
 
@@ -500,6 +506,8 @@ class TokenManager:
             due = await self.perform(lambda: self._upkeep.look(key, last_look=last_look))
             if due is not None:
                 await self.token(key, rejected=due.token)
+        except AuthorizationRequired:
+            pass  # as above
         except AtlassianAuthError as error:
             logger.warning("Key %r could not be kept alive: %s", key, error)
 
@@ -568,7 +576,7 @@ class TokenManager:
         with self._guard:
             streams = list(self._streams)
         for event in events:
-            logger.debug("%r", event)
+            logger.log(_level(event), "%r", event)
             for stream in streams:
                 stream.put(event)
             if self._on_event is not None:
@@ -658,6 +666,10 @@ def _answered(token: Token) -> _Answer:
     answer: _Answer = Latch()
     answer.set(Succeeded(token))
     return answer
+
+
+def _level(event: Event) -> int:
+    return logging.WARNING if isinstance(event, _FOR_PEOPLE) else logging.DEBUG
 
 
 def _call_back(on_event: Callable[[Event], None], event: Event) -> None:

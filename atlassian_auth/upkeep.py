@@ -54,14 +54,14 @@ class Upkeep:
         self._tell = tell
 
     async def keys(self, *, beyond: Collection[str] = ()) -> list[str]:
-        """Return the stored keys of this app, sorted, without those that are known anyway."""
-        keys = await self._keeper.keys()
-        return [key for key in keys if key not in beyond and await self._own(key)]
+        """Return the stored keys of this app that can be renewed, without those that are known anyway."""
+        keys = [key for key in await self._keeper.keys() if key not in beyond]
+        return [key for key in keys if await self._renewable(key)]
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:
         """Warn if an end is near; return the credential if it has been idle for so long that it is due."""
-        record = await self._own(key)
-        if record is None or record.status is TokenStatus.UNRECOVERABLE:
+        record = await self._renewable(key)
+        if record is None:
             return None
         now = utc_now(self._clock)
         self._tell(warnings_due(key, record, self._settings, last_look=last_look, now=now))
@@ -70,7 +70,7 @@ class Upkeep:
 
     async def prune(self, now: datetime) -> list[str]:
         """Delete the credentials that have been good for nothing for long; return their keys."""
-        return [key for key in await self.keys() if await self._prune(key, now)]
+        return [key for key in await self._keeper.keys() if await self._prune(key, now)]
 
     async def _prune(self, key: str, now: datetime) -> bool:
         """Look first, so that the lock is taken for the few that seem dead only."""
@@ -90,6 +90,10 @@ class Upkeep:
     def _is_long_dead(self, record: TokenRecord | None, now: datetime) -> bool:
         since = record.dead_since(now) if record else None
         return since is not None and now - since >= self._settings.prune_after
+
+    async def _renewable(self, key: str) -> TokenRecord | None:
+        record = await self._own(key)
+        return None if record is None or record.status is TokenStatus.UNRECOVERABLE else record
 
     async def _own(self, key: str) -> TokenRecord | None:
         try:
