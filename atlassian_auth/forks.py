@@ -20,11 +20,17 @@ def _nothing() -> None:
 
 
 class ForkLock:
-    """Excludes threads from each other, and forks from all of them.
+    """Excludes threads from each other, and forks from all of them: ``with guard.lock: ...``.
+
+    It is no context manager itself. An interrupt can come between any two calls of Python code, so also
+    after an ``__enter__`` of ours had taken the lock and before the block began that would free it.
 
     Args:
         before: Called with the lock held, just before the process forks.
         in_child: Called in the child; nobody holds the lock there.
+
+    Attributes:
+        lock: The lock; another one in the child.
     """
 
     def __init__(
@@ -32,32 +38,26 @@ class ForkLock:
     ) -> None:
         self._before = before
         self._in_child = in_child
-        self._lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         with _forking:
             _locks.add(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
     def rest(self) -> None:
         """Take the lock for as long as the fork takes."""
-        self._lock.acquire()
+        self.lock.acquire()
         _resting.append(self)
         self._before()
 
     def wake(self) -> None:
         """Go on in the parent."""
-        self._lock.release()
+        self.lock.release()
 
     def begin_anew(self) -> None:
         """Start over in the child.
 
         With a new lock: a fork in C (as of uWSGI) never asked the old one to rest.
         """
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._in_child()
 
 

@@ -25,16 +25,19 @@ class Latch(Generic[T]):
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._done = threading.Event()
+        self._set = False
         self._events: dict[object, tuple[Callable[..., object], anyio.Event]] = {}
+        self._threads: list[threading.Lock] = []
         self._value: T
 
     def set(self, value: T) -> None:
         """Hand the value to all who wait and to all who come later."""
         with self._guard:
             self._value = value
-            self._done.set()
+            self._set = True
             events, self._events = self._events, {}
+        for thread in self._threads:
+            thread.release()
         for call_soon, event in events.values():
             _wake(call_soon, event)
 
@@ -47,12 +50,21 @@ class Latch(Generic[T]):
 
     def wait_sync(self) -> T:
         """Return the value as soon as it is set, blocking this thread."""
-        self._done.wait()
+        # Not by a threading.Event: an interrupt inside its Python code can leave its lock held, for which
+        # whoever sets the value would then wait for ever.
+        done = threading.Lock()
+        done.acquire()
+        with self._guard:
+            waiting = not self._set
+            if waiting:
+                self._threads.append(done)
+        if waiting:
+            done.acquire()
         return self._value
 
     def _subscribe(self) -> anyio.Event | None:
         with self._guard:
-            if self._done.is_set():
+            if self._set:
                 return None
             loop, call_soon = current_loop()
             return self._events.setdefault(loop, (call_soon, anyio.Event()))[1]

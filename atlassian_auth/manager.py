@@ -71,14 +71,30 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 _FOR_PEOPLE = (AuthorizationNeeded, GrantEndsSoon, RotationUnsaved)
 
 
+_Question = tuple[str, Demand]
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A question that somebody waits for the answer of.
+
+    Args:
+        answer: Where it will be.
+        submitted: Whether it was handed to the refresher; told by whoever did.
+        begun: Whether the refresher has taken it up.
+    """
+
+    answer: _Answer = field(default_factory=_Answer)
+    submitted: bool = False
+    begun: bool = False
+
+
 @dataclass(slots=True)
 class _Home:
     """What is under way in one event loop of the refresher, and ends with it."""
 
     place: object
-    calls: dict[tuple[str, Demand], _Answer] = field(
-        default_factory=dict[tuple[str, Demand], _Answer]
-    )
+    calls: dict[_Question, _Call] = field(default_factory=dict[_Question, _Call])
     flights: Flights | None = None
 
 
@@ -336,7 +352,7 @@ class TokenManager:
             limit: So many wait for a slow reader; then the oldest are dropped, and counted.
         """
         stream = EventStream(limit)
-        with self._guard:
+        with self._guard.lock:
             self._streams.add(stream)
         return stream
 
@@ -349,7 +365,7 @@ class TokenManager:
             every: How often to look.
         """
         while True:
-            keep = functools.partial(self._keep_fresh, margin=every)
+            keep = functools.partial(self._keep_fresh, every=every)
             await _each(await self._keys_to_keep_fresh(), keep)
             await self.clock.sleep(every.total_seconds())
 
@@ -458,26 +474,22 @@ class TokenManager:
 
     def _call(self, key: str, demand: Demand) -> _Answer:
         """Join the call that asks for the same, or start it."""
-        home = self._home_now()
-        with self._guard:
-            call = home.calls.get((key, demand))
-            if call is not None:
-                return call
-            call = home.calls[key, demand] = Latch()
-        work = functools.partial(self._answer, home, key, demand)
-        try:
-            self._refresher.submit(functools.partial(run_into, call, work))
-        except BaseException:
-            # No more threads at the interpreter's end: nobody may wait for this call.
-            self._end(home, key, demand)
-            call.set(Failed(AtlassianAuthError("The renewal could not be started.")))
-            raise
-        return call
+        home, question = self._home_now(), (key, demand)
+        with self._guard.lock:
+            call = home.calls.get(question)
+            if call is None:
+                call = home.calls[question] = _Call()
+        if not call.submitted:
+            # Also if whoever made it was interrupted, or could not have a thread, before it was submitted.
+            # Submitted twice it is answered once.
+            self._refresher.submit(functools.partial(self._begin, home, question, call))
+            call.submitted = True
+        return call.answer
 
     def _home_now(self) -> _Home:
         # Calls live in one loop: those of a closed one, or of a fork's parent, would never end.
         place = self._refresher.home()
-        with self._guard:
+        with self._guard.lock:
             if self._home.place is not place:
                 self._home = _Home(place)
             return self._home
@@ -493,9 +505,15 @@ class TokenManager:
             logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
             return []
 
-    async def _keep_fresh(self, key: str, *, margin: timedelta) -> None:
+    async def _keep_fresh(self, key: str, *, every: timedelta) -> None:
+        # What is due now, or would not live until the look after this one.
+        margin_seconds = every.total_seconds() + self._settings.buffer_seconds
+        entry = self._entry(key)
+        if entry is not None:
+            ahead = entry.token.expires_at.timestamp() - entry.ahead_at
+            margin_seconds = max(margin_seconds, ahead)
         try:
-            await self.token(key, margin=margin)
+            await self.token(key, margin=timedelta(seconds=margin_seconds))
         except AuthorizationRequired:
             pass  # AuthorizationNeeded has told it, once
         except AtlassianAuthError as error:
@@ -525,27 +543,29 @@ class TokenManager:
 
     # -- in the refresher -------------------------------------------------------------------------
 
-    async def _answer(self, home: _Home, key: str, demand: Demand) -> Token:
-        try:
-            return await self._flights(home).token(key, demand)
-        finally:
-            self._end(home, key, demand)
+    async def _begin(self, home: _Home, question: _Question, call: _Call) -> None:
+        if not call.begun:
+            call.begun = True
+            await run_into(call.answer, functools.partial(self._answer, home, question))
 
-    def _end(self, home: _Home, key: str, demand: Demand) -> None:
-        with self._guard:
-            del home.calls[key, demand]
+    async def _answer(self, home: _Home, question: _Question) -> Token:
+        try:
+            return await self._flights(home).token(*question)
+        finally:
+            with self._guard.lock:
+                del home.calls[question]
 
     async def _status(self, key: str) -> CredentialStatus:
         record = await self._keeper.peek(key)
         if record is not None:
             return self._described(key, record)
-        return CredentialStatus.without_record(key, await self._login_of(key))
+        return CredentialStatus.without_record(key, pending_until=await self._login_until(key))
 
-    async def _login_of(self, key: str) -> PendingFlow | None:
-        """Return the login for this key that is under way and ends last, if any is."""
+    async def _login_until(self, key: str) -> datetime | None:
+        """Return until when a login for this key may come back; None if none is under way."""
         found = [await self._pending.get(name) for name in await self._pending.keys()]
-        logins = [one.value for one in found if one is not None and one.value.key == key]
-        return max(logins, key=lambda login: login.expires_at, default=None)
+        ends = [one.value.expires_at for one in found if one and one.value.key == key]
+        return max(ends, default=None)
 
     def _described(self, key: str, record: TokenRecord) -> CredentialStatus:
         return CredentialStatus.of(key, record, now=utc_now(self.clock), settings=self._settings)
@@ -573,7 +593,7 @@ class TokenManager:
             await self._keeper.aclose()
 
     def _tell(self, events: Sequence[Event]) -> None:
-        with self._guard:
+        with self._guard.lock:
             streams = list(self._streams)
         for event in events:
             logger.log(_level(event), "%r", event)

@@ -11,6 +11,7 @@ import atexit
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from atlassian_auth.exceptions import ConfigurationError
@@ -32,8 +33,6 @@ class ThreadRefresher:
             renewal may take: its lock, its exchange and its save.
     """
 
-    _idle: threading.Event
-    _pending: int
     _tasks: set[asyncio.Task[None]]
     _loop: asyncio.AbstractEventLoop | None
     _thread: threading.Thread | None
@@ -46,17 +45,14 @@ class ThreadRefresher:
 
     def home(self) -> asyncio.AbstractEventLoop:
         """Return the thread's event loop; starts the thread at the first call."""
-        with self._guard:
-            return self._running_loop()
+        with self._guard.lock:
+            loop = self._running_loop()
+        return loop
 
     def submit(self, work: _Work) -> None:
         """Start ``work`` in the thread and return at once."""
         # Not the caller's context: its cancel scopes, trace spans and request locals are not ours.
-        with self._guard:
-            loop = self._running_loop()
-            self._pending += 1
-            self._idle.clear()
-        loop.call_soon_threadsafe(self._spawn, work, context=contextvars.Context())
+        self.home().call_soon_threadsafe(self._spawn, work, context=contextvars.Context())
 
     def check_may_wait(self) -> None:
         """Raise `ConfigurationError` where a blocking wait would wait for itself."""
@@ -69,7 +65,12 @@ class ThreadRefresher:
 
     def drain(self) -> None:
         """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
-        self._idle.wait(self._exit_timeout_seconds)
+        if self._loop is not None:
+            # Asked behind all that was submitted, so that nothing has to be counted here, where an interrupt
+            # may come between any two steps.
+            ended = asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
+            with suppress(TimeoutError):
+                ended.result(self._exit_timeout_seconds)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -84,19 +85,13 @@ class ThreadRefresher:
     def _spawn(self, work: _Work) -> None:
         task = asyncio.get_running_loop().create_task(work())
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        with self._guard:
-            self._pending -= 1
-            if not self._pending:
-                self._idle.set()
+    async def _ended(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _forget_thread(self) -> None:
-        self._idle = threading.Event()
-        self._idle.set()
-        self._pending = 0
         self._tasks = set()  # asyncio itself holds its tasks weakly
         self._loop = None
         self._thread = None

@@ -21,7 +21,7 @@ entered, forking = threading.Event(), threading.Event()
 os.register_at_fork(before=forking.set)
 
 def work():
-    with lock:
+    with lock.lock:
         entered.set()
         forking.wait()
         log.append("worked")
@@ -29,7 +29,7 @@ def work():
 threading.Thread(target=work).start()
 entered.wait()
 child = os.fork()
-with lock, ForkLock():
+with lock.lock, ForkLock().lock:
     if child:
         assert os.waitpid(child, 0)[1] == 0
     print(*log, sep="-", flush=True)
@@ -41,10 +41,10 @@ from atlassian_auth import forks
 
 log = []
 lock = forks.ForkLock(in_child=lambda: log.append("child"))
-lock._lock.acquire()
+lock.lock.acquire()
 forks._forking.acquire()
 forks._after_fork_in_child()
-with lock, forks.ForkLock():
+with lock.lock, forks.ForkLock().lock:
     print(*log)
 """
 
@@ -53,9 +53,9 @@ def test_excludes_threads():
     """Inside, nobody else is."""
     lock = ForkLock()
 
-    with lock:
-        assert not lock._lock.acquire(blocking=False)
-    assert lock._lock.acquire(blocking=False)
+    with lock.lock:
+        assert not lock.lock.acquire(blocking=False)
+    assert lock.lock.acquire(blocking=False)
 
 
 def test_a_fork_waits(run):

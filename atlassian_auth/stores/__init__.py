@@ -12,17 +12,46 @@ from typing import TYPE_CHECKING
 from atlassian_auth.stores.base import ABSENT, Store, Stored
 
 if TYPE_CHECKING:
+    from atlassian_auth.stores.encrypted import EncryptedStore
+    from atlassian_auth.stores.file import FileStore
+    from atlassian_auth.stores.keyring import KeyringStore
     from atlassian_auth.stores.memory import MemoryStore
+    from atlassian_auth.stores.opening import open_store
+    from atlassian_auth.stores.postgres import PostgresStore
+    from atlassian_auth.stores.redis import RedisStore
     from atlassian_auth.stores.sqlite import SQLiteStore
 
-__all__ = ["ABSENT", "MemoryStore", "SQLiteStore", "Store", "Stored"]
+__all__ = [
+    "ABSENT",
+    "EncryptedStore",
+    "FileStore",
+    "KeyringStore",
+    "MemoryStore",
+    "PostgresStore",
+    "RedisStore",
+    "SQLiteStore",
+    "Store",
+    "Stored",
+    "open_store",
+]
 
-_HOMES = MappingProxyType({"MemoryStore": "memory", "SQLiteStore": "sqlite"})
+_HOMES = MappingProxyType(
+    {
+        "EncryptedStore": "encrypted",
+        "FileStore": "file",
+        "KeyringStore": "keyring",
+        "MemoryStore": "memory",
+        "PostgresStore": "postgres",
+        "RedisStore": "redis",
+        "SQLiteStore": "sqlite",
+        "open_store": "opening",
+    }
+)
 
 
-def __getattr__(name: str) -> type[Store]:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    store: type[Store] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = store
-    return store
+    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found

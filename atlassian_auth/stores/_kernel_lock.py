@@ -75,7 +75,7 @@ class _FileLock:
 
     def acquire(self) -> bool:
         """Try once, and return whether the lock is held."""
-        with _guard:
+        with _guard.lock:
             try:
                 if self._descriptor is None:
                     self._descriptor = _attempt(self._path)
@@ -85,14 +85,14 @@ class _FileLock:
                 _held.add(self)
                 return self._descriptor is not None
         message = (
-            f"{self._path.parent}: cannot lock a file there ({reason}). The folder beside the store's "
-            "file must be writable for this user, on a file system that has locks."
+            f"{self._path.parent}: cannot lock a file there ({reason}). That folder "
+            "must exist and be writable for this user, on a file system that has locks."
         )
         raise StoreError(message)
 
     def release(self) -> None:
         """Let go, if the lock is held, and leave no file behind."""
-        with _guard:
+        with _guard.lock:
             if self._descriptor is not None:
                 with suppress(OSError):
                     self._path.unlink()

@@ -85,7 +85,7 @@ class SQLiteFile:
         Raises:
             StoreError: if the file is not ours or cannot be used.
         """
-        with self._guard:
+        with self._guard.lock:
             try:
                 return work(self._connect())
             except sqlite3.Error as error:
@@ -107,7 +107,7 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close the database, if it is open."""
-        with self._guard:
+        with self._guard.lock:
             self._disconnect()
 
     def _connect(self) -> sqlite3.Connection:

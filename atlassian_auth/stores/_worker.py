@@ -47,7 +47,7 @@ class Worker:
             StoreError: if no thread can be started.
         """
         done: Latch[Future[T]] = Latch()
-        with self._guard:
+        with self._guard.lock:
             self._calls = self._calls or self._start()
             self._calls.put(lambda: done.set(_outcome(call)))
         return (await done.wait()).result()
@@ -55,7 +55,7 @@ class Worker:
     async def stop(self) -> None:
         """Make the calls that were handed over, finish, and end the thread; a call starts another."""
         done: Latch[Future[None]] = Latch()
-        with self._guard:
+        with self._guard.lock:
             calls, self._calls = self._calls, None
             if calls is None:
                 return

@@ -51,7 +51,7 @@ class MemoryStore(Store):
     async def get(self, namespace: str, key: str) -> Stored | None:
         """Return what is stored under the key, or None."""
         check_names(namespace=namespace, key=key)
-        with self._guard:
+        with self._guard.lock:
             self._bury()
             entry = self._entries.get((namespace, key))
         return None if entry is None else entry.stored
@@ -69,7 +69,7 @@ class MemoryStore(Store):
         check_names(namespace=namespace, key=key)
         expires_at = expiry(self._clock.time(), ttl_seconds)
         name = (namespace, key)
-        with self._guard:
+        with self._guard.lock:
             check_version(namespace, key, expected=expected, actual=self._version(name))
             stored = Stored(value, next(self._versions))
             self._entries[name] = _Entry(stored, expires_at)
@@ -80,14 +80,14 @@ class MemoryStore(Store):
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
         check_names(namespace=namespace, key=key)
-        with self._guard:
+        with self._guard.lock:
             check_version(namespace, key, expected=expected, actual=self._version((namespace, key)))
             return self._entries.pop((namespace, key), None) is not None
 
     async def keys(self, namespace: str) -> list[str]:
         """Return the namespace's keys, sorted."""
         check_names(namespace=namespace)
-        with self._guard:
+        with self._guard.lock:
             self._bury()
             return sorted(key for family, key in self._entries if family == namespace)
 
@@ -113,7 +113,7 @@ class MemoryStore(Store):
 
     def _join(self, name: _Name) -> Latch[None]:
         turn: Latch[None] = Latch()
-        with self._guard:
+        with self._guard.lock:
             line = self._lines.setdefault(name, [])
             line.append(turn)
             if line[0] is turn:
@@ -121,7 +121,7 @@ class MemoryStore(Store):
         return turn
 
     def _leave(self, name: _Name, turn: Latch[None]) -> None:
-        with self._guard:
+        with self._guard.lock:
             line = self._lines.pop(name, [])
             others = [other for other in line if other is not turn]
             if others:

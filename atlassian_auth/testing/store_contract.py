@@ -36,7 +36,7 @@ from atlassian_auth.testing.clock import ManualClock
 
 __all__ = ["StoreContract", "ThreadSafeStoreContract"]
 
-_PATIENCE_SECONDS = 1000.0
+_PATIENCE_SECONDS = 1_000_000.0
 _TICK_SECONDS = 0.01
 _BACKENDS = ("asyncio", "trio") if find_spec("trio") else ("asyncio",)
 

@@ -1,0 +1,108 @@
+"""The form of a record in a file: a digest of the rest, a line of JSON with the names, the value.
+
+What was cut off, altered or written by somebody else has another digest, and is never taken for a
+value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+__all__ = [
+    "ANY_FILE",
+    "FiledRecord",
+    "alive",
+    "decode",
+    "decode_named",
+    "encode",
+    "file_name",
+    "file_pattern",
+]
+
+_MARK = b"atlassian-auth record "
+_FORMAT = _MARK + b"1 "
+_ANY_DIGEST = "[0-9a-f]" * 64
+
+ANY_FILE = f"{_ANY_DIGEST}-{_ANY_DIGEST}"
+"""A shell pattern that fits the names of all records' files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FiledRecord:
+    """All that one file says."""
+
+    namespace: str
+    key: str
+    version: int
+    expires_at: float | None = None
+    value: bytes = field(default=b"", repr=False)
+
+    def is_over(self, now: float) -> bool:
+        """Return whether its time has passed."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+def alive(record: FiledRecord | None, now: float) -> FiledRecord | None:
+    """Return the record, or None if there is none or its time has passed."""
+    return None if record is None or record.is_over(now) else record
+
+
+def file_name(namespace: str, key: str) -> str:
+    """Return a name that any file system can hold, whatever the key, and that is no other record's."""
+    return f"{_digest(namespace.encode())}-{_digest(key.encode())}"
+
+
+def file_pattern(namespace: str) -> str:
+    """Return a shell pattern that fits the names of the namespace's files, and no others."""
+    return f"{_digest(namespace.encode())}-{_ANY_DIGEST}"
+
+
+def encode(record: FiledRecord) -> bytes:
+    """Return the file's content."""
+    names = {
+        "namespace": record.namespace,
+        "key": record.key,
+        "version": record.version,
+        "expires_at": record.expires_at,
+    }
+    rest = json.dumps(names).encode() + b"\n" + record.value
+    return _first_line(rest) + rest
+
+
+def decode(content: bytes) -> FiledRecord:
+    """Return what the file says.
+
+    Raises:
+        ValueError: if it is not whole, or not ours; the text says what to do.
+    """
+    first, end, rest = content.partition(b"\n")
+    if first + end == _first_line(rest):
+        names, _, value = rest.partition(b"\n")
+        return FiledRecord(**json.loads(names), value=value)
+    if first.startswith(_MARK) and not first.startswith(_FORMAT):
+        raise ValueError("was written by another release of atlassian_auth: upgrade")
+    raise ValueError(
+        "is damaged, or another program's: restore a backup, or move it away and authorize again"
+    )
+
+
+def decode_named(namespace: str, key: str, content: bytes) -> FiledRecord:
+    """Return what the file says of this record.
+
+    Raises:
+        ValueError: as `decode`, or if it is another record's file.
+    """
+    record = decode(content)
+    if (record.namespace, record.key) != (namespace, key):
+        raise ValueError("holds the record of another key: move it back, or away")
+    return record
+
+
+def _first_line(rest: bytes) -> bytes:
+    return _FORMAT + _digest(rest).encode() + b"\n"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,205 @@
+"""A store whose records are with a server: what the stores of Redis and PostgreSQL have in common.
+
+The client lives in a `LoopThread`. Nothing waits on the server for a lock: whoever wants one asks
+again and again, so that a waiter holds no connection, and one that gave up has left nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+import anyio
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.ports import Clock, system_jitter
+from atlassian_auth.stores._loop_thread import LoopThread, Resident
+from atlassian_auth.stores.base import Store, Stored
+from atlassian_auth.stores.rules import check_names, expiry, lock_timeout
+
+__all__ = ["Claim", "RecordServer", "ServedStore", "check_limits"]
+
+_FIRST_PAUSE_SECONDS = 0.002
+_LONGEST_PAUSE_SECONDS = 0.1
+_PAUSE_GROWTH = 1.5
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+
+class RecordServer(Resident, Protocol):
+    """Asks one server; used in one event loop. Names are checked; times are POSIX seconds.
+
+    Each method raises `StoreError` if the server does not do what it was asked.
+    """
+
+    async def get(self, namespace: str, key: str, *, now: float) -> Stored | None:
+        """Return the record, unless its time is over."""
+        ...
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None,
+        expires_at: float | None,
+        now: float,
+    ) -> int:
+        """Store the value if the record is at the expected version; return the new one."""
+        ...
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None, now: float) -> bool:
+        """Remove the record if it is at the expected version; return whether there was one."""
+        ...
+
+    async def keys(self, namespace: str, *, now: float) -> list[str]:
+        """Return the keys of the records whose time is not over, in any order."""
+        ...
+
+    async def acquire(self, claim: Claim) -> bool:
+        """Try once to lock what is claimed, and return whether that succeeded."""
+        ...
+
+    async def release(self, claim: Claim) -> None:
+        """Unlock what `acquire` has locked, or may have locked when it failed."""
+        ...
+
+
+class Claim:
+    """The wish of one task for the lock of one key.
+
+    Args:
+        namespace: The family of the key.
+        key: Its name.
+    """
+
+    def __init__(self, namespace: str, key: str) -> None:
+        self.namespace = namespace
+        self.key = key
+        self._turn = asyncio.Lock()
+        self._server: RecordServer | None = None
+        self._held = False
+
+    async def acquire(self, server: RecordServer) -> bool:
+        """Try once, and return whether the lock is held."""
+        async with self._turn:
+            self._server = server
+            self._held = self._held or await server.acquire(self)
+            return self._held
+
+    async def release(self, server: RecordServer) -> None:
+        """Let go. Not of a lock had from another server: it ended with that, or is the parent's."""
+        async with self._turn:
+            if server is self._server:
+                self._held = False
+                await server.release(self)
+
+
+class ServedStore(Store):
+    """Checks what it is asked, and has it done in the server's loop.
+
+    Args:
+        name: What the thread is called.
+        make: Makes the server's client; nothing is connected yet.
+        clock: Decides when a record's time is over and how long waiting for a lock takes.
+    """
+
+    def __init__(self, name: str, make: Callable[[], RecordServer], *, clock: Clock) -> None:
+        self._clock = clock
+        self._thread = LoopThread(name, make)
+
+    async def get(self, namespace: str, key: str) -> Stored | None:
+        """Return what is stored under the key, or None."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+        return await self._thread.run(lambda server: server.get(namespace, key, now=now))
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> int:
+        """Store the value and return its new version; see `Store.put`."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+        expires_at = expiry(now, ttl_seconds)
+        return await self._thread.run(
+            lambda server: server.put(
+                namespace, key, value, expected=expected, expires_at=expires_at, now=now
+            )
+        )
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
+        """Remove the record and return whether there was one; see `Store.delete`."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+        return await self._thread.run(
+            lambda server: server.delete(namespace, key, expected=expected, now=now)
+        )
+
+    async def keys(self, namespace: str) -> list[str]:
+        """Return the namespace's keys, sorted."""
+        check_names(namespace=namespace)
+        now = self._clock.time()
+        return sorted(await self._thread.run(lambda server: server.keys(namespace, now=now)))
+
+    @asynccontextmanager
+    async def lock(
+        self, namespace: str, key: str, *, timeout_seconds: float
+    ) -> AsyncGenerator[None]:
+        """Hold the key's lock; see `Store.lock`."""
+        check_names(namespace=namespace, key=key)
+        claim = Claim(namespace, key)
+        try:
+            if not await self._poll(lambda: self._thread.run(claim.acquire), timeout_seconds):
+                raise lock_timeout(namespace, key, timeout_seconds)
+            yield
+        finally:
+            await self._release(claim)
+
+    async def aclose(self) -> None:
+        """Finish what is under way, and close all connections; locks that are held end."""
+        await self._thread.stop()
+
+    async def _poll(self, attempt: Callable[[], Awaitable[bool]], timeout_seconds: float) -> bool:
+        pause = _FIRST_PAUSE_SECONDS
+        with suppress(TimeoutError):
+            async with self._clock.timeout(timeout_seconds):
+                while not await attempt():
+                    await self._clock.sleep(pause * (1 - system_jitter() / 2))
+                    pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+                return True
+        # The attempt that was cut off may have succeeded; and within no time one is made, too.
+        return await attempt()
+
+    async def _release(self, claim: Claim) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._thread.run(claim.release)
+        except StoreError as error:
+            # What was done under the lock is done, and whoever waits gets it when it ends by itself.
+            logger.warning("The lock of key %r was not released: %s", claim.key, error)
+
+
+def check_limits(timeout_seconds: float, **counts: int) -> None:
+    """Return if a store can work within these limits.
+
+    Raises:
+        ConfigurationError: if there is no time, no end of it, or nothing to work with.
+    """
+    if not (math.isfinite(timeout_seconds) and timeout_seconds > 0):
+        message = f"timeout_seconds={timeout_seconds}; expected seconds above 0."
+        raise ConfigurationError(message, argument="timeout_seconds")
+    for argument, count in counts.items():
+        if count < 1:
+            message = f"{argument}={count}; expected 1 or more."
+            raise ConfigurationError(message, argument=argument)

@@ -1,0 +1,277 @@
+"""Any store, made to hold ciphertext: AES-256-GCM, bound to the record's name.
+
+A sealed value is a mark, the key's id, a nonce, and the ciphertext of the record's end followed by
+the value. The end is inside because a store does not tell it, and encrypting anew must not move it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import math
+import secrets
+import struct
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.stores.base import Store, Stored
+from atlassian_auth.stores.rules import check_names, expiry
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+__all__ = ["EncryptedStore"]
+
+_MARK = b"AtlassianAuthSeal"
+_FORMAT = _MARK + b"\x01"
+_KEY_SIZE = 32
+_ID_SIZE = 8
+# NIST SP 800-38D section 8.2.2 and 8.3: 96 random bits are good for 2**32 values under one key.
+_NONCE_SIZE = 12
+_END = struct.Struct(">d")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    key_id: bytes
+    nonce: bytes
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    value: bytes = field(repr=False)
+    expires_at: float | None
+
+
+class EncryptedStore(Store):
+    """Keeps values in another store encrypted, and refuses those that were altered, moved or not encrypted.
+
+    Values are secret, and bound to their namespace and key. What whoever holds the store still sees
+    are namespaces, keys, sizes and times; and they can delete a record, or put back an older value of
+    the same one. Versions, lifetimes and locks are those of the store inside.
+
+    To replace a key: give every process ``[old, new]``; then every process ``[new, old]``; call
+    `reencrypt`; then take the old key away.
+
+    Args:
+        store: Where the ciphertext is kept.
+        keys: One key, or several: the first encrypts, each decrypts what it has encrypted. A key is
+            32 bytes in URL-safe base64 text, as `generate_key` makes them. Keep it where the store
+            is not; without it what is stored is lost.
+        clock: The one of the store inside; decides how long a record still has when it is encrypted
+            anew.
+        random_bytes: Makes nonces.
+
+    Raises:
+        ConfigurationError: if ``keys`` is empty or holds what is no key; or if the package
+            `cryptography` is missing.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: str | Sequence[str],
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._ciphers = _ciphers([keys] if isinstance(keys, str) else keys)
+        self._first = next(iter(self._ciphers))
+
+    @staticmethod
+    def generate_key(random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> str:
+        """Return a new key. It is a secret."""
+        return base64.urlsafe_b64encode(random_bytes(_KEY_SIZE)).decode()
+
+    async def get(self, namespace: str, key: str) -> Stored | None:
+        """Return what is stored under the key, decrypted, or None.
+
+        Raises:
+            StoreError: if the value was encrypted with none of the keys, was altered, belongs to
+                another name, or is not encrypted at all; it is left as it is.
+        """
+        stored = await self._store.get(namespace, key)
+        if stored is None:
+            return None
+        return Stored(self._open(namespace, key, stored.value).value, stored.version)
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> int:
+        """Store the value encrypted with the first key; see `Store.put`."""
+        check_names(namespace=namespace, key=key)
+        opened = _Opened(value, expiry(self._clock.time(), ttl_seconds))
+        sealed = self._seal(namespace, key, opened)
+        return await self._store.put(
+            namespace, key, sealed, expected=expected, ttl_seconds=ttl_seconds
+        )
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
+        """Remove the record, readable or not, and return whether there was one; see `Store.delete`."""
+        return await self._store.delete(namespace, key, expected=expected)
+
+    async def keys(self, namespace: str) -> list[str]:
+        """Return the namespace's keys, sorted."""
+        return await self._store.keys(namespace)
+
+    def lock(
+        self, namespace: str, key: str, *, timeout_seconds: float
+    ) -> AbstractAsyncContextManager[None]:
+        """Return a context that holds the key's lock; see `Store.lock`."""
+        return self._store.lock(namespace, key, timeout_seconds=timeout_seconds)
+
+    async def aclose(self) -> None:
+        """Close the store inside."""
+        await self._store.aclose()
+
+    async def reencrypt(self, *namespaces: str) -> int:
+        """Encrypt with the first key what another one has encrypted, and return how many there were.
+
+        Safe while others work: a record that changes meanwhile is looked at again. Lifetimes stay.
+
+        Args:
+            namespaces: The families of records to go through; this library's are ``"tokens"`` and
+                ``"flows"``.
+
+        Raises:
+            StoreError: as `get`; the records before that one have been encrypted anew.
+        """
+        count = 0
+        for namespace in namespaces:
+            for key in await self._store.keys(namespace):
+                count += await self._renew(namespace, key)
+        return count
+
+    async def _renew(self, namespace: str, key: str) -> bool:
+        while True:
+            stored = await self._store.get(namespace, key)
+            if stored is None or _parse(namespace, key, stored.value).key_id == self._first:
+                return False
+            opened = self._open(namespace, key, stored.value)
+            try:
+                await self._put_again(namespace, key, opened, stored.version)
+            except VersionConflict:
+                continue
+            return True
+
+    async def _put_again(self, namespace: str, key: str, opened: _Opened, version: int) -> None:
+        ttl_seconds = None
+        if opened.expires_at is not None:
+            ttl_seconds = max(0.0, opened.expires_at - self._clock.time())
+        sealed = self._seal(namespace, key, opened)
+        await self._store.put(namespace, key, sealed, expected=version, ttl_seconds=ttl_seconds)
+
+    def _seal(self, namespace: str, key: str, opened: _Opened) -> bytes:
+        nonce = self._random_bytes(_NONCE_SIZE)
+        end = math.inf if opened.expires_at is None else opened.expires_at
+        plain = _END.pack(end) + opened.value
+        ciphertext = self._ciphers[self._first].encrypt(nonce, plain, _bound(namespace, key))
+        return _FORMAT + self._first + nonce + ciphertext
+
+    def _open(self, namespace: str, key: str, content: bytes) -> _Opened:
+        sealed = _parse(namespace, key, content)
+        cipher = self._ciphers.get(sealed.key_id)
+        if cipher is None:
+            # No ConfigurationError: without its key nobody can tell that the id was not altered.
+            raise _refused(
+                namespace,
+                key,
+                f"was encrypted with the key of id {sealed.key_id.hex()}, which is none of those given "
+                f"({', '.join(key_id.hex() for key_id in self._ciphers)}). Add that key to `keys`",
+            )
+        plain = _decrypt(cipher, sealed, _bound(namespace, key))
+        if plain is None:
+            raise _refused(
+                namespace,
+                key,
+                "was altered, or belongs to another name. Restore a backup, or delete it and authorize "
+                "again",
+            )
+        (end,) = _END.unpack_from(plain)
+        return _Opened(plain[_END.size :], None if end == math.inf else end)
+
+
+def _parse(namespace: str, key: str, content: bytes) -> _Sealed:
+    if not content.startswith(_MARK):
+        problem = (
+            "is not encrypted. If you know that it is yours, read it from the store inside and put it "
+            "into this one with its version as `expected`; else delete it"
+        )
+        raise _refused(namespace, key, problem)
+    if not content.startswith(_FORMAT):
+        raise _refused(namespace, key, "was encrypted by another release: upgrade, or was altered")
+    rest = content[len(_FORMAT) :]
+    nonce_at, ciphertext_at = _ID_SIZE, _ID_SIZE + _NONCE_SIZE
+    return _Sealed(rest[:nonce_at], rest[nonce_at:ciphertext_at], rest[ciphertext_at:])
+
+
+def _refused(namespace: str, key: str, problem: str) -> StoreError:
+    return StoreError(
+        f"The record of key {key!r} in {namespace!r} {problem}. It was left as it is."
+    )
+
+
+def _bound(namespace: str, key: str) -> bytes:
+    family = namespace.encode()
+    return b"%s%d:%s%s" % (_FORMAT, len(family), family, key.encode())
+
+
+def _decrypt(cipher: AESGCM, sealed: _Sealed, bound: bytes) -> bytes | None:
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- was imported with the cipher
+
+    try:
+        return cipher.decrypt(sealed.nonce, sealed.ciphertext, bound)
+    except (InvalidTag, ValueError):
+        # ValueError: what was cut off left too short a nonce.
+        return None
+
+
+def _ciphers(keys: Sequence[str]) -> dict[bytes, AESGCM]:
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 -- an extra
+    except ImportError:
+        message = "EncryptedStore needs cryptography: pip install 'atlassian-auth[encryption]'"
+        raise ConfigurationError(message) from None
+    if not keys:
+        message = (
+            "keys is empty. Expected at least one, as EncryptedStore.generate_key() makes them."
+        )
+        raise ConfigurationError(message, argument="keys")
+    raw = [_raw_key(key, place) for place, key in enumerate(keys, 1)]
+    return {_key_id(key): AESGCM(key) for key in raw}
+
+
+def _raw_key(key: str, place: int) -> bytes:
+    """Return the key's bytes. Neither the message nor what it was raised from shows the text."""
+    raw = b""
+    if isinstance(key, str):
+        try:
+            raw = base64.b64decode(key.strip(), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+    if len(raw) == _KEY_SIZE:
+        return raw
+    message = (
+        f"keys: number {place} is no key. Expected {_KEY_SIZE} bytes in URL-safe base64 text (44 "
+        "characters), as EncryptedStore.generate_key() makes them."
+    )
+    raise ConfigurationError(message, argument="keys")
+
+
+def _key_id(key: bytes) -> bytes:
+    return hashlib.sha256(b"atlassian_auth.stores.encrypted key id\0" + key).digest()[:_ID_SIZE]

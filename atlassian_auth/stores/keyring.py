@@ -1,0 +1,228 @@
+"""The operating system's keyring: an item per record, and one per namespace that lists its keys.
+
+A keyring can neither list nor compare. So each namespace has an index: its keys, and the highest
+version it has given. It is written before a record is stored and after one is deleted: a process
+that is killed between the two leaves a name too many there, never a record that is not listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.stores._keyring_items import KeyringItems
+from atlassian_auth.stores._record_file import FiledRecord, alive
+from atlassian_auth.stores._worker import Worker
+from atlassian_auth.stores._write_lock import one_writer
+from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.rules import check_names, check_version, expiry
+
+if TYPE_CHECKING:
+    import keyring.backend
+
+__all__ = ["KeyringStore"]
+
+T = TypeVar("T")
+
+# No record has it.
+_INDEX_KEY = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    version: int
+    ends: Mapping[str, float | None]
+
+
+class KeyringStore(Store):
+    """Keeps records in the keyring of the person who is logged in: macOS Keychain, Secret Service, KWallet.
+
+    For a person's own computer and a few records. Safe to use from any number of tasks, event loops,
+    threads and processes of one user: locks are files in the user's state folder. Needs POSIX: on
+    Windows it raises `StoreError`. (Windows keeps 2,560 bytes an item, which is less than most tokens
+    of Cloud. There, and wherever a keyring refuses the size, keep the records in `SQLiteStore`,
+    wrapped in `EncryptedStore`, and only the key in the keyring.)
+
+    The keyring may ask the person to unlock it, and calls wait for that. Items are named by digests.
+
+    Args:
+        service: The name that all items have in common; another name is another store.
+        backend: A keyring of your own; None takes the one that the package `keyring` chooses, see
+            https://keyring.readthedocs.io/en/latest/#configuring.
+        clock: Decides when a record's time is over and how long waiting for a lock takes.
+
+    Raises:
+        ConfigurationError: if ``service`` is empty, or the packages of the extra `keyring` are missing.
+    """
+
+    def __init__(
+        self,
+        service: str = "atlassian-auth",
+        *,
+        backend: keyring.backend.KeyringBackend | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        check_names(service=service)
+        self._clock = clock
+        self._items = KeyringItems(service, backend)
+        self._folder = _state_folder() / hashlib.sha256(service.encode()).hexdigest()
+        self._worker = Worker(f"KeyringStore {service}", _nothing)
+        self._locks = KernelLocks(self._folder, clock)
+
+    async def get(self, namespace: str, key: str) -> Stored | None:
+        """Return what is stored under the key, or None."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+
+        def get() -> Stored | None:
+            record = alive(self._items.read(namespace, key), now)
+            return None if record is None else Stored(record.value, record.version)
+
+        return await self._worker.run(lambda: self._alone(get))
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> int:
+        """Store the value and return its new version; see `Store.put`."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+        expires_at = expiry(now, ttl_seconds)
+
+        def put() -> int:
+            present = self._items.read(namespace, key)
+            _check(namespace, key, expected, alive(present, now))
+            index = self._buried(namespace, now)
+            version = max(index.version, _version(present)) + 1
+            self._list(namespace, _Index(version, {**index.ends, key: expires_at}))
+            self._items.write(FiledRecord(namespace, key, version, expires_at, value))
+            return version
+
+        return await self._worker.run(lambda: self._alone(put))
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
+        """Remove the record and return whether there was one; see `Store.delete`."""
+        check_names(namespace=namespace, key=key)
+        now = self._clock.time()
+
+        def delete() -> bool:
+            present = self._items.read(namespace, key)
+            _check(namespace, key, expected, alive(present, now))
+            self._remove(namespace, key, present)
+            return alive(present, now) is not None
+
+        return await self._worker.run(lambda: self._alone(delete))
+
+    async def keys(self, namespace: str) -> list[str]:
+        """Return the namespace's keys, sorted."""
+        check_names(namespace=namespace)
+        now = self._clock.time()
+
+        def keys() -> list[str]:
+            listed = self._index(namespace).ends
+            return sorted(key for key in listed if alive(self._items.read(namespace, key), now))
+
+        return await self._worker.run(lambda: self._alone(keys))
+
+    @asynccontextmanager
+    async def lock(
+        self, namespace: str, key: str, *, timeout_seconds: float
+    ) -> AsyncGenerator[None]:
+        """Hold the key's lock; see `Store.lock`."""
+        check_names(namespace=namespace, key=key)
+        await self._worker.run(lambda: _make(self._folder))
+        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds):
+            yield
+
+    async def aclose(self) -> None:
+        """Finish what is under way."""
+        await self._worker.stop()
+
+    def _alone(self, work: Callable[[], T]) -> T:
+        # Who reads is alone, too: some backends rewrite a file in its place.
+        _make(self._folder)
+        with one_writer(self._folder / "write"):
+            return work()
+
+    def _index(self, namespace: str) -> _Index:
+        record = self._items.read(namespace, _INDEX_KEY)
+        if record is None:
+            return _Index(ABSENT, {})
+        return _Index(record.version, json.loads(record.value))
+
+    def _list(self, namespace: str, index: _Index) -> None:
+        ends = json.dumps(index.ends).encode()
+        self._items.write(FiledRecord(namespace, _INDEX_KEY, index.version, None, ends))
+
+    def _remove(self, namespace: str, key: str, present: FiledRecord | None) -> None:
+        index = self._index(namespace)
+        if present is not None:
+            if present.version > index.version:
+                # Somebody deleted the index. A version of what is gone must stay known.
+                index = _Index(present.version, {**index.ends, key: present.expires_at})
+                self._list(namespace, index)
+            self._items.remove(namespace, key)
+        if key in index.ends:
+            others = {other: end for other, end in index.ends.items() if other != key}
+            self._list(namespace, _Index(index.version, others))
+
+    def _buried(self, namespace: str, now: float) -> _Index:
+        """Remove the records whose time is over, and return the index without them."""
+        index = self._index(namespace)
+        ends = dict(index.ends)
+        for key in [key for key, end in ends.items() if end is not None and end <= now]:
+            record = self._items.read(namespace, key)
+            if record is not None and not record.is_over(now):
+                # Whoever wrote the index was killed before it wrote the record.
+                ends[key] = record.expires_at
+                continue
+            if record is not None:
+                self._items.remove(namespace, key)
+            del ends[key]
+        return _Index(index.version, ends)
+
+
+def _version(record: FiledRecord | None) -> int:
+    return ABSENT if record is None else record.version
+
+
+def _check(namespace: str, key: str, expected: int | None, present: FiledRecord | None) -> None:
+    check_version(namespace, key, expected=expected, actual=_version(present))
+
+
+def _state_folder() -> Path:
+    # Not the runtime folder: a service and a terminal of one user may have different ones.
+    try:
+        import platformdirs  # noqa: PLC0415 -- an extra
+    except ImportError:
+        message = "KeyringStore needs platformdirs: pip install 'atlassian-auth[keyring]'"
+        raise ConfigurationError(message) from None
+    return platformdirs.user_state_path("atlassian-auth", appauthor=False) / "keyring"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        message = (
+            f"{folder} cannot be made ({error.strerror}); it holds the locks of KeyringStore. The user's "
+            "state folder must be writable (XDG_STATE_HOME, else below the home)."
+        )
+        raise StoreError(message) from None
+
+
+def _nothing() -> None:
+    """Have nothing to close."""

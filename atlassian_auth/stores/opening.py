@@ -1,0 +1,121 @@
+"""One URL instead of a class: so that a setting, or an option of a command, says where tokens are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.stores.base import Store
+
+__all__ = ["open_store"]
+
+_FORMS = MappingProxyType(
+    {
+        "memory": "memory:",
+        "sqlite": "sqlite:///relative/tokens.db or sqlite:////absolute/tokens.db",
+        "file": "file:///absolute/folder",
+        "keyring": "keyring:service",
+        "redis": "redis://user:password@host:6379/0",
+        "rediss": "rediss://user:password@host:6379/0",
+        "unix": "unix://user:password@/path/to/redis.sock",
+        "postgresql": "postgresql://user:password@host:5432/database",
+        "postgres": "postgres://user:password@host:5432/database",
+    }
+)
+
+
+def open_store(url: str, *, clock: Clock = SYSTEM_CLOCK) -> Store:
+    """Return the store a URL names, with its defaults; nothing is opened before it is used.
+
+    ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``file:///folder``,
+    ``keyring:service``, ``redis://…``, ``rediss://…``, ``unix://…`` (a socket of Redis) and
+    ``postgresql://…``. In paths, ``%3F`` and the like stand for what means something else in a URL.
+
+    Args:
+        url: Where; it may hold a password, which no error repeats.
+        clock: Given to the store.
+
+    Raises:
+        ConfigurationError: if no store has such a URL, or a package is missing that the store needs.
+    """
+    parts = _split(url)
+    return _OPENERS[parts.scheme](url, parts, clock)
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = SplitResult("", "", "", "", "")
+    if parts.scheme not in _FORMS:
+        forms = ", ".join(form for scheme, form in _FORMS.items() if scheme != "postgres")
+        message = f"This is no URL of a store. Expected one of: {forms}."
+        raise ConfigurationError(message, argument="url")
+    return parts
+
+
+def _check(parts: SplitResult, *, valid: bool) -> None:
+    if not valid or parts.query or parts.fragment:
+        message = f"This URL of a store is not complete, or says too much. Expected {_FORMS[parts.scheme]}."
+        raise ConfigurationError(message, argument="url")
+
+
+def _open_memory(_: str, parts: SplitResult, clock: Clock) -> Store:
+    from atlassian_auth.stores.memory import MemoryStore  # noqa: PLC0415 -- one is needed, not all
+
+    _check(parts, valid=not parts.netloc and not parts.path)
+    return MemoryStore(clock=clock)
+
+
+def _open_sqlite(_: str, parts: SplitResult, clock: Clock) -> Store:
+    from atlassian_auth.stores.sqlite import SQLiteStore  # noqa: PLC0415 -- as above
+
+    _check(parts, valid=not parts.netloc and len(parts.path) > 1)
+    return SQLiteStore(unquote(parts.path[1:]), clock=clock)
+
+
+def _open_file(_: str, parts: SplitResult, clock: Clock) -> Store:
+    from urllib.request import url2pathname  # noqa: PLC0415 -- knows the drives of Windows
+
+    from atlassian_auth.stores.file import FileStore  # noqa: PLC0415 -- as above
+
+    rooted = parts.path.startswith("/") and len(parts.path) > 1
+    _check(parts, valid=parts.netloc in {"", "localhost"} and rooted)
+    return FileStore(url2pathname(parts.path), clock=clock)
+
+
+def _open_keyring(_: str, parts: SplitResult, clock: Clock) -> Store:
+    from atlassian_auth.stores.keyring import KeyringStore  # noqa: PLC0415 -- as above
+
+    _check(parts, valid=not parts.netloc and bool(parts.path))
+    return KeyringStore(unquote(parts.path), clock=clock)
+
+
+def _open_redis(url: str, _: SplitResult, clock: Clock) -> Store:
+    from atlassian_auth.stores.redis import RedisStore  # noqa: PLC0415 -- as above
+
+    return RedisStore(url, clock=clock)
+
+
+def _open_postgres(url: str, _: SplitResult, clock: Clock) -> Store:
+    from atlassian_auth.stores.postgres import PostgresStore  # noqa: PLC0415 -- as above
+
+    return PostgresStore(url, clock=clock)
+
+
+_OPENERS: MappingProxyType[str, Callable[[str, SplitResult, Clock], Store]] = MappingProxyType(
+    {
+        "memory": _open_memory,
+        "sqlite": _open_sqlite,
+        "file": _open_file,
+        "keyring": _open_keyring,
+        "redis": _open_redis,
+        "rediss": _open_redis,
+        "unix": _open_redis,
+        "postgresql": _open_postgres,
+        "postgres": _open_postgres,
+    }
+)

@@ -1,0 +1,433 @@
+"""Redis, for a fleet: records in one hash per namespace, locks that are leases.
+
+All keys of a store have one hash tag, so that a cluster keeps them in one slot: scripts then change a
+record, its lifetime and the version counter at once, and the index of keys is the hash itself.
+
+A version is the server's time in microseconds, and always above the counter. So none is given twice,
+neither after a deletion nor when a failover has lost the counter's last steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import anyio
+
+from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.stores._served import Claim, ServedStore, check_limits
+from atlassian_auth.stores.base import ABSENT, Stored
+from atlassian_auth.stores.rules import check_version
+
+__all__ = ["RedisClient", "RedisStore"]
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+_PUT = """
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])) do
+    redis.call('HDEL', KEYS[1], key)
+    redis.call('ZREM', KEYS[2], key)
+end
+local found = redis.call('HGET', KEYS[1], ARGV[2])
+local actual = found and string.match(found, '^%d+') or '0'
+if ARGV[3] ~= '' and ARGV[3] ~= actual then
+    return {actual, ''}
+end
+local time = redis.call('TIME')
+local last = tonumber(redis.call('GET', KEYS[3]) or '0')
+local version = string.format('%.0f', math.max(time[1] * 1000000 + time[2], last + 1))
+redis.call('SET', KEYS[3], version)
+redis.call('HSET', KEYS[1], ARGV[2], version .. ':' .. ARGV[4] .. ':' .. ARGV[5])
+if ARGV[4] == '' then
+    redis.call('ZREM', KEYS[2], ARGV[2])
+else
+    redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
+end
+return {actual, version}
+"""
+_DELETE = """
+local over = redis.call('ZSCORE', KEYS[2], ARGV[2])
+local found = redis.call('HGET', KEYS[1], ARGV[2])
+local alive = found and not (over and tonumber(over) <= tonumber(ARGV[1]))
+local actual = alive and string.match(found, '^%d+') or '0'
+if ARGV[3] == '' or ARGV[3] == actual then
+    redis.call('HDEL', KEYS[1], ARGV[2])
+    redis.call('ZREM', KEYS[2], ARGV[2])
+end
+return actual
+"""
+_KEYS = """
+return {redis.call('HKEYS', KEYS[1]), redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])}
+"""
+# Whoever asks again because an answer was lost has had the lock all the while.
+_LOCK = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    return 1
+end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
+_EXTEND = """
+return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0
+"""
+_UNLOCK = """
+return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
+"""
+
+# By what the error, or what caused it, is called or says: a script's error begins with "Error running".
+_ADVICE = MappingProxyType(
+    {
+        "AuthenticationError": "Correct the user name and the password.",
+        "NoPermissionError": "Its user needs the commands that the documentation lists, for the keys "
+        "of the store's prefix.",
+        "OOM command": "Give it more memory.",
+        "OutOfMemoryError": "Give it more memory.",
+        "READONLY": "It is a replica: connect to the primary, or through Sentinel.",
+        "ReadOnlyError": "It is a replica: connect to the primary, or through Sentinel.",
+        "BusyLoadingError": "It is starting: try again later.",
+        "ClusterDownError": "See that all slots of the cluster are served.",
+        "MISCONF": "It cannot write its snapshots: make room on its disk, and see its log.",
+        "WRONGTYPE": "Another program uses these keys: choose another prefix.",
+    }
+)
+_SEE_LOG = "See that it can be reached and that its log shows no trouble."
+_UNKNOWN = "Whether the change was made is not known: read the record before another change."
+
+
+class RedisClient(Protocol):
+    """What is used of ``redis.asyncio``'s clients: ``Redis`` and ``RedisCluster`` are such."""
+
+    def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Any:
+        """Run a script on the server that has these keys."""
+        ...
+
+    def hget(self, name: str, key: str, /) -> Any:
+        """Return one field of a hash."""
+        ...
+
+    def get_encoder(self) -> Any:
+        """Tell whether answers are decoded."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class RedisStore(ServedStore):
+    """Keeps records in Redis 5 or later, or what speaks its language, for any number of hosts.
+
+    Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also
+    after a fork. What ``put`` stored is as durable as the server is configured to be.
+
+    A lock is a lease, which a task of this process extends while the lock is held. If the process dies,
+    others get the lock when the lease ends. If the process stands still for longer than that, or the
+    server forgets the lease, somebody else may get the lock: a warning is logged, and the versions of
+    the records tell who comes too late.
+
+    Args:
+        server: A URL, ``redis://…``, ``rediss://…`` or ``unix://…`` as redis-py knows them (options of a
+            connection may follow the ``?``), or a function that makes a client of ``redis.asyncio``: for
+            Sentinel, for a cluster, for anything else. It is called in the event loop that uses the
+            client, again after ``aclose`` and after a fork.
+        prefix: What the names of all keys have in common; another prefix is another store.
+        lease_seconds: After this time without its holder a lock is free.
+        timeout_seconds: How long connecting, waiting for a connection, and an answer may take. For a
+            URL only: a client that a function makes has its own.
+        connections: How many there are at the most; also for a URL only.
+        clock: Decides when a record's time is over, how long waiting for a lock takes, and when a lease
+            is extended.
+
+    Raises:
+        ConfigurationError: if an argument cannot be used, or the packages of the extra `redis` are missing.
+    """
+
+    def __init__(
+        self,
+        server: str | Callable[[], RedisClient],
+        *,
+        prefix: str = "atlassian-auth",
+        lease_seconds: float = 30,
+        timeout_seconds: float = 10,
+        connections: int = 10,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        _check(prefix, lease_seconds)
+        check_limits(timeout_seconds, connections=connections)
+        place, connect = "Redis", server
+        if isinstance(connect, str):
+            place, connect = _connector(connect, timeout_seconds, connections)
+        names = _Names(prefix)
+
+        def make() -> _RedisServer:
+            return _RedisServer(place, connect, names, lease_seconds=lease_seconds, clock=clock)
+
+        super().__init__(f"RedisStore {prefix}", make, clock=clock)
+
+
+class _Names:
+    def __init__(self, prefix: str) -> None:
+        self._tag = f"{{{prefix}}}"
+        self.counter = f"{self._tag}:version"
+
+    def records(self, namespace: str) -> str:
+        return f"{self._tag}:records:{namespace}"
+
+    def lifetimes(self, namespace: str) -> str:
+        return f"{self._tag}:lifetimes:{namespace}"
+
+    def lock(self, claim: Claim) -> str:
+        return f"{self._tag}:lock:{len(claim.namespace)}:{claim.namespace}:{claim.key}"
+
+
+class _RedisServer:
+    """Asks the server; lives in one event loop."""
+
+    def __init__(
+        self,
+        place: str,
+        connect: Callable[[], RedisClient],
+        names: _Names,
+        *,
+        lease_seconds: float,
+        clock: Clock,
+    ) -> None:
+        self._place = place
+        self._connect = connect
+        self._names = names
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+        self._client: RedisClient | None = None
+        self._leases: dict[Claim, _Lease] = {}
+
+    async def get(self, namespace: str, key: str, *, now: float) -> Stored | None:
+        name = self._names.records(namespace)
+        found: bytes | None = await self._ask("read", lambda client: client.hget(name, key))
+        if found is None:
+            return None
+        version, expires_at, value = found.split(b":", 2)
+        if expires_at and float(expires_at) <= now:
+            return None
+        return Stored(value, int(version))
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None,
+        expires_at: float | None,
+        now: float,
+    ) -> int:
+        names = (*self._tables(namespace), self._names.counter)
+        arguments = (repr(now), key, _text(expected), _text(expires_at), value)
+        actual, version = await self._ask(
+            "write", lambda client: client.eval(_PUT, 3, *names, *arguments)
+        )
+        check_version(namespace, key, expected=expected, actual=int(actual))
+        return int(version)
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None, now: float) -> bool:
+        names = self._tables(namespace)
+        arguments = (repr(now), key, _text(expected))
+        actual = await self._ask(
+            "write", lambda client: client.eval(_DELETE, 2, *names, *arguments)
+        )
+        check_version(namespace, key, expected=expected, actual=int(actual))
+        return int(actual) != ABSENT
+
+    async def keys(self, namespace: str, *, now: float) -> list[str]:
+        names = self._tables(namespace)
+        present, over = await self._ask(
+            "read", lambda client: client.eval(_KEYS, 2, *names, repr(now))
+        )
+        return [key.decode() for key in {*present} - {*over}]
+
+    async def acquire(self, claim: Claim) -> bool:
+        lease = self._leases.setdefault(claim, _Lease(self._names.lock(claim)))
+        had = await self._ask(
+            "lock", lambda client: self._eval(client, _LOCK, lease, self._milliseconds)
+        )
+        if not had:
+            del self._leases[claim]
+            return False
+        lease.extending = asyncio.create_task(self._extend(claim, lease))
+        return True
+
+    async def release(self, claim: Claim) -> None:
+        lease = self._leases.pop(claim, None)
+        if lease is not None:
+            await lease.stop()
+            await self._ask("unlock", lambda client: self._eval(client, _UNLOCK, lease))
+
+    async def aclose(self) -> None:
+        for claim in list(self._leases):
+            with suppress(StoreError):  # it ends with its lease then
+                await self.release(claim)
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+            await _close_sentinels(client)
+
+    @property
+    def _milliseconds(self) -> int:
+        return int(self._lease_seconds * 1000)
+
+    def _tables(self, namespace: str) -> tuple[str, str]:
+        return self._names.records(namespace), self._names.lifetimes(namespace)
+
+    def _eval(self, client: RedisClient, script: str, lease: _Lease, *arguments: object) -> Any:
+        return client.eval(script, 1, lease.name, lease.owner, *arguments)
+
+    async def _extend(self, claim: Claim, lease: _Lease) -> None:
+        """Keep the lease from ending until it is lost."""
+        kept = True
+        while kept:
+            if not await lease.pause(self._clock, self._lease_seconds / 3):
+                return
+            with suppress(StoreError):  # there are two more attempts before it ends
+                kept = await self._ask(
+                    "lock", lambda client: self._eval(client, _EXTEND, lease, self._milliseconds)
+                )
+        logger.warning(
+            "The lock of key %r was lost while it was held: this process stood still for longer than "
+            "%g s (lease_seconds), or Redis lost it. Another process may have it now; whichever saves "
+            "second finds a newer version and keeps that.",
+            claim.key,
+            self._lease_seconds,
+        )
+
+    async def _ask(self, action: str, question: Callable[[RedisClient], Awaitable[Any]]) -> Any:
+        try:
+            return await question(self._opened())
+        except AtlassianAuthError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- a client of somebody's own raises anything
+            problem = _explain(error, action)
+        # Outside the except block: what the client raises may quote what it was given.
+        raise StoreError(f"{self._place} {problem}")
+
+    def _opened(self) -> RedisClient:
+        if self._client is None:
+            client = self._connect()
+            if client.get_encoder().decode_responses:
+                message = "RedisStore needs a client that leaves bytes as they are: decode_responses=False."
+                raise ConfigurationError(message, argument="server")
+            self._client = client
+        return self._client
+
+
+async def _close_sentinels(client: RedisClient) -> None:
+    """Close the connections by which ``Sentinel.master_for`` found the primary: the client does not."""
+    pool = getattr(client, "connection_pool", None)
+    manager = getattr(pool, "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
+
+
+class _Lease:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.owner = secrets.token_hex(16)
+        self.extending: asyncio.Task[None] | None = None
+        self._pause = anyio.CancelScope()
+        self._wanted = True
+
+    async def pause(self, clock: Clock, seconds: float) -> bool:
+        """Sleep, and return whether the lease is still wanted."""
+        if self._wanted:
+            with anyio.CancelScope() as self._pause:
+                await clock.sleep(seconds)
+        return self._wanted
+
+    async def stop(self) -> None:
+        """Extend it no more, after what is under way: a client may not survive being cancelled."""
+        self._wanted = False
+        self._pause.cancel()
+        if self.extending is not None:
+            await asyncio.wait([self.extending])
+
+
+def _check(prefix: str, lease_seconds: float) -> None:
+    if not prefix or {"{", "}"} & {*prefix}:
+        message = (
+            f"prefix={prefix!r}; expected text without braces, which have a meaning in clusters."
+        )
+        raise ConfigurationError(message, argument="prefix")
+    if not (math.isfinite(lease_seconds) and lease_seconds >= 1):
+        message = f"lease_seconds={lease_seconds}; expected seconds from 1 on."
+        raise ConfigurationError(message, argument="lease_seconds")
+
+
+def _connector(
+    url: str, timeout_seconds: float, connections: int
+) -> tuple[str, Callable[[], RedisClient]]:
+    """Return what to call the server in errors, and what makes a client."""
+    try:
+        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 -- an extra
+        from redis.asyncio.connection import parse_url  # noqa: PLC0415
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+    except ImportError:
+        message = "RedisStore needs redis: pip install 'atlassian-auth[redis]'"
+        raise ConfigurationError(message, argument="server") from None
+    try:
+        parts = dict(parse_url(url))
+    except ValueError:
+        parts = {}
+    if not parts.keys() & {"host", "path"}:
+        message = (
+            "This is no URL of Redis. Expected redis://, rediss:// or unix://, as "
+            "redis://user:password@host:6379/0, with odd characters of a password percent-encoded."
+        )
+        raise ConfigurationError(message, argument="server")
+    place = parts.get("path") or f"{parts.get('host')}:{parts.get('port', 6379)}"
+
+    pools: Any = BlockingConnectionPool
+
+    def connect() -> RedisClient:
+        pool = pools.from_url(
+            url,
+            max_connections=connections,
+            timeout=timeout_seconds,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            # What became of a change is not known after a failure: whoever asked decides, not the client.
+            retry=Retry(NoBackoff(), 0),
+        )
+        return Redis.from_pool(pool)
+
+    return f"Redis at {place}", connect
+
+
+def _explain(error: BaseException, action: str) -> str:
+    """Return what went wrong and what to do, without what the server quoted of the command."""
+    from redis import exceptions  # noqa: PLC0415 -- whoever has an error has the package
+
+    causes = list(_causes(error))
+    known = [advice for sign, advice in _ADVICE.items() if any(sign in cause for cause in causes)]
+    kind = type(error).__name__
+    if not isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
+        return f"did not {action} ({kind}). {known[0] if known else _SEE_LOG}"
+    told = f"did not {action} ({kind}: {str(error)[:200]})."
+    if known:
+        return f"{told} {known[0]}"
+    unknown = action == "write" and "connecting to" not in told
+    return f"{told} {_UNKNOWN} {_SEE_LOG}" if unknown else f"{told} {_SEE_LOG}"
+
+
+def _causes(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield f"{type(error).__name__}: {error}"
+        error = error.__cause__
+
+
+def _text(number: float | None) -> str:
+    return "" if number is None else repr(number)

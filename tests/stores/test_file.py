@@ -1,0 +1,791 @@
+"""FileStore keeps the contract across processes, forks and kills, and spoils nobody's folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.stores import ABSENT, FileStore, Stored, _record_folder
+from atlassian_auth.stores._record_file import FiledRecord, decode, encode, file_name
+from atlassian_auth.stores._write_lock import one_writer
+from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
+
+FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
+
+COUNT = """
+import sys
+import anyio
+from atlassian_auth.exceptions import VersionConflict
+from atlassian_auth.stores import ABSENT, FileStore, Stored
+
+store = FileStore(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.read()
+
+async def count(key, **options):
+    stored = await store.get("tokens", key) or Stored(b"0", ABSENT)
+    options = {name: stored.version for name in options}
+    await store.put("tokens", key, b"%d" % (int(stored.value) + 1), **options)
+
+async def main():
+    for _ in range(10):
+        async with store.lock("tokens", "locked", timeout_seconds=60):
+            await count("locked")
+        while True:
+            try:
+                await count("compared", expected=None)
+            except VersionConflict:
+                continue
+            break
+
+anyio.run(main)
+"""
+
+# Each change is made once for each of its steps, in a child that is killed just before that step.
+# Another child then looks at what is there, and goes on.
+KILLED = """
+import itertools, os, signal, sys
+from pathlib import Path
+import anyio
+import anyio._backends._asyncio
+from atlassian_auth.exceptions import VersionConflict
+from atlassian_auth.stores import ABSENT, FileStore, Stored
+
+OLD, NEW = b"old" * 1000, b"new" * 1000
+TOUCHING = {"open", "os.rename", "os.remove"}
+
+def in_child(work, *arguments):
+    child = os.fork()
+    if not child:
+        anyio.run(work, *arguments)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+async def change(folder, step):
+    store = FileStore(folder)
+    version = await store.put("tokens", "acme", OLD)
+    steps = itertools.count()
+    def strike(event, arguments):
+        if event in TOUCHING and str(folder) in str(arguments[0]) and next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(strike)
+    if sys.argv[2] == "put":
+        await store.put("tokens", "acme", NEW, expected=version)
+    else:
+        await store.delete("tokens", "acme", expected=version)
+
+async def look(folder):
+    store = FileStore(folder)
+    stored = await store.get("tokens", "acme")
+    keys = await store.keys("tokens")
+    assert keys == (["acme"] if stored else []), keys
+    assert stored in [Stored(OLD, 1), Stored(NEW, 2), None], stored
+    print({None: "none", OLD: "old", NEW: "new"}[stored and stored.value], flush=True)
+    present = stored.version if stored else ABSENT
+    version = await store.put("tokens", "acme", b"later", expected=present)
+    assert version > max(1, present), version
+    assert await store.get("tokens", "acme") == Stored(b"later", version)
+    names = {path.name for path in folder.iterdir()}
+    assert len(names) == 3 and {"version", "locks"} < names, names
+
+for step in itertools.count():
+    folder = Path(sys.argv[1]) / str(step)
+    status = in_child(change, folder, step)
+    assert in_child(look, folder) == 0
+    if not status:
+        break
+"""
+
+WRITE = """
+import sys
+import anyio
+from atlassian_auth.stores import FileStore
+
+async def main():
+    store = FileStore(sys.argv[1])
+    while True:
+        print(await store.put("tokens", "acme", b"x" * 500_000), flush=True)
+
+anyio.run(main)
+"""
+
+AT_EXIT = """
+import atexit, sys
+import anyio
+from atlassian_auth.stores import FileStore
+
+store = FileStore(sys.argv[1])
+atexit.register(anyio.run, store.put, "tokens", "acme", b"saved")
+anyio.run(store.get, "tokens", "acme")
+"""
+
+FORK_WHILE_WRITING = """
+import os, sys, threading
+import anyio
+from atlassian_auth.stores import FileStore
+
+store = FileStore(sys.argv[1])
+began, done = threading.Event(), threading.Event()
+
+async def write():
+    while not done.is_set():
+        await store.put("tokens", "parent", b"value")
+        began.set()
+
+def mine():
+    links = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+    return [link for link in links if link.startswith(os.path.realpath(sys.argv[1]))]
+
+writer = threading.Thread(target=anyio.run, args=[write])
+writer.start()
+began.wait()
+for number in range(10):
+    child = os.fork()
+    if not child:
+        assert not os.path.exists("/proc/self/fd") or mine() == []
+        anyio.run(store.put, "tokens", f"child {number}", b"value")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+done.set()
+writer.join()
+print(len(anyio.run(store.keys, "tokens")))
+"""
+
+DISK_FULL = """
+import resource, sys
+import anyio
+from pathlib import Path
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import FileStore
+
+async def main():
+    store = FileStore(sys.argv[1])
+    version = await store.put("tokens", "acme", b"kept")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        await store.put("tokens", "acme", b"secret" * 100_000)
+    except StoreError as error:
+        told = "Make room" in str(error) and sys.argv[1] in str(error) and "secret" not in repr(error)
+        print("told" if told else error)
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    print(Path(sys.argv[1], "new").exists())
+    print((await store.get("tokens", "acme")).value.decode())
+    print(await store.put("tokens", "acme", b"new", expected=version) > version)
+
+anyio.run(main)
+"""
+
+# Root may do everything, so it becomes another user; what that one could not read is imported before.
+UNPRIVILEGED = """
+import os, sys
+import anyio
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import FileStore
+
+anyio.run(anyio.sleep, 0)
+user = os.geteuid()
+os.seteuid(65534 if user == 0 else user)
+try:
+    anyio.run(FileStore(sys.argv[1]).get, "tokens", "acme")
+except StoreError as error:
+    print(*str(error).split(), sep="_")
+os.seteuid(user)
+"""
+
+WITHOUT_FCNTL = """
+import sys
+sys.modules["fcntl"] = None
+import anyio
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores import FileStore
+
+try:
+    anyio.run(FileStore(sys.argv[1]).put, "tokens", "acme", b"value")
+except StoreError as error:
+    print("flock" in str(error))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "tokens"
+
+
+@pytest.fixture
+async def store(folder):
+    store = FileStore(folder)
+    yield store
+    await store.aclose()
+
+
+def record_path(folder, key="acme"):
+    return folder / file_name("tokens", key)
+
+
+def mode(path):
+    return path.stat().st_mode & 0o777
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): (path.is_file() and path.read_bytes(), mode(path))
+        for path in folder.rglob("*")
+    }
+
+
+class TestFileStore(ThreadSafeStoreContract):
+    """A folder of files keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, folder):
+        return FileStore(folder, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, folder):
+        return FileStore(folder, clock=clock)
+
+    @pytest.mark.parametrize("reopened", [False, True], ids=["same store", "another store"])
+    async def test_records_that_are_over_leave_the_folder(self, store, clock, folder, reopened):
+        """What was stored for a while is removed by a later `put`, whoever stored it."""
+        await store.put("tokens", "state", b"value", ttl_seconds=10)
+        await store.put("tokens", "state", b"value", ttl_seconds=9)
+        await store.put("tokens", "prolonged", b"value", ttl_seconds=10)
+        await store.put("tokens", "prolonged", b"value", ttl_seconds=11)
+        await store.put("tokens", "kept", b"value", ttl_seconds=10)
+        await store.put("tokens", "kept", b"value")
+        if reopened:
+            await store.aclose()
+        clock.advance(10)
+
+        await store.put("tokens", "acme", b"value")
+
+        assert not record_path(folder, "state").exists()
+        assert await store.keys("tokens") == ["acme", "kept", "prolonged"]
+
+    async def test_versions_after_the_end(self, store, second, clock):
+        """The version of a record that is over is not given again, whether it was removed or not."""
+        first = await store.put("tokens", "state", b"value", ttl_seconds=10)
+        clock.advance(10)
+
+        later = await second.put("tokens", "state", b"value", expected=ABSENT, ttl_seconds=10)
+        clock.advance(10)
+        await second.put("tokens", "acme", b"value")
+        last = await second.put("tokens", "state", b"value", expected=ABSENT)
+
+        assert first < later < last
+
+    async def test_deleting_what_is_over(self, store, second, clock, folder):
+        """Deleting a record that is over finds none, and leaves none."""
+        await second.keys("tokens")
+        await store.put("tokens", "state", b"value", ttl_seconds=10)
+        clock.advance(10)
+
+        assert not await second.delete("tokens", "state")
+        assert not record_path(folder, "state").exists()
+
+    async def test_what_is_over_and_damaged(self, store, clock, folder):
+        """A damaged file among those that are over stays, and hinders nobody else's `put`."""
+        await store.put("tokens", "state", b"value", ttl_seconds=10)
+        record_path(folder, "state").write_bytes(b"damaged")
+        clock.advance(10)
+
+        await store.put("tokens", "acme", b"value")
+
+        assert record_path(folder, "state").read_bytes() == b"damaged"
+
+
+class TestDurability:
+    """What `put` returned from is on the disk, whole."""
+
+    @FORKS
+    @pytest.mark.parametrize(
+        ("change", "before", "after"), [("put", "old", "new"), ("delete", "old", "none")]
+    )
+    def test_killed_at_each_step(self, run, tmp_path, change, before, after):
+        """Wherever a kill falls, the record is the old or the new one, and no version comes again."""
+        found = run(KILLED, tmp_path, change)
+
+        assert len(found) > 5
+        assert found == sorted(found, key=[before, after].index)
+        assert {*found} == {before, after}
+
+    def test_a_killed_writer(self, start, folder):
+        """After a kill in the midst of writing all is there that `put` had returned."""
+        writer = start(WRITE, folder)
+        seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
+        writer.kill()
+        writer.wait()
+
+        stored = anyio.run(FileStore(folder).get, "tokens", "acme")
+
+        assert stored.version >= seen
+        assert stored.value == b"x" * 500_000
+
+    async def test_what_a_killed_writer_left(self, folder, store):
+        """What lies beside the records, half written, is never read, and is gone after a `put`."""
+        await store.put("tokens", "acme", b"value")
+        (folder / "new").write_bytes(b"half a rec")
+
+        assert await store.keys("tokens") == ["acme"]
+        await store.put("tokens", "acme", b"value")
+
+        assert not (folder / "new").exists()
+
+    async def test_a_cancelled_put(self, store):
+        """A `put` whose caller is cancelled is completed."""
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await store.put("tokens", "acme", b"value")
+
+        assert scope.cancelled_caught
+        assert await store.get("tokens", "acme") == Stored(b"value", 1)
+
+    async def test_another_writer(self, store, folder):
+        """While another process writes, `put` waits for it, and reading does not."""
+        await store.put("tokens", "acme", b"old")
+
+        async with anyio.create_task_group() as tasks:
+            with one_writer(folder / "locks" / "write"):
+                assert await store.get("tokens", "acme") == Stored(b"old", 1)
+                tasks.start_soon(store.put, "tokens", "acme", b"new")
+                await anyio.wait_all_tasks_blocked()
+
+        assert await store.get("tokens", "acme") == Stored(b"new", 2)
+
+    def test_at_exit(self, run, folder):
+        """What is saved while the interpreter exits is saved."""
+        run(AT_EXIT, folder)
+
+        assert decode(record_path(folder).read_bytes()).value == b"saved"
+
+    def test_a_full_disk(self, run, folder):
+        """A value that does not fit is an error that does not show it; what was there is still there."""
+        assert run(DISK_FULL, folder) == ["told", "False", "kept", "True"]
+
+
+class TestOneWriter:
+    """One writer at a time."""
+
+    def test_waiting(self, tmp_path):
+        """Who finds another one writing tries again until that has ended."""
+        other = ExitStack()
+        other.enter_context(one_writer(tmp_path / "write"))
+        pauses = []
+
+        def pause(seconds):
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                other.close()
+
+        with one_writer(tmp_path / "write", pause=pause):
+            assert len(pauses) == 2
+
+    def test_waiting_in_vain(self, tmp_path):
+        """Who finds another one writing for too long is told so."""
+        with (
+            one_writer(tmp_path / "write"),
+            pytest.raises(StoreError, match="another process"),
+            one_writer(tmp_path / "write", patience_seconds=0),
+        ):
+            pytest.fail("two are inside")
+
+
+class TestProcesses:
+    """Many processes, one folder."""
+
+    def test_no_update_is_lost(self, start, folder):
+        """Processes that start together on a new folder exclude each other and lose nothing."""
+        processes = [start(COUNT, folder) for _ in range(4)]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+
+        for process in processes:
+            process.stdin.close()
+        assert [process.wait() for process in processes] == [0] * 4
+
+        for key in ("compared", "locked"):
+            assert decode(record_path(folder, key).read_bytes()).value == b"40"
+        assert list((folder / "locks").iterdir()) == []
+
+    @FORKS
+    def test_forks_while_another_thread_writes(self, run, folder):
+        """A fork waits for the write in the air, takes no descriptor along, and each child can write."""
+        assert run(FORK_WHILE_WRITING, folder) == ["11"]
+
+
+class TestThread:
+    """One thread per open store."""
+
+    async def test_one_thread(self, store):
+        """Calls are made in one thread, named after the folder, which ends when the store is closed."""
+        before = set(threading.enumerate())
+        for number in range(3):
+            await store.put("tokens", f"acme {number}", b"value")
+        started = set(threading.enumerate()) - before
+        (thread,) = [thread for thread in started if thread.name == "FileStore tokens"]
+
+        await store.aclose()
+        thread.join()
+
+        assert not thread.is_alive()
+
+
+class TestFolder:
+    """A folder may be given in any way, and means one folder."""
+
+    async def test_a_link(self, store, folder):
+        """Records and locks are those of the folder that a link leads to."""
+        folder.with_name("link").symlink_to(folder)
+        linked = FileStore(folder.with_name("link"))
+
+        version = await linked.put("tokens", "acme", b"value")
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            with pytest.raises(TimeoutError):
+                async with linked.lock("tokens", "acme", timeout_seconds=0):
+                    pytest.fail("two are inside")
+        await linked.aclose()
+
+    async def test_a_relative_path(self, monkeypatch, tmp_path, folder):
+        """A relative path counts from where the process was when the store was made."""
+        monkeypatch.chdir(tmp_path)
+        store = FileStore("tokens")
+        monkeypatch.chdir("/")
+
+        await store.put("tokens", "acme", b"value")
+
+        assert folder.is_dir()
+
+    async def test_the_home(self, monkeypatch, tmp_path, folder):
+        """``~`` is the user's home."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+
+        await FileStore("~/tokens").put("tokens", "acme", b"value")
+
+        assert folder.is_dir()
+
+    @pytest.mark.parametrize("name", ["", "a\0b"])
+    def test_no_folder(self, name):
+        """What names no folder is refused at once."""
+        with pytest.raises(ConfigurationError) as raised:
+            FileStore(name)
+        assert raised.value.argument == "folder"
+
+    def test_nothing_happens_at_first(self, folder):
+        """Making a store touches nothing."""
+        FileStore(folder)
+
+        assert list(folder.parent.iterdir()) == []
+
+    async def test_names_of_files(self, store, folder):
+        """No file is named after a key: any file system holds them, and a listing tells nothing."""
+        await store.put("tokens", "Acme", b"value")
+
+        assert not any("acme" in path.name.lower() for path in folder.iterdir())
+        assert file_name("tokens", "Acme").isascii()
+        assert len(file_name("tokens", "k" * 1000)) < 255
+
+
+class TestPermissions:
+    """Nobody else reads the files."""
+
+    async def test_new_files(self, store, folder):
+        """All files are the owner's alone from the start, whatever the umask."""
+        usual = os.umask(0)
+        try:
+            await store.put("tokens", "acme", b"value")
+        finally:
+            os.umask(usual)
+
+        assert mode(folder) == 0o700
+        assert {path.name: mode(path) for path in folder.iterdir()} == {
+            "locks": 0o700,
+            "version": 0o600,
+            record_path(folder).name: 0o600,
+        }
+
+    def test_from_the_start(self, tmp_path):
+        """There is no moment in which others could open the file, and no link is followed."""
+        usual = os.umask(0)
+        try:
+            _record_folder._write(tmp_path / "new", b"")
+        finally:
+            os.umask(usual)
+        (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+
+        assert mode(tmp_path / "new") == 0o600
+        with pytest.raises(FileExistsError):
+            _record_folder._write(tmp_path / "link", b"")
+
+    async def test_old_files(self, store, folder):
+        """What others could read is closed to them when the store is opened."""
+        await store.put("tokens", "acme", b"value")
+        await store.aclose()
+        record_path(folder).chmod(0o664)
+        folder.chmod(0o775)
+
+        await store.get("tokens", "acme")
+
+        assert mode(folder) == 0o700
+        assert mode(record_path(folder)) == 0o600
+
+
+class TestUnusable:
+    """What cannot be used is told by an error that names the folder and says what to do."""
+
+    async def refused(self, folder, text):
+        with pytest.raises(StoreError, match=text) as raised:
+            await FileStore(folder).get("tokens", "acme")
+        assert str(folder) in str(raised.value)
+
+    async def test_no_parent(self, tmp_path):
+        """Only the folder itself is made: where secrets are kept is the user's to say."""
+        await self.refused(tmp_path / "missing" / "tokens", "in one that exists")
+
+        assert not (tmp_path / "missing").exists()
+
+    @pytest.mark.parametrize("below", ["", "tokens"])
+    async def test_a_file_in_the_way(self, tmp_path, below):
+        """A file is not a folder, and holds none."""
+        (tmp_path / "file").touch()
+
+        await self.refused(tmp_path / "file" / below, "must be a folder")
+
+    async def test_an_unknown_trouble(self, tmp_path):
+        """What nobody has foreseen is told in the words of the operating system."""
+        error = OSError(errno.EIO, "Input/output error")
+
+        with (
+            pytest.raises(StoreError, match=r"Input/output error.*file system is well"),
+            _record_folder.RecordFolder(tmp_path)._explained(),
+        ):
+            raise error
+
+    @pytest.mark.parametrize("name", ["notes.txt", "version-2", "0" * 64])
+    async def test_somebody_elses_folder(self, folder, name):
+        """A folder that holds other things is refused, and left as it is."""
+        folder.mkdir(mode=0o755)
+        (folder / name).write_text("mine")
+        before = contents(folder)
+        store = FileStore(folder)
+
+        for call in (
+            lambda: store.get("tokens", "acme"),
+            lambda: store.put("tokens", "acme", b"value"),
+            lambda: store.delete("tokens", "acme"),
+            lambda: store.keys("tokens"),
+            lambda: store.lock("tokens", "acme", timeout_seconds=0).__aenter__(),
+        ):
+            with pytest.raises(StoreError, match=f"other things, such as '{name}'.*empty"):
+                await call()
+
+        assert contents(folder) == before
+        assert mode(folder) == 0o755
+
+    async def test_an_empty_folder(self, store, folder):
+        """An empty folder, as `mkdtemp` makes, is taken into use."""
+        folder.mkdir()
+
+        assert await store.put("tokens", "acme", b"value") == 1
+
+    async def test_other_files_among_ours(self, store, folder):
+        """What is put into the folder later is neither read nor touched."""
+        await store.put("tokens", "acme", b"value")
+        copy = folder / f"{record_path(folder).name}~"
+        shutil.copy(record_path(folder), copy)
+        (folder / "my-notes").mkdir(mode=0o755)
+        await store.aclose()
+
+        assert await store.keys("tokens") == ["acme"]
+        await store.delete("tokens", "acme")
+
+        assert copy.exists()
+        assert mode(folder / "my-notes") == 0o755
+
+    async def test_removed(self, store, folder):
+        """A folder that goes away under an open store is noticed, until the store is closed."""
+        await store.put("tokens", "old", b"value")
+        shutil.rmtree(folder)
+
+        for _ in range(2):
+            with pytest.raises(StoreError, match=f"{folder} was removed.*start them again"):
+                await store.get("tokens", "old")
+        await store.aclose()
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new"]
+
+    def test_without_flock(self, run, folder):
+        """A system without `flock` is told to be one, before anything is written."""
+        assert run(WITHOUT_FCNTL, folder) == ["True"]
+
+
+class TestUnprivileged:
+    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+
+    @pytest.fixture
+    def outside(self):
+        # Others can enter it, unlike pytest's folders.
+        outside = Path(tempfile.mkdtemp())
+        outside.chmod(0o755)
+        yield outside
+        for path in (outside, outside / "tokens"):
+            if path.exists():
+                path.chmod(0o700)
+        shutil.rmtree(outside)
+
+    @pytest.fixture
+    def folder(self, outside):
+        anyio.run(FileStore(outside / "tokens").put, "tokens", "acme", b"value")
+        return outside / "tokens"
+
+    def give_away(self, *paths):
+        if os.geteuid() == 0:
+            for path in paths:
+                os.chown(path, 65534, 65534)
+
+    def refused(self, run, folder):
+        (text,) = run(UNPRIVILEGED, folder)
+        assert str(folder) in text
+        return text.replace("_", " ")
+
+    def test_no_right_to_make_it(self, run, outside):
+        """In a folder that is read-only no other can be made."""
+        self.give_away(outside)
+        outside.chmod(0o500)
+
+        assert "this user's own" in self.refused(run, outside / "tokens")
+
+    def test_a_folder_that_is_read_only(self, run, folder):
+        """A folder that is read-only is refused although it could be read."""
+        self.give_away(folder, *folder.rglob("*"))
+        folder.chmod(0o500)
+
+        assert "this user's own" in self.refused(run, folder)
+
+    @ROOT
+    def test_a_folder_that_is_somebody_elses(self, run, folder):
+        """A folder that others can read, and that cannot be closed to them, is refused."""
+        folder.chmod(0o777)
+
+        assert "this user's own" in self.refused(run, folder)
+
+
+def cut_off(path):
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def change_value(path):
+    path.write_bytes(path.read_bytes().replace(b"value", b"VALUE"))
+
+
+def change_version(path):
+    path.write_bytes(path.read_bytes().replace(b'"version": 1', b'"version": 9'))
+
+
+def make_newer(path):
+    path.write_bytes(path.read_bytes().replace(b"record 1", b"record 2"))
+
+
+def swap(path):
+    path.write_bytes(encode(FiledRecord("tokens", "other", 1, None, b"value")))
+
+
+class TestDamaged:
+    """What is not whole is an error that names the file, and is left as it is, to the byte."""
+
+    @pytest.mark.parametrize(
+        ("damage", "text"),
+        [
+            (cut_off, "damaged.*backup"),
+            (empty, "damaged.*backup"),
+            (change_value, "damaged.*backup"),
+            (change_version, "damaged.*backup"),
+            (make_newer, "another release.*upgrade"),
+            (swap, "another key.*move it"),
+        ],
+    )
+    async def test_a_record(self, store, folder, damage, text):
+        """A damaged record is neither read nor replaced nor deleted, and no other suffers."""
+        await store.put("tokens", "acme", b"value")
+        await store.put("tokens", "well", b"value")
+        damage(record_path(folder))
+        before = contents(folder)
+        await store.aclose()
+
+        for call in (
+            lambda: store.get("tokens", "acme"),
+            lambda: store.put("tokens", "acme", b"new"),
+            lambda: store.delete("tokens", "acme"),
+        ):
+            with pytest.raises(StoreError, match=text) as raised:
+                await call()
+            assert str(record_path(folder)) in str(raised.value)
+            assert raised.value.__cause__ is None
+
+        assert contents(folder) == before
+        assert await store.get("tokens", "well") == Stored(b"value", 2)
+        assert await store.keys("flows") == []
+
+    async def test_listing(self, store, folder):
+        """Where a file is damaged nobody is told that its key is absent."""
+        await store.put("tokens", "acme", b"value")
+        cut_off(record_path(folder))
+
+        with pytest.raises(StoreError, match="damaged"):
+            await store.keys("tokens")
+
+    async def test_the_versions(self, store, folder):
+        """Where the highest version is not known none is given: it might have been given before."""
+        await store.put("tokens", "acme", b"value")
+        cut_off(folder / "version")
+
+        with pytest.raises(StoreError, match="damaged"):
+            await store.put("tokens", "acme", b"new")
+        assert await store.get("tokens", "acme") == Stored(b"value", 1)
+
+
+@given(
+    value=st.binary(max_size=50),
+    expires_at=st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    key=st.text(min_size=1).filter(lambda key: key.isprintable()),
+    data=st.data(),
+)
+def test_any_other_bit_is_damage(value, expires_at, key, data):
+    """A file says what was stored, or, with any bit of it turned, nothing."""
+    record = FiledRecord("tokens", key, 1, expires_at, value)
+    content = encode(record)
+    assert decode(content) == record
+
+    turned = bytearray(content)
+    bit = data.draw(st.integers(0, 8 * len(content) - 1))
+    turned[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ValueError, match=r"damaged|release"):
+        decode(bytes(turned))
+
+
+def test_no_two_names_share_a_file():
+    """Different names have different files, on file systems that know no case, too."""
+    names = [("a", "bc"), ("ab", "c"), ("a", "BC"), ("a", "é"), ("a", "e\u0301"), ("a", "bc ")]
+
+    assert len({file_name(*name).lower() for name in names}) == len(names)

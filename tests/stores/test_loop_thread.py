@@ -1,0 +1,255 @@
+"""Work handed to the loop's thread is done there, whoever asked and whatever became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.latch import Latch
+from atlassian_auth.stores._loop_thread import LoopThread
+
+AT_EXIT = """
+import atexit
+import anyio
+from atlassian_auth.stores._loop_thread import LoopThread
+
+class Resident:
+    async def say(self, text):
+        print(text)
+
+thread = LoopThread("loop", Resident)
+atexit.register(lambda: anyio.run(thread.run, lambda resident: resident.say("saved")))
+anyio.run(thread.run, lambda resident: resident.say("opened"))
+"""
+
+FORK = """
+import gc, os
+import anyio
+from atlassian_auth.stores._loop_thread import LoopThread
+
+class Resident:
+    def __init__(self):
+        self.home = os.getpid()
+    async def is_at_home(self):
+        return self.home == os.getpid()
+    async def aclose(self):
+        print("closed", await self.is_at_home(), flush=True)
+
+thread = LoopThread("loop", Resident)
+assert anyio.run(thread.run, Resident.is_at_home)
+child = os.fork()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+print(anyio.run(thread.run, Resident.is_at_home), flush=True)
+anyio.run(thread.stop)
+del thread
+gc.collect()
+"""
+
+
+class Resident:
+    """Writes down what happens to it."""
+
+    def __init__(self, log, *, failing=False):
+        self.log = log
+        self.failing = failing
+
+    async def note(self, text):
+        self.log.append(text)
+        return asyncio.get_running_loop(), threading.current_thread()
+
+    async def fail(self, error):
+        raise error
+
+    async def aclose(self):
+        self.log.append("closed")
+        if self.failing:
+            raise ZeroDivisionError
+
+
+class Plug:
+    """Work that does not end before the test is done with it."""
+
+    def __init__(self):
+        self.began = Latch()
+        self.let_go = Latch()
+
+    async def __call__(self, resident):
+        self.began.set(None)
+        await self.let_go.wait()
+        resident.log.append("unplugged")
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+@pytest.fixture
+async def thread(log):
+    thread = LoopThread("loop", lambda: Resident(log))
+    yield thread
+    await thread.stop()
+
+
+async def test_outcomes_come_back(thread):
+    """The caller gets what the work returned, or the exception it raised."""
+    with pytest.raises(ZeroDivisionError):
+        await thread.run(lambda resident: resident.fail(ZeroDivisionError()))
+    with pytest.raises(KeyboardInterrupt):
+        await thread.run(lambda resident: resident.fail(KeyboardInterrupt()))
+    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+
+    assert isinstance(loop, asyncio.AbstractEventLoop)
+    assert its_thread.daemon
+    assert its_thread.name == "loop"
+
+
+async def test_one_loop_for_all(thread):
+    """Callers of every event loop and thread have their work done in one loop."""
+
+    async def note():
+        return await thread.run(lambda resident: resident.note("done"))
+
+    mine = await note()
+
+    for backend in ("asyncio", "trio"):
+        theirs = await anyio.to_thread.run_sync(lambda name=backend: anyio.run(note, backend=name))
+        assert theirs == mine
+
+
+async def test_work_runs_side_by_side(thread, log):
+    """Work that waits holds nobody up."""
+    plug = Plug()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(thread.run, plug)
+        await plug.began.wait()
+        await thread.run(lambda resident: resident.note("meanwhile"))
+        plug.let_go.set(None)
+
+    assert log == ["meanwhile", "unplugged"]
+
+
+async def test_a_cancelled_caller(thread, log):
+    """Cancelling the caller is prompt, and the work is finished all the same."""
+    plug = Plug()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(thread.run, plug)
+        await plug.began.wait()
+        tasks.cancel_scope.cancel()
+    assert log == []
+    plug.let_go.set(None)
+    await thread.stop()
+
+    assert log == ["unplugged", "closed"]
+
+
+async def test_a_closed_loop(thread, log):
+    """Work whose caller's event loop has been closed is finished, and the thread goes on."""
+    plug = Plug()
+
+    async def ask_and_leave():
+        asking = asyncio.create_task(thread.run(plug))
+        await plug.began.wait()
+        assert not asking.done()
+
+    await anyio.to_thread.run_sync(asyncio.run, ask_and_leave())
+    plug.let_go.set(None)
+    await thread.stop()
+
+    assert log == ["unplugged", "closed"]
+
+
+async def test_stop(thread, log):
+    """Stopping finishes what was handed over, closes the resident in its loop, and ends the thread."""
+    plug = Plug()
+    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(thread.run, plug)
+        await plug.began.wait()
+        tasks.start_soon(thread.stop)
+        await anyio.wait_all_tasks_blocked()
+        plug.let_go.set(None)
+    await anyio.to_thread.run_sync(its_thread.join)
+
+    assert log == ["done", "unplugged", "closed"]
+    assert loop.is_closed()
+
+
+async def test_stop_tells_what_went_wrong(log):
+    """What closing raises is raised by `stop`."""
+    thread = LoopThread("loop", lambda: Resident(log, failing=True))
+    await thread.run(lambda resident: resident.note("done"))
+
+    with pytest.raises(ZeroDivisionError):
+        await thread.stop()
+    await thread.stop()
+
+
+async def test_stopped_before_anything(thread, log):
+    """Without work there is no thread, and nobody to close."""
+    await thread.stop()
+
+    assert log == []
+
+
+async def test_used_after_stopping(thread):
+    """A stopped thread takes work again, in a new loop."""
+    first = await thread.run(lambda resident: resident.note("first"))
+    await thread.stop()
+
+    second = await thread.run(lambda resident: resident.note("second"))
+
+    assert second[0] is not first[0]
+    assert second[1] is not first[1]
+
+
+async def test_forgotten(log):
+    """A thread that nobody has any more closes its resident and ends."""
+    thread = LoopThread("loop", lambda: Resident(log))
+    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+
+    del thread
+    gc.collect()
+    await anyio.to_thread.run_sync(its_thread.join, 10)
+
+    assert log == ["done", "closed"]
+    assert loop.is_closed()
+
+
+async def test_no_thread_to_be_had(thread):
+    """Where the system gives no thread the caller is told so, and may try again."""
+    usual = threading.stack_size(1 << 45)
+    try:
+        with pytest.raises(StoreError, match="needs a thread"):
+            await thread.run(lambda resident: resident.note("never"))
+    finally:
+        threading.stack_size(usual)
+
+    await thread.run(lambda resident: resident.note("done"))
+
+
+def test_works_while_the_interpreter_exits(run):
+    """What is asked for by handlers that run at exit is still done."""
+    assert run(AT_EXIT) == ["opened", "saved"]
+
+
+def test_after_a_fork(run):
+    """The child has a loop and a resident of its own, leaves the parent's alone, and closes its own."""
+    assert run(FORK) == ["True", "closed", "True"] * 2
+
+
+async def test_a_fork_before_anything(thread):
+    """A fork in C, which gives no notice, of a process that has no thread yet changes nothing."""
+    thread._guard.begin_anew()
+
+    await thread.run(lambda resident: resident.note("done"))

@@ -1,0 +1,443 @@
+"""PostgresStore keeps the contract on a real server, whatever happens to its connections."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+
+import anyio
+import pytest
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
+from atlassian_auth.stores import PostgresStore, Stored
+from atlassian_auth.stores.postgres import _PostgresServer
+from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+
+psycopg = pytest.importorskip("psycopg")
+FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
+TROUBLE_SECONDS = 0.2  # what a server that hangs may take of a test's time
+
+
+@pytest.fixture
+def table():
+    return f"test_{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def raw(postgres_url, table):
+    """Look at the server without the store, and leave nothing there."""
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        yield connection
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+@pytest.fixture
+def role(raw, table):
+    """A user without rights."""
+    raw.execute(f"CREATE ROLE {table} LOGIN")
+    raw.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    yield table
+    raw.execute(f"DROP OWNED BY {table}")
+    raw.execute(f"DROP ROLE {table}")
+
+
+@pytest.fixture
+async def opened():
+    """Make stores that are closed when the test ends."""
+    stores = []
+
+    def opened(*arguments, **options):
+        stores.append(PostgresStore(*arguments, **options))
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        await store.aclose()
+
+
+class TestPostgresStore(ThreadSafeStoreContract):
+    """PostgreSQL keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, raw, postgres_url, table):
+        return PostgresStore(postgres_url, table=table, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, postgres_url, table):
+        return PostgresStore(postgres_url, table=table, clock=clock)
+
+    async def test_records_that_are_over_leave_the_table(self, store, clock, raw, table):
+        """What was stored for a while is removed by a later `put`, not only hidden."""
+        await store.put("flows", "state", b"value", ttl_seconds=10)
+        clock.advance(10)
+
+        await store.put("tokens", "acme", b"value")
+
+        rows = raw.execute(f"TABLE {table}").fetchall()
+        assert [key for _, _, key, *_ in rows] == [b"acme"]
+
+
+@pytest.fixture
+async def store(opened, raw, postgres_url, table):
+    return opened(postgres_url, table=table)
+
+
+async def enter(store, key="acme"):
+    async with store.lock("tokens", key, timeout_seconds=0):
+        pass
+
+
+class TestTable:
+    """The store makes its table, or takes the one it finds."""
+
+    async def test_made_by_many(self, opened, raw, postgres_url, table):
+        """Many who start together on a new database make one table, and none fails."""
+        stores = [opened(postgres_url, table=table) for _ in range(8)]
+
+        async with anyio.create_task_group() as tasks:
+            for number, store in enumerate(stores):
+                tasks.start_soon(store.put, "tokens", str(number), b"value")
+
+        assert len(await stores[0].keys("tokens")) == 8
+
+    async def test_a_schema(self, opened, raw, postgres_url, table):
+        """A table may be in any schema."""
+        raw.execute(f"CREATE SCHEMA {table}")
+        store = opened(postgres_url, table=f"{table}.records")
+
+        await store.put("tokens", "acme", b"value")
+
+        assert len(raw.execute(f"TABLE {table}.records").fetchall()) == 1
+        raw.execute(f"DROP SCHEMA {table} CASCADE")
+
+    async def test_the_same_table_by_two_names(self, opened, store, postgres_url, table):
+        """Locks belong to the table, whatever it is called."""
+        other = opened(postgres_url, table=f"public.{table}")
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            with pytest.raises(TimeoutError):
+                await enter(other)
+
+    async def test_one_that_may_not_make_it(self, opened, raw, role, postgres_url):
+        """A user who may not make tables is told what to do."""
+        store = opened(f"{postgres_url}&user={role}", table=role, connections=1, locks=1)
+
+        for _ in range(2):
+            for call in (
+                lambda: store.put("tokens", "acme", b"value"),
+                lambda: enter(store),
+            ):
+                with pytest.raises(StoreError, match=r"InsufficientPrivilege.*create the table"):
+                    await call()
+
+    async def test_one_that_need_not_make_it(self, opened, store, raw, role, postgres_url):
+        """Where the table exists, the rights to use it are enough."""
+        await store.keys("tokens")
+        raw.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {role} TO {role}")
+        other = opened(f"{postgres_url}&user={role}", table=role)
+
+        version = await other.put("tokens", "acme", b"value")
+
+        assert await other.delete("tokens", "acme", expected=version)
+
+    async def test_another_table(self, store, raw, table):
+        """A table of somebody else's is an error that shows no value, and stays as it is."""
+        raw.execute(f"CREATE TABLE {table} (name text)")
+
+        for call in (
+            lambda: store.put("tokens", "acme", b"secret-value"),
+            lambda: store.get("tokens", "acme"),
+        ):
+            with pytest.raises(StoreError, match="name another") as raised:
+                await call()
+            assert "secret" not in str(raised.value)
+            assert raised.value.__cause__ is raised.value.__context__ is None
+
+    async def test_a_refusal_shows_no_value(self, store, raw, table):
+        """The server's own text quotes the row it is about; the error does not."""
+        await store.keys("tokens")
+        raw.execute(f"ALTER TABLE {table} ADD CHECK (length(value) < 5)")
+
+        with pytest.raises(StoreError, match="CheckViolation") as raised:
+            await store.put("tokens", "acme", b"secret-value")
+        assert "secret" not in repr(raised.value)
+        assert raised.value.__context__ is None
+
+    async def test_changed_and_changed_back(self, store):
+        """Who conflicted conflicts, whatever is there when the reason is looked up."""
+
+        async def refuse(server):
+            fields = {"name": b"absent", "expected": 0, "now": 0}
+            async with server._records.lend() as connection:
+                await server._refuse(connection, "tokens", "acme", fields)
+
+        await store.keys("tokens")
+        with pytest.raises(VersionConflict, match="at the same time"):
+            await store._thread.run(refuse)
+
+
+class TestConnections:
+    """Connections are few, are looked at before use, and never wait for one another for ever."""
+
+    async def test_a_hundred_locks(self, store):
+        """A hundred keys locked at once, each of whose holders then reads and writes: all get there."""
+
+        async def renew(key):
+            async with store.lock("tokens", key, timeout_seconds=60):
+                stored = await store.get("tokens", key)
+                assert stored is None
+                await store.put("tokens", key, b"value", expected=0)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(100):
+                tasks.start_soon(renew, str(number))
+
+        assert len(await store.keys("tokens")) == 100
+
+    async def test_as_many_locks_as_said(self, opened, raw, postgres_url, table):
+        """With all connections for locks in use another key has to wait; records need not."""
+        store = opened(postgres_url, table=table, locks=2, connections=1)
+
+        async with (
+            store.lock("tokens", "1", timeout_seconds=0),
+            store.lock("tokens", "2", timeout_seconds=0),
+        ):
+            with pytest.raises(TimeoutError):
+                await enter(store, "3")
+            await store.put("tokens", "3", b"value")
+        await enter(store, "3")
+
+    async def test_few_are_kept(self, opened, raw, postgres_url, table):
+        """After a storm all but a few are closed, and all by `aclose`."""
+        store = opened(f"{postgres_url}&application_name={table}", table=table)
+
+        def count():
+            query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+            return raw.execute(query, [table]).fetchone()[0]
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(store.get, "tokens", str(number))
+
+        assert 1 <= count() <= 4
+        await store.aclose()
+        while count():
+            await anyio.lowlevel.checkpoint()
+
+    async def test_ended_by_the_server(self, opened, raw, postgres_url, table):
+        """Connections that the server has ended meanwhile are replaced."""
+        store = opened(f"{postgres_url}&application_name={table}", table=table)
+        version = await store.put("tokens", "acme", b"value")
+
+        end_connections(raw, table)
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+
+    async def test_a_lock_ended_by_the_server(self, opened, raw, postgres_url, table, caplog):
+        """A lock ends with its connection, at once; who held it is warned and goes on."""
+        store = opened(f"{postgres_url}&application_name={table}", table=table)
+        other = opened(postgres_url, table=table)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            end_connections(raw, table)
+            async with other.lock("tokens", "acme", timeout_seconds=60):
+                pass
+
+        assert "The lock of key 'acme' was not released" in caplog.text
+        await enter(store)
+
+    async def test_closed_with_a_lock_held(self, opened, store, postgres_url, table):
+        """Closing ends the locks; who held one leaves without harm."""
+        other = opened(postgres_url, table=table)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            await store.aclose()
+            async with other.lock("tokens", "acme", timeout_seconds=60):
+                pass
+
+    async def test_settings_against_forgotten_transactions(self, store, raw):
+        """A lock outlives the time that the server allows a transaction to be idle."""
+
+        async def settings(server):
+            (connection,) = server._held.values()
+            names = ["idle_in_transaction_session_timeout"]
+            if connection.info.server_version >= 17_00_00:
+                names.append("transaction_timeout")
+            found = [await (await connection.execute(f"SHOW {n}")).fetchone() for n in names]
+            return {value for (value,) in found}
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            assert await store._thread.run(settings) == {"0"}
+
+    @pytest.mark.parametrize(("version", "number"), [("16.9", 1), ("17.0", 2)])
+    async def test_newer_servers_have_another(self, version, number):
+        """From PostgreSQL 17 on there is one more such setting."""
+        begin = _PostgresServer._begin(int(version.replace(".", "000")))
+
+        assert begin.count(b"SET LOCAL") == number
+
+
+def end_connections(raw, name):
+    """End all connections of this name, and return when they are gone."""
+    query = (
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = %s"
+    )
+    assert all(done for (done,) in raw.execute(query, [name]).fetchall())
+
+
+class TestTrouble:
+    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+
+    async def test_nobody_there(self, opened, tmp_path):
+        """Where no server is, the place is named, without the password."""
+        store = opened(f"postgresql://user:secret@/tokens?host={tmp_path}")
+
+        for call in (lambda: store.put("tokens", "acme", b"secret"), lambda: enter(store)):
+            with pytest.raises(StoreError, match="can be reached") as raised:
+                await call()
+            assert f"PostgreSQL at {tmp_path}:5432/tokens" in str(raised.value)
+            assert "secret" not in str(raised.value)
+            assert raised.value.__cause__ is raised.value.__context__ is None
+
+    async def test_no_such_database(self, opened, postgres_url):
+        """What the server says of the database or the user is told."""
+        store = opened(f"{postgres_url}&dbname=nowhere")
+
+        with pytest.raises(StoreError, match='database "nowhere" does not exist'):
+            await store.get("tokens", "acme")
+
+    async def test_no_answer(self, opened, store, raw, postgres_url, table):
+        """An answer is not waited for for ever, nor is a connection; a write may have been made."""
+        await store.keys("tokens")
+        hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS, connections=1)
+        problems = []
+
+        async def put():
+            with pytest.raises(StoreError) as raised:
+                await hurried.put("tokens", "acme", b"secret-value")
+            problems.append(str(raised.value))
+
+        with raw.transaction():
+            raw.execute(f"LOCK TABLE {table}")
+            async with anyio.create_task_group() as tasks:
+                for _ in range(2):
+                    tasks.start_soon(put)
+            with pytest.raises(StoreError) as raised:
+                await hurried.get("tokens", "acme")
+
+        told = sorted("not known" in problem for problem in problems)
+        assert told == [False, True]
+        assert any("all 1 connections were in use" in problem for problem in problems)
+        assert "not known" not in str(raised.value)
+        assert "secret" not in str(problems)
+
+    async def test_a_replica(self, store, raw, postgres_url, table, opened):
+        """A server that takes no writes says so, and the error says where to go."""
+        await store.keys("tokens")
+        replica = opened(
+            f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table
+        )
+
+        with pytest.raises(StoreError, match="replica: connect to the primary"):
+            await replica.put("tokens", "acme", b"value")
+        assert await replica.get("tokens", "acme") is None
+
+    async def test_restarted(self, opened):
+        """After the server was away, the next call works, and what was stored is there."""
+        from tests.servers import PostgresCluster, short_folder
+
+        with short_folder() as folder:
+            cluster = PostgresCluster(folder)
+            store = opened(cluster.url)
+            with cluster.running():
+                version = await store.put("tokens", "acme", b"value")
+            with pytest.raises(StoreError):
+                await store.get("tokens", "acme")
+
+            with cluster.running():
+                assert await store.get("tokens", "acme") == Stored(b"value", version)
+                await store.aclose()
+
+
+class TestProcesses:
+    """Many processes, one server."""
+
+    @pytest.fixture
+    def anyio_backend(self):
+        return "asyncio"
+
+    @pytest.fixture
+    def made(self, postgres_url, table):
+        return f"PostgresStore({postgres_url!r}, table={table!r})"
+
+    async def test_no_update_is_lost(self, count_together, made, store):
+        """Processes that start together on a new database exclude each other and lose nothing."""
+        number = count_together(made)
+
+        assert (await store.get("tokens", "compared")).value == number
+        assert (await store.get("tokens", "locked")).value == number
+
+    async def test_a_killed_holder(self, start_script, made, store):
+        """The lock of a process that was killed is free as soon as the server sees it gone."""
+        holder = start_script("hold", made)
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(TimeoutError):
+            await enter(store)
+
+        holder.kill()
+
+        async with store.lock("tokens", "acme", timeout_seconds=60):
+            pass
+
+    @FORKS
+    def test_a_fork(self, run_script, made, raw):
+        """Parent and child go on with connections of their own; the lock stays the parent's."""
+        assert run_script("fork", made) == ["excluded", "still", "held"]
+
+    async def test_at_exit(self, run_script, made, store):
+        """What is saved while the interpreter exits is saved."""
+        run_script("at_exit", made)
+
+        assert (await store.get("tokens", "acme")).value == b"saved"
+
+
+class TestArguments:
+    """What cannot work is refused at once, with the argument's name and without a password."""
+
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            pytest.param("http://user:secret@host", id="scheme"),
+            pytest.param("postgresql://user:sec%zzret@host", id="encoding"),
+            pytest.param("host=there password='secret", id="quotes"),
+            pytest.param("postgresql://user:secret@host/db?secret=1", id="option"),
+        ],
+    )
+    def test_conninfo(self, conninfo):
+        """It must be what libpq understands."""
+        with pytest.raises(ConfigurationError, match="postgresql://") as raised:
+            PostgresStore(conninfo)
+        assert raised.value.argument == "conninfo"
+        assert "secret" not in str(raised.value)
+        assert raised.value.__cause__ is raised.value.__context__ is None
+
+    @pytest.mark.parametrize("table", ["", "a b", "a;b", 'a"b', "a.b.c", "a.", "1a"])
+    def test_table(self, table):
+        """A table has a plain name."""
+        with pytest.raises(ConfigurationError) as raised:
+            PostgresStore("postgresql://localhost", table=table)
+        assert raised.value.argument == "table"
+
+    @pytest.mark.parametrize("argument", ["timeout_seconds", "connections", "locks"])
+    def test_limits(self, argument):
+        """There is no waiting for ever, and nothing to wait for without connections."""
+        with pytest.raises(ConfigurationError) as raised:
+            PostgresStore("postgresql://localhost", **{argument: 0})
+        assert raised.value.argument == argument
+
+    def test_without_the_package(self, monkeypatch):
+        """Without psycopg the error names the extra."""
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+
+        with pytest.raises(ConfigurationError, match=r"pip install 'atlassian-auth\[postgres\]'"):
+            PostgresStore("postgresql://localhost")

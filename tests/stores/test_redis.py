@@ -1,0 +1,724 @@
+"""RedisStore keeps the contract on real servers: alone, in a cluster, behind Sentinel, over TLS."""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import logging
+import re
+import secrets
+import socket
+import ssl
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.stores import RedisStore, Stored
+from atlassian_auth.stores.redis import _EXTEND, _LOCK
+from atlassian_auth.testing import ManualClock
+from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
+
+redis = pytest.importorskip("redis")
+FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
+
+
+@pytest.fixture
+def servers():
+    """The module that starts them; it is a plugin."""
+    import tests.servers
+
+    return tests.servers
+
+
+@pytest.fixture
+def prefix():
+    return f"test-{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def raw(redis_url, prefix):
+    """Look at the server without the store, and leave nothing there."""
+    with redis.Redis.from_url(redis_url) as client:
+        yield client
+        names = list(client.scan_iter(f"{{{prefix}}}:*"))
+        if names:
+            client.delete(*names)
+
+
+@pytest.fixture
+def folder(servers):
+    """A folder for a server of the test's own."""
+    with servers.short_folder() as folder:
+        yield folder
+
+
+@pytest.fixture
+def own(servers, folder):
+    """Start a server of the test's own, with options, and return its URL."""
+    with ExitStack() as started:
+        yield lambda *options: started.enter_context(servers.redis_on_socket(folder, *options))
+
+
+@pytest.fixture
+async def opened():
+    """Make stores that are closed when the test ends."""
+    stores = []
+
+    def opened(*arguments, **options):
+        stores.append(RedisStore(*arguments, **options))
+        return stores[-1]
+
+    yield opened
+    for store in stores:
+        await store.aclose()
+
+
+class TestRedisStore(ThreadSafeStoreContract):
+    """Redis keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, raw, redis_url, prefix):
+        return RedisStore(redis_url, prefix=prefix, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, redis_url, prefix):
+        return RedisStore(redis_url, prefix=prefix, clock=clock)
+
+    async def test_records_that_are_over_leave_the_server(self, store, clock, raw, prefix):
+        """What was stored for a while is removed by a later `put`, not only hidden."""
+        await store.put("flows", "state", b"value", ttl_seconds=10)
+        clock.advance(10)
+
+        await store.put("flows", "other", b"value")
+
+        assert raw.hkeys(f"{{{prefix}}}:records:flows") == [b"other"]
+        assert not raw.exists(f"{{{prefix}}}:lifetimes:flows")
+
+
+@pytest.fixture
+async def store(opened, raw, redis_url, prefix):
+    return opened(redis_url, prefix=prefix)
+
+
+class TestVersions:
+    """No version is given twice, whatever the server forgets."""
+
+    async def test_after_the_counter_is_lost(self, store, raw, prefix):
+        """After a failover that lost the counter and the record, versions still grow."""
+        old = await store.put("tokens", "acme", b"value")
+        raw.delete(f"{{{prefix}}}:version", f"{{{prefix}}}:records:tokens")
+
+        assert await store.put("tokens", "acme", b"value") > old
+
+    async def test_after_the_time_was_set_back(self, store, raw, prefix):
+        """While the server's time is behind, the counter counts."""
+        ahead = 9_000_000_000_000_000
+        raw.set(f"{{{prefix}}}:version", ahead)
+
+        assert await store.put("tokens", "acme", b"1") == ahead + 1
+        assert await store.put("tokens", "acme", b"2", expected=ahead + 1) == ahead + 2
+
+
+class TestLease:
+    """A lock is a lease that is extended while it is held."""
+
+    @pytest.fixture
+    def clock(self):
+        return ManualClock(autojump=False)
+
+    @pytest.fixture
+    def held(self, opened, raw, redis_url, prefix, clock):
+        """The store, and the name of the lock of its only key."""
+        store = opened(redis_url, prefix=prefix, clock=clock, lease_seconds=30)
+        return store, f"{{{prefix}}}:lock:6:tokens:acme"
+
+    async def test_it_ends_by_itself(self, held, raw):
+        """Nobody has to come back to end a lease."""
+        store, name = held
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            assert 0 < raw.pttl(name) <= 30_000
+
+        assert not raw.exists(name)
+
+    async def test_it_is_extended(self, held, raw, clock):
+        """After a third of its time it begins anew."""
+        store, name = held
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            raw.pexpire(name, 20_000)
+            while raw.pttl(name) <= 20_000:
+                clock.advance(1)
+                await anyio.lowlevel.checkpoint()
+
+    async def test_lost(self, held, raw, clock, caplog, opened, redis_url, prefix):
+        """A lease that was lost is told of, and is not taken from who has it now."""
+        store, name = held
+        lost = Listener("was lost while it was held")
+        other = opened(redis_url, prefix=prefix)
+
+        with lost.listening():
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                await next_alarm(clock)
+                raw.delete(name)
+                async with other.lock("tokens", "acme", timeout_seconds=0):
+                    clock.advance(10)
+                    await anyio.to_thread.run_sync(lost.heard.wait)
+                    owner = raw.get(name)
+                    assert owner
+                    clock.advance(30)
+                    assert raw.get(name) == owner
+
+    async def test_not_released(self, own, opened, caplog):
+        """A lock that cannot be released is a warning: what was done under it is done."""
+        server = own("--requirepass", "secret-word")
+        store = opened(f"{server}?password=secret-word")
+
+        with redis.Redis.from_url(f"{server}?password=secret-word") as client:
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                await store.put("tokens", "acme", b"value")
+                client.execute_command("ACL SETUSER default -eval")
+            client.execute_command("ACL SETUSER default +eval")
+
+        assert "The lock of key 'acme' was not released" in caplog.text
+        assert "secret-word" not in caplog.text
+
+    async def test_an_answer_that_was_lost(self, opened, raw, redis_url, prefix):
+        """A lock that was had without the caller learning of it is given back."""
+
+        class Lossy(redis.asyncio.Redis):
+            async def eval(self, script, *arguments):
+                answer = await super().eval(script, *arguments)
+                if script == _LOCK:
+                    raise redis.ConnectionError("the answer was lost")
+                return answer
+
+        store = opened(lambda: Lossy.from_url(redis_url), prefix=prefix)
+
+        with pytest.raises(StoreError, match="did not lock"):
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                pytest.fail("it was not known to be had")
+        assert not raw.exists(f"{{{prefix}}}:lock:6:tokens:acme")
+
+    async def test_closed_with_a_lock_held(self, held, raw):
+        """Closing ends the locks; who held one leaves without harm to the next."""
+        store, name = held
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            await store.aclose()
+            assert not raw.exists(name)
+
+    async def test_closed_when_the_server_is_gone(self, servers, folder, opened):
+        """Closing works without the server, too."""
+        with servers.redis_on_socket(folder) as server:
+            store = opened(server)
+            lock = store.lock("tokens", "acme", timeout_seconds=0)
+            await lock.__aenter__()
+
+        await store.aclose()
+        await lock.__aexit__(None, None, None)
+
+    async def test_the_server_is_away_for_a_while(self, servers, folder, opened, clock):
+        """A lease that cannot be extended is tried again, and told of if it is gone by then."""
+        lost = Listener("was lost while it was held")
+        store = opened(f"unix://{folder}/redis.sock", clock=clock)
+        with servers.redis_on_socket(folder):
+            lock = store.lock("tokens", "acme", timeout_seconds=0)
+            await lock.__aenter__()
+        first = await next_alarm(clock)
+        clock.advance(10)
+        await next_alarm(clock, after=first)
+
+        with servers.redis_on_socket(folder), lost.listening():
+            clock.advance(10)
+            await anyio.to_thread.run_sync(lost.heard.wait)
+            await lock.__aexit__(None, None, None)
+
+
+async def next_alarm(clock, after=None):
+    """Wait until somebody sleeps by the clock: the task that extends the lease."""
+    while not clock._alarms - {after}:
+        await anyio.lowlevel.checkpoint()
+    (alarm,) = clock._alarms
+    return alarm
+
+
+class Listener(logging.Handler):
+    """Waits for a line in the log."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+        self.heard = threading.Event()
+
+    def emit(self, record):
+        if self.text in record.getMessage():
+            self.heard.set()
+
+    def listening(self):
+        logger = logging.getLogger("atlassian_auth")
+        logger.addHandler(self)
+        stack = ExitStack()
+        stack.callback(logger.removeHandler, self)
+        return stack
+
+
+class TestProcesses:
+    """Many processes, one server."""
+
+    @pytest.fixture
+    def anyio_backend(self):
+        return "asyncio"
+
+    @pytest.fixture
+    def made(self, redis_url, prefix):
+        return f"RedisStore({redis_url!r}, prefix={prefix!r}, lease_seconds=1)"
+
+    async def test_no_update_is_lost(self, count_together, made, store):
+        """Processes exclude each other and lose nothing."""
+        number = count_together(made)
+
+        assert (await store.get("tokens", "compared")).value == number
+        assert (await store.get("tokens", "locked")).value == number
+
+    async def test_a_killed_holder(self, start_script, made, store):
+        """The lock of a process that was killed is free when its lease has ended."""
+        holder = start_script("hold", made)
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(TimeoutError):
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                pytest.fail("two are inside")
+
+        holder.kill()
+
+        async with store.lock("tokens", "acme", timeout_seconds=60):
+            pass
+
+    @FORKS
+    def test_a_fork(self, run_script, made, raw):
+        """Parent and child go on with connections of their own; the lock stays the parent's."""
+        assert run_script("fork", made) == ["excluded", "still", "held"]
+
+    async def test_at_exit(self, run_script, made, store):
+        """What is saved while the interpreter exits is saved."""
+        run_script("at_exit", made)
+
+        assert (await store.get("tokens", "acme")).value == b"saved"
+
+
+async def extend_all(server):
+    """Extend all leases now, which their tasks do every ten seconds."""
+    for lease in server._leases.values():
+        assert await server._eval(server._client, _EXTEND, lease, 30_000)
+
+
+def write_and_read(store):
+    return {
+        "read": lambda: store.get("tokens", "acme"),
+        "write": lambda: store.put("tokens", "acme", b"secret-value"),
+    }
+
+
+class TestTrouble:
+    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+
+    @pytest.fixture
+    def trouble(self, opened):
+        """Return what reading and writing raise."""
+
+        async def trouble(server, **options):
+            store = opened(server, **options)
+            texts = {}
+            for name, call in write_and_read(store).items():
+                with pytest.raises(StoreError) as raised:
+                    await call()
+                texts[name] = str(raised.value)
+                assert raised.value.__cause__ is raised.value.__context__ is None
+                assert "secret" not in f"{raised.value!r}"
+                assert f"did not {name}" in texts[name]
+            return texts
+
+        return trouble
+
+    async def test_nobody_there(self, trouble, folder):
+        """Where no server is, the place is named, without the password."""
+        texts = await trouble(f"unix://user:secret@{folder}/none.sock")
+
+        assert f"Redis at {folder}/none.sock" in texts["write"]
+        assert "can be reached" in texts["write"]
+        assert "not known" not in texts["write"]
+
+    async def test_wrong_password(self, trouble, own):
+        """A wrong password is told as such."""
+        server = own("--requirepass", "secret-word")
+
+        texts = await trouble(f"{server}?password=secret-guess")
+
+        assert "Correct the user name and the password" in texts["write"]
+
+    async def test_no_password(self, trouble, own):
+        """So is one that is missing."""
+        texts = await trouble(own("--requirepass", "secret-word"))
+
+        assert "Correct the user name and the password" in texts["read"]
+
+    async def test_too_few_rights(self, trouble, own):
+        """A user who may not do what is needed is told what that is."""
+        server = own("--user", "little", "on", ">secret-word", "~*", "+ping")
+
+        texts = await trouble(server.replace("unix://", "unix://little:secret-word@"))
+
+        assert "documentation lists" in texts["write"]
+
+    async def test_rights_enough(self, own, opened):
+        """The rights that the documentation lists are enough."""
+        page = Path(__file__).parents[2] / "docs" / "stores.md"
+        rights = re.search(r"ACL SETUSER tokens (.*?)```", page.read_text("utf-8"), re.DOTALL)[1]
+        server = own("--user", "tokens", *rights.split(), "--user", "default", "off")
+        store = opened(server.replace("unix://", "unix://tokens:its-password@"))
+
+        version = await store.put("tokens", "acme", b"value", ttl_seconds=60)
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            version = await store.put("tokens", "acme", b"value", expected=version)
+            await store._thread.run(extend_all)
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        assert await store.keys("tokens") == ["acme"]
+        await store.put("tokens", "acme", b"value", ttl_seconds=0)
+        await store.put("tokens", "other", b"value")
+        assert await store.delete("tokens", "other")
+
+    async def test_out_of_memory(self, own, opened):
+        """A full server refuses what is new, and says so."""
+        store = opened(own("--maxmemory", "1"))
+
+        with pytest.raises(StoreError, match="Give it more memory"):
+            await store.put("tokens", "acme", b"secret-value")
+        assert await store.get("tokens", "acme") is None
+
+    async def test_a_replica(self, own, opened):
+        """A replica takes no writes, and the error says where to go."""
+        store = opened(own("--replicaof", "127.0.0.1", "1"))
+
+        with pytest.raises(StoreError, match="replica: connect to the primary"):
+            await store.put("tokens", "acme", b"secret-value")
+        assert await store.get("tokens", "acme") is None
+
+    async def test_no_answer(self, trouble):
+        """A server that hangs is not waited for for ever, and a write may have been made."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+
+            texts = await trouble(f"redis://user:secret@127.0.0.1:{port}", timeout_seconds=0.1)
+
+        assert f"127.0.0.1:{port}" in texts["read"]
+        assert "not known" in texts["write"]
+        assert "not known" not in texts["read"]
+
+    async def test_something_else_there(self, store, raw, prefix):
+        """A key of another kind in the store's place is an error, and stays."""
+        raw.set(f"{{{prefix}}}:records:tokens", "another program's")
+
+        for call in write_and_read(store).values():
+            with pytest.raises(StoreError, match="choose another prefix"):
+                await call()
+
+    async def test_all_connections_in_use(self, opened, redis_url, raw, prefix):
+        """More callers than connections wait for one another."""
+        store = opened(redis_url, prefix=prefix, connections=2)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                tasks.start_soon(store.put, "tokens", str(number), b"value")
+
+        assert len(await store.keys("tokens")) == 20
+
+    async def test_restarted(self, servers, folder, opened):
+        """After the server was away, the next call works."""
+        with servers.redis_on_socket(folder) as server:
+            store = opened(server)
+            await store.put("tokens", "acme", b"value")
+        with pytest.raises(StoreError):
+            await store.get("tokens", "acme")
+
+        with servers.redis_on_socket(folder):
+            assert await store.get("tokens", "acme") is None
+
+
+class TestFactory:
+    """A function that makes a client serves where a URL does not."""
+
+    async def test_bytes_only(self, opened, redis_url):
+        """A client that decodes answers would spoil values, and is refused."""
+        store = opened(lambda: redis.asyncio.Redis.from_url(redis_url, decode_responses=True))
+
+        with pytest.raises(ConfigurationError, match="decode_responses=False") as raised:
+            await store.get("tokens", "acme")
+        assert raised.value.argument == "server"
+
+    async def test_a_client_for_each_life(self, opened, raw, redis_url, prefix):
+        """It is called where the client is used, and again after closing."""
+        threads = []
+
+        def connect():
+            threads.append(threading.current_thread())
+            return redis.asyncio.Redis.from_url(redis_url)
+
+        store = opened(connect, prefix=prefix)
+        version = await store.put("tokens", "acme", b"value")
+        await store.aclose()
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        assert len(set(threads)) == 2
+        assert threading.current_thread() not in threads
+
+    async def test_one_that_fails(self, opened):
+        """What it raises is a `StoreError` without its text."""
+
+        def connect():
+            raise LookupError("secret")
+
+        store = opened(connect)
+
+        with pytest.raises(StoreError, match="LookupError") as raised:
+            await store.get("tokens", "acme")
+        assert "secret" not in str(raised.value)
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def cluster_url():
+    """A cluster of one node, which has all slots."""
+    from tests.servers import redis_server, short_folder
+
+    port = free_port()
+    options = ("--cluster-enabled", "yes", "--port", port, "--dir")
+    with short_folder() as folder, redis_server(*options, folder):
+        with redis.Redis(port=port) as client:
+            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+            while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+                client.wait(1, 50)  # the server's own pause
+        yield f"redis://127.0.0.1:{port}"
+
+
+class TestCluster(StoreContract):
+    """In a cluster all keys of a store are in one slot, and every promise is kept."""
+
+    @pytest.fixture
+    def anyio_backend(self):
+        return "asyncio"
+
+    @pytest.fixture
+    def store(self, clock, cluster_url, prefix):
+        return self.make(clock, cluster_url, prefix)
+
+    @pytest.fixture
+    def second(self, clock, cluster_url, prefix):
+        return self.make(clock, cluster_url, prefix)
+
+    @staticmethod
+    def make(clock, url, prefix):
+        from redis.asyncio import RedisCluster
+
+        return RedisStore(lambda: RedisCluster.from_url(url), prefix=prefix, clock=clock)
+
+
+async def test_sentinel(servers, folder, opened):
+    """Behind Sentinel the store finds the primary."""
+    from redis.asyncio import Sentinel
+
+    primary, port = free_port(), free_port()
+    configuration = folder / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor tokens 127.0.0.1 {primary} 1\n", "utf-8")
+    with (
+        servers.redis_server("--port", primary, "--dir", folder),
+        servers.served(
+            [servers.find_redis(), configuration, "--sentinel", "--port", port, "--dir", folder],
+            ready="+monitor",
+        ),
+    ):
+        store = opened(lambda: Sentinel([("127.0.0.1", port)]).master_for("tokens"))
+
+        version = await store.put("tokens", "acme", b"value")
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        with redis.Redis(port=primary) as client:
+            assert client.hlen("{atlassian-auth}:records:tokens") == 1
+        await store.aclose()
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for this computer that nobody else has signed, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    today = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    built = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today)
+        .not_valid_after(today + dt.timedelta(days=365 * 50))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(
+        built.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+class Tunnel:
+    """Speaks TLS outside and hands on what it says to a socket inside, one connection at a time."""
+
+    def __init__(self, certificate, inside):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._inside = inside
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            with plain:
+                self._hand_on(plain)
+
+    def _hand_on(self, plain):
+        try:
+            with (
+                self._context.wrap_socket(plain, server_side=True) as outside,
+                socket.socket(socket.AF_UNIX) as inside,
+            ):
+                inside.connect(self._inside)
+                back = threading.Thread(target=self._copy, args=(inside, outside))
+                back.start()
+                self._copy(outside, inside)
+                inside.shutdown(socket.SHUT_RDWR)
+                back.join()
+        except OSError:
+            return
+
+    @staticmethod
+    def _copy(source, target):
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            return
+
+
+class TestTLS:
+    """``rediss://`` is TLS, and checks whom it speaks to."""
+
+    @pytest.fixture
+    def tunnel(self, certificate, own):
+        with Tunnel(certificate, own().removeprefix("unix://")) as tunnel:
+            yield tunnel
+
+    async def test_trusted(self, tunnel, certificate, opened):
+        """With the right authority it works."""
+        url = f"rediss://127.0.0.1:{tunnel.port}?ssl_ca_certs={certificate}"
+        store = opened(url, connections=1)
+
+        version = await store.put("tokens", "acme", b"value")
+
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        await store.aclose()
+
+    async def test_not_trusted(self, tunnel, opened):
+        """Without it nothing is sent, and the error says why."""
+        store = opened(f"rediss://127.0.0.1:{tunnel.port}")
+
+        with pytest.raises(StoreError, match=r"(?i)certificate"):
+            await store.get("tokens", "acme")
+
+
+class TestArguments:
+    """What cannot work is refused at once, with the argument's name and without a password."""
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            pytest.param("", id="empty"),
+            pytest.param("http://user:secret@host", id="scheme"),
+            pytest.param("redis://", id="no host"),
+            pytest.param("redis://user:secret@host:port", id="port"),
+            pytest.param("redis://user:sec/ret@host", id="slash in the password"),
+            pytest.param("redis://user:secret@host?db=secret", id="option"),
+        ],
+    )
+    def test_url(self, url):
+        """A URL must be one of Redis, with a host or a path."""
+        with pytest.raises(ConfigurationError, match="redis://") as raised:
+            RedisStore(url)
+        assert raised.value.argument == "server"
+        assert "secret" not in str(raised.value)
+        assert raised.value.__cause__ is None
+
+    @pytest.mark.parametrize("prefix", ["", "{", "a}b"])
+    def test_prefix(self, prefix):
+        """Braces would put the keys of one store into several slots of a cluster."""
+        with pytest.raises(ConfigurationError) as raised:
+            RedisStore("redis://localhost", prefix=prefix)
+        assert raised.value.argument == "prefix"
+
+    @pytest.mark.parametrize("seconds", [0.999, float("inf"), float("nan")])
+    def test_lease_seconds(self, seconds):
+        """A lease is a second at least, and ends."""
+        RedisStore("redis://localhost", lease_seconds=1)
+        with pytest.raises(ConfigurationError) as raised:
+            RedisStore("redis://localhost", lease_seconds=seconds)
+        assert raised.value.argument == "lease_seconds"
+
+    @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
+    def test_timeout_seconds(self, seconds):
+        """There is no waiting for ever."""
+        with pytest.raises(ConfigurationError) as raised:
+            RedisStore("redis://localhost", timeout_seconds=seconds)
+        assert raised.value.argument == "timeout_seconds"
+
+    def test_connections(self):
+        """Without connections there is nothing to wait for."""
+        with pytest.raises(ConfigurationError) as raised:
+            RedisStore("redis://localhost", connections=0)
+        assert raised.value.argument == "connections"
+
+    def test_without_the_package(self, monkeypatch):
+        """Without redis-py the error names the extra."""
+        monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+
+        with pytest.raises(ConfigurationError, match=r"pip install 'atlassian-auth\[redis\]'"):
+            RedisStore("redis://localhost")
