@@ -30,6 +30,12 @@ __all__ = ["AtlassianAuth"]
 # An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
 # paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
 _UNAUTHORIZED = 401
+# What field reports found behind FAILURE_CLIENT_AUTH_MISMATCH (2026-08); Atlassian documents none of it.
+_MISMATCH = (
+    "The API refused this kind of token at this address (FAILURE_CLIENT_AUTH_MISMATCH): OAuth's work behind "
+    "https://api.atlassian.com/ex/... only. Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as "
+    "the base URL; renewing would not help."
+)
 _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
@@ -143,6 +149,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
         Raises:
             OriginNotAllowed: before anything is sent, if the request goes elsewhere.
+            ConfigurationError: if the API says that this kind of token is not for this address.
             ScopeMismatch: if the API says that the token lacks a scope.
             AtlassianAuthError: as `TokenManager.token` does.
         """
@@ -228,7 +235,9 @@ def _is_about_expiry(response: httpx.Response, token: Token) -> bool:
     challenge = read_challenge(response.status_code, headers, response.content)
     if challenge is Challenge.SCOPE_MISMATCH:
         raise _scope_mismatch(token, token.missing_scopes(required_scopes(headers)))
-    return challenge is Challenge.EXPIRED
+    if challenge is Challenge.OTHER:
+        raise ConfigurationError(_MISMATCH)
+    return True
 
 
 def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:

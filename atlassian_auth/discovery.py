@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import httpx
 
 from atlassian_auth import lookup
@@ -16,6 +18,8 @@ async def discover(
     url: str,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Endpoints:
     """Return the endpoints behind a URL; ``dataclasses.replace`` edits them.
@@ -28,6 +32,8 @@ async def discover(
         url: An authorization server such as ``https://auth.atlassian.com``, a Data Center's base URL with
             its context path, or a Cloud site, which is not asked.
         transport: Used instead of the network, and left open.
+        verify: As for `TokenManager`, for these requests.
+        proxy: As for `TokenManager`, for these requests.
         clock: Who measures the time limit of each request.
 
     Raises:
@@ -37,7 +43,9 @@ async def discover(
     """
     template = built_in(url)
     for place in places(url):
-        answer = await lookup.get(place.url, transport=transport, clock=clock)
+        answer = await lookup.get(
+            place.url, transport=transport, verify=verify, proxy=proxy, clock=clock
+        )
         found = read_metadata(answer, place=place, template=template)
         if found is not None:
             return found

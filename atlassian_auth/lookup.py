@@ -5,9 +5,12 @@ It asks the questions that come before the first API call; token requests have t
 
 from __future__ import annotations
 
+import ssl
+from contextlib import suppress
+
 import httpx
 
-from atlassian_auth.exceptions import TransientError
+from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, TransientError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.sender import _default_tls
@@ -26,6 +29,8 @@ async def get(
     *,
     auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> HTTPResponse:
     """Return the answer, whatever its status.
@@ -34,35 +39,59 @@ async def get(
         url: What to get.
         auth: What signs the request; without it no ``Authorization`` header is sent.
         transport: Used instead of the network, and left open.
+        verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
+        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too.
         clock: Who measures the time limit.
 
     Raises:
+        ConfigurationError: if the URL, or the proxy's, is none.
         TransientError: if there is no answer, or none in time.
         AtlassianAuthError: what ``auth`` raises.
     """
+    client = _client(transport, verify=verify, proxy=proxy)
     # httpx's errors hold the request with its bearer: ours is raised outside the except block.
     try:
         async with clock.timeout(_TOTAL_SECONDS):
-            return await _ask(url, auth, transport)
+            return await _ask(client, url, auth)
     except TimeoutError:
-        failure = f"no complete answer within {_TOTAL_SECONDS} seconds"
+        failure = _unreachable(url, f"no complete answer within {_TOTAL_SECONDS} seconds")
     except (httpx.HTTPError, httpx.StreamError) as error:
-        failure = type(error).__name__
-    raise TransientError(
-        f"{url} could not be reached ({failure}): check the network, or try later."
+        failure = _unreachable(url, type(error).__name__)
+    except (httpx.InvalidURL, UnicodeError):  # the latter for a host name without IDNA form
+        message = f"url={url!a} cannot be asked: expected a URL such as https://host/path."
+        failure = ConfigurationError(message, argument="url")
+    raise failure
+
+
+def _unreachable(url: str, reason: str) -> AtlassianAuthError:
+    return TransientError(
+        f"{url} could not be reached ({reason}): check the network, or try later."
     )
 
 
-async def _ask(
-    url: str, auth: httpx.Auth | None, transport: httpx.AsyncBaseTransport | None
-) -> HTTPResponse:
+def _client(
+    transport: httpx.AsyncBaseTransport | None,
+    *,
+    verify: ssl.SSLContext | bool,
+    proxy: str | None,
+) -> httpx.AsyncClient:
     timeout = httpx.Timeout(_LIMITS.read_timeout_seconds, connect=_LIMITS.connect_timeout_seconds)
-    client = httpx.AsyncClient(
-        transport=_Borrowed(transport) if transport else None,
-        verify=_default_tls(),
-        timeout=timeout,
-        follow_redirects=False,
+    with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
+        return httpx.AsyncClient(
+            transport=_Borrowed(transport) if transport else None,
+            verify=_default_tls() if verify is True else verify,
+            proxy=proxy,
+            timeout=timeout,
+            follow_redirects=False,
+        )
+    message = (
+        "proxy, or the one the environment names, is not the URL of a proxy: expected one such as "
+        "http://proxy.example.com:3128."
     )
+    raise ConfigurationError(message, argument="proxy")
+
+
+async def _ask(client: httpx.AsyncClient, url: str, auth: httpx.Auth | None) -> HTTPResponse:
     headers = {"accept": "application/json"}
     async with client, client.stream("GET", url, auth=auth, headers=headers) as response:
         body, truncated = await _read(response)

@@ -11,6 +11,10 @@ from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
 
 __all__ = ["Origins", "Target", "read_origins", "target_of"]
 
+# A Cloud site's own address, and the gateway behind which OAuth reaches it; government cloud included.
+_SITES = (".atlassian.net", ".atlassian-us-gov-mod.net")
+_GATEWAYS = ("https://api.atlassian.com", "https://api.atlassian-us-gov-mod.com")
+
 Target = tuple[str, bytes, int | None]
 """Scheme, host and port as httpx holds them: compared for each request, so nothing is parsed."""
 
@@ -20,14 +24,13 @@ class Origins:
 
     Args:
         origins: As `origin_of` writes them; whether http is acceptable was decided before.
-        remedy: What the error advises to whoever wants to send a request elsewhere.
+        remedy: What the error advises to whoever wants to send a request elsewhere; None for what fits an
+            auth of its own.
     """
 
     __slots__ = ("_remedy", "_targets", "names")
 
-    def __init__(
-        self, origins: Iterable[str], *, remedy: str = "name the origin in allowed_origins="
-    ) -> None:
+    def __init__(self, origins: Iterable[str], *, remedy: str | None = None) -> None:
         self.names: tuple[str, ...] = tuple(sorted(set(origins)))
         self._targets = frozenset(target_of(httpx.URL(name)) for name in self.names)
         self._remedy = remedy
@@ -46,9 +49,19 @@ class Origins:
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         message = (
             f"The credential was about to go to {origin}, but it belongs to {', '.join(self.names)}. "
-            f"Nothing was sent. Use another client for other hosts, or {self._remedy}."
+            f"Nothing was sent. {self._advice(url.host)}"
         )
         raise OriginNotAllowed(message, origin=origin, allowed=self.names)
+
+    def _advice(self, host: str) -> str:
+        behind_gateway = not {*_GATEWAYS}.isdisjoint(self.names)
+        if self._remedy is None and behind_gateway and host.endswith(_SITES):
+            return (
+                "A site's own address takes no OAuth token and no API token with scopes: use "
+                "Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the base URL."
+            )
+        remedy = self._remedy or "name the origin in allowed_origins="
+        return f"Use another client for other hosts, or {remedy}."
 
 
 def target_of(url: httpx.URL) -> Target:

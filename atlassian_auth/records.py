@@ -20,12 +20,15 @@ from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.stores.base import Store
 
-__all__ = ["Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "Loaded", "Records", "TokenRecord", "TokenStatus"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+IN_TRANSIT: str = "in transit"
+"""In place of a schema version: what was moved to another store, and must not be used here any more."""
 
 
 class TokenStatus(StrEnum):
@@ -224,18 +227,23 @@ class Records(Generic[R]):
 
     def _decode(self, key: str, value: bytes) -> R:
         # Errors of json and pydantic can quote their input: they end here, outside the except block.
+        advice = (
+            "restore a backup, use the release that wrote it, or forget the key and authorize again"
+        )
         try:
             document = json.loads(value)
             schema = document["schema"]
             if schema == self._schema_version:
                 return self._model.model_validate(document["record"])
             problem = f"was written by another release of atlassian_auth (schema {schema!r})"
+            if schema == IN_TRANSIT:
+                problem = "is on its way to another store"
+                advice = "run atlassian-auth migrate again, with the same target, to finish that"
         except (ValueError, KeyError, TypeError, AtlassianAuthError):
             problem = "is not a record of atlassian_auth, or is damaged"
         message = (
             f"What the store holds for key {key!r} in {self._namespace!r} {problem}; expected schema "
-            f"{self._schema_version}. It was left as it is: restore a backup, use the release that wrote "
-            "it, or forget the key and authorize again."
+            f"{self._schema_version}. It was left as it is: {advice}."
         )
         raise StoreError(message)
 

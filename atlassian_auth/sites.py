@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import MutableMapping
 
 import httpx
@@ -41,6 +42,8 @@ async def accessible_resources(
     *,
     endpoints: Endpoints = _CLOUD,
     transport: httpx.AsyncBaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> tuple[Site, ...]:
     """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
@@ -52,6 +55,8 @@ async def accessible_resources(
         auth: An `AtlassianAuth`.
         endpoints: Of which cloud.
         transport: Used instead of the network, and left open.
+        verify: As for `TokenManager`, for this request.
+        proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
 
     Raises:
@@ -63,7 +68,14 @@ async def accessible_resources(
     if endpoints.resources_url is None:
         message = "endpoints has no resources_url: only Cloud lists the sites of a token"
         raise ConfigurationError(message, argument="endpoints")
-    answer = await lookup.get(endpoints.resources_url, auth=auth, transport=transport, clock=clock)
+    answer = await lookup.get(
+        endpoints.resources_url,
+        auth=auth,
+        transport=transport,
+        verify=verify,
+        proxy=proxy,
+        clock=clock,
+    )
     return read_sites(answer)
 
 
@@ -71,6 +83,8 @@ async def cloud_id_for_site(
     site: str,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
     cache: MutableMapping[str, str] = CLOUD_IDS,
 ) -> str:
@@ -82,6 +96,8 @@ async def cloud_id_for_site(
     Args:
         site: The site's bare name, host or URL, with or without ``/wiki``.
         transport: Used instead of the network, and left open.
+        verify: As for `TokenManager`, for this request.
+        proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
         cache: Where ids are remembered by the site's URL. Default: `CLOUD_IDS`, for the whole process.
 
@@ -93,7 +109,13 @@ async def cloud_id_for_site(
     """
     url = site_url(site)
     if url not in cache:
-        answer = await lookup.get(f"{url}/_edge/tenant_info", transport=transport, clock=clock)
+        answer = await lookup.get(
+            f"{url}/_edge/tenant_info",
+            transport=transport,
+            verify=verify,
+            proxy=proxy,
+            clock=clock,
+        )
         cache[url] = read_cloud_id(answer, site=url)
     return cache[url]
 
@@ -104,6 +126,8 @@ async def whoami(
     base_url: str | None = None,
     endpoints: Endpoints = _CLOUD,
     transport: httpx.AsyncBaseTransport | None = None,
+    verify: ssl.SSLContext | bool = True,
+    proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Identity:
     """Return whose credential this is.
@@ -114,6 +138,8 @@ async def whoami(
             a site's own address. Default: the identity endpoint, ``/me``, which wants scope ``read:me``.
         endpoints: Of which cloud, where no ``base_url`` is given.
         transport: Used instead of the network, and left open.
+        verify: As for `TokenManager`, for this request.
+        proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
 
     Raises:
@@ -123,7 +149,10 @@ async def whoami(
         AtlassianAuthError: what ``auth`` raises.
     """
     url = _identity_url(base_url, endpoints)
-    return read_identity(await lookup.get(url, auth=auth, transport=transport, clock=clock))
+    answer = await lookup.get(
+        url, auth=auth, transport=transport, verify=verify, proxy=proxy, clock=clock
+    )
+    return read_identity(answer)
 
 
 def _identity_url(base_url: str | None, endpoints: Endpoints) -> str:

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Self
 
 from atlassian_auth.lifetimes import Lifetimes
-from atlassian_auth.pending import PendingFlow
 from atlassian_auth.records import TokenRecord, TokenStatus
 from atlassian_auth.settings import Settings
 
@@ -88,12 +87,17 @@ class CredentialStatus:
         )
 
     @classmethod
-    def without_record(cls, key: str, pending: PendingFlow | None = None) -> Self:
-        """Return the status of a key for which nothing is stored but, perhaps, a login under way."""
-        if pending is None:
+    def without_record(cls, key: str, *, pending_until: datetime | None = None) -> Self:
+        """Return the status of a key for which nothing is stored but, perhaps, a login under way.
+
+        Args:
+            key: Which credential.
+            pending_until: When that login is no longer answered; None if there is none.
+        """
+        if pending_until is None:
             reason = "Nothing is stored: authorize it, or add a refresh token."
             return cls(key=key, state=CredentialState.NEW, reason=reason)
-        reason = f"A login was started and may come back until {_date(pending.expires_at)}."
+        reason = f"A login was started and may come back until {_date(pending_until)}."
         return cls(key=key, state=CredentialState.PENDING, reason=reason)
 
 

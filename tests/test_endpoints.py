@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import FrozenInstanceError, replace
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlassian_auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.testing import jira_software_grant
 
 CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"
 PASSWORD = "pass-word-in-url"
@@ -297,6 +300,23 @@ def test_translation_keeps_the_tail():
         f"https://api.atlassian.com/jira/deployments/0.2/cloud/{CLOUD_ID}"
         "/pipelines/p/environments/e/deployments/1?x=a%2Fb"
     )
+
+
+@pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
+async def test_provider_apis_are_posted_to(entity, atlassian, atlassian_clock):
+    """Each kind of data has its base URL; documented paths are translated for a client without one."""
+    auth = AtlassianAuth(jira_software_grant(atlassian), clock=atlassian_clock)
+    endpoints = auth.manager.grant.endpoints
+    base_url = endpoints.provider_url(entity, atlassian.cloud_id)
+    translated = endpoints.translate_url(f"rest/{entity}/0.1/bulk?x=1", atlassian.cloud_id)
+
+    async with httpx.AsyncClient(auth=auth, base_url=base_url) as client:
+        answers = [await client.post(url, json={entity: []}) for url in ("bulk", translated)]
+    await auth.aclose()
+
+    assert [answer.status_code for answer in answers] == [202, 202]
+    sent = {"entity": entity, "cloud_id": atlassian.cloud_id, "document": {entity: []}}
+    assert atlassian.submissions == (sent, sent)
 
 
 @pytest.mark.parametrize(

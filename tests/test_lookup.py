@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
+
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute
 
-from atlassian_auth import lookup
-from atlassian_auth.exceptions import OriginNotAllowed, TransientError
+from atlassian_auth import lookup, sites
+from atlassian_auth.discovery import discover
+from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, TransientError
 from atlassian_auth.testing import Fault, ManualClock
 
 URL = "https://acme.atlassian.net/_edge/tenant_info"
@@ -155,3 +159,102 @@ async def test_cancellation_is_prompt():
         await lookup.get(URL, transport=httpx.MockTransport(hang), clock=ManualClock())
 
     assert scope.cancelled_caught
+
+
+# -- TLS and proxies ------------------------------------------------------------------------------
+
+
+class Watching(ssl.SSLContext):
+    """Counts the connections that are made with it."""
+
+    def __init__(self, *args):
+        self.connections = 0
+
+    def wrap_bio(self, *args, **options):
+        self.connections += 1
+        return super().wrap_bio(*args, **options)
+
+
+def address_of(listener):
+    return f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}"  # noqa: S610
+
+
+JIRA = "https://jira.example.com/jira"
+QUESTIONS = {
+    "get": lambda **options: lookup.get(JIRA, **options),
+    "discover": lambda **options: discover(JIRA, **options),
+    "cloud_id": lambda **options: sites.cloud_id_for_site("acme", cache={}, **options),
+    "resources": lambda **options: sites.accessible_resources(Bearer(), **options),
+    "whoami": lambda **options: sites.whoami(Bearer(), **options),
+}
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+async def test_a_proxy_is_used(ask):
+    """The request goes to the proxy, and its answer counts: here, that it will not pass it on."""
+    served = []
+
+    async def refuse(stream):
+        async with stream:
+            served.append((await stream.receive()).split()[0])
+            await stream.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, refuse)
+        with pytest.raises(TransientError, match="ProxyError"):
+            await ask(proxy=address_of(listener))
+        tasks.cancel_scope.cancel()
+
+    assert served == [b"CONNECT"]
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+async def test_verify_is_used(ask):
+    """A private certificate authority is asked about the server's certificate."""
+    context = Watching(ssl.PROTOCOL_TLS_CLIENT)
+
+    async def speak_no_tls(stream):
+        async with stream:
+            await stream.receive()
+            await stream.send(b"HTTP/1.1 200 OK\r\n\r\n")
+            await stream.receive()
+            await stream.send(b"no TLS")
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, speak_no_tls)
+        with pytest.raises(TransientError):
+            await ask(verify=context, proxy=address_of(listener))
+        tasks.cancel_scope.cancel()
+
+    assert context.connections == 1
+
+
+@pytest.mark.parametrize(
+    "proxy", ["proxy.example.com", "ftp://user:secret-password@host", "http://[::1"]
+)
+async def test_a_proxy_that_is_none(proxy):
+    """The error names the argument, and not the password that may be in it."""
+    with pytest.raises(ConfigurationError, match="proxy") as caught:
+        await lookup.get(URL, proxy=proxy)
+
+    assert caught.value.argument == "proxy"
+    assert "secret" not in str(caught.value)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[::1/", "https://host:port/", "https://a\0b/", "https://xn--zzzzzz.net/"]
+)
+async def test_a_url_that_is_none(url):
+    """What httpx cannot read is a mistake of whoever wrote it, not trouble of the network."""
+    with pytest.raises(ConfigurationError, match="https://host/path") as caught:
+        await lookup.get(url)
+
+    assert caught.value.argument == "url"
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)

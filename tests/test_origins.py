@@ -47,7 +47,24 @@ def test_another_origin_is_refused(url, origin):
 def test_the_remedy_is_the_owners():
     """Who holds the origins says how to add one."""
     with pytest.raises(OriginNotAllowed, match="or ask Ada"):
-        Origins(["https://a.example"], remedy="ask Ada").check(httpx.URL("https://b.example"))
+        Origins(["https://api.atlassian.com"], remedy="ask Ada").check(
+            httpx.URL("https://acme.atlassian.net")
+        )
+
+
+@pytest.mark.parametrize(
+    ("gateway", "site"),
+    [
+        ("https://api.atlassian.com", "https://acme.atlassian.net/rest/api/3/myself"),
+        ("https://api.atlassian-us-gov-mod.com", "https://acme.atlassian-us-gov-mod.net/"),
+    ],
+)
+def test_a_sites_own_address(gateway, site):
+    """What belongs behind the gateway would be refused there: not the origin is to be allowed."""
+    with pytest.raises(OriginNotAllowed, match=r"use Endpoints\.jira_url\(cloud_id\)") as caught:
+        Origins([gateway]).check(httpx.URL(site))
+
+    assert "allowed_origins" not in str(caught.value)
 
 
 def test_names_are_sorted_and_shown():

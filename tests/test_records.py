@@ -223,3 +223,13 @@ def test_a_record_keeps_its_secrets():
     with pytest.raises(TypeError, match="secrets"):
         pickle.dumps(secretive)
     assert copy.copy(secretive) == secretive
+
+
+async def test_what_is_on_its_way_to_another_store(store, records):
+    """It cannot be used, and the error says how to finish the move instead of how to lose the grant."""
+    await store.put("tokens", "acme", b'{"schema": "in transit", "record": ""}')
+
+    with pytest.raises(StoreError, match="migrate again, with the same target") as caught:
+        await records.get("acme")
+
+    assert "authorize again" not in str(caught.value)

@@ -12,6 +12,7 @@ from atlassian_auth.cli import credentials
 from atlassian_auth.cli.doctor.command import doctor
 from atlassian_auth.cli.group import Commands
 from atlassian_auth.cli.login import login
+from atlassian_auth.cli.migrate import migrate
 from atlassian_auth.cli.profile import PRODUCTS, Flags
 from atlassian_auth.cli.request import request
 from atlassian_auth.cli.sites import sites, whoami
@@ -66,7 +67,11 @@ def root(
         ),
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The SQLite file with the credentials.")
+        str | None,
+        typer.Option(metavar="FILE|URL", help="The SQLite file or the store with the credentials."),
+    ] = None,
+    encryption_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the key is that encrypts them.")
     ] = None,
     key: Annotated[
         str | None,
@@ -113,6 +118,7 @@ def root(
     """OAuth for Jira and Confluence as one httpx.Auth."""
     values: dict[str, object] = {
         "store": store,
+        "encryption_key_file": encryption_key_file,
         "key": key,
         "product": product,
         "client_id": client_id,
@@ -140,6 +146,7 @@ app.command()(credentials.add)
 app.command()(credentials.refresh)
 app.command()(credentials.revoke)
 app.command()(credentials.forget)
+app.command()(migrate)
 app.command()(sites)
 app.command()(whoami)
 app.command()(request)

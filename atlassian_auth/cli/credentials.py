@@ -12,6 +12,7 @@ import typer
 
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
 from atlassian_auth.cli.output import show, show_table
+from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, Profile
 from atlassian_auth.cli.secret import read_secret
 from atlassian_auth.cli.session import enrolling, looking, obtaining
@@ -54,7 +55,7 @@ def status(
     No server is asked. The exit status is 3 if somebody has to authorize first, or again.
     """
     chosen = profile_of(context, profile)
-    found = _looked_up(chosen.store_path, chosen.store_key)
+    found = _looked_up(chosen.place, chosen.store_key)
     if found.state is CredentialState.NEW:
         raise _nothing_stored(chosen)
     show(described(found), as_json=as_json)
@@ -119,7 +120,7 @@ def forget(
     Its refresh token is gone for good. At Atlassian the grant lives on until it is revoked or runs out.
     """
     chosen = profile_of(context, profile)
-    store, key = chosen.store_path, chosen.store_key
+    store, key = chosen.place, chosen.store_key
     forgotten = store.exists() and anyio.run(_forget, store, key)
     show({"key": key, "forgotten": forgotten}, as_json=as_json)
 
@@ -147,7 +148,7 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _looked_up(store: Path, key: str) -> CredentialStatus:
+def _looked_up(store: Place, key: str) -> CredentialStatus:
     # Looking must not make the file.
     if not store.exists():
         return CredentialStatus.without_record(key)
@@ -156,7 +157,7 @@ def _looked_up(store: Path, key: str) -> CredentialStatus:
 
 def _nothing_stored(profile: Profile) -> AuthorizationRequired:
     message = (
-        f"Nothing is stored for key {profile.store_key!r} in {profile.store_path}: run "
+        f"Nothing is stored for key {profile.store_key!r} in {profile.place}: run "
         f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
     )
     return AuthorizationRequired(message, key=profile.store_key, reason="missing")
@@ -167,7 +168,7 @@ async def _token(profile: Profile) -> Token:
         return await manager.token(profile.store_key)
 
 
-async def _status(store: Path, key: str) -> CredentialStatus:
+async def _status(store: Place, key: str) -> CredentialStatus:
     async with looking(store) as manager:
         return await manager.status(key)
 
@@ -188,40 +189,40 @@ async def _revoke(profile: Profile) -> bool:
         return await manager.revoke(profile.store_key)
 
 
-async def _forget(store: Path, key: str) -> bool:
+async def _forget(store: Place, key: str) -> bool:
     async with looking(store) as manager:
         return await manager.forget(key)
 
 
 async def _rows(flags: Flags) -> list[dict[str, Any]]:
     profiles = [flags.profile(name) for name in flags.names()]
-    known = {(profile.store_path, profile.store_key) for profile in profiles}
-    stored = await _stored({path for path, _ in known} or {flags.profile(DEFAULT).store_path})
-    rows = [_row(profile.store_path, profile.store_key, profile, stored) for profile in profiles]
-    return rows + [_row(path, key, None, stored) for path, key in sorted(stored.keys() - known)]
+    known = {(profile.place, profile.store_key) for profile in profiles}
+    stored = await _stored({place for place, _ in known} or {flags.profile(DEFAULT).place})
+    rows = [_row(profile.place, profile.store_key, profile, stored) for profile in profiles]
+    return rows + [_row(place, key, None, stored) for place, key in sorted(stored.keys() - known)]
 
 
-async def _stored(paths: Iterable[Path]) -> dict[tuple[Path, str], CredentialStatus]:
-    found: dict[tuple[Path, str], CredentialStatus] = {}
-    for path in filter(Path.exists, paths):
-        async with looking(path) as manager:
+async def _stored(places: Iterable[Place]) -> dict[tuple[Place, str], CredentialStatus]:
+    found: dict[tuple[Place, str], CredentialStatus] = {}
+    for place in filter(Place.exists, places):
+        async with looking(place) as manager:
             statuses = [await manager.status(key) for key in await manager.keys()]
-        found |= {(path, one.key): one for one in statuses}
+        found |= {(place, one.key): one for one in statuses}
     return found
 
 
 def _row(
-    path: Path,
+    place: Place,
     key: str,
     profile: Profile | None,
-    stored: dict[tuple[Path, str], CredentialStatus],
+    stored: dict[tuple[Place, str], CredentialStatus],
 ) -> dict[str, Any]:
-    found = stored.get((path, key))
+    found = stored.get((place, key))
     return {
         "profile": profile.name if profile else None,
         "product": profile.product if profile else None,
         "key": key,
         "state": (found.state if found else CredentialState.NEW).value,
         "access_expires_at": _moment(found.access_expires_at) if found else None,
-        "store": str(path),
+        "store": str(place),
     }

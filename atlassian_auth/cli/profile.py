@@ -16,11 +16,12 @@ import platformdirs
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from atlassian_auth.cli.place import Place, is_url, usual_store
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.settings import Settings
 
-__all__ = ["PRODUCTS", "Flags", "Product", "Profile", "tunables", "usual_store"]
+__all__ = ["PRODUCTS", "Flags", "Product", "Profile", "check_no_password", "tunables"]
 
 Product = Literal[
     "cloud",
@@ -37,8 +38,8 @@ PRODUCTS: tuple[str, ...] = (
 )
 
 _APP = "atlassian-auth"
-_SECRETS = ("client_secret", "refresh_token")
-_PATHS = ("client_secret_file", "store")
+_SECRETS = ("client_secret", "encryption_key", "refresh_token")
+_PATHS = ("client_secret_file", "encryption_key_file", "store")
 
 
 class Profile(BaseSettings):
@@ -60,7 +61,9 @@ class Profile(BaseSettings):
     site: str | None = None
     cloud_id: str | None = None
     key: str | None = None
-    store: Path | None = None
+    store: str | None = None
+    encryption_key: SecretStr | None = None
+    encryption_key_file: Path | None = None
     authorize_url: str | None = None
     token_url: str | None = None
     api_url: str | None = None
@@ -73,9 +76,11 @@ class Profile(BaseSettings):
         return self.key or self.name
 
     @property
-    def store_path(self) -> Path:
-        """The SQLite file that has it."""
-        return self.store.expanduser() if self.store is not None else usual_store()
+    def place(self) -> Place:
+        """The store that has it."""
+        store = self.store or str(usual_store())
+        name = store if is_url(store) else str(Path(store).expanduser())
+        return Place(name, self.encryption_key_file, self.encryption_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +118,9 @@ class Flags:
         if tables and name not in tables and name != DEFAULT_KEY:
             message = f"There is no [profiles.{name}] in {self.file}; there is: {', '.join(sorted(tables))}."
             raise ConfigurationError(message, argument="profile")
-        return self._built(name, {**self._table(name, tables.get(name, {})), **self.values})
+        table = self._table(name, tables.get(name, {}))
+        check_no_password("--store", self.values.get("store"))
+        return self._built(name, {**table, **self.values})
 
     def _built(self, name: str, values: Mapping[str, object]) -> Profile:
         try:
@@ -132,14 +139,15 @@ class Flags:
                     f"ATLASSIAN_AUTH_{secret.upper()}, or keep it in a file of its own"
                 )
                 raise ConfigurationError(message, argument=secret)
+        check_no_password(f"store in [profiles.{name}] of {self.file}", table.get("store"))
         # Beside the file that names them, wherever the command is started.
         paths = {
             key: self._beside(path) for key in _PATHS if isinstance(path := table.get(key), str)
         }
         return {**table, **paths}
 
-    def _beside(self, path: str) -> Path:
-        return self.file.parent / Path(path).expanduser()
+    def _beside(self, path: str) -> str:
+        return path if is_url(path) else str(self.file.parent / Path(path).expanduser())
 
     def _tables(self) -> dict[str, dict[str, object]]:
         document = self._document()
@@ -161,9 +169,23 @@ class Flags:
         raise ConfigurationError(f"{self.file} cannot be read: {wrong}.", argument="config")
 
 
-def usual_store() -> Path:
-    """Return where credentials are kept unless something else is said."""
-    return platformdirs.user_data_path(_APP, appauthor=False) / "tokens.db"
+def check_no_password(where: str, store: object, *, variable: str = "ATLASSIAN_AUTH_STORE") -> None:
+    """Return if what somebody said about a store holds no password.
+
+    Args:
+        where: Where they said it; not in the environment.
+        store: What they said.
+        variable: Where they may say it with a password.
+
+    Raises:
+        ConfigurationError: if it does.
+    """
+    if isinstance(store, str) and Place(store).has_password:
+        message = (
+            f"{where} has a password in its URL, and a secret must not be there: set {variable} to the "
+            "whole URL"
+        )
+        raise ConfigurationError(message, argument="store")
 
 
 def tunables() -> Settings:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
-from atlassian_auth.cli.profile import Profile, tunables, usual_store
+from atlassian_auth.cli.place import Place
+from atlassian_auth.cli.profile import Profile, tunables
 from atlassian_auth.cli.registration import grant_of
 from atlassian_auth.cli.secret import read_secret
-from atlassian_auth.exceptions import StoreError
 from atlassian_auth.grants import ClientCredentialsGrant, Grant
 from atlassian_auth.manager import TokenManager
-from atlassian_auth.stores import SQLiteStore
+from atlassian_auth.transfer import Transfer
 
-__all__ = ["enrolling", "looking", "obtaining"]
+__all__ = ["enrolling", "looking", "obtaining", "transferring"]
 
 _UNUSED = "unused"
 
@@ -35,38 +34,47 @@ async def obtaining(profile: Profile) -> AsyncGenerator[TokenManager]:
         given=profile.client_secret,
         piped=False,
     )
-    async with _managing(grant_of(profile, client_secret), profile.store_path) as manager:
+    async with _managing(grant_of(profile, client_secret), profile.place) as manager:
         yield manager
 
 
 @asynccontextmanager
 async def enrolling(profile: Profile) -> AsyncGenerator[TokenManager]:
     """Yield a manager that can add a refresh token, which takes no client secret."""
-    async with _managing(grant_of(profile, _UNUSED), profile.store_path) as manager:
+    async with _managing(grant_of(profile, _UNUSED), profile.place) as manager:
         yield manager
 
 
 @asynccontextmanager
-async def looking(store: Path) -> AsyncGenerator[TokenManager]:
+async def looking(place: Place) -> AsyncGenerator[TokenManager]:
     """Yield a manager that can tell what is stored, and forget it."""
-    async with _managing(_NOBODY, store) as manager:
+    async with _managing(_NOBODY, place) as manager:
         yield manager
 
 
 @asynccontextmanager
-async def _managing(grant: Grant, store: Path) -> AsyncGenerator[TokenManager]:
-    settings = tunables()
-    if store == usual_store():
-        _make_folder(store.parent)
-    async with TokenManager(grant, store=SQLiteStore(store), settings=settings) as manager:
-        yield manager
+async def transferring(
+    source: Place, target: Place, *, overwrite: bool
+) -> AsyncGenerator[Transfer]:
+    """Yield what moves credentials from one store to another.
 
-
-def _make_folder(folder: Path) -> None:
+    Raises:
+        ConfigurationError: if a store's URL or key is wrong.
+    """
+    transfer = Transfer(
+        source.opened(),
+        target.opened(),
+        overwrite=overwrite,
+        lock_timeout_seconds=tunables().lock_timeout_seconds,
+    )
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        wrong = error.strerror or type(error).__name__
-    else:
-        return
-    raise StoreError(f"The store's folder {folder} cannot be made: {wrong}.")
+        yield transfer
+    finally:
+        await transfer.aclose()
+
+
+@asynccontextmanager
+async def _managing(grant: Grant, place: Place) -> AsyncGenerator[TokenManager]:
+    settings = tunables()
+    async with TokenManager(grant, store=place.opened(), settings=settings) as manager:
+        yield manager

@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from atlassian_auth.cli.profile import usual_store
+from atlassian_auth.cli.place import usual_store
 from atlassian_auth.testing import Fault, LoopbackServer
 
 KEYS = {

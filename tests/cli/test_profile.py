@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import platformdirs
 import pytest
 
 from atlassian_auth import ConfigurationError
+from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, tunables
 
 
@@ -60,7 +59,7 @@ def test_the_usual_places(home):
     config = platformdirs.user_config_path("atlassian-auth", appauthor=False)
     data = platformdirs.user_data_path("atlassian-auth", appauthor=False)
     assert Flags().file == config / "config.toml"
-    assert profile.store_path == data / "tokens.db"
+    assert profile.place == Place(str(data / "tokens.db"))
     assert home in data.parents
 
 
@@ -84,13 +83,13 @@ def test_paths_in_the_file_are_relative_to_it(file, home):
 
     profile = Flags(config=path).profile("acme")
 
-    assert profile.store_path == path.parent / "a.db"
+    assert profile.place == Place(str(path.parent / "a.db"))
     assert profile.client_secret_file == home / "acme.secret"
 
 
 def test_a_store_of_a_flag_may_be_in_the_home_folder(home):
     """``--store=~/x`` reaches us with the tilde in it."""
-    assert Flags(values={"store": Path("~/x.db")}).profile("a").store_path == home / "x.db"
+    assert Flags(values={"store": "~/x.db"}).profile("a").place == Place(str(home / "x.db"))
 
 
 @pytest.mark.parametrize("secret", ["client_secret", "refresh_token"])

@@ -62,7 +62,7 @@ async def _findings(flags: Flags, name: str, needs: str | None, path: str | None
         except AtlassianAuthError as error:
             return _unusable(error)
         settings = (
-            f"profile {name}: {profile.product}, key {profile.store_key!r} in {profile.store_path}"
+            f"profile {name}: {profile.product}, key {profile.store_key!r} in {profile.place}"
         )
         first = Finding(link=_SETTINGS, outcome="ok", detail=settings)
         patient = Patient(profile=profile, manager=manager, needs=needs, path=path)

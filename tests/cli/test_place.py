@@ -1,0 +1,114 @@
+"""Where credentials are kept is said by a path or a URL, and shown without its password."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+
+from atlassian_auth import ConfigurationError
+from atlassian_auth.cli.place import Place, is_url
+from atlassian_auth.stores import EncryptedStore, MemoryStore, RedisStore, SQLiteStore
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("tokens.db", False),
+        ("/var/lib/tokens.db", False),
+        ("./a:b.db", False),
+        (r"C:\tokens.db", False),
+        ("sqlite:///tokens.db", True),
+        ("memory:", True),
+        ("redis://host:6379/0", True),
+    ],
+)
+def test_paths_and_urls(text, url):
+    """A URL begins with a scheme; the letter of a drive is none."""
+    assert is_url(text) is url
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "secret"),
+    [
+        ("tokens.db", "tokens.db", False),
+        ("keyring:atlassian", "keyring:atlassian", False),
+        ("redis://host:6379/0", "redis://host:6379/0", False),
+        ("redis://ada@host/0", "redis://ada@host/0", False),
+        ("redis://:pass-word@host/0", "redis://@host/0", True),
+        ("postgresql://ada:pass-word@host/db?sslmode=require", "postgresql://ada@host/db", True),
+        ("postgresql://host/db?user=ada&password=pass-word", "postgresql://host/db", True),
+        ("postgresql://host/db?sslmode=require", "postgresql://host/db", False),
+        ("redis://[pass-word", "redis://…", False),
+    ],
+)
+def test_passwords_are_not_shown(name, shown, secret):
+    """Neither in messages nor in reprs."""
+    place = Place(name, key=SecretStr("pass-word"))
+
+    assert (str(place), place.has_password) == (shown, secret)
+    assert "pass-word" not in f"{place!r} {place}"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("tokens.db", SQLiteStore),
+        ("sqlite:///tokens.db", SQLiteStore),
+        ("memory:", MemoryStore),
+        ("redis://127.0.0.1:1/0", RedisStore),
+    ],
+)
+def test_stores_are_opened_by_name(name, kind, tmp_path, monkeypatch):
+    """Nothing is made or asked before they are used."""
+    monkeypatch.chdir(tmp_path)
+
+    assert isinstance(Place(name).opened(), kind)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_url_of_no_store():
+    """The message lists what there is."""
+    with pytest.raises(ConfigurationError, match="Expected one of: memory:, sqlite:///"):
+        Place("mysql://host").opened()
+
+
+@pytest.mark.parametrize("name", ["{}/a.db", "sqlite:///{}/a.db", "file://{}/a.db"])
+def test_what_exists_can_be_looked_at(tmp_path, name):
+    """Files and folders are looked for; servers are not asked."""
+    place = Place(name.format(tmp_path))
+
+    before = place.exists()
+    (tmp_path / "a.db").touch()
+
+    assert (before, place.exists()) == (False, True)
+    assert Place("redis://127.0.0.1:1/0").exists()
+
+
+async def test_one_key_or_several(tmp_path):
+    """The first line of the file encrypts, each decrypts; the environment's comes second."""
+    old, new = EncryptedStore.generate_key(), EncryptedStore.generate_key()
+    keys, path = tmp_path / "keys", str(tmp_path / "a.db")
+    keys.write_text(f"{new}\n{old}\n", "utf-8")
+    first = Place(path, key=SecretStr(old)).opened()
+    await first.put("tokens", "acme", b"value")
+    await first.aclose()
+
+    second = Place(path, keys, SecretStr("junk")).opened()
+    stored = await second.get("tokens", "acme")
+    await second.put("tokens", "acme", b"value")
+    with pytest.raises(Exception, match="key"):
+        await first.get("tokens", "acme")
+    await first.aclose()
+    await second.aclose()
+
+    assert stored.value == b"value"
+
+
+def test_a_key_file_without_a_key(tmp_path):
+    """It is not taken for "not encrypted"."""
+    (tmp_path / "key").touch()
+
+    with pytest.raises(ConfigurationError, match="should hold a key, and is empty") as caught:
+        Place(str(tmp_path / "a.db"), tmp_path / "key").opened()
+
+    assert caught.value.argument == "encryption_key"

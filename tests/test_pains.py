@@ -1,0 +1,816 @@
+"""The fifteen worst pains of people who do OAuth with Atlassian, each brought about, worst first.
+
+Found in issues, forums and source code of those who went without a library. Where the pain can no longer
+happen, its test shows that. Where somebody has to do something, it shows what they read: what was wrong,
+what was expected, what to do. Whoever changes such a text changes it here, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import socket
+import stat
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+import atlassian_auth
+from atlassian_auth import (
+    AtlassianAuth,
+    AuthorizationRequired,
+    CloudGrant,
+    ConfigurationError,
+    DataCenterGrant,
+    OriginNotAllowed,
+    ScopeMismatch,
+    StoreError,
+    TokenManager,
+    TokenResponseError,
+    TransientError,
+)
+from atlassian_auth.credentials import ApiToken
+from atlassian_auth.exceptions import AmbiguousSite, SiteNotFound
+from atlassian_auth.flows import AuthorizationFlow, LoopbackLogin
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.sites import accessible_resources, select_site
+from atlassian_auth.stores import MemoryStore, SQLiteStore
+from atlassian_auth.testing import (
+    FakeAtlassian,
+    Fault,
+    LoopbackServer,
+    cloud_grant,
+    data_center_grant,
+)
+
+ROOT = Path(atlassian_auth.__path__[0]).parent
+CALLBACK = "http://127.0.0.1:8765/callback"
+
+
+@pytest.fixture
+async def opened():
+    """Auths to be closed at the end of the test."""
+    auths = []
+    yield auths
+    for auth in auths:
+        await auth.aclose()
+
+
+@pytest.fixture
+def auth_of(opened, atlassian, atlassian_clock):
+    """Build an auth; without a store it is in memory."""
+
+    def build(grant=None, *, store=None, **options):
+        auth = AtlassianAuth(
+            grant or cloud_grant(atlassian),
+            store=store or MemoryStore(clock=atlassian_clock),
+            clock=atlassian_clock,
+            **options,
+        )
+        opened.append(auth)
+        return auth
+
+    return build
+
+
+@pytest.fixture
+def jira(atlassian):
+    """The URL of a Jira's own account."""
+    return f"https://api.atlassian.com/ex/jira/{atlassian.cloud_id}/rest/api/3/myself"
+
+
+async def pasted(auth, atlassian, **consent):
+    """Let somebody consent and give the auth the refresh token."""
+    tokens = atlassian.issue_grant(**consent)
+    await auth.manager.add(auth.key, refresh_token=tokens.refresh_token)
+    return auth
+
+
+def renewals(atlassian):
+    return atlassian.count("token", grant_type="refresh_token")
+
+
+# -- 1: concurrent refreshes burn the rotating token -----------------------------------------------
+
+
+async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_clock, jira):
+    """One renewal serves them all, when the token has expired and when the API has refused it."""
+    for spoil in (lambda: atlassian_clock.advance(3600), atlassian.expire_access_tokens):
+        before, answers = renewals(atlassian), []
+
+        async def call(client, answers=answers):
+            answers.append((await client.get(jira)).status_code)
+
+        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+            await client.get(jira)
+            before = renewals(atlassian)
+            spoil()
+            async with anyio.create_task_group() as tasks:
+                for _ in range(50):
+                    tasks.start_soon(call, client)
+
+        assert (answers, renewals(atlassian) - before) == ([200] * 50, 1)
+    assert atlassian.leeway_reuses == 0
+
+
+# -- 2: the rotated refresh token is not saved -----------------------------------------------------
+
+
+class Full(MemoryStore):
+    """A store whose disk can be full."""
+
+    full = False
+
+    async def put(self, *args, **options):
+        if self.full:
+            raise OSError("no space left on device")
+        return await super().put(*args, **options)
+
+
+async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, auth_of):
+    """Whoever asked is told what to do; the pair is kept, and saved before anything else."""
+    store = Full(clock=atlassian_clock)
+    auth = await pasted(auth_of(store=store), atlassian)
+    store.full = True
+
+    with pytest.raises(StoreError) as caught:
+        await auth.token()
+
+    assert str(caught.value) == (
+        "The store could not write (Full: OSError). See that it is reachable and writable. The refresh "
+        "token of key 'default' has been rotated; its successor is kept in memory and saved before "
+        "anything else as soon as the store works. Keep this process running."
+    )
+    store.full = False
+    await auth.token()
+    restarted = auth_of(store=store)
+    assert (await restarted.token()).access_token == (await auth.token()).access_token
+    assert (renewals(atlassian), atlassian.leeway_reuses) == (1, 0)
+
+
+@pytest.mark.parametrize("refresh_token", [None, ""])
+async def test_an_answer_without_a_refresh_token(
+    atlassian, atlassian_auth, atlassian_clock, refresh_token
+):
+    """The one that was sent stays, and nothing empty takes its place."""
+    before = (await atlassian_auth.token()).refresh_token
+    atlassian.fault("token", Fault.edited(lambda said: said | {"refresh_token": refresh_token}))
+
+    atlassian_clock.advance(3600)
+
+    assert (await atlassian_auth.token()).refresh_token == before
+
+
+# -- 3: two processes invalidate each other --------------------------------------------------------
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command line as a process, with a home of its own."""
+    inherited = {
+        name: value for name, value in os.environ.items() if name in ("PATH", "SYSTEMROOT")
+    }
+    home = dict.fromkeys(("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_DATA_HOME"), str(tmp_path))
+    started = []
+
+    def start(*arguments, stdin="", **variables):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "atlassian_auth", *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**inherited, **home, "PYTHONPATH": str(ROOT), **variables},
+        )
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def end_of(process):
+    """How a process ended, and what it said."""
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+def variables_of(app, urls, **more):
+    """The environment that tells the command line about an emulated Cloud."""
+    settings = {
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "redirect_uri": app.redirect_uri,
+        "scopes": "read:me",
+        "authorize_url": urls.authorize_url,
+        "token_url": urls.token_url,
+        "api_url": urls.api_url,
+        **more,
+    }
+    return {f"ATLASSIAN_AUTH_{name.upper()}": value for name, value in settings.items()}
+
+
+def test_processes_share_a_credential(command):
+    """Four start with the same stale credential: one renews it, and all print the same new token."""
+    atlassian = FakeAtlassian(SYSTEM_CLOCK)
+    refresh_token = atlassian.issue_grant(scopes="read:me").refresh_token
+    with LoopbackServer(atlassian) as server:
+        variables = variables_of(atlassian.cloud_app, server.urls)
+        assert end_of(command("add", stdin=refresh_token, **variables))[0] == 0
+
+        ends = [end_of(one) for one in [command("token", **variables) for _ in range(4)]]
+
+    assert {status for status, _, _ in ends} == {0}
+    assert len({output for _, output, _ in ends}) == 1
+    assert (renewals(atlassian), atlassian.leeway_reuses) == (1, 0)
+
+
+# -- 4: dead tokens and bad minutes are taken for each other ---------------------------------------
+
+_REFUSED = (
+    "The grant of key 'default' is lost; authorize it again. The refresh token was refused: it was used "
+    "elsewhere, has expired, or the person changed the password or withdrew the consent. Somebody has to "
+    "authorize again "
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "description"),
+    [
+        ("unauthorized_client", "refresh_token is invalid"),
+        ("invalid_grant", "Unknown or invalid refresh token."),
+    ],
+)
+async def test_a_dead_grant(atlassian, auth_of, error, description):
+    """It is said once what happened and who has to act; the server is not asked again and again."""
+    auth = await pasted(auth_of(), atlassian)
+    said = {"error": error, "error_description": description}
+    atlassian.fault("token", Fault.json(said, status=403))
+
+    for _ in range(3):
+        with pytest.raises(AuthorizationRequired) as caught:
+            await auth.token()
+
+    assert f"{caught.value}" == f"{_REFUSED}(HTTP 403, {error}: {description})."
+    assert caught.value.reason == "refused"
+    assert len(atlassian.token_requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "message"),
+    [
+        pytest.param(
+            Fault.json({"error": "access_denied", "error_description": "Unauthorized"}, status=401),
+            ConfigurationError,
+            "The token endpoint refused the request (HTTP 401, access_denied: Unauthorized): the client "
+            "secret is wrong or missing: copy it again from the app's settings. The grant itself is not "
+            "harmed.",
+            id="wrong-secret",
+        ),
+        pytest.param(
+            Fault.json({"error": "invalid_client"}, status=401),
+            ConfigurationError,
+            "The token endpoint refused the request (HTTP 401, invalid_client): the client id or the "
+            "client secret is wrong, or belongs to another server: copy both again from the app's "
+            "settings.",
+            id="wrong-client",
+        ),
+        pytest.param(
+            Fault.status(503),
+            TransientError,
+            "The token endpoint has a bad minute (HTTP 503): try again later.",
+            id="503",
+        ),
+        pytest.param(
+            Fault.refused_connection(),
+            TransientError,
+            "The token endpoint https://auth.atlassian.com/oauth/token could not be reached "
+            "(ConnectError). Nothing was sent; try again later, and check network, proxy and TLS settings "
+            "if it lasts.",
+            id="network",
+        ),
+        pytest.param(
+            Fault.html(),
+            TokenResponseError,
+            "The answer is a success without a usable bearer token, such as a login page: check the URL "
+            "and what stands between (HTTP 200).",
+            id="login-page",
+        ),
+    ],
+)
+async def test_a_bad_minute_costs_no_grant(
+    atlassian, atlassian_clock, auth_of, fault, kind, message
+):
+    """Each says what it is; the stored refresh token is unharmed, and works when the trouble is over."""
+    auth = await pasted(auth_of(), atlassian)
+    atlassian.fault("token", fault, times=9)
+
+    with pytest.raises(kind) as caught:
+        await auth.token()
+
+    assert str(caught.value) == message
+    atlassian.clear_faults()
+    atlassian_clock.advance(timedelta(hours=1))
+    await auth.token()
+    assert atlassian.leeway_reuses == 0
+
+
+# -- 5: the token dies after an hour ---------------------------------------------------------------
+
+
+async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
+    """One client, used the whole time, sees no 401."""
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        statuses = set()
+        for _ in range(3 * 60):
+            statuses.add((await client.get(jira)).status_code)
+            atlassian_clock.advance(timedelta(minutes=1))
+
+    assert statuses == {200}
+
+
+# -- 6: an expired token is answered 403 or 404 ----------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_expired_token_looks_forbidden(
+    atlassian, atlassian_auth, atlassian_clock, jira, status
+):
+    """If the token ended on the way, the request is sent again; while it is fresh, the answer stands."""
+    odd = Fault.json({}, status=status)
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        atlassian.fault("api", odd, times=5)
+        fresh = [(await client.get(jira)).status_code for _ in range(5)]
+        asked = renewals(atlassian)
+
+        def end(_work):
+            atlassian_clock.advance(timedelta(hours=1))
+            return odd.run(_work)
+
+        atlassian.fault("api", Fault("ends on the way", end))
+        late = (await client.get(jira)).status_code
+
+    assert (fresh, asked) == ([status] * 5, 0)
+    assert (late, renewals(atlassian)) == (200, 1)
+
+
+# -- 7: "scope does not match" is taken for expiry -------------------------------------------------
+
+
+async def test_a_scope_is_missing(atlassian, auth_of, jira):
+    """Nothing is renewed; the message says what was granted, and that this takes a new consent."""
+    auth = await pasted(auth_of(), atlassian, scopes="read:me")
+
+    async with httpx.AsyncClient(auth=auth) as client:
+        with pytest.raises(ScopeMismatch) as caught:
+            await client.get(jira)
+
+    assert str(caught.value) == (
+        "The token lacks a scope this call needs; it was granted: read:me offline_access. Add the scope "
+        "to the app's permissions and to scopes=, then authorize again; renewing would not help."
+    )
+    assert renewals(atlassian) == 1  # the one that used the pasted refresh token
+
+
+# -- 8: the wrong site is chosen -------------------------------------------------------------------
+
+
+async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
+    """None is guessed: they are listed, and each way to name one finds it."""
+    other = atlassian.add_site("globex")
+
+    found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
+    with pytest.raises(AmbiguousSite) as caught:
+        select_site(found)
+
+    assert str(caught.value) == (
+        "Several sites are possible; say which one by id, URL or host: "
+        f"https://acme.atlassian.net ({atlassian.cloud_id}); "
+        f"https://globex.atlassian.net ({other.cloud_id})."
+    )
+    for name in (other.cloud_id, "globex.ATLASSIAN.net", "https://globex.atlassian.net/wiki"):
+        assert select_site(reversed(found), name).cloud_id == other.cloud_id
+
+
+async def test_no_site(atlassian, auth_of, atlassian_clock):
+    """The likely causes are named, and the scopes first of all that can be checked."""
+    auth = await pasted(auth_of(), atlassian, scopes="read:me")
+
+    found = await accessible_resources(auth, clock=atlassian_clock)
+    with pytest.raises(SiteNotFound) as caught:
+        select_site(found)
+
+    assert str(caught.value) == (
+        "The token is good for no site. Likely causes: the person has access to none, or has lost it; the "
+        "scopes name no product (only read:me, say); an administrator has blocked the app. Check the "
+        "scopes, then authorize again and choose a site on the consent page."
+    )
+
+
+async def test_another_site(atlassian_auth, atlassian_clock):
+    """A name that is none of them is not taken for the nearest one."""
+    found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
+
+    with pytest.raises(SiteNotFound) as caught:
+        select_site(found, "acm")
+
+    assert str(caught.value) == (
+        "No site is 'acm'. The token is good for https://acme.atlassian.net: name one of these, or "
+        "authorize again and choose the site on the consent page, signed in as somebody who has access to "
+        "it."
+    )
+
+
+# -- 9: no refresh token, because offline_access is missing ----------------------------------------
+
+
+async def logged_in(auth, atlassian):
+    flow = AuthorizationFlow(auth.manager)
+    return await flow.complete(atlassian.browse((await flow.start(auth.key)).url))
+
+
+async def test_offline_access_is_asked_for(atlassian, auth_of):
+    """Nobody has to know of it."""
+    auth = auth_of(cloud_grant(atlassian, scopes="read:me"))
+
+    result = await logged_in(auth, atlassian)
+
+    assert result.status.renewable
+
+
+async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
+    """That is told at the login, not an hour later."""
+    auth = auth_of(cloud_grant(atlassian, scopes="read:me"))
+    atlassian.fault("token", Fault.edited(lambda said: said | {"refresh_token": None}))
+
+    result = await logged_in(auth, atlassian)
+
+    assert not result.status.renewable
+    assert (
+        "Key 'default' was authorized without a refresh token, although offline_access was asked for: "
+        "somebody has to log in again at "
+    ) in caplog.text
+
+
+async def test_no_refresh_token_was_wanted(atlassian, auth_of, atlassian_clock):
+    """When the access token ends, the message names the scope that would have helped."""
+    app = atlassian.cloud_app
+    grant = CloudGrant(
+        client_id=app.client_id,
+        client_secret=app.client_secret,
+        redirect_uri=app.redirect_uri,
+        scopes="read:me",
+        offline_access=False,
+    )
+    auth = auth_of(grant)
+    await logged_in(auth, atlassian)
+    atlassian_clock.advance(timedelta(hours=1))
+
+    with pytest.raises(AuthorizationRequired) as caught:
+        await auth.token()
+
+    assert str(caught.value) == (
+        "The access token of key 'default' has ended and no refresh token came with it. Authorize again; "
+        "on Cloud the app must ask for the scope offline_access."
+    )
+
+
+# -- 10: what holds for Cloud is assumed of Data Center --------------------------------------------
+
+
+async def test_data_center_is_asked_as_it_wants(atlassian, auth_of, atlassian_clock):
+    """A form, PKCE, the redirect URI on each request; no audience, no prompt, no offline_access."""
+    asked = []
+    atlassian.fault(lambda request: bool(asked.append(request)), Fault.html())  # meets none
+    auth = auth_of(data_center_grant(atlassian))
+    await logged_in(auth, atlassian)
+    atlassian_clock.advance(timedelta(hours=2))
+
+    await auth.token()
+
+    login, exchange, renewal = asked
+    assert {"audience", "prompt"}.isdisjoint(login.query)
+    assert (login.query["scope"], login.query["code_challenge_method"]) == ("ADMIN", "S256")
+    for request in (exchange, renewal):
+        assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert b"redirect_uri=" in request.body
+        assert b"audience" not in request.body
+
+
+@pytest.mark.parametrize(
+    ("base_url", "scope", "message"),
+    [
+        (
+            "https://jira.example.com",
+            "read:jira-work",
+            (
+                "scopes contains read:jira-work, which belongs to Cloud: on Data Center, scopes look like "
+                "READ, WRITE or ADMIN. For a site on atlassian.net use CloudGrant"
+            ),
+        ),
+        (
+            "https://acme.atlassian.net",
+            "READ",
+            "base_url is Atlassian Cloud, not a Data Center: use CloudGrant instead",
+        ),
+    ],
+)
+def test_cloud_is_mistaken_for_data_center(base_url, scope, message):
+    """The mistake is told before anything is sent."""
+    with pytest.raises(ConfigurationError) as caught:
+        DataCenterGrant(
+            base_url, client_id="id", client_secret="s", redirect_uri=CALLBACK, scopes=scope
+        )
+
+    assert str(caught.value) == message
+
+
+def test_data_center_is_mistaken_for_cloud():
+    """And the other way round."""
+    with pytest.raises(ConfigurationError) as caught:
+        CloudGrant(client_id="id", client_secret="s", redirect_uri=CALLBACK, scopes="ADMIN")
+
+    assert str(caught.value) == (
+        "scopes contains ADMIN, which belongs to Data Center: on Cloud, scopes look like read:jira-work. "
+        "For a Data Center instance use DataCenterGrant"
+    )
+
+
+# -- 11: the right token at the wrong host ---------------------------------------------------------
+
+
+async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
+    """It is not sent where it would be refused; the message says which URL to use."""
+    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        with pytest.raises(OriginNotAllowed) as caught:
+            await client.get("https://acme.atlassian.net/rest/api/3/myself")
+
+    assert str(caught.value) == (
+        "The credential was about to go to https://acme.atlassian.net, but it belongs to "
+        "https://api.atlassian.com. Nothing was sent. A site's own address takes no OAuth token and no API "
+        "token with scopes: use Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the "
+        "base URL."
+    )
+    assert atlassian.api_requests == ()
+
+
+async def test_an_api_token_of_the_wrong_kind(atlassian):
+    """A 401 because of the host is told from one because of the token."""
+    scoped = ApiToken("ada@example.com", "a-token-with-scopes", site="acme")
+
+    async with httpx.AsyncClient(auth=scoped) as client:
+        with pytest.raises(ConfigurationError) as caught:
+            await client.get("https://acme.atlassian.net/rest/api/3/myself")
+
+    assert str(caught.value) == (
+        "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH): an API token without "
+        "scopes works on https://SITE.atlassian.net only, one with scopes, a service account's and OAuth's "
+        "behind https://api.atlassian.com/ex/... only; and the email must be that of the token's owner."
+    )
+
+
+# -- 12: one refresh token, two holders ------------------------------------------------------------
+
+
+async def test_jira_and_confluence_share_a_grant(atlassian, atlassian_auth, atlassian_clock, jira):
+    """Two clients, or two auths for one key of a store, are one holder."""
+    manager = atlassian_auth.manager
+    twin = AtlassianAuth(manager.grant, store=manager.store, clock=atlassian_clock)
+    audit = manager.grant.endpoints.confluence_url(atlassian.cloud_id) + "rest/api/audit"
+    clients = [httpx.AsyncClient(auth=auth) for auth in (atlassian_auth, manager.auth(), twin)]
+
+    for _ in range(3):
+        atlassian_clock.advance(timedelta(hours=1))
+        for client in clients:
+            assert [(await client.get(url)).status_code for url in (jira, audit)] == [200, 200]
+    for client in clients:
+        await client.aclose()
+    await twin.aclose()
+
+    assert (renewals(atlassian), atlassian.leeway_reuses) == (3, 0)
+
+
+async def test_another_tool_holds_the_same_token(atlassian, auth_of, atlassian_clock):
+    """Nothing can be saved then; the message names it as the first thing to look for."""
+    refresh_token = atlassian.issue_grant().refresh_token
+    ours, theirs = auth_of(), auth_of()
+    for auth in (ours, theirs):
+        await auth.manager.add(auth.key, refresh_token=refresh_token)
+    await theirs.token()
+    atlassian_clock.advance(timedelta(minutes=11))  # the server forgives it for ten minutes
+
+    with pytest.raises(AuthorizationRequired, match="was refused: it was used elsewhere"):
+        await ours.token()
+
+
+# -- 13: storage -----------------------------------------------------------------------------------
+
+
+def test_no_store_is_named(atlassian):
+    """Nothing is written anywhere unasked, and nothing is lost unasked."""
+    with pytest.raises(ConfigurationError) as caught:
+        AtlassianAuth(cloud_grant(atlassian))
+
+    assert str(caught.value) == (
+        "CloudGrant needs a store: its refresh tokens rotate, and a token that was not stored is lost at "
+        'the next restart. Pass store=SQLiteStore("tokens.db"), or store=MemoryStore() to say that losing '
+        "it is fine."
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
+async def test_others_read_the_file(atlassian, auth_of, tmp_path):
+    """They cannot: all that was made is its owner's, whatever the umask says."""
+    before = os.umask(0)
+    try:
+        auth = await pasted(auth_of(store=SQLiteStore(tmp_path / "tokens.db")), atlassian)
+        await auth.token()
+        modes = {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert modes == {0}
+
+
+async def test_another_programs_file(auth_of, tmp_path):
+    """It is left as it is, and another path is asked for."""
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes\n" * 100)
+    auth = auth_of(store=SQLiteStore(path))
+
+    with pytest.raises(StoreError) as caught:
+        await auth.token()
+
+    assert str(caught.value) == (
+        f"{path} cannot be used (file is not a database). What it holds was left as it is. Choose another "
+        "path."
+    )
+    assert path.read_text() == "my notes\n" * 100
+
+
+# -- 14: "expired" after an hour, and the real end as a surprise -----------------------------------
+
+
+async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
+    """A credential is ready as long as it renews itself; its access token, its rest and its age differ."""
+    auth = auth_of()
+    began = (await logged_in(auth, atlassian)).status
+    atlassian_clock.advance(timedelta(hours=2))
+
+    status = await auth.status()
+
+    assert status.state == "ready"
+    assert status.access_expires_at == began.authorized_at + timedelta(hours=1)
+    assert status.inactive_by == began.authorized_at + timedelta(days=90)
+    assert status.grant_expires_at == began.authorized_at + timedelta(days=365)
+
+
+async def test_nobody_ever_authorized(auth_of):
+    """That is something else than expired, and says what to do."""
+    with pytest.raises(AuthorizationRequired) as caught:
+        await auth_of().token()
+
+    assert caught.value.reason == "missing"
+    assert str(caught.value) == (
+        "Nothing is stored for key 'default': authorize it once, or add a refresh token, before the first "
+        "request."
+    )
+
+
+# -- 15: the callback ------------------------------------------------------------------------------
+
+_UNKNOWN = (
+    "No login is waiting for this callback: it was completed already, took too long, was started with "
+    "another store, or was never started here. Nothing was changed; start again."
+)
+
+
+async def refusal_of(flow, callback):
+    with pytest.raises(ConfigurationError) as caught:
+        await flow.complete(callback)
+    return str(caught.value)
+
+
+async def test_forged_and_repeated_callbacks(atlassian, auth_of):
+    """They are refused before any token request, and the right callback still works: once."""
+    auth = auth_of()
+    flow = AuthorizationFlow(auth.manager)
+    right = atlassian.browse((await flow.start(auth.key)).url)
+
+    assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged&state=forged") == _UNKNOWN
+    assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged") == (
+        "callback has no state, so nobody can tell which login it answers: give the whole URL that the "
+        "browser ended at after the consent page, with all that follows the '?'"
+    )
+    assert "callback has code more than once" in await refusal_of(flow, f"{right}&code=secret-b")
+    assert atlassian.token_requests == ()
+    await flow.complete(right)
+    assert await refusal_of(flow, right) == _UNKNOWN
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_the_person_declines(atlassian, auth_of):
+    """That is no mistake of anybody's."""
+    auth = auth_of()
+    flow = AuthorizationFlow(auth.manager)
+    atlassian.deny_next_consent()
+
+    with pytest.raises(AuthorizationRequired, match="The person declined to give access") as caught:
+        await flow.complete(atlassian.browse((await flow.start(auth.key)).url))
+
+    assert caught.value.reason == "declined"
+
+
+async def test_the_callback_url_is_not_the_registered_one(auth_of):
+    """Cloud shows that on a page of its own and never comes back; its URL tells what to change."""
+    flow = AuthorizationFlow(auth_of().manager)
+    page = "https://id.atlassian.com/error?error=unauthorized_client&error_description="
+
+    said = await refusal_of(flow, f"{page}Callback%20URL%20mismatch")
+
+    assert said == (
+        "The login was refused (unauthorized_client: Callback URL mismatch): the client id or the redirect "
+        "URI is not the registered one. In the developer console, the Callback URL under Authorization "
+        "must be the redirect_uri to the letter, path included."
+    )
+
+
+async def test_a_browser_asks_for_its_favicon(atlassian, auth_of):
+    """Only GET for the callback's own path counts, only on 127.0.0.1, and the login goes on waiting."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        place = f"http://127.0.0.1:{free.getsockname()[1]}"
+    app = atlassian.register_cloud_app("local", redirect_uri=f"{place}/callback")
+    manager = auth_of(cloud_grant(atlassian, app=app)).manager
+    statuses, urls, started = [], [], anyio.Event()
+
+    def on_url(url):
+        urls.append(url)
+        started.set()
+
+    async with anyio.create_task_group() as tasks, httpx.AsyncClient(trust_env=False) as browser:
+        login = LoopbackLogin(AuthorizationFlow(manager), open_browser=None, on_url=on_url)
+        tasks.start_soon(login.login, "acme")
+        await started.wait()
+        for method, url in [
+            ("GET", f"{place}/favicon.ico"),
+            ("POST", f"{place}/callback"),
+            ("GET", f"{place}/callback?code=secret-forged&state=forged"),
+            ("GET", atlassian.browse(urls[0])),
+        ]:
+            statuses.append((await browser.request(method, url)).status_code)
+
+    assert statuses == [404, 405, 400, 200]
+    assert await manager.keys() == ["acme"]
+
+
+def test_the_port_is_in_use(command):
+    """The command says which, whose setting it is, and what to do, before any browser is opened."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        atlassian = FakeAtlassian(SYSTEM_CLOCK)
+        redirect_uri = f"http://127.0.0.1:{port}/callback"
+        app = atlassian.register_cloud_app("local", redirect_uri=redirect_uri)
+        variables = variables_of(app, atlassian.urls, redirect_uri=redirect_uri)
+
+        status, output, errors = end_of(command("login", **variables))
+
+    assert (status, output) == (2, "")
+    assert errors.splitlines()[-1] == (
+        f"atlassian-auth: Port {port} of 127.0.0.1, which redirect_uri names, cannot be listened on "
+        f"({os.strerror(errno.EADDRINUSE)}). If a program uses it, perhaps a login that is still waiting, "
+        "end that; otherwise register a redirect URI with another port."
+    )
+
+
+async def test_secrets_leak(atlassian, atlassian_clock, opened, caplog):
+    """They are in no repr, log record or error, and cannot be pickled."""
+    caplog.set_level("DEBUG", logger="atlassian_auth")
+    manager = TokenManager(
+        cloud_grant(atlassian), store=MemoryStore(clock=atlassian_clock), clock=atlassian_clock
+    )
+    opened.append(manager)
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    shown = [repr(manager), repr(manager.grant), repr(await manager.token("acme"))]
+    atlassian.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
+    with pytest.raises(AuthorizationRequired) as caught:
+        await manager.refresh("acme")
+    shown += [
+        repr(caught.value),
+        repr(caught.value.__context__),
+        repr(await manager.status("acme")),
+    ]
+
+    assert "secret-" not in "".join([*shown, caplog.text])
+    with pytest.raises(TypeError):
+        pickle.dumps(manager.grant)
