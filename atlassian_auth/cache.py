@@ -64,7 +64,7 @@ class TokenCache:
 
     def publish(self, key: str, token: Token) -> None:
         """Take this token as the key's. To be called under the store's lock, so that the last one counts."""
-        self._entries[key] = self._entry(token)
+        self._entries[key] = self._entry(key, token)
 
     def drop(self, key: str) -> None:
         """Forget the key's token."""
@@ -106,23 +106,30 @@ class TokenCache:
         refused, until = self._refused.get(key, (None, 0.0))
         return refused == token and self._time() < until
 
-    def _ahead(self, token: Token, lifetime: float) -> float:
-        """How long before its end this token is due: by chance for the process, by lot for the token."""
+    def _ahead(self, key: str, token: Token, lifetime: float) -> float:
+        """How long before its end this token is due.
+
+        Each key has a moment of its own in the period of renewals, the same in all processes, and each
+        renewal goes a part of the way back to it: credentials that began together drift apart, and one
+        that is at its moment is renewed no earlier than it must be.
+        """
         longest = lifetime / 4
         least = min(self._ahead_seconds, longest)
         if not least:
             return 0
-        spread = min(self._settings.refresh_spread_seconds, longest - least)
-        return least * (1 - self._jitter() / 5) + spread * _lot(token)
+        room = min(self._settings.refresh_spread_seconds, longest - least)
+        period = lifetime - least
+        past_own_moment = (token.expires_at.timestamp() - least - _lot(key) * period) % period
+        return least * (1 - self._jitter() / 5) + room * past_own_moment / period
 
-    def _entry(self, token: Token) -> Entry:
+    def _entry(self, key: str, token: Token) -> Entry:
         lifetime = token.lifetime.total_seconds()
         expires_at = token.expires_at.timestamp()
         fresh_until = expires_at - buffer_for(lifetime, self._settings.buffer_seconds)
-        ahead = self._ahead(token, lifetime)
+        ahead = self._ahead(key, token, lifetime)
         return Entry(token, min(expires_at - ahead, fresh_until), fresh_until)
 
 
-def _lot(token: Token) -> float:
-    """Return a number from 0 up to 1 that is the same in all processes and another for each token."""
-    return zlib.crc32(token.access_token.encode()) / 2**32
+def _lot(key: str) -> float:
+    """Return a number from 0 up to 1 that is the same in all processes and another for each key."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -169,6 +169,21 @@ async def _streamed(
 
 def _describe(error: Exception) -> str:
     # Only the kind and the operating system's own words: other texts could quote the request.
-    cause = error.__cause__ or error
-    text = str(cause) if isinstance(cause, OSError) else ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    words = [_words(one) for one in _causes(error) if isinstance(one, OSError)]
+    return f"{type(error).__name__}: {words[-1]}" if words else type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it came from: httpx's, its transport's, the operating system's."""
+    one: BaseException | None = error
+    seen: list[BaseException] = []  # an error that was raised twice can come from itself
+    while one is not None and one not in seen:
+        seen.append(one)
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    return error.strerror or str(error)

@@ -170,26 +170,33 @@ class TokenService:
         pause = settings.retry_pause_seconds * 2.0 ** (attempt - 1)
         return pause * (1 - self._jitter() / 2)
 
+    @property
+    def _lost_answer(self) -> str:
+        leeway = self._grant.reuse_leeway_seconds
+        if leeway:
+            return (
+                "If the server has rotated the refresh token, it still takes the old one for "
+                f"{leeway / 60:g} minutes: ask again before they are over."
+            )
+        return (
+            "The answer to a request was lost on the way; if the server has rotated the refresh token, that "
+            "answer held its only successor."
+        )
+
     def _explained(self, error: AtlassianAuthError, lost_answers: int) -> AtlassianAuthError:
         if not lost_answers or not self._grant.rotates:
             return error
         if isinstance(error, TransientError):
             return TransientError(
-                f"{error} {_LOST_ANSWER}",
+                f"{error} {self._lost_answer}",
                 retry_after_seconds=error.retry_after_seconds,
                 ambiguous=True,
             )
         if isinstance(error, AuthorizationRequired):
             return AuthorizationRequired(
-                f"{error} {_LOST_ANSWER}", key=error.key, reason=error.reason
+                f"{error} {self._lost_answer}", key=error.key, reason=error.reason
             )
         return error
-
-
-_LOST_ANSWER = (
-    "The answer to an earlier request was lost on the way; if the server had already rotated the refresh "
-    "token, that answer held its only successor."
-)
 
 
 def _unreachable(request: HTTPRequest, error: NothingSent) -> TransientError:

@@ -32,10 +32,10 @@ class Settings(BaseModel):
     Center, which revokes the old access token as soon as it renews."""
 
     refresh_spread_seconds: NonNegativeFloat = 900
-    """Each token is renewed up to so much earlier than that, still within the last quarter of its lifetime,
-    at a moment that comes from the token itself. So credentials that began together, after an outage or in
-    a migration, drift apart instead of asking the token endpoint together for ever; and all processes
-    choose the same moment. 0: all at the same distance from expiry, an eighth fewer renewals."""
+    """A token is renewed up to so much earlier than that, still within the last quarter of its lifetime, so
+    that the renewals of its key come back to a moment of the key's own. Credentials that began together,
+    after an outage or in a migration, drift apart within hours instead of asking the token endpoint
+    together for ever; and all processes choose the same moment. 0: off."""
 
     connect_timeout_seconds: PositiveFloat = 10
     """Reaching the token endpoint."""

@@ -70,16 +70,31 @@ def test_renewals_are_spread(clock, token, lifetime, spread, earliest):
     end, least = clock.time() + lifetime, min(60, lifetime / 4)
 
     for number in range(1000):
-        cache.publish(str(number), token(f"token-{number}", lifetime))
+        cache.publish(f"tenant-{number}", token(lifetime_seconds=lifetime))
 
-    ahead = sorted(end - cache.get(str(number)).ahead_at for number in range(1000))
+    ahead = sorted(end - cache.get(f"tenant-{number}").ahead_at for number in range(1000))
     assert least <= ahead[0] <= least + (earliest - least) / 20
     assert earliest - (earliest - least) / 20 <= ahead[-1] <= earliest
     assert ahead[500] == pytest.approx((least + earliest) / 2, rel=0.1)
 
 
+def test_renewals_come_back_to_the_keys_own_moment(clock, token):
+    """Within some renewals a key is renewed no earlier than it must be, however it began."""
+    cache = TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda: 0.0)
+
+    early = []
+    for _ in range(30):
+        cache.publish("acme", token())
+        end = clock.time() + 3600
+        early.append(end - cache.get("acme").ahead_at - 60)
+        clock.advance(3540 - early[-1])
+
+    assert early == sorted(early, reverse=True)
+    assert early[0] > 10 * early[12] > 100 * early[29]
+
+
 def test_processes_agree_when_a_token_is_due(clock, token):
-    """The moment comes from the token: but for a little chance it is the same in all processes."""
+    """The moment comes from key and token: but for a little chance it is the same in all processes."""
     first, second = (
         TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda chance=chance: chance)
         for chance in (0.0, 1.0)

@@ -764,7 +764,7 @@ async def test_a_lost_answer_on_data_center(data_center, atlassian):
     """Data Center has no leeway: asking once more is the only hope, and the error tells why it failed."""
     atlassian.fault("token", Fault.lost_answer())
 
-    with pytest.raises(AuthorizationRequired, match="answer to an earlier request was lost"):
+    with pytest.raises(AuthorizationRequired, match="answer to a request was lost"):
         await data_center.token("on-premise")
 
     assert len(atlassian.token_requests) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import traceback
 
 import anyio
@@ -119,6 +120,32 @@ async def test_the_operating_system_may_speak():
         raise httpx.ConnectError("quoting", request=request) from OSError(111, "refused")
 
     with pytest.raises(NothingSent, match=r"ConnectError: .*refused"):
+        await sender(answer).send(REQUEST)
+
+
+async def test_the_systems_words_lie_deep():
+    """They are found behind the transport's own errors, also in a chain that bites its tail."""
+    refused = ConnectionRefusedError(111, "refused")
+    outer = httpx.ConnectError("quoting")
+    refused.__context__ = outer
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        outer.__cause__ = refused
+        raise outer
+
+    with pytest.raises(NothingSent, match=r"^ConnectError: refused$"):
+        await sender(answer).send(REQUEST)
+
+
+async def test_a_certificate_that_does_not_fit():
+    """What is wrong with it is told in the words of whoever checked it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+        error.verify_message = "self-signed certificate"
+        raise httpx.ConnectError("quoting", request=request) from error
+
+    with pytest.raises(NothingSent, match=r"verify failed: self-signed certificate$"):
         await sender(answer).send(REQUEST)
 
 

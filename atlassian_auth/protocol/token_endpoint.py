@@ -330,9 +330,13 @@ def _refusal(answer: _Answer, now: datetime) -> AtlassianAuthError:
 def _transient(answer: _Answer, now: datetime) -> AtlassianAuthError:
     ambiguous = answer.response.status in _AMBIGUOUS
     doubt = ", and may have served the request all the same" if ambiguous else ""
+    pause = retry_after_seconds(answer.response.headers, now)
+    advice = (
+        "try again later" if pause is None else f"it asks for a pause, so ask again in {pause:g} s"
+    )
     return TransientError(
-        f"The token endpoint has a bad minute ({answer.quoted}){doubt}: try again later.",
-        retry_after_seconds=retry_after_seconds(answer.response.headers, now),
+        f"The token endpoint has a bad minute ({answer.quoted}){doubt}: {advice}.",
+        retry_after_seconds=pause,
         ambiguous=ambiguous,
     )
 
