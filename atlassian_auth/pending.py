@@ -32,7 +32,9 @@ class PendingFlow(BaseModel, Confidential):
         expires_at: When it is no longer answered.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     key: str
     configuration: str

@@ -47,7 +47,7 @@ class ThreadRefresher:
         """Return the thread's event loop; starts the thread at the first call."""
         with self._guard.lock:
             loop = self._running_loop()
-        return loop
+        return loop  # noqa: RET504 -- within the block an interrupt could come after its end
 
     def submit(self, work: _Work) -> None:
         """Start ``work`` in the thread and return at once."""

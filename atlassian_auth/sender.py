@@ -33,6 +33,9 @@ _NOTHING_SENT = (
 )
 
 
+_KEPT_ALIVE_SECONDS = 2
+
+
 class _Client(httpx.AsyncClient):
     """Knows whether it may be closed: an answer that is lost to closing may hold the only refresh token."""
 
@@ -136,6 +139,9 @@ class HttpxSender:
             proxy=self._proxy,
             transport=self._transport,
             follow_redirects=False,
+            # Servers hang up after five seconds and more. A request that meets that moment gets no answer,
+            # and then nobody knows whether the refresh token was rotated.
+            limits=httpx.Limits(keepalive_expiry=_KEPT_ALIVE_SECONDS),
             timeout=httpx.Timeout(
                 settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
             ),

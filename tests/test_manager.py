@@ -1533,3 +1533,79 @@ async def test_revoking_an_empty_record(manager_of, store, atlassian, atlassian_
     assert await manager.revoke("acme") is True
 
     assert await manager.keys() == []
+
+
+# -- a store that loses what it has taken ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("knows", ["who renewed", "who adopted it"])
+@pytest.mark.parametrize("key", ["acme", "on-premise"])
+async def test_a_store_that_lost_its_last_save(
+    manager_of, cloud, data_center, atlassian, atlassian_clock, store, caplog, knows, key
+):
+    """After a failover, or a backup that was restored, whoever knows the newer pair puts it back."""
+    first = cloud if key == "acme" else data_center
+    second = manager_of(first.grant)
+    await first.token(key)
+    await second.token(key)
+    before = await store.get("tokens", key)
+    atlassian_clock.advance(HOUR)
+    await first.token(key)
+    await second.token(key)
+
+    await store.put("tokens", key, before.value)
+    atlassian_clock.advance(HOUR)
+    token = await (first if knows == "who renewed" else second).token(key)
+
+    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.reuses_outside_leeway == 0
+    assert "had lost what was saved last" in caplog.text
+    assert (await first.status(key)).refresh_count == 3
+
+
+async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlassian_clock, store):
+    """What the store has counts if it is not where the known pair came from."""
+    other = manager_of()
+    await cloud.token("acme")
+    added = atlassian.issue_grant()
+    await other.add("acme", refresh_token=added.refresh_token)
+    atlassian_clock.advance(HOUR)
+
+    token = await cloud.token("acme")
+
+    assert atlassian.family_of(token.refresh_token) is atlassian.family_of(added.refresh_token)
+
+
+async def test_client_credentials_are_never_put_back(
+    manager_of, atlassian, atlassian_clock, caplog
+):
+    """They descend from nothing; each renewal is as good as the last."""
+    manager = manager_of(jira_software_grant(atlassian))
+    for _ in range(3):
+        await manager.token()
+        atlassian_clock.advance(HOUR)
+
+    assert "had lost" not in caplog.text
+    assert atlassian.count("token") == 3
+
+
+async def test_a_refused_token_is_not_presented_again(manager_of, atlassian, atlassian_clock):
+    """Also not while the store is too ill to remember that it was refused."""
+    watched = WatchedStore(atlassian_clock)
+    manager = manager_of(store=watched)
+    issued = atlassian.issue_grant()
+    await manager.add("acme", refresh_token=issued.refresh_token)
+    atlassian.revoke_grant(issued.refresh_token)
+    watched.failures["put"] = 10**6
+
+    for _ in range(5):
+        with pytest.raises((AuthorizationRequired, StoreError)):
+            await manager.token("acme")
+        atlassian_clock.advance(HOUR)
+
+    assert len(atlassian.token_requests) == 1
+    assert (await manager.status("acme")).state is CredentialState.REAUTHORIZE
+    watched.failures["put"] = 0
+    with pytest.raises(AuthorizationRequired):
+        await manager.token("acme")
+    assert len(atlassian.token_requests) == 1

@@ -108,6 +108,7 @@ def root(
     ] = None,
     token_url: Annotated[str | None, typer.Option(metavar="URL", help="Issues tokens.")] = None,
     api_url: Annotated[str | None, typer.Option(metavar="URL", help="The root of the API.")] = None,
+    revoke_url: Annotated[str | None, typer.Option(metavar="URL", help="Ends grants.")] = None,
     resources_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Lists the sites of a token.")
     ] = None,
@@ -131,6 +132,7 @@ def root(
         "authorize_url": authorize_url,
         "token_url": token_url,
         "api_url": api_url,
+        "revoke_url": revoke_url,
         "resources_url": resources_url,
         "identity_url": identity_url,
     }

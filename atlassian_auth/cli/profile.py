@@ -67,6 +67,7 @@ class Profile(BaseSettings):
     authorize_url: str | None = None
     token_url: str | None = None
     api_url: str | None = None
+    revoke_url: str | None = None
     resources_url: str | None = None
     identity_url: str | None = None
 

@@ -13,7 +13,14 @@ from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenter
 
 __all__ = ["grant_of"]
 
-_ENDPOINTS = ("authorize_url", "token_url", "api_url", "resources_url", "identity_url")
+_ENDPOINTS = (
+    "authorize_url",
+    "token_url",
+    "api_url",
+    "revoke_url",
+    "resources_url",
+    "identity_url",
+)
 
 
 def grant_of(profile: Profile, client_secret: str) -> Grant:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
-from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.endpoints import Endpoints, origin_of
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.protocol import authorize
 from atlassian_auth.protocol.confidential import Confidential
@@ -133,9 +133,16 @@ class Grant(Confidential, ABC):
             token: Its refresh token; its access token where there is none.
 
         Raises:
-            ConfigurationError: if the server has nowhere to ask for it.
+            ConfigurationError: if the server has nowhere to ask for it, or only on another host than its
+                token endpoint's, where this app's secret has no business.
         """
         url = self.endpoints.revoke_url
+        if url is not None and origin_of(url) != origin_of(self.endpoints.token_url):
+            message = (
+                f"endpoints.revoke_url is at {origin_of(url)}, but tokens come from "
+                f"{origin_of(self.endpoints.token_url)}. Nothing was sent: name the revoke_url of that server"
+            )
+            raise ConfigurationError(message, argument="endpoints")
         if url is None:
             message = (
                 "endpoints has no revoke_url: nothing can be revoked there. Forget the credential, and "

@@ -23,7 +23,7 @@ from atlassian_auth.exceptions import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth.protocol.documents import read_object
+from atlassian_auth.protocol.documents import read_json, read_object
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.redaction import redact
 from atlassian_auth.protocol.retry_after import retry_after_seconds
@@ -212,6 +212,11 @@ class _Answer:
         return self.text("error").strip().lower().replace(" ", "_")
 
     @property
+    def breaks_off(self) -> bool:
+        says_json = "json" in self.response.headers.get("content-type", "")
+        return says_json and read_json(self.response.body) is None
+
+    @property
     def quoted(self) -> str:
         said = ": ".join(filter(None, (self.text("error"), self.text("error_description"))))
         status = f"HTTP {self.response.status}"
@@ -366,6 +371,11 @@ def _what_came(answer: _Answer) -> str:
         return (
             "The token endpoint redirects, and secrets follow no redirect: give the final URL, "
             "with https and the context path"
+        )
+    if 200 <= answer.response.status < 300 and answer.breaks_off:
+        return (
+            "The answer is a success that breaks off before its end. If the server has rotated the refresh "
+            "token, it held its only successor"
         )
     if 200 <= answer.response.status < 300:
         return (

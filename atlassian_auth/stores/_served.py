@@ -81,6 +81,7 @@ class Claim:
     def __init__(self, namespace: str, key: str) -> None:
         self.namespace = namespace
         self.key = key
+        self.had: bool = False
         self._turn = asyncio.Lock()
         self._server: RecordServer | None = None
         self._held = False
@@ -90,6 +91,7 @@ class Claim:
         async with self._turn:
             self._server = server
             self._held = self._held or await server.acquire(self)
+            self.had = self.had or self._held
             return self._held
 
     async def release(self, server: RecordServer) -> None:
@@ -186,8 +188,10 @@ class ServedStore(Store):
             with anyio.CancelScope(shield=True):
                 await self._thread.run(claim.release)
         except StoreError as error:
-            # What was done under the lock is done, and whoever waits gets it when it ends by itself.
-            logger.warning("The lock of key %r was not released: %s", claim.key, error)
+            # What was done under the lock is done, and whoever waits gets it when it ends by itself. One that
+            # was never had is given up without a word: not having it was an error already.
+            level = logging.WARNING if claim.had else logging.DEBUG
+            logger.log(level, "The lock of key %r was not released: %s", claim.key, error)
 
 
 def check_limits(timeout_seconds: float, **counts: int) -> None:

@@ -364,3 +364,15 @@ def test_nowhere_to_revoke():
         nowhere.revocation_request("refresh-1")
 
     assert caught.value.argument == "endpoints"
+
+
+def test_secrets_are_not_sent_to_another_host_to_be_revoked():
+    """Where tokens come from another server, Atlassian's own address for revoking is refused."""
+    elsewhere = make(
+        endpoints=replace(Endpoints.cloud(), token_url="https://auth.example.com/oauth/token")
+    )
+
+    with pytest.raises(ConfigurationError, match="Nothing was sent") as caught:
+        elsewhere.revocation_request("refresh-1")
+
+    assert caught.value.argument == "endpoints"

@@ -248,6 +248,19 @@ def test_a_success_without_a_token_is_not_the_endpoint(body):
     assert "without a usable bearer token" in str(error)
 
 
+def test_an_answer_that_breaks_off():
+    """A success without its end is told from a login page: it may have held the only refresh token."""
+    json_type = {"content-type": "application/json"}
+
+    cut = refused(HTTPResponse(200, json_type, b'{"access_token": "secr'))
+    page = refused(HTTPResponse(200, {"content-type": "text/html"}, b"<html>"))
+    other = refused(HTTPResponse(200, json_type, b"[]"))
+
+    assert "breaks off before its end" in str(cut)
+    assert "login page" in str(page)
+    assert "login page" in str(other)
+
+
 def test_a_truncated_answer_is_not_read():
     """What was cut off is not trusted, even where it looks complete."""
     whole = answer(ISSUED)
