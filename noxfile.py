@@ -154,6 +154,23 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fleet(session: nox.Session) -> None:
+    """Fleets of processes, and thousands of them killed: the full numbers, printed as tables."""
+    session.install("-e", EVERYTHING, *group("tests"))
+    patience = ("-o", "faulthandler_timeout=1200")
+    environment = {"ATLASSIAN_AUTH_TEST_FLEET": "full"}
+    session.run("pytest", "tests/fleet", *patience, *session.posargs, env=environment)
+
+
+@nox.session(default=False)
+def cancellations(session: nox.Session) -> None:
+    """Every way of leaving at every checkpoint, and ten thousand crowds of callers."""
+    session.install("-e", EVERYTHING, *group("tests"))
+    environment = {"ATLASSIAN_AUTH_TEST_CANCELLATIONS": "full"}
+    session.run("pytest", "tests/cancellations", *session.posargs, env=environment)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The budgets, measured as ratios and printed as a table."""
     session.install("-e", EVERYTHING, *group("tests"), *group("bench"))

@@ -1,0 +1,214 @@
+"""Kills one process after the other in mid-renewal, and holds the server's ledger against the store.
+
+The server knows which refresh token is the last it issued. A process that starts after a kill says which
+one it found in the store. If they differ, the kill fell between the server's rotation and the end of the
+save; the process then renews, and that shows whether the grant survived.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import random  # noqa: TID251 -- with a seed: the same kills each time
+import signal
+import time
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from atlassian_auth.testing import Fault
+from tests.fleet.crew import Renew
+from tests.fleet.nursery import Worker
+from tests.fleet.points import POINTS, Doom, Took
+
+# How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole renewal.
+AT_POINTS = tuple(("point", point) for point in POINTS)
+ANYWHERE = tuple(itertools.product(("steps", "timer"), ("save", "renewal")))
+KINDS = (*AT_POINTS, *ANYWHERE, *ANYWHERE)
+
+BEHIND_AT = {"sent", "answered", "before save"}
+KILLED = {-signal.SIGKILL, -signal.SIGALRM}
+_PATIENCE_SECONDS = 60
+
+
+@dataclass
+class Death:
+    """One kill, and what came after it.
+
+    Args:
+        kind: Of `KINDS`.
+        exit_code: As ``subprocess`` tells it.
+        behind: Whether the dead process had the refresh token rotated, and left the old one in the store.
+        lost: Why the next process's renewal found the grant gone; empty if it did not.
+    """
+
+    kind: tuple[str, str]
+    exit_code: int = 0
+    behind: bool = False
+    lost: str = ""
+
+
+@dataclass
+class Toll:
+    """What a campaign saw.
+
+    Args:
+        deaths: In order.
+        windows: Seconds from the rotation to the end of the save, where nobody was killed.
+        successions: Seconds of each first renewal after a death: waiting for the lock is in them.
+    """
+
+    deaths: list[Death] = field(default_factory=list)
+    windows: list[float] = field(default_factory=list)
+    successions: list[float] = field(default_factory=list)
+
+
+class Campaign:
+    """Kills on one store, under one product's rules.
+
+    Args:
+        nursery: Where processes come from.
+        server: The emulated Atlassian.
+        place: Where the processes find the credential.
+        seed: Another one kills at other moments.
+    """
+
+    def __init__(self, nursery, server, place, *, seed=0):
+        self._nursery = nursery
+        self._atlassian = server.atlassian
+        self._app = getattr(server.atlassian, f"{place.product}_app")
+        self._place = place
+        self._random = random.Random(seed)  # noqa: S311
+        self._took = {}
+        self._rotated_at = 0.0
+        self._family = None
+        self._generation = 0
+        self.toll = Toll()
+
+    def run(self, kills, after_each=lambda: None):
+        """Kill so many processes; one more sees what the last kill left."""
+        for counting in (False, True):
+            self._retire(self._live(counting, renewals=3))
+        kinds = list(itertools.islice(itertools.cycle(KINDS), kills))
+        self._random.shuffle(kinds)
+        for kind in kinds:
+            life = self._live(kind[0] == "steps", renewals=self._random.randrange(3))
+            self._kill(life, kind)
+            after_each()
+        self._retire(self._live(counting=False, renewals=1))
+        return self.toll
+
+    def _live(self, counting, renewals):
+        """Let a process take over from the last one, and renew so often."""
+        worker = self._nursery.start(Renew(self._place, counting))
+        life = _Life(worker, self._took.get(counting))
+        behind = self._take_over(life)
+        if behind and self._place.product == "data_center":
+            renewals = max(renewals, 1)  # the loss is to be told before anything else happens
+        for number in range(renewals):
+            self._renew(life, first=number == 0)
+        self._took[counting] = life.took
+        return life
+
+    def _retire(self, life):
+        life.tell(None)
+        assert life.worker.ended() == 0
+
+    def _kill(self, life, kind):
+        dead = False
+        while not dead:
+            self._generation = self._family.generation
+            dead = self._dies(life, kind)
+        self._atlassian.clear_faults()
+        self.toll.deaths.append(Death(kind, life.worker.ended()))
+
+    def _take_over(self, life):
+        found = life.hear("found")
+        if found is None:
+            self._authorize(life)
+            return False
+        self._settle()
+        behind = self._family.refresh_token != found
+        if self.toll.deaths:
+            # It may also have been killed before it could make up for what the one before it had left.
+            self.toll.deaths[-1].behind = behind and self._family.generation > self._generation
+        return behind
+
+    def _authorize(self, life):
+        refresh_token = self._atlassian.issue_grant(self._app).refresh_token
+        self._family = self._atlassian.family_of(refresh_token)
+        life.tell(refresh_token)
+        life.hear("added")
+
+    def _settle(self):
+        """Return when the server has served what the dead process had sent: it serves in order."""
+        host = self._place.origin.removeprefix("http://")
+        with closing(http.client.HTTPConnection(host, timeout=_PATIENCE_SECONDS)) as connection:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+
+    def _renew(self, life, *, first):
+        """Let the process renew, and authorize it anew if its grant is gone."""
+        self._atlassian.fault("token", Fault("timed", self._timed))
+        life.tell(Doom())
+        kind, answer = life.listen("renewed", "lost")
+        if kind == "lost":
+            self.toll.deaths[-1].lost = answer
+            self._authorize(life)
+            return
+        life.took = answer
+        self.toll.windows.append(answer.saved_at - self._rotated_at)
+        if first and self.toll.deaths:
+            self.toll.successions.append(answer.seconds)
+
+    def _timed(self, work):
+        reply = work()
+        self._rotated_at = time.perf_counter()
+        return reply
+
+    def _dies(self, life, kind):
+        """Let the process renew once more, and return whether that was its end."""
+        if kind == ("point", "sent"):
+            gate = self._atlassian.hold("token")
+            life.tell(Doom())
+            gate.arrived_sync()
+            life.worker.kill()
+            gate.open()
+            return True
+        life.tell(self._doom(life.took, *kind))
+        try:
+            said, _ = life.listen("renewed", "at")
+        except EOFError:
+            return True
+        if said == "at":
+            life.worker.kill()
+        return said == "at"
+
+    def _doom(self, took, kind, where):
+        if kind == "point":
+            return Doom(kind, where)
+        saving = where == "save"
+        if kind == "steps":
+            most = took.saving_steps if saving else took.steps
+        else:
+            most = took.saving_seconds if saving else took.seconds
+        return Doom(kind, amount=self._random.uniform(0, most), saving=saving)
+
+
+@dataclass
+class _Life:
+    """One process, and what its kind's last renewal took."""
+
+    worker: Worker
+    took: Took | None
+
+    def tell(self, command):
+        self.worker.link.send(command)
+
+    def hear(self, expected):
+        return self.listen(expected)[1]
+
+    def listen(self, *expected):
+        assert self.worker.link.poll(_PATIENCE_SECONDS), "a process hangs"
+        kind, answer = self.worker.link.recv()
+        assert kind in expected, answer
+        return kind, answer

@@ -1,0 +1,176 @@
+"""What the processes of a fleet do: they renew on command, or send requests all at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import traceback
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+
+import httpx
+
+from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
+from atlassian_auth.ports import SystemClock
+from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.refresher import InlineRefresher
+from atlassian_auth.sender import HttpxSender
+from atlassian_auth.stores import RedisStore, open_store
+from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
+from atlassian_auth.testing.urls import Urls
+from tests.fleet.points import Fate, WatchedSender, WatchedStore
+
+TLS = httpx.create_ssl_context()
+LEASE_SECONDS = 1  # of Redis: the shortest there is
+_IMPORTED_LATE = (
+    *(f"atlassian_auth.stores.{name}" for name in ("file", "postgres", "redis", "sqlite")),
+    *("psycopg", "psycopg_pool", "redis.asyncio"),
+)
+# The server hangs up after 5 idle seconds, which is httpx's own limit: so neither races the other.
+_LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=1)
+_GRANTS = {"cloud": cloud_grant, "data_center": data_center_grant}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a credential is kept, and whose it is.
+
+    Args:
+        origin: Of the emulated Atlassian.
+        product: ``"cloud"`` or ``"data_center"``.
+        store: The store's URL.
+        key: The credential's.
+    """
+
+    origin: str
+    product: str
+    store: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Renew:
+    """Orders: renew the credential whenever told to, and die as told.
+
+    Args:
+        place: Where the credential is.
+        count_steps: Whether it can be told to die after so many.
+        seconds_to_live: From now on; 0 for as long as it is let.
+    """
+
+    place: Place
+    count_steps: bool = False
+    seconds_to_live: float = 0
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Orders: send so many requests at once whenever told to."""
+
+    place: Place
+    tasks: int
+
+
+class MovedClock(SystemClock):
+    """The computer's clock, ahead by what the test says."""
+
+    def __init__(self):
+        self.ahead_seconds = 0.0
+        self.time = self._time
+
+    def _time(self):
+        return SystemClock.time() + self.ahead_seconds
+
+
+def warm_up():
+    """Use once what is imported or built at its first use, so that forked processes have it, too."""
+    for name in _IMPORTED_LATE:
+        import_module(name)
+    asyncio.run(_fail_to_renew(Place("http://127.0.0.1:1", "cloud", "memory:", "nobody")))
+
+
+def work(link):
+    """Follow the orders that come first, and return the exit code."""
+    with suppress(EOFError):
+        orders = link.recv()
+        try:
+            asyncio.run(_ACTIONS[type(orders)](link, orders))
+        except Exception:  # noqa: BLE001 -- whatever it is, the test is to see it
+            link.send(("failed", traceback.format_exc()))
+            return 1
+    return 0
+
+
+def new_manager(place, store=None, **options):
+    # Each emulator registers the same apps, so this one knows those of the one on the server.
+    atlassian = FakeAtlassian()
+    urls = Urls.below(place.origin, atlassian.urls.dc_base_url)
+    grant = _GRANTS[place.product](atlassian, urls)
+    return TokenManager(grant, store=store or _opened(place.store), verify=TLS, **options)
+
+
+def _opened(store):
+    if store.startswith(("redis:", "rediss:", "unix:")):
+        return RedisStore(store, lease_seconds=LEASE_SECONDS)
+    return open_store(store)
+
+
+async def _fail_to_renew(place):
+    settings = Settings(attempts=1)
+    async with new_manager(place, settings=settings, refresher=InlineRefresher()) as manager:
+        await manager.add(place.key, refresh_token="nobody-gets-it")
+        with suppress(TransientError):
+            await manager.token(place.key)
+
+
+async def _renew(link, orders):
+    signal.setitimer(signal.ITIMER_REAL, orders.seconds_to_live)
+    fate = Fate(lambda point: _die(link, point))
+    if orders.count_steps:
+        fate.count_steps()
+    place, key = orders.place, orders.place.key
+    store = WatchedStore(_opened(place.store), fate)
+    sender = WatchedSender(HttpxSender(verify=TLS), fate)
+    # A lock that a dead process still holds is told before the test gives up.
+    settings = Settings(lock_timeout_seconds=20)
+    manager = new_manager(place, store, sender=sender, settings=settings)
+    records = Records(store, "tokens", TokenRecord)
+    found = await manager.perform(lambda: records.get(key))
+    link.send(("found", found and found.value.refresh_token))
+    while (command := link.recv()) is not None:
+        if isinstance(command, str):
+            await manager.add(key, refresh_token=command)
+            link.send(("added", None))
+            continue
+        fate.begin(command)
+        try:
+            await manager.refresh(key)
+        except AuthorizationRequired as error:
+            link.send(("lost", error.reason))
+        else:
+            link.send(("renewed", fate.end()))
+    await manager.aclose()
+
+
+def _die(link, point):
+    link.send(("at", point))
+    link.recv()  # for ever: it is killed here
+
+
+async def _ask(link, orders):
+    clock = MovedClock()
+    manager = new_manager(orders.place, clock=clock)
+    url = manager.grant.endpoints.resources_url
+    options = {"auth": manager.auth(orders.place.key), "limits": _LIMITS, "timeout": 60}
+    async with manager, httpx.AsyncClient(verify=TLS, **options) as client:
+        link.send(("ready", None))
+        while (ahead_seconds := link.recv()) is not None:
+            clock.ahead_seconds = ahead_seconds
+            answers = await asyncio.gather(*(client.get(url) for _ in range(orders.tasks)))
+            link.send(("answered", Counter(answer.status_code for answer in answers)))
+    link.send(("closed", None))
+
+
+_ACTIONS = {Renew: _renew, Ask: _ask}

@@ -1,0 +1,114 @@
+"""Processes are killed in mid-renewal, at every point and anywhere: what of the grant is left?"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+
+import psycopg
+import pytest
+from redis import Redis
+
+from tests.fleet.campaign import BEHIND_AT, KILLED, Campaign
+from tests.fleet.conftest import FULL
+from tests.fleet.crew import LEASE_SECONDS, Renew
+
+KILLS = 1000 if FULL else 48
+NAME_AT_SERVER = "atlassian-auth"  # PostgreSQL's, of all connections of the store
+# Of one credential: the database with its log, or the record, the version and a new file; two locks.
+MOST_FILES = 6
+LARGEST_FILE = 5_000_000  # SQLite empties its log when it has grown to 1,000 pages of 4 KiB
+
+
+@pytest.fixture
+def aftermath(store, url, tmp_path):
+    """Called after each kill: what the dead process left is as it should be."""
+    if store == "redis":
+        with Redis.from_url(url) as client:
+            yield lambda: end_leases(client)
+    elif store == "postgres":
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield lambda: wait_for_ends(connection)
+    else:
+        yield lambda: check_files(tmp_path)
+
+
+def check_files(folder):
+    """Nothing piles up where the store keeps its files."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) <= MOST_FILES
+    assert max((path.stat().st_size for path in files), default=0) <= LARGEST_FILE
+
+
+def end_leases(client):
+    """A dead process's lock would be free within a second: it is so now."""
+    for lock in client.scan_iter(match="*:lock:*"):
+        assert 0 < client.pttl(lock) <= LEASE_SECONDS * 1000
+        client.pexpire(lock, 1)
+
+
+def wait_for_ends(connection):
+    """The server ends a dead process's connections, and their locks, once it has done what they asked."""
+    others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    while connection.execute(others, [NAME_AT_SERVER]).fetchone() != (0,):
+        pass
+
+
+@pytest.fixture
+def toll(nursery, server, store, place, aftermath, tolls):
+    """Kill processes at work on one credential, each the successor of the last."""
+    toll = Campaign(nursery, server, place).run(KILLS, aftermath)
+    tolls[store, place.product] = toll
+    return toll
+
+
+def fell_behind(deaths):
+    return [death for death in deaths if death.behind]
+
+
+def at_points(deaths):
+    return [death for death in deaths if death.kind[0] == "point"]
+
+
+@pytest.mark.parametrize("product", ["cloud"])
+def test_no_kill_loses_a_grant_on_cloud(server, toll):
+    """Wherever a process is killed, the next one goes on: within the leeway, if need be."""
+    deaths = toll.deaths
+
+    assert {death.exit_code for death in deaths} <= KILLED
+    assert [death for death in deaths if death.lost] == []
+    assert server.atlassian.leeway_reuses == len(fell_behind(deaths))
+    assert server.atlassian.reuses_outside_leeway == 0
+    for death in at_points(deaths):
+        assert death.behind == (death.kind[1] in BEHIND_AT)
+
+
+@pytest.mark.parametrize("product", ["data_center"])
+def test_a_kill_loses_a_grant_on_data_center_only_before_it_is_saved(server, toll):
+    """Without a leeway a grant is lost exactly if the kill fell between rotation and save."""
+    deaths = toll.deaths
+
+    assert {death.exit_code for death in deaths} <= KILLED
+    assert [death for death in deaths if death.lost] == fell_behind(deaths)
+    assert {death.lost for death in deaths} <= {"", "refused"}
+    assert server.atlassian.reuses_outside_leeway == len(fell_behind(deaths))
+    for death in at_points(deaths):
+        assert death.behind == (death.kind[1] in BEHIND_AT)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "file"])
+@pytest.mark.parametrize("product", ["cloud"])
+@pytest.mark.parametrize("milliseconds", range(1, 11))
+def test_a_kill_while_the_store_is_made_spoils_nothing(nursery, place, milliseconds):
+    """A process is killed when it has only just begun to make the files: the next one makes them."""
+    dead = nursery.start(Renew(place, seconds_to_live=milliseconds / 1000))
+    with suppress(EOFError):
+        while dead.link.poll(60):
+            dead.link.recv()
+    assert dead.ended() == -signal.SIGALRM
+
+    heir = nursery.start(Renew(place))
+
+    assert heir.link.recv() == ("found", None)
+    heir.link.send(None)
+    assert heir.ended() == 0
