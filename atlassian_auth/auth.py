@@ -160,8 +160,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return
         if response.status_code == _UNAUTHORIZED:
             await response.aread()
-            if not _is_about_expiry(response, token):
-                return
+            _check_challenge(response, token)
         renewed = await self._source.token(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
@@ -183,8 +182,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return
         if response.status_code == _UNAUTHORIZED:
             response.read()
-            if not _is_about_expiry(response, token):
-                return
+            _check_challenge(response, token)
         renewed = self._source.token_sync(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
@@ -229,7 +227,8 @@ def _is_replayable(request: httpx.Request) -> bool:
     return isinstance(request.stream, httpx.ByteStream)
 
 
-def _is_about_expiry(response: httpx.Response, token: Token) -> bool:
+def _check_challenge(response: httpx.Response, token: Token) -> None:
+    """Return if the 401 may be about expiry; raise what renewing would not cure."""
     # Its body is the price of telling expiry from what renewing would not cure; other bodies are left alone.
     headers = {name.lower(): value for name, value in response.headers.items()}
     challenge = read_challenge(response.status_code, headers, response.content)
@@ -237,7 +236,6 @@ def _is_about_expiry(response: httpx.Response, token: Token) -> bool:
         raise _scope_mismatch(token, token.missing_scopes(required_scopes(headers)))
     if challenge is Challenge.OTHER:
         raise ConfigurationError(_MISMATCH)
-    return True
 
 
 def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:

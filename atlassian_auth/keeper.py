@@ -21,6 +21,8 @@ from atlassian_auth.exceptions import (
     VersionConflict,
 )
 from atlassian_auth.ports import Clock
+from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.records import Loaded, Records, TokenRecord, TokenStatus
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import ABSENT
@@ -33,31 +35,29 @@ _Stored = Loaded[TokenRecord]
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """The newest record this process knows, and what it was had for.
-
-    Args:
-        record: The record.
-        spent: The digest of the refresh token it was had for; None if nothing was there before.
-        saved: Whether it was in the store.
-    """
+class _Unsaved:
+    """A record that waits to be saved, and the digest of what it was had for: None if nothing was there."""
 
     record: TokenRecord
     spent: bytes | None = field(repr=False)
-    saved: bool
 
     def supersedes(self, stored: _Stored | None) -> bool:
-        """Return whether the store is, or is again, where this one comes from."""
+        """Return whether the store still is where this one comes from."""
         if stored is None:
-            return not self.saved and self.spent is None  # otherwise it was forgotten meanwhile
-        if self.saved and not self.spent:
-            return False
-        return self.spent == _digest(stored.value)
+            return self.spent is None  # otherwise it was forgotten meanwhile
+        return self.spent == _digest(stored.value.refresh_token)
 
-    def followed_by(self, record: TokenRecord) -> _Known:
-        """Return the same for a record that was found in the store later."""
-        before = _digest(self.record)
-        return _Known(record, self.spent if before == _digest(record) else before, saved=True)
+
+@dataclass(frozen=True, slots=True)
+class _Saved:
+    """A token that was in the store, and the digest of what it was had for: empty if that is not known."""
+
+    token: Token = field(repr=False)
+    spent: bytes = field(repr=False)
+
+    def was_lost_by(self, record: TokenRecord) -> bool:
+        """Return whether the store is back where this one comes from."""
+        return bool(self.spent) and self.spent == _digest(record.refresh_token)
 
 
 class Keeper:
@@ -73,17 +73,14 @@ class Keeper:
         self._records = records
         self._settings = settings
         self._clock = clock
-        self._known: dict[str, _Known] = {}
+        self._unsaved: dict[str, _Unsaved] = {}
+        self._saved: dict[str, _Saved] = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
     async def peek(self, key: str) -> TokenRecord | None:
         """Return the record that counts, stored or not, without changing anything."""
-        stored = await self._records.get(key)
-        known = self._known.get(key)
-        if known is not None and known.supersedes(stored):
-            return known.record
-        return stored.value if stored else None
+        return self._counting(key, await self._records.get(key))
 
     async def stored(self, key: str) -> TokenRecord | None:
         """Return the record that is stored, whatever waits to be saved. Needs no lock."""
@@ -99,15 +96,25 @@ class Keeper:
             StoreError: if the store cannot be read, or what it lacks still cannot be saved.
         """
         stored = await self._records.get(key)
-        known = self._known.get(key)
-        if known is not None and known.supersedes(stored):
+        record = self._counting(key, stored)
+        if record is not None and (stored is None or record is not stored.value):
             version = stored.version if stored else ABSENT
-            version = await self._records.put(key, known.record, expected=version)
-            if known.saved:
+            stored = Loaded(record, await self._records.put(key, record, expected=version))
+            if key not in self._unsaved:
                 logger.warning("The store had lost what was saved last for key %r: put back.", key)
-            stored = Loaded(known.record, version)
+        self._unsaved.pop(key, None)
         self._learn(key, stored.value if stored else None)
         return stored
+
+    def _counting(self, key: str, stored: _Stored | None) -> TokenRecord | None:
+        unsaved, saved = self._unsaved.get(key), self._saved.get(key)
+        if unsaved is not None and unsaved.supersedes(stored):
+            return unsaved.record
+        if stored is None:
+            return None
+        if saved is not None and saved.was_lost_by(stored.value):
+            return stored.value.renewed(saved.token, saved.token.obtained_at)
+        return stored.value
 
     # -- locking ----------------------------------------------------------------------------------
 
@@ -155,10 +162,11 @@ class Keeper:
             StoreError: if it cannot be saved; it is kept and saved before anything else.
             AuthorizationRequired: if the credential was forgotten meanwhile.
         """
-        spent = _digest(replaced.value) if replaced else None
-        known = self._known[key] = _Known(record, spent, saved=False)
-        kept = await self._put_patiently(key, known, replaced.version if replaced else ABSENT)
-        self._learn(key, kept)
+        spent = _digest(replaced.value.refresh_token) if replaced else None
+        unsaved = self._unsaved[key] = _Unsaved(record, spent)
+        kept = await self._put_patiently(key, unsaved, replaced.version if replaced else ABSENT)
+        del self._unsaved[key]
+        self._learn(key, kept, spent or b"")
         if kept is None:
             message = f"Key {key!r} was forgotten while its successor was obtained."
             raise AuthorizationRequired(message, key=key, reason="missing")
@@ -172,19 +180,19 @@ class Keeper:
             logger.warning("The status of key %r could not be saved: %s", key, error)
             if record.status is TokenStatus.UNRECOVERABLE:
                 # A refresh token that was refused is not presented again.
-                self._known[key] = _Known(record, _digest(record), saved=False)
+                self._unsaved[key] = _Unsaved(record, _digest(record.refresh_token))
         else:
             self._learn(key, record)
 
     async def delete(self, key: str) -> bool:
         """Delete the record and return whether there was one."""
         existed = await self._records.delete(key)
-        known = self._known.pop(key, None)
-        return existed or (known is not None and not known.saved)
+        self._saved.pop(key, None)
+        return self._unsaved.pop(key, None) is not None or existed
 
     def let_go(self, key: str) -> None:
         """Keep the key's unsaved record no longer: nothing is lost by losing it."""
-        self._known.pop(key, None)
+        self._unsaved.pop(key, None)
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -198,7 +206,7 @@ class Keeper:
         Raises:
             StoreError: if it still cannot be.
         """
-        for key in [key for key, known in self._known.items() if not known.saved]:
+        for key in list(self._unsaved):
             async with self.lock(key):
                 await self.load(key)
 
@@ -208,37 +216,43 @@ class Keeper:
 
     def abandon(self) -> None:
         """Let go of what waits to be saved: after a fork it is the parent's to save."""
-        self._known.clear()
+        self._unsaved.clear()
+        self._saved.clear()
 
-    def _learn(self, key: str, record: TokenRecord | None) -> None:
-        if record is None:
-            self._known.pop(key, None)
+    def _learn(self, key: str, record: TokenRecord | None, spent: bytes = b"") -> None:
+        """Remember what is in the store, and what it was had for: by that alone its loss can be noticed."""
+        if record is None or record.token is None:
+            self._saved.pop(key, None)
             return
-        known = self._known.get(key)
-        self._known[key] = known.followed_by(record) if known else _Known(record, None, saved=True)
+        known = self._saved.get(key)
+        if known is not None and not spent:
+            same = same_secret(known.token.refresh_token, record.token.refresh_token)
+            spent = known.spent if same else _digest(known.token.refresh_token)
+        self._saved[key] = _Saved(record.token, spent)
 
-    async def _put_patiently(self, key: str, known: _Known, expected: int) -> TokenRecord | None:
+    async def _put_patiently(
+        self, key: str, unsaved: _Unsaved, expected: int
+    ) -> TokenRecord | None:
         for attempt in range(self._settings.attempts - 1):
             try:
-                return await self._put(key, known, expected)
+                return await self._put(key, unsaved, expected)
             except StoreError:
                 await self._clock.sleep(self._settings.retry_pause_seconds * 2**attempt)
-        return await self._put(key, known, expected)
+        return await self._put(key, unsaved, expected)
 
-    async def _put(self, key: str, known: _Known, expected: int) -> TokenRecord | None:
+    async def _put(self, key: str, unsaved: _Unsaved, expected: int) -> TokenRecord | None:
         """Save the record unless something newer is there; return what is there in the end."""
         try:
-            await self._records.put(key, known.record, expected=expected)
+            await self._records.put(key, unsaved.record, expected=expected)
         except VersionConflict:
             stored = await self._records.get(key)
         else:
-            return known.record
-        if stored is not None and known.supersedes(stored):
-            return await self._put(key, known, stored.version)
+            return unsaved.record
+        if stored is not None and unsaved.supersedes(stored):
+            return await self._put(key, unsaved, stored.version)
         return stored.value if stored else None
 
 
-def _digest(record: TokenRecord) -> bytes:
-    """Return what tells a record's refresh token from others; nothing if it has none."""
-    token = record.refresh_token
-    return hashlib.sha256(token.encode()).digest() if token else b""
+def _digest(refresh_token: str | None) -> bytes:
+    """Return what tells refresh tokens apart, and is none; nothing if there is none."""
+    return hashlib.sha256(refresh_token.encode()).digest() if refresh_token else b""

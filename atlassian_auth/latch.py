@@ -36,7 +36,8 @@ class Latch(Generic[T]):
             self._value = value
             self._set = True
             events, self._events = self._events, {}
-        for thread in self._threads:
+            threads, self._threads = self._threads, []
+        for thread in threads:
             thread.release()
         for call_soon, event in events.values():
             _wake(call_soon, event)

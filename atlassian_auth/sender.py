@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import ssl
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -192,4 +193,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _words(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(
+            error.errno
+        )  # asyncio puts its own words, and the address, in place of these
     return error.strerror or str(error)

@@ -19,8 +19,13 @@ FEW = 10
 
 
 def measure(*, quick: bool) -> list[Row]:
-    many, lookups, rounds = (100, 1_000, 3) if quick else (100_000, 100_000, 60)
     small = asyncio.run(manager_of(FEW))
+    sizes = (100,) if quick else (1_000, 100_000)
+    return [row for many in sizes for row in _rows(small, many, quick=quick)]
+
+
+def _rows(small: TokenManager, many: int, *, quick: bool) -> list[Row]:
+    lookups, rounds = (1_000, 3) if quick else (100_000, 60)
     large, size = _weighed(many)
     baseline = _lookups(small, FEW, lookups)
     same = paired(baseline, _lookups(large, FEW, lookups), rounds=rounds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -58,3 +59,8 @@ class Row:
 
     def _number(self, value: float) -> str:
         return f"{value:.2f}" if self.unit == "×" else f"{value:,.0f}"
+
+
+def exit_status(rows: Sequence[Row], *, check: bool) -> int:
+    """Return 1 if budgets are to be checked and one is exceeded."""
+    return int(check and any(row.over for row in rows))

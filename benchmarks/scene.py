@@ -12,9 +12,10 @@ from dataclasses import replace
 import httpx
 
 from atlassian_auth import AtlassianAuth, CloudGrant, Endpoints
+from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Sender
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.stores import MemoryStore
+from atlassian_auth.stores import MemoryStore, Store
 
 URL = "https://api.atlassian.com/ex/jira/3f0c1b9e-4a52-4a6c-9a43-5b8c1f0a7d11/rest/api/3/myself"
 SCOPES = ("read:jira-work", "manage:jira-configuration", "offline_access")
@@ -75,9 +76,16 @@ def api() -> httpx.MockTransport:
     return httpx.MockTransport(lambda _: httpx.Response(200))
 
 
-async def authorized(sender: Sender, *, clock: Clock = SYSTEM_CLOCK) -> AtlassianAuth:
-    """Return an auth with a valid token at hand."""
-    auth = AtlassianAuth(grant(), store=MemoryStore(), sender=sender, clock=clock)
+async def authorized(
+    sender: Sender,
+    *,
+    clock: Clock = SYSTEM_CLOCK,
+    store: Store | None = None,
+    key: str = DEFAULT_KEY,
+) -> AtlassianAuth:
+    """Return an auth with a valid token at hand, kept in memory unless told otherwise."""
+    store = store or MemoryStore()
+    auth = AtlassianAuth(grant(), store=store, key=key, sender=sender, clock=clock)
     await auth.manager.add(auth.key, refresh_token=REFRESH_TOKEN)
     await auth.token()
     return auth

@@ -539,6 +539,12 @@ async def test_without_httpx(atlassian_auth):
     assert (status.key, status.refresh_count) == (atlassian_auth.key, 1)
 
 
+async def test_ending_a_credential(atlassian_auth):
+    """Revoking ends the grant; there is nothing left to revoke."""
+    assert await atlassian_auth.revoke() is True
+    assert await atlassian_auth.revoke() is False
+
+
 async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
     """Its repr has no secret, it cannot be pickled, and a copy of it is itself."""
     token = await atlassian_auth.token()

@@ -87,3 +87,16 @@ def test_a_loop_that_has_ended_is_skipped():
     latch.set("value")
 
     assert latch.wait_sync() == "value"
+
+
+def test_the_last_value_counts():
+    """A latch that is set again wakes nobody twice, and tells those who come later."""
+    latch = Latch[int]()
+    waiting = threading.Thread(target=latch.wait_sync)
+    waiting.start()
+
+    latch.set(1)
+    latch.set(2)
+    waiting.join()
+
+    assert latch.wait_sync() == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import traceback
 
@@ -133,7 +134,18 @@ async def test_the_systems_words_lie_deep():
         outer.__cause__ = refused
         raise outer
 
-    with pytest.raises(NothingSent, match=r"^ConnectError: refused$"):
+    with pytest.raises(NothingSent, match=r"^ConnectError: Connection refused$"):
+        await sender(answer).send(REQUEST)
+
+
+async def test_a_name_that_is_not_known():
+    """The resolver's words are passed on as they are."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise httpx.ConnectError("quoting", request=request) from error
+
+    with pytest.raises(NothingSent, match=r"^ConnectError: Name or service not known$"):
         await sender(answer).send(REQUEST)
 
 

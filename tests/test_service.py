@@ -223,7 +223,7 @@ async def test_a_lost_answer_is_part_of_the_story(service, script, expected):
     exchange, _ = service(DATA_CENTER, *script)
 
     with pytest.raises(
-        expected, match="answer to a request was lost|takes the old one for 10 minutes"
+        expected, match=r"answer to a request was lost|takes the old one for 10 minutes"
     ):
         await exchange.renew("spent")
 

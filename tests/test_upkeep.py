@@ -135,6 +135,13 @@ async def test_trouble_with_one_stops_no_other(
     assert caplog.text.count("AuthorizationNeeded(key='revoked'") == 1
 
 
+async def test_what_went_between_two_looks(manager):
+    """A key that was listed, and is gone when it is looked at, is nobody's concern."""
+    gone = await manager.perform(lambda: manager._upkeep.look("acme", last_look=None))
+
+    assert gone is None
+
+
 async def test_a_store_that_is_down(manager, atlassian_clock, monkeypatch, caplog):
     """keep_alive survives a store that cannot even list its keys."""
 

@@ -374,8 +374,8 @@ def _what_came(answer: _Answer) -> str:
         )
     if 200 <= answer.response.status < 300 and answer.breaks_off:
         return (
-            "The answer is a success that breaks off before its end. If the server has rotated the refresh "
-            "token, it held its only successor"
+            "The answer is a success that breaks off before its end: see what stands between. If the server "
+            "has rotated the refresh token, the successor was in that answer"
         )
     if 200 <= answer.response.status < 300:
         return (

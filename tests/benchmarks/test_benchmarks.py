@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import exit_status
+from benchmarks.places import Place
 from benchmarks.rounds import paired
-from benchmarks.row import Row
+from benchmarks.row import Row, exit_status
+from benchmarks.stores import on_store
 from benchmarks.table import plain
 
 CHECKOUT = Path(__file__).parents[2]
@@ -33,6 +34,13 @@ ROWS = [
     "memory of 1 of 100 credentials",
     "lookup among 100 / 10, the same keys",
     "lookup among 100 / 10, each in turn",
+    "renewal / its store alone, memory",
+    "renewals in turn, SQLite",
+    "renewals at once, files",
+    "storm of 100 on SQLite: token requests",
+    "storm of 100 on files: time",
+    "Redis",
+    "PostgreSQL",
 ]
 
 
@@ -78,6 +86,13 @@ def test_skipped_row_says_why():
 
     assert (skipped.verdict, skipped.over) == ("", False)
     assert skipped.measured == "skipped: authlib is not installed"
+
+
+def test_missing_server_is_said_to_be_missing():
+    """A store without a server here is not left out: its row says what is missing."""
+    [missing] = on_store(Place("Redis", None, "no redis-server"), quick=True)
+
+    assert (missing.what, missing.measured) == ("renewals, Redis", "skipped: no redis-server")
 
 
 @pytest.mark.parametrize(

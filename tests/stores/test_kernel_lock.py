@@ -275,10 +275,10 @@ async def test_a_folder_that_cannot_be(tmp_path, clock):
     """Where no folder can be made, the error names the place and what it must be like."""
     (tmp_path / "locks").write_text("in the way")
 
-    with pytest.raises(StoreError, match="must be writable") as raised:
+    with pytest.raises(StoreError, match="must exist and be writable") as raised:
         await enter(KernelLocks(tmp_path / "locks", clock))
     assert str(tmp_path / "locks") in str(raised.value)
-    with pytest.raises(StoreError, match="must be writable"):
+    with pytest.raises(StoreError, match="must exist and be writable"):
         await enter(KernelLocks(tmp_path / "missing" / "locks", clock))
 
 

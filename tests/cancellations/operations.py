@@ -1,0 +1,120 @@
+"""What callers do when they are cancelled: each operation that may have to wait for a renewal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+
+from atlassian_auth.exceptions import TokenRejected
+from atlassian_auth.flows import AuthorizationFlow
+from tests.cancellations.track import IDLE_SECONDS
+from tests.cancellations.world import KEY, World
+
+EVERY = timedelta(seconds=IDLE_SECONDS)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call and the state it finds.
+
+    Args:
+        run: The call.
+        begin: Brings about the state, a method of `World`.
+        had: Whether there is a credential before.
+        has: Whether there is one after it, however its caller ended.
+    """
+
+    run: Callable[[World], Awaitable[object]]
+    begin: Callable[[World], Awaitable[None]] = World.due
+    had: bool = True
+    has: bool = True
+
+
+async def token(world):
+    assert await world.manager.token(KEY)
+
+
+async def refresh(world):
+    await world.manager.refresh(KEY)
+
+
+async def execute(world):
+    """The function is called twice: it does not like the first token."""
+    seen = []
+
+    async def use(token):
+        seen.append(token)
+        await world.track.reach("function")
+        if len(seen) == 1:
+            raise TokenRejected
+
+    await world.manager.execute(KEY, use)
+
+
+async def request(world):
+    async with httpx.AsyncClient(auth=world.auth, transport=world.api) as world.client:
+        response = await world.client.get(world.url)
+    assert response.status_code == 200
+
+
+async def flow(world):
+    """The steps of an ``httpx.Auth``, as a client takes them, with a 401 in between."""
+    steps = world.flow = world.auth.async_auth_flow(httpx.Request("GET", world.url))
+    sent = await anext(steps)
+    await world.track.reach("yield")
+    await steps.asend(httpx.Response(401, request=sent, content=b"{}"))
+    await world.track.reach("yield")
+    with suppress(StopAsyncIteration):
+        await steps.asend(httpx.Response(200, request=sent))
+
+
+async def complete(world):
+    await AuthorizationFlow(world.manager).complete(world.callback)
+
+
+async def add(world):
+    await world.manager.add(KEY, refresh_token=world.pasted)
+
+
+async def forget(world):
+    await world.manager.forget(KEY)
+
+
+async def revoke(world):
+    await world.manager.revoke(KEY)
+
+
+async def keep_fresh(world):
+    await world.manager.keep_fresh(every=EVERY)
+
+
+async def keep_alive(world):
+    await world.manager.keep_alive(every=EVERY)
+
+
+async def ahead(world):
+    """A request starts a renewal and does not wait for it; then somebody closes the manager."""
+    assert world.manager.current(KEY)
+    await world.manager.aclose()
+
+
+OPERATIONS = {
+    "token": Operation(token),
+    "refresh": Operation(refresh, World.fresh),
+    "execute": Operation(execute),
+    "request": Operation(request),
+    "request with a dead token": Operation(request, World.refused),
+    "flow": Operation(flow),
+    "complete": Operation(complete, World.nothing, had=False),
+    "add": Operation(add, World.nothing, had=False),
+    "forget": Operation(forget, World.fresh, has=False),
+    "revoke": Operation(revoke, World.fresh, has=False),
+    "keep_fresh": Operation(keep_fresh, World.ageing),
+    "keep_alive": Operation(keep_alive, World.long_idle),
+    "aclose": Operation(ahead, World.ageing),
+}
+ENDLESS = {"keep_fresh", "keep_alive"}

@@ -1,0 +1,228 @@
+"""Troubles with the token endpoint's answers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from atlassian_auth import Settings
+from atlassian_auth.latch import Latch
+from atlassian_auth.testing import Fault
+from atlassian_auth.testing.faults import NeverAnswered
+from tests.faults.stage import simulated
+from tests.faults.trouble import Seen, Trouble, alike, apart
+
+CLOUD, DATA_CENTER = ("cloud",), ("data_center",)
+LOST = "authorization_required"
+TAKEN_AGAIN = "it still takes the old one for 10 minutes"
+_LONG = 1_000
+_BUDGET = Settings().exchange_timeout_seconds
+_LOST_HERE = (
+    "Data Center has no leeway: it has rotated, and the successor is gone. It is asked once more, says "
+    "so, and somebody has to authorize again."
+)
+
+
+def answered(new_fault, times=_LONG):
+    """Return a trouble's course: so many token requests meet the fault, made for the stage."""
+
+    @asynccontextmanager
+    async def lasts(stage):
+        stage.atlassian.fault("token", new_fault(stage), times=times)
+        yield
+        stage.atlassian.clear_faults()
+
+    return lasts
+
+
+def flapping(_):
+    flaps = itertools.cycle((Fault.status(503), None))
+
+    def run(work):
+        fault = next(flaps)
+        return fault.run(work) if fault else work()
+
+    return Fault("flapping", run)
+
+
+@asynccontextmanager
+async def hung(stage):
+    """Take each request, and let time pass until its exchange gives up."""
+    arrived = [Latch()]
+
+    def run(_work):
+        arrived.append(Latch())
+        arrived[-2].set(None)
+        raise NeverAnswered
+
+    async def let_time_pass():
+        for number in itertools.count():
+            await arrived[number].wait()
+            stage.clock.advance(_BUDGET)
+
+    passing = asyncio.ensure_future(let_time_pass())
+    async with answered(lambda _: Fault("hung", run))(stage):
+        yield
+    passing.cancel()
+    with suppress(asyncio.CancelledError):
+        await passing
+
+
+@asynccontextmanager
+async def consent_withdrawn(stage):
+    stage.atlassian.revoke_grant(stage.family.refresh_token)
+    yield
+
+
+TROUBLES = (
+    Trouble(
+        name="503, again and again",
+        promise="One exchange asks three times, then nobody asks before the pause is over.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.status(503)),
+        seen=alike("transient", "degraded", 3),
+        words=("503",),
+        rest_seconds=1,
+    ),
+    Trouble(
+        name="Every other answer is 503",
+        promise="The exchange asks again, and no caller notices.",
+        stage=simulated,
+        lasts=answered(flapping),
+        seen=alike("token", "ready", 2, fleet=2),
+    ),
+    Trouble(
+        name="429, to be tried again in 2 seconds",
+        promise="So short a time is waited for within the exchange.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.rate_limited(2), times=1),
+        seen=alike("token", "ready", 2, fleet=2),
+    ),
+    Trouble(
+        name="429, to be tried again in 2 minutes",
+        promise="Callers are told at once, and nobody asks before that time.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.rate_limited(120)),
+        seen=alike("transient", "degraded", 1),
+        words=("429", "ask again in 120 s"),
+        rest_seconds=120,
+    ),
+    Trouble(
+        name="429, to be tried again at a date",
+        promise="A date means the same as seconds.",
+        stage=simulated,
+        lasts=answered(lambda s: Fault.rate_limited(s.clock.now() + timedelta(minutes=2))),
+        seen=alike("transient", "degraded", 1),
+        words=("429", "ask again in 120 s"),
+        rest_seconds=120,
+    ),
+    Trouble(
+        name="No answer, ever",
+        promise="The exchange ends when its time is up. In a fleet some give up waiting for the lock.",
+        stage=simulated,
+        lasts=hung,
+        seen=alike("transient", "degraded", 1, fleet=2),
+        words=("gave no complete answer (the time for the exchange ran out)",),
+        rest_seconds=1,
+        takes_time=True,
+    ),
+    Trouble(
+        name="An answer that comes byte by byte",
+        promise="The exchange ends when its time is up; the same refresh token is taken again within "
+        "the leeway.",
+        products=CLOUD,
+        stage=simulated,
+        lasts=answered(lambda _: Fault.slow_body()),
+        seen=alike("transient", "degraded", 1, fleet=2),
+        words=("the time for the exchange ran out", TAKEN_AGAIN),
+        rest_seconds=1,
+        takes_time=True,
+    ),
+    Trouble(
+        name="An answer that comes byte by byte",
+        promise=_LOST_HERE,
+        products=DATA_CENTER,
+        stage=simulated,
+        lasts=answered(lambda _: Fault.slow_body(), times=1),
+        seen=apart(
+            Seen(("transient",), "degraded", 1, LOST),
+            Seen((LOST, "transient"), "reauthorize", 2, LOST),
+        ),
+        words=("held its only successor",),
+        rest_seconds=1,
+        excused=True,
+        takes_time=True,
+    ),
+    Trouble(
+        name="One answer is cut off in the middle of its JSON",
+        promise="The same refresh token is taken again within the leeway.",
+        products=CLOUD,
+        stage=simulated,
+        lasts=answered(lambda _: Fault.truncated(), times=1),
+        seen=apart(
+            Seen(("token_response",), "degraded", 1),
+            Seen(("token", "token_response"), "ready", 2),
+        ),
+        words=("breaks off before its end",),
+        rest_seconds=1,
+    ),
+    Trouble(
+        name="One answer is cut off in the middle of its JSON",
+        promise=_LOST_HERE,
+        products=DATA_CENTER,
+        stage=simulated,
+        lasts=answered(lambda _: Fault.truncated(), times=1),
+        seen=apart(
+            Seen(("token_response",), "degraded", 1, LOST),
+            Seen((LOST, "token_response"), "reauthorize", 2, LOST),
+        ),
+        words=("breaks off before its end",),
+        rest_seconds=1,
+        excused=True,
+    ),
+    Trouble(
+        name="A login page in place of JSON",
+        promise="It is told apart from an answer of the token endpoint.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.html()),
+        seen=alike("token_response", "degraded", 1),
+        words=("such as a login page",),
+        rest_seconds=1,
+    ),
+    Trouble(
+        name="A redirect",
+        promise="It is not followed: the body with the secrets goes nowhere else.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.redirect("https://elsewhere.example/")),
+        seen=alike("token_response", "degraded", 1),
+        words=("redirect",),
+        rest_seconds=1,
+    ),
+    Trouble(
+        name="More than 1 MiB",
+        promise="It is not read to its end.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.oversized()),
+        seen=alike("token_response", "degraded", 1),
+        rest_seconds=1,
+    ),
+    Trouble(
+        name="The client secret is refused",
+        promise="Repeating cannot help, so nobody asks again for 5 minutes.",
+        stage=simulated,
+        lasts=answered(lambda _: Fault.json({"error": "invalid_client"}, status=401)),
+        seen=alike("configuration", "degraded", 1),
+        words=("client",),
+        rest_seconds=300,
+    ),
+    Trouble(
+        name="Somebody withdraws the consent",
+        promise="The refusal is written down: nobody asks again until somebody authorizes again.",
+        stage=simulated,
+        lasts=consent_withdrawn,
+        seen=alike(LOST, "reauthorize", 1, fleet=1, afterwards=LOST),
+        words=("authorize it again",),
+    ),
+)

@@ -1,0 +1,44 @@
+"""Troubles between hosts: their clocks differ."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+from tests.faults.stage import ask_for_token, ask_the_api, simulated
+from tests.faults.trouble import Trouble, alike
+
+_APART_SECONDS = 300
+
+
+def set_apart(seconds):
+    """Return a trouble's course: the clock of the first host is wrong, and of each other one after it."""
+
+    @asynccontextmanager
+    async def lasts(stage):
+        stage.ask_with = ask_the_api
+        for clock in stage.host_clocks[::2]:
+            clock.apart_seconds = seconds
+        yield
+        for clock in stage.host_clocks:
+            clock.apart_seconds = 0
+        stage.ask_with = ask_for_token
+
+    return lasts
+
+
+TROUBLES = (
+    Trouble(
+        name="A host's clock is 5 minutes behind",
+        promise="It sends a token that has ended, is refused, and sends the request again with a new one.",
+        stage=simulated,
+        lasts=set_apart(-_APART_SECONDS),
+        seen=alike("200", "ready", 1, fleet=1),
+    ),
+    Trouble(
+        name="A host's clock is 5 minutes ahead",
+        promise="It renews a little early.",
+        stage=simulated,
+        lasts=set_apart(_APART_SECONDS),
+        seen=alike("200", "ready", 1, fleet=1),
+    ),
+)

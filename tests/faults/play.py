@@ -1,0 +1,108 @@
+"""Plays one trouble under one load: everything is well, it begins, it ends, and nothing must be lost."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+
+import pytest
+
+from atlassian_auth import AtlassianAuthError
+from tests.faults.stage import HOUR, KEY
+from tests.faults.trouble import FLEET, Seen
+
+_INSTANT = 0.001
+
+
+@cache
+def play(trouble, product, load):
+    """Return what is seen, and why it could not be seen if it could not; once for each of them."""
+    try:
+        return asyncio.run(_play(trouble, product, load)), None
+    except pytest.skip.Exception as reason:
+        return None, reason
+
+
+async def _play(trouble, product, load):
+    async with trouble.stage(product, load) as stage:
+        await stage.enrol(load)
+        before = stage.requests
+        async with trouble.lasts(stage):
+            answers = await stage.ask_together(load)
+            states = {await _state(manager) for manager in stage.managers}
+            asked = stage.requests
+            if load is not FLEET:  # where some have rested while others asked
+                await stage.ask(load)
+                assert stage.requests == asked, "a request although nobody should ask"
+        await _check_rest(trouble, stage, load)
+        stage.clock.advance(trouble.passed_seconds)
+        after = [_code(answer) for answer in await stage.ask(load)]
+        _check_errors(trouble, load, answers)
+        [afterwards] = set(after)
+        await _check_nothing_is_lost(trouble, stage, lost=afterwards != "token")
+    codes = tuple(sorted({_code(answer) for answer in answers}))
+    return Seen(codes, " or ".join(sorted(states)), asked - before, afterwards)
+
+
+def _code(answer):
+    return answer.code if isinstance(answer, AtlassianAuthError) else answer
+
+
+async def _state(manager):
+    try:
+        return (await manager.status(KEY)).state.value
+    except AtlassianAuthError as error:
+        return error.code
+
+
+async def _check_rest(trouble, stage, load):
+    """See that nobody asks before the pause is over; the managers of a fleet end theirs one by one."""
+    if trouble.rest_seconds is None:
+        return
+    if load is not FLEET:
+        stage.clock.advance(trouble.rest_seconds - _INSTANT)
+        asked = stage.requests
+        answers = await stage.ask(load)
+        assert stage.requests == asked, "a request before the pause was over"
+        assert all(isinstance(answer, AtlassianAuthError) for answer in answers)
+        stage.clock.advance(_INSTANT)
+    else:
+        stage.clock.advance(trouble.rest_seconds)
+
+
+def _check_errors(trouble, load, answers):
+    errors = [answer for answer in answers if isinstance(answer, AtlassianAuthError)]
+    assert len({id(error) for error in errors}) == len(errors), "callers share an exception"
+    assert not any("secret-" in f"{error!r} {error}" for error in errors), "an error holds a secret"
+    assert not any(error.__cause__ or error.__context__ for error in errors)
+    missing = {
+        (word, str(error)) for error in errors for word in trouble.words if word not in str(error)
+    }
+    others = {str(error) for error in errors} - {text for _, text in missing}
+    # In a fleet some wait for the lock in vain, and hear that.
+    assert not missing or (load is FLEET and others), missing
+
+
+async def _check_nothing_is_lost(trouble, stage, *, lost):
+    """See that the store and the server agree: a process that starts an hour later renews it."""
+    family, atlassian = stage.family, stage.atlassian
+    assert trouble.excused or not atlassian.reuses_outside_leeway, "a used refresh token left"
+    await _check_lock_is_free(stage.new_store())
+    if lost:
+        [status] = {await _state(manager) for manager in stage.managers}
+        assert status == "reauthorize"
+        return
+    assert family.alive
+    stage.clock.advance(HOUR)
+    asked, newcomer = stage.requests, stage.new_manager()
+    token = await newcomer.refresh(KEY)
+    assert stage.requests == asked + 1
+    assert atlassian.family_of(token.access_token) is family
+    assert family.refresh_token == token.refresh_token
+    assert {await _state(manager) for manager in stage.managers} == {"ready"}
+
+
+async def _check_lock_is_free(store):
+    async with store.lock("tokens", KEY, timeout_seconds=0):
+        pass
+    await store.aclose()

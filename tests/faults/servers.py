@@ -1,0 +1,288 @@
+"""Troubles with real servers: Redis and PostgreSQL go away, come back, and forget."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import cache
+
+import pytest
+
+from atlassian_auth.latch import Latch
+from atlassian_auth.stores import PostgresStore, RedisStore
+from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
+from tests.faults.stage import HOUR, ask_for_token, ask_to_renew, real_time
+from tests.faults.trouble import Seen, Trouble, alike, apart
+from tests.servers import PostgresCluster, redis_on_socket, short_folder
+
+RUNNING = ExitStack()
+"""What is still running; to be closed when no more trouble is played."""
+
+_numbers = itertools.count(1)
+
+
+class Switch:
+    """A server that can be turned off and on."""
+
+    def remember(self):
+        """Keep what it holds until it is on again."""
+
+    def __init__(self, run):
+        self._run = run
+        self._running = ExitStack()
+        self.on()
+
+    def on(self):
+        self._running.enter_context(self._run())
+
+    def off(self):
+        self._running.close()
+
+
+# -- Redis ----------------------------------------------------------------------------------------
+
+
+class Redis(Switch):
+    """A Redis that writes its records to the disk when it is told to, and reads them when it starts."""
+
+    def __init__(self, folder):
+        self.url = f"unix://{folder / 'redis.sock'}"
+        super().__init__(lambda: redis_on_socket(folder))
+
+    def remember(self):
+        with self._asked() as client:
+            client.save()
+
+    def let_leases_run_out(self):
+        with self._asked() as client:
+            for lock in client.keys("*:lock:*"):
+                client.pexpire(lock, 1)
+
+    @contextmanager
+    def _asked(self):
+        import redis
+
+        with redis.Redis.from_url(self.url) as client:
+            yield client
+
+
+@cache
+def redis():
+    pytest.importorskip("redis", reason="no client for Redis")
+    server = Redis(RUNNING.enter_context(short_folder()))
+    RUNNING.callback(server.off)
+    return server
+
+
+@asynccontextmanager
+async def on_redis(product, _load):
+    server, prefix = redis(), f"cell-{next(_numbers)}"
+
+    def new_store(clock):
+        return RedisStore(server.url, prefix=prefix, clock=clock)
+
+    async with real_time(product, new_store) as stage:
+        stage.server = server
+        yield stage
+
+
+def last_save_lost(*, restart):
+    """Return a trouble's course: the server dies, and its successor has never heard of the last save.
+
+    Args:
+        restart: Whether all processes that knew what was saved end, too.
+    """
+
+    @asynccontextmanager
+    async def lasts(stage):
+        stage.server.remember()
+        yield
+        stage.server.off()
+        stage.server.on()
+        if restart:
+            await stage.restart()
+        stage.ask_with = ask_to_renew
+
+    return lasts
+
+
+# -- PostgreSQL -----------------------------------------------------------------------------------
+
+
+class Postgres(Switch):
+    """A PostgreSQL, which remembers in any case."""
+
+    def __init__(self, folder):
+        cluster = PostgresCluster(folder)
+        self.url = cluster.url
+        super().__init__(cluster.running)
+
+
+@cache
+def postgres():
+    if sys.platform == "win32":
+        pytest.skip("psycopg needs another event loop than Windows has")
+    pytest.importorskip("psycopg", reason="no client for PostgreSQL")
+    server = Postgres(RUNNING.enter_context(short_folder()))
+    RUNNING.callback(server.off)
+    return server
+
+
+@asynccontextmanager
+async def on_postgres(product, _load):
+    server, table = postgres(), f"cell_{next(_numbers)}"
+
+    def new_store(clock):
+        return PostgresStore(server.url, table=table, clock=clock)
+
+    async with real_time(product, new_store) as stage:
+        stage.server = server
+        yield stage
+
+
+# -- courses --------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def down(stage):
+    stage.server.remember()
+    stage.server.off()
+    try:
+        yield
+    finally:
+        stage.server.on()
+
+
+async def restarted(stage):
+    stage.server.off()
+    stage.server.on()
+
+
+async def lease_over(stage):
+    stage.server.let_leases_run_out()
+
+
+def in_mid_exchange(mishap):
+    """Return a trouble's course: it befalls the holder of the lock while the answer is under way.
+
+    The others of a fleet ask afterwards, and have the lock, or learn that they cannot, before the
+    holder has its answer.
+    """
+
+    @asynccontextmanager
+    async def lasts(stage):
+        happened = Latch()
+
+        async def ask_one_after_the_other(_, manager):
+            if manager is not stage.managers[0]:
+                await happened.wait()
+            return await ask_for_token(stage, manager)
+
+        async def befall():
+            await gate.arrived()
+            await mishap(stage)
+            happened.set(None)
+            if len(stage.managers) > 1:
+                await stage.news.wait()
+            gate.open()
+
+        gate, stage.news = stage.atlassian.hold("token"), Latch()
+        stage.ask_with = ask_one_after_the_other
+        befalling = asyncio.ensure_future(befall())
+        try:
+            yield
+            await befalling
+        finally:
+            befalling.cancel()
+            gate.open()
+        stage.ask_with = ask_for_token
+
+    return lasts
+
+
+_CAS = "Whoever saves second finds a newer version, and takes that."
+_REFUSED = (
+    "The used refresh token that another manager presents is refused; the new pair counts as soon as it "
+    "is saved."
+)
+
+TROUBLES = (
+    Trouble(
+        name="Redis is down",
+        promise="Nothing is sent.",
+        stage=on_redis,
+        lasts=down,
+        seen=alike("store", "store", 0),
+        words=("redis.sock",),
+    ),
+    Trouble(
+        name="The lease of Redis' lock runs out in mid-exchange",
+        promise=_CAS,
+        products=CLOUD,
+        stage=on_redis,
+        lasts=in_mid_exchange(lease_over),
+        seen=alike("token", "ready", 1, fleet=2),
+    ),
+    Trouble(
+        name="The lease of Redis' lock runs out in mid-exchange",
+        promise=_REFUSED,
+        products=DATA_CENTER,
+        stage=on_redis,
+        lasts=in_mid_exchange(lease_over),
+        seen=apart(Seen(("token",), "ready", 1), Seen((LOST, "token"), "ready", 2)),
+        excused=True,
+    ),
+    Trouble(
+        name="Redis fails over and loses the last save",
+        promise="Whoever knew it puts it back before anything else, however much later.",
+        stage=on_redis,
+        lasts=last_save_lost(restart=False),
+        seen=alike("token", "ready", 1, fleet=1),
+        passed_seconds=HOUR,
+    ),
+    Trouble(
+        name="Redis loses the last save, and all processes start anew within 10 minutes",
+        promise="The older refresh token is taken again within the leeway.",
+        products=CLOUD,
+        stage=on_redis,
+        lasts=last_save_lost(restart=True),
+        seen=alike("token", "ready", 1, fleet=1),
+    ),
+    Trouble(
+        name="Redis loses the last save, and all processes start anew an hour later",
+        promise="That the grant survives is not promised: nobody has its refresh token any more. The error "
+        "says what is to be done. Let replicas confirm what is written.",
+        stage=on_redis,
+        lasts=last_save_lost(restart=True),
+        seen=alike("token", "ready", 1, fleet=1, afterwards=LOST),
+        passed_seconds=HOUR,
+        excused=True,
+    ),
+    Trouble(
+        name="PostgreSQL is down",
+        promise="Nothing is sent.",
+        stage=on_postgres,
+        lasts=down,
+        seen=alike("store", "store", 0),
+        words=("did not",),
+    ),
+    Trouble(
+        name="PostgreSQL restarts in mid-exchange",
+        promise=f"The pair is saved over a new connection. {_CAS}",
+        products=CLOUD,
+        stage=on_postgres,
+        lasts=in_mid_exchange(restarted),
+        seen=alike("token", "ready", 1, fleet=2),
+    ),
+    Trouble(
+        name="PostgreSQL restarts in mid-exchange",
+        promise=f"The pair is saved over a new connection. {_REFUSED}",
+        products=DATA_CENTER,
+        stage=on_postgres,
+        lasts=in_mid_exchange(restarted),
+        seen=apart(Seen(("token",), "ready", 1), Seen((LOST, "token"), "ready", 2)),
+        excused=True,
+    ),
+)

@@ -1,0 +1,70 @@
+"""What goes wrong costs no grant: each trouble under each load, and the table that tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.faults.catalog import TROUBLES
+from tests.faults.play import play
+from tests.faults.stage import HOUR
+from tests.faults.table import PAGE, line, rows
+from tests.faults.trouble import FLEET, LOADS
+
+_REMAINING_SECONDS = 30  # enough to be used, and little enough that a renewal is due
+
+QUIET = [t for t in TROUBLES if "cloud" in t.products and not t.takes_time]
+CELLS = [
+    pytest.param(trouble, product, load, id=f"{trouble.name}-{product}-{load.name}")
+    for trouble in TROUBLES
+    for product in trouble.products
+    for load in LOADS
+]
+
+
+@pytest.mark.parametrize(("trouble", "product", "load"), CELLS)
+def test_trouble(trouble, product, load):
+    """Callers see what is promised, and nothing is lost that the promise does not name."""
+    seen, reason = play(trouble, product, load)
+
+    if seen is None:
+        raise reason
+    assert seen == trouble.seen[load.name]
+
+
+@pytest.mark.parametrize("trouble", QUIET, ids=[trouble.name for trouble in QUIET])
+def test_nobody_notices_while_the_token_lives(trouble):
+    """Until just before its end, the token at hand serves everybody, although a renewal is due."""
+    answers = asyncio.run(ask_in_time(trouble))
+
+    assert set(answers) <= {"token", "200"}
+
+
+async def ask_in_time(trouble):
+    async with trouble.stage("cloud", FLEET) as stage:
+        await stage.enrol(FLEET, HOUR - _REMAINING_SECONDS)
+        async with trouble.lasts(stage):
+            return await stage.ask(FLEET)
+
+
+def test_the_page_is_current():
+    """The documentation says what was seen just now, of each trouble that could be played here."""
+    lines = set(PAGE.read_text("utf-8").splitlines())
+    missing = {
+        row
+        for troubles in rows().values()
+        for trouble, seen in troubles
+        if seen is not None and (row := line(trouble, seen)) not in lines
+    }
+
+    assert missing == set(), "run: python -m tests.faults.table"
+
+
+def test_the_page_is_complete():
+    """It has a line for each trouble, and none for what is no longer played."""
+    text = PAGE.read_text("utf-8")
+    names = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| ")]
+    expected = [line(trouble, ()).split(" | ")[0] for trouble in TROUBLES]
+
+    assert [name for name in names if name != "| what goes wrong"] == expected
