@@ -16,12 +16,14 @@ from keyring.errors import InitError, KeyringLocked, PasswordSetError
 from keyrings.alt.file import PlaintextKeyring
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
-from atlassian_auth.stores import ABSENT, KeyringStore, Stored
+from atlassian_auth.stores import ABSENT, EncryptedStore, KeyringStore, Stored
 from atlassian_auth.stores._record_file import FiledRecord, encode, file_name
 from atlassian_auth.testing.clock import ManualClock
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
+
+KEY = EncryptedStore.generate_key()
 
 COUNT = """
 import sys
@@ -140,6 +142,18 @@ class TestKeyringStore(ThreadSafeStoreContract):
     @pytest.fixture
     def second(self, clock, plaintext):
         return KeyringStore(backend=plaintext, clock=clock)
+
+
+class TestEncryptedKeyringStore(ThreadSafeStoreContract):
+    """With ciphertext in it, the keyring keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, plaintext):
+        return EncryptedStore(KeyringStore(backend=plaintext, clock=clock), KEY, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, plaintext):
+        return EncryptedStore(KeyringStore(backend=plaintext, clock=clock), KEY, clock=clock)
 
 
 @pytest.fixture

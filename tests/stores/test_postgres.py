@@ -9,11 +9,12 @@ import anyio
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
-from atlassian_auth.stores import PostgresStore, Stored
+from atlassian_auth.stores import EncryptedStore, PostgresStore, Stored
 from atlassian_auth.stores.postgres import _PostgresServer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 
 psycopg = pytest.importorskip("psycopg")
+KEY = EncryptedStore.generate_key()
 FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
 TROUBLE_SECONDS = 0.2  # what a server that hangs may take of a test's time
 
@@ -75,6 +76,22 @@ class TestPostgresStore(ThreadSafeStoreContract):
 
         rows = raw.execute(f"TABLE {table}").fetchall()
         assert [key for _, _, key, *_ in rows] == [b"acme"]
+
+
+class TestEncryptedPostgresStore(ThreadSafeStoreContract):
+    """With ciphertext in it, PostgreSQL keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, raw, postgres_url, table):
+        return EncryptedStore(
+            PostgresStore(postgres_url, table=table, clock=clock), KEY, clock=clock
+        )
+
+    @pytest.fixture
+    def second(self, clock, postgres_url, table):
+        return EncryptedStore(
+            PostgresStore(postgres_url, table=table, clock=clock), KEY, clock=clock
+        )
 
 
 @pytest.fixture

@@ -22,12 +22,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
-from atlassian_auth.stores import RedisStore, Stored
+from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
 from atlassian_auth.stores.redis import _EXTEND, _LOCK
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
 
 redis = pytest.importorskip("redis")
+KEY = EncryptedStore.generate_key()
 FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
 
 
@@ -102,6 +103,18 @@ class TestRedisStore(ThreadSafeStoreContract):
 
         assert raw.hkeys(f"{{{prefix}}}:records:flows") == [b"other"]
         assert not raw.exists(f"{{{prefix}}}:lifetimes:flows")
+
+
+class TestEncryptedRedisStore(ThreadSafeStoreContract):
+    """With ciphertext in it, Redis keeps every promise."""
+
+    @pytest.fixture
+    def store(self, clock, raw, redis_url, prefix):
+        return EncryptedStore(RedisStore(redis_url, prefix=prefix, clock=clock), KEY, clock=clock)
+
+    @pytest.fixture
+    def second(self, clock, redis_url, prefix):
+        return EncryptedStore(RedisStore(redis_url, prefix=prefix, clock=clock), KEY, clock=clock)
 
 
 @pytest.fixture
