@@ -59,6 +59,8 @@ def _looks(code, offset):
 @contextmanager
 def traced(trace):
     before = sys.gettrace()
+    # From Python 3.12 on, instructions are told only if a frame asked for them before.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         yield
@@ -90,6 +92,9 @@ def strike(ask, number):
     return striker.struck_at
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="3.13 does not tell a trace function every instruction"
+)
 # Python makes a coroutine before it awaits it, and may be interrupted in between.
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("ask", [ask_sync, *map(ask_on, BACKENDS)], ids=["sync", *BACKENDS])

@@ -26,7 +26,7 @@ TLS = httpx.create_ssl_context()
 LEASE_SECONDS = 1  # of Redis: the shortest there is
 _IMPORTED_LATE = (
     *(f"atlassian_auth.stores.{name}" for name in ("file", "postgres", "redis", "sqlite")),
-    *("psycopg", "psycopg_pool", "redis.asyncio"),
+    *("psycopg", "redis.asyncio"),
 )
 # The server hangs up after 5 idle seconds, which is httpx's own limit: so neither races the other.
 _LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=1)

@@ -26,35 +26,6 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
 
-COUNT = """
-import sys
-import anyio
-from atlassian_auth.exceptions import VersionConflict
-from atlassian_auth.stores import ABSENT, FileStore, Stored
-
-store = FileStore(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.read()
-
-async def count(key, **options):
-    stored = await store.get("tokens", key) or Stored(b"0", ABSENT)
-    options = {name: stored.version for name in options}
-    await store.put("tokens", key, b"%d" % (int(stored.value) + 1), **options)
-
-async def main():
-    for _ in range(10):
-        async with store.lock("tokens", "locked", timeout_seconds=60):
-            await count("locked")
-        while True:
-            try:
-                await count("compared", expected=None)
-            except VersionConflict:
-                continue
-            break
-
-anyio.run(main)
-"""
-
 # Each change is made once for each of its steps, in a child that is killed just before that step.
 # Another child then looks at what is there, and goes on.
 KILLED = """
@@ -408,18 +379,12 @@ class TestOneWriter:
 class TestProcesses:
     """Many processes, one folder."""
 
-    def test_no_update_is_lost(self, start, folder):
+    def test_no_update_is_lost(self, count_together, folder):
         """Processes that start together on a new folder exclude each other and lose nothing."""
-        processes = [start(COUNT, folder) for _ in range(4)]
-        for process in processes:
-            assert process.stdout.readline() == "ready\n"
-
-        for process in processes:
-            process.stdin.close()
-        assert [process.wait() for process in processes] == [0] * 4
+        number = count_together(f"FileStore({str(folder)!r})")
 
         for key in ("compared", "locked"):
-            assert decode(record_path(folder, key).read_bytes()).value == b"40"
+            assert decode(record_path(folder, key).read_bytes()).value == number
         assert list((folder / "locks").iterdir()) == []
 
     @FORKS

@@ -24,38 +24,10 @@ from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
 
 KEY = EncryptedStore.generate_key()
-
-COUNT = """
-import sys
-import anyio
-from keyrings.alt.file import PlaintextKeyring
-from atlassian_auth.exceptions import VersionConflict
-from atlassian_auth.stores import ABSENT, KeyringStore, Stored
-
-backend = PlaintextKeyring()
-backend.file_path = sys.argv[1]
-store = KeyringStore(backend=backend)
-print("ready", flush=True)
-sys.stdin.read()
-
-async def count(key, **options):
-    stored = await store.get("tokens", key) or Stored(b"0", ABSENT)
-    options = {name: stored.version for name in options}
-    await store.put("tokens", key, b"%d" % (int(stored.value) + 1), **options)
-
-async def main():
-    for _ in range(10):
-        async with store.lock("tokens", "locked", timeout_seconds=60):
-            await count("locked")
-        while True:
-            try:
-                await count("compared", expected=None)
-            except VersionConflict:
-                continue
-            break
-
-anyio.run(main)
-"""
+# What the process itself makes of the file.
+PLAINTEXT = (
+    "__import__('keyrings.alt.file').alt.file.PlaintextKeyring().with_properties(file_path={!r})"
+)
 
 WITHOUT = """
 import sys
@@ -419,19 +391,13 @@ class TestInterrupted:
 class TestProcesses:
     """Many processes, one keyring."""
 
-    def test_no_update_is_lost(self, start, plaintext):
+    def test_no_update_is_lost(self, count_together, plaintext):
         """Processes that start together exclude each other and lose nothing."""
-        processes = [start(COUNT, plaintext.file_path) for _ in range(4)]
-        for process in processes:
-            assert process.stdout.readline() == "ready\n"
-
-        for process in processes:
-            process.stdin.close()
-        assert [process.wait() for process in processes] == [0] * 4
+        number = count_together(f"KeyringStore(backend={PLAINTEXT.format(plaintext.file_path)})")
 
         for key in ("compared", "locked"):
             stored = anyio.run(KeyringStore(backend=plaintext).get, "tokens", key)
-            assert stored.value == b"40"
+            assert stored.value == number
 
     async def test_private(self, store, state_folder):
         """The locks are in the user's state folder, the owner's alone, and named after nothing."""

@@ -23,35 +23,6 @@ FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this syst
 LINUX = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs /proc/locks of Linux")
 ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
 
-COUNT = """
-import sys
-import anyio
-from atlassian_auth.exceptions import VersionConflict
-from atlassian_auth.stores import ABSENT, SQLiteStore, Stored
-
-store = SQLiteStore(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.read()
-
-async def count(key, **options):
-    stored = await store.get("tokens", key) or Stored(b"0", ABSENT)
-    options = {name: stored.version for name in options}
-    await store.put("tokens", key, b"%d" % (int(stored.value) + 1), **options)
-
-async def main():
-    for _ in range(20):
-        async with store.lock("tokens", "locked", timeout_seconds=60):
-            await count("locked")
-        while True:
-            try:
-                await count("compared", expected=None)
-            except VersionConflict:
-                continue
-            break
-
-anyio.run(main)
-"""
-
 WRITE = """
 import sys
 import anyio
@@ -299,19 +270,13 @@ class TestDurability:
 class TestProcesses:
     """Many processes, one file."""
 
-    def test_no_update_is_lost(self, start, path):
+    def test_no_update_is_lost(self, count_together, path):
         """Processes that start together on a new file exclude each other and lose nothing."""
-        processes = [start(COUNT, path) for _ in range(6)]
-        for process in processes:
-            assert process.stdout.readline() == "ready\n"
-
-        for process in processes:
-            process.stdin.close()
-        assert [process.wait() for process in processes] == [0] * 6
+        number = count_together(f"SQLiteStore({str(path)!r})")
 
         with raw(path) as database:
             found = database.execute("SELECT key, value FROM records ORDER BY key").fetchall()
-        assert found == [("compared", b"120"), ("locked", b"120")]
+        assert found == [("compared", number), ("locked", number)]
         assert list(path.with_name("tokens.db-locks").iterdir()) == []
 
     @FORKS
