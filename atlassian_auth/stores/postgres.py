@@ -110,8 +110,8 @@ class PostgresStore(ServedStore):
     """Keeps records in a table of PostgreSQL 12 or later, for any number of hosts.
 
     Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also
-    after a fork; through PgBouncer in any of its modes but ``statement``. What ``put`` stored is as
-    durable as a commit is on that server.
+    after a fork. What ``put`` stored is as durable as a commit is on that server. Nothing needs a session
+    of its own, so that PgBouncer in its mode ``transaction`` should be able to stand between.
 
     A lock is free as soon as the connection of its holder has ended: at once if the process dies, and if
     its host does, when the server notices (``tcp_keepalives_idle`` and its siblings are settings of the
