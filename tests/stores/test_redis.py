@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
-from atlassian_auth.stores.redis import _EXTEND, _LOCK
+from atlassian_auth.stores._served import Claim
+from atlassian_auth.stores.redis import _EXTEND, _LOCK, _Lease, _Names, _RedisServer
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
 
@@ -143,6 +144,14 @@ class TestVersions:
 
 class TestLease:
     """A lock is a lease that is extended while it is held."""
+
+    async def test_one_that_was_given_up_is_not_extended(self, clock):
+        """Not even once, if it was given up before that began; nobody is asked."""
+        server = _RedisServer("", None, _Names("x"), lease_seconds=30, clock=clock)
+        lease = _Lease("x")
+        await lease.stop()
+
+        assert await server._extend(Claim("tokens", "acme"), lease) is None
 
     @pytest.fixture
     def clock(self):
