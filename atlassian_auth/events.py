@@ -125,7 +125,10 @@ class AuthorizationNeeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEndsSoon(Event):
-    """A limit of the grant is near; told once a day within ``warning_period`` ahead of it.
+    """A limit of the grant is near.
+
+    Told within ``warning_period`` ahead of it, once a day: by the first renewal of a day in all processes,
+    and by each process that runs ``keep_alive``.
 
     Args:
         limit: ``"inactivity"``, which any renewal moves, or ``"absolute"``: authorize again before then.

@@ -163,7 +163,8 @@ def is_warning_due(
 ) -> bool:
     """Return whether this look at a credential should warn of an end: once a day within the period.
 
-    It depends on nothing but the two looks, so that of all processes of a fleet one warns.
+    It depends on nothing but the two looks. Renewals look at what is stored, so that of all processes of a
+    fleet the one that makes the first renewal of a day warns.
 
     Args:
         ends_at: The end.

@@ -515,7 +515,7 @@ class TokenManager:
         try:
             await self.token(key, margin=timedelta(seconds=margin_seconds))
         except AuthorizationRequired:
-            pass  # AuthorizationNeeded has told it, once
+            pass  # who uses it is told; and of a grant that was lost, AuthorizationNeeded told once
         except AtlassianAuthError as error:
             logger.warning("Key %r could not be kept fresh: %s", key, error)
 
@@ -666,15 +666,16 @@ def _checked_store(grant: Grant, store: Store | None) -> Store:
 
 
 async def _each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
-    at_once = anyio.CapacityLimiter(_KEPT_AT_ONCE)
+    # A few tasks that share what is left, not a task for each of a hundred thousand keys.
+    left = iter(keys)
 
-    async def one(key: str) -> None:
-        async with at_once:
+    async def work() -> None:
+        for key in left:
             await keep(key)
 
     async with anyio.create_task_group() as tasks:
-        for key in keys:
-            tasks.start_soon(one, key)
+        for _ in range(min(_KEPT_AT_ONCE, len(keys))):
+            tasks.start_soon(work)
 
 
 def _ahead_seconds(grant: Grant, settings: Settings) -> float:

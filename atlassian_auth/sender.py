@@ -194,7 +194,6 @@ def _words(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ConnectionError) and error.errno:
-        return os.strerror(
-            error.errno
-        )  # asyncio puts its own words, and the address, in place of these
+        # asyncio puts its own words, and the address, in place of the system's.
+        return os.strerror(error.errno)
     return error.strerror or str(error)

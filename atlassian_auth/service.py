@@ -77,7 +77,8 @@ class TokenService:
         """
         request = self._grant.renewal_request(refresh_token)
         read = functools.partial(self._grant.read_response, request=request, previous=previous)
-        return await self._exchange(request, read, repeats=self._repeats())
+        rotating = self._grant.rotates
+        return await self._exchange(request, read, repeats=self._repeats(), rotating=rotating)
 
     async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
         """Return the first token of an authorization code.
@@ -109,7 +110,9 @@ class TokenService:
             return 1
         return self._settings.attempts
 
-    async def _exchange(self, request: HTTPRequest, read: _Reader[T], *, repeats: int) -> T:
+    async def _exchange(
+        self, request: HTTPRequest, read: _Reader[T], *, repeats: int, rotating: bool = False
+    ) -> T:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
         attempt = lost_answers = 0
         while True:
@@ -120,7 +123,7 @@ class TokenService:
             lost_answers += isinstance(outcome, TransientError) and outcome.ambiguous
             pause = self._pause(outcome, attempt, repeatable=lost_answers <= repeats)
             if pause is None or self._clock.time() + pause >= deadline:
-                raise self._explained(outcome, lost_answers)
+                raise self._explained(outcome) if lost_answers and rotating else outcome
             await self._clock.sleep(pause)
 
     async def _attempt(
@@ -183,9 +186,7 @@ class TokenService:
             "answer held its only successor."
         )
 
-    def _explained(self, error: AtlassianAuthError, lost_answers: int) -> AtlassianAuthError:
-        if not lost_answers or not self._grant.rotates:
-            return error
+    def _explained(self, error: AtlassianAuthError) -> AtlassianAuthError:
         if isinstance(error, TransientError):
             return TransientError(
                 f"{error} {self._lost_answer}",

@@ -304,3 +304,15 @@ async def test_a_code_becomes_a_token(service):
 
     assert token.access_token == "new"
     assert b"authorization_code" in sender.bodies[0]
+
+
+@pytest.mark.parametrize("ask", ["redeem", "revoke"])
+async def test_what_is_said_of_a_rotation_is_said_of_renewals_only(service, ask):
+    """A code or a revocation whose answer is lost has rotated nothing."""
+    exchange, _ = service(CLOUD, LOST, LOST, LOST)
+
+    with pytest.raises(TransientError) as caught:
+        await getattr(exchange, ask)("secret-1")
+
+    assert caught.value.ambiguous
+    assert "rotated" not in str(caught.value)

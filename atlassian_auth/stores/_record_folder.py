@@ -112,9 +112,14 @@ class RecordFolder:
         found = (_load(path) for path in self._path.glob(file_pattern(namespace)))
         return [record for record in found if record is not None]
 
-    def next_version(self) -> int:
-        """Return a version that no record ever had, and never will have again."""
-        version = self._version() + 1
+    def next_version(self, present: FiledRecord | None) -> int:
+        """Return a version that no record ever had, and never will have again.
+
+        Args:
+            present: The record that gets it, as it is. In a folder that was copied while it was written to
+                it can be ahead of what is noted.
+        """
+        version = max(self._version(), present.version if present else ABSENT) + 1
         self._replace(_VERSION, FiledRecord("", "", version))
         return version
 

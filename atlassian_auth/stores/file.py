@@ -72,8 +72,8 @@ class FileStore(Store):
         expires_at = expiry(now, ttl_seconds)
 
         def put() -> int:
-            self._find(namespace, key, expected, now)
-            version = self._folder.next_version()
+            present = self._find(namespace, key, expected, now)
+            version = self._folder.next_version(present)
             self._folder.put(FiledRecord(namespace, key, version, expires_at, value))
             return version
 

@@ -248,6 +248,15 @@ class TestFileStore(ThreadSafeStoreContract):
         assert not record_path(folder, "state").exists()
         assert await store.keys("tokens") == ["acme", "kept", "prolonged"]
 
+    async def test_versions_in_a_copy(self, store, second, folder):
+        """A folder copied while it was written to may note too low a version: none is given twice."""
+        await store.put("tokens", "acme", b"value")
+        noted = (folder / "version").read_bytes()
+        present = await store.put("tokens", "acme", b"value")
+        (folder / "version").write_bytes(noted)
+
+        assert await second.put("tokens", "acme", b"value", expected=present) > present
+
     async def test_versions_after_the_end(self, store, second, clock):
         """The version of a record that is over is not given again, whether it was removed or not."""
         first = await store.put("tokens", "state", b"value", ttl_seconds=10)
