@@ -18,7 +18,7 @@ from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, St
 from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.base import Hold, Store
 
 __all__ = ["IN_TRANSIT", "Loaded", "Records", "TokenRecord", "TokenStatus"]
 
@@ -205,16 +205,16 @@ class Records(Generic[R]):
         return await self._asked("list", self._store.keys(self._namespace))
 
     @asynccontextmanager
-    async def lock(self, key: str, *, timeout_seconds: float) -> AsyncGenerator[None]:
+    async def lock(self, key: str, *, timeout_seconds: float) -> AsyncGenerator[Hold | None]:
         """Hold the key's lock; see `Store.lock`.
 
         Raises:
             TimeoutError: on entering, if others held it for all of ``timeout_seconds``.
         """
         lock = self._store.lock(self._namespace, key, timeout_seconds=timeout_seconds)
-        await self._asked("lock", lock.__aenter__(), passing=TimeoutError)
+        hold = await self._asked("lock", lock.__aenter__(), passing=TimeoutError)
         try:
-            yield
+            yield hold
         finally:
             await self._release(key, lock)
 
@@ -247,7 +247,7 @@ class Records(Generic[R]):
         )
         raise StoreError(message)
 
-    async def _release(self, key: str, lock: AbstractAsyncContextManager[None]) -> None:
+    async def _release(self, key: str, lock: AbstractAsyncContextManager[object]) -> None:
         try:
             await self._asked("release", lock.__aexit__(None, None, None))
         except StoreError as error:

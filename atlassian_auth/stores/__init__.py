@@ -9,7 +9,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
 
 if TYPE_CHECKING:
     from atlassian_auth.stores.encrypted import EncryptedStore
@@ -25,6 +25,7 @@ __all__ = [
     "ABSENT",
     "EncryptedStore",
     "FileStore",
+    "Hold",
     "KeyringStore",
     "MemoryStore",
     "PostgresStore",

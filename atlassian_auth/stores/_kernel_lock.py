@@ -15,6 +15,7 @@ from pathlib import Path
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
 from atlassian_auth.ports import Clock
+from atlassian_auth.stores.base import Hold
 from atlassian_auth.stores.rules import lock_timeout
 
 __all__ = ["KernelLocks"]
@@ -39,7 +40,7 @@ class KernelLocks:
     @asynccontextmanager
     async def hold(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[None]:
+    ) -> AsyncGenerator[Hold]:
         """Hold the key's lock.
 
         Raises:
@@ -50,7 +51,7 @@ class KernelLocks:
         try:
             if not await self._acquire(lock, timeout_seconds):
                 raise lock_timeout(namespace, key, timeout_seconds)
-            yield
+            yield lock
         finally:
             lock.release()
 
@@ -89,6 +90,16 @@ class _FileLock:
             "must exist and be writable for this user, on a file system that has locks."
         )
         raise StoreError(message)
+
+    async def confirm(self, seconds: float = 0) -> bool:  # noqa: ARG002 -- it ends with the process
+        """Return whether the lock is held, and its file is still the one that others would lock."""
+        with _guard.lock:
+            if self._descriptor is None:
+                return False
+            try:
+                return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+            except OSError:
+                return False
 
     def release(self) -> None:
         """Let go, if the lock is held, and leave no file behind."""

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["ABSENT", "Store", "Stored"]
+__all__ = ["ABSENT", "Hold", "Store", "Stored"]
 
 ABSENT = 0
 """As an expected version: the key must not exist."""
@@ -28,6 +28,22 @@ class Stored:
 
     value: bytes = field(repr=False)
     version: int
+
+
+class Hold(Protocol):
+    """A lock that is held: what a `Store.lock` yields whose lock can be lost while it is held."""
+
+    async def confirm(self, seconds: float = 0) -> bool:
+        """Return whether the lock is still held.
+
+        Args:
+            seconds: It stays held for so long from now on, also if this process stands still. A lock that
+                ends only with its process needs no telling.
+
+        Raises:
+            StoreError: if that cannot be found out.
+        """
+        ...
 
 
 class Store(Protocol):
@@ -79,10 +95,12 @@ class Store(Protocol):
 
     def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> AbstractAsyncContextManager[Hold | None]:
         """Return a context that holds the key's exclusive lock, across tasks and processes.
 
-        The lock ends with the process that holds it. It does not hinder ``get`` and ``put``.
+        The lock ends with the process that holds it. It does not hinder ``get`` and ``put``. If it can be
+        lost earlier (a lease, a connection, a file that is removed), the context yields a `Hold`, which is
+        asked before a refresh token is presented; otherwise it may yield None.
 
         Raises:
             TimeoutError: on entering, if others held the lock for all of ``timeout_seconds``.

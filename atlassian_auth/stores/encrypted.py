@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores.base import Store, Stored
+from atlassian_auth.stores.base import Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, expiry
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class EncryptedStore(Store):
 
     def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> AbstractAsyncContextManager[Hold | None]:
         """Return a context that holds the key's lock; see `Store.lock`."""
         return self._store.lock(namespace, key, timeout_seconds=timeout_seconds)
 

@@ -13,7 +13,7 @@ from atlassian_auth.stores._kernel_lock import KernelLocks
 from atlassian_auth.stores._record_file import FiledRecord, alive
 from atlassian_auth.stores._record_folder import RecordFolder
 from atlassian_auth.stores._worker import Worker
-from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, check_version, expiry
 
 __all__ = ["FileStore"]
@@ -106,13 +106,13 @@ class FileStore(Store):
     @asynccontextmanager
     async def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[None]:
+    ) -> AsyncGenerator[Hold]:
         """Hold the key's lock; see `Store.lock`."""
         check_names(namespace=namespace, key=key)
         # The locks are in the folder: it is made, and known to be ours, first.
         await self._worker.run(lambda: self._folder.read(lambda: None))
-        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds):
-            yield
+        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds) as lock:
+            yield lock
 
     async def aclose(self) -> None:
         """Finish what is under way, and let go of the folder."""

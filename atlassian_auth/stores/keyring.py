@@ -22,7 +22,7 @@ from atlassian_auth.stores._keyring_items import KeyringItems
 from atlassian_auth.stores._record_file import FiledRecord, alive
 from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores._write_lock import one_writer
-from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, check_version, expiry
 
 if TYPE_CHECKING:
@@ -140,12 +140,12 @@ class KeyringStore(Store):
     @asynccontextmanager
     async def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[None]:
+    ) -> AsyncGenerator[Hold]:
         """Hold the key's lock; see `Store.lock`."""
         check_names(namespace=namespace, key=key)
         await self._worker.run(lambda: _make(self._folder))
-        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds):
-            yield
+        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds) as lock:
+            yield lock
 
     async def aclose(self) -> None:
         """Finish what is under way."""

@@ -12,7 +12,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
 from atlassian_auth.stores._sqlite_file import SQLiteFile
 from atlassian_auth.stores._worker import Worker
-from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, check_version, expiry
 
 __all__ = ["SQLiteStore"]
@@ -111,7 +111,7 @@ class SQLiteStore(Store):
 
     def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[None]:
+    ) -> AbstractAsyncContextManager[Hold]:
         """Return a context that holds the key's lock; see `Store.lock`."""
         check_names(namespace=namespace, key=key)
         return self._locks.hold(namespace, key, timeout_seconds=timeout_seconds)
