@@ -72,18 +72,27 @@ class Latch(Generic[T]):
 
 
 def current_loop() -> tuple[object, Callable[..., object]]:
-    """Return the event loop this runs in, and its way to be called from other threads.
+    """Return the event loop of the task that runs now, and its way to be called from other threads.
 
     Raises:
         RuntimeError: if no event loop runs in this thread.
     """
-    trio: Any = sys.modules.get("trio")
-    if trio is not None:
-        with suppress(RuntimeError):
+    # A task of asyncio first: trio may run as its guest, and is then there for both kinds of tasks.
+    if not _in_asyncio_task():
+        # Another thread may be in the middle of importing trio. Then nothing here runs on it.
+        with suppress(RuntimeError, AttributeError):
+            trio: Any = sys.modules.get("trio")
             token = trio.lowlevel.current_trio_token()
             return token, token.run_sync_soon
     loop = asyncio.get_running_loop()
     return loop, loop.call_soon_threadsafe
+
+
+def _in_asyncio_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _wake(call_soon: Callable[..., object], event: anyio.Event) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, NoReturn, TypeVar
 
-from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.latch import Latch
 from atlassian_auth.ports import Refresher
 
@@ -50,7 +51,9 @@ async def outcome_of(work: Awaitable[T]) -> Succeeded[T] | Failed:
         return Succeeded(await work)
     except AtlassianAuthError as error:
         return Failed(error.fresh())
-    except Exception as error:  # noqa: BLE001 -- whoever waits must get an answer, whatever happened
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 -- those who wait must get an answer, and the loop go on
         kind = type(error).__name__
     # Neither the text nor the traceback: both could quote what the work held.
     logger.error("A renewal ended with an unexpected %s.", kind)
@@ -74,4 +77,4 @@ async def run_into(latch: Latch[Succeeded[T] | Failed], work: Callable[[], Await
         latch.set(outcome)
 
 
-_ABANDONED = Failed(AtlassianAuthError("The event loop that ran the renewal has ended; ask again."))
+_ABANDONED = Failed(TransientError("The event loop that ran the refresh has ended; ask again."))

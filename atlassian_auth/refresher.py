@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import inspect
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Any
 
-from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.exceptions import ConfigurationError, TransientError
 from atlassian_auth.forks import ForkLock
+from atlassian_auth.steady_loop import SteadyLoop
 
 __all__ = ["SHARED_REFRESHER", "InlineRefresher", "ThreadRefresher"]
 
@@ -26,7 +28,7 @@ class ThreadRefresher:
     """Runs work in one event loop in one daemon thread, started at the first need.
 
     When the interpreter exits, work under way is finished first. After a fork the child has a thread
-    of its own.
+    of its own. A thread that has died is replaced, and those who wait for it are told.
 
     Args:
         exit_timeout_seconds: How long the interpreter's exit waits for work under way. Longer than one
@@ -44,7 +46,11 @@ class ThreadRefresher:
         atexit.register(self.drain)
 
     def home(self) -> asyncio.AbstractEventLoop:
-        """Return the thread's event loop; starts the thread at the first call."""
+        """Return the thread's event loop; starts the thread at the first call.
+
+        Raises:
+            TransientError: if no thread can be started, as when the interpreter exits.
+        """
         with self._guard.lock:
             loop = self._running_loop()
         return loop  # noqa: RET504 -- within the block an interrupt could come after its end
@@ -65,7 +71,7 @@ class ThreadRefresher:
 
     def drain(self) -> None:
         """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
-        if self._loop is not None:
+        if self._loop is not None and self._is_alive():
             # Asked behind all that was submitted, so that nothing has to be counted here, where an interrupt
             # may come between any two steps.
             ended = asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
@@ -73,14 +79,27 @@ class ThreadRefresher:
                 ended.result(self._exit_timeout_seconds)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = asyncio.SelectorEventLoop()
-            self._thread = threading.Thread(
-                target=loop.run_forever, name="atlassian-auth-refresher", daemon=True
-            )
-            self._thread.start()
-            self._loop = loop
+        if self._loop is None or not self._is_alive():
+            self._loop = self._start()
         return self._loop
+
+    def _is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        loop, self._tasks = SteadyLoop(), set()
+        self._thread = threading.Thread(
+            target=_live, args=(loop, self._tasks), name="atlassian-auth-refresher", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            loop.close()
+            reason = str(error)
+        else:
+            return loop
+        message = f"Tokens are refreshed in a thread, and none can be started: {reason}."
+        raise TransientError(message)
 
     def _spawn(self, work: _Work) -> None:
         task = asyncio.get_running_loop().create_task(work())
@@ -95,6 +114,27 @@ class ThreadRefresher:
         self._tasks = set()  # asyncio itself holds its tasks weakly
         self._loop = None
         self._thread = None
+
+
+# Descriptors of a loop that died may be another file's by now: it must not even be closed.
+_dead: list[asyncio.AbstractEventLoop] = []
+
+
+def _live(loop: asyncio.AbstractEventLoop, tasks: Collection[asyncio.Task[None]]) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        # It never ends but by an error, such as that the process has closed all descriptors.
+        _dead.append(loop)
+        for task in list(tasks):
+            _abandon(task)
+
+
+def _abandon(task: asyncio.Task[None]) -> None:
+    work = task.get_coro()
+    if inspect.iscoroutine(work):
+        with suppress(RuntimeError):  # it awaits something while it is closed
+            work.close()
 
 
 SHARED_REFRESHER = ThreadRefresher()

@@ -19,7 +19,7 @@ FLOORS = (
     ("exceptions", "endpoints", "scopes"),
     ("protocol",),
     ("grants",),
-    ("ports", "settings", "events", "forks", "latch"),
+    ("ports", "settings", "events", "forks", "latch", "steady_loop"),
     ("stores", "pending", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),

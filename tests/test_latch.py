@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
+import pytest
 import trio
 
 from atlassian_auth.latch import Latch
@@ -100,3 +103,43 @@ def test_the_last_value_counts():
     waiting.join()
 
     assert latch.wait_sync() == 2
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_module_that_is_being_imported_is_no_loop(monkeypatch):
+    """While another thread imports trio, waiters on asyncio wait all the same."""
+    monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
+    latch = Latch[str]()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(latch.wait)
+        await anyio.wait_all_tasks_blocked()
+        latch.set("value")
+
+    assert await latch.wait() == "value"
+
+
+def test_trio_as_a_guest_of_asyncio():
+    """Where both run in one thread, a task of each waits in its own way."""
+    latch = Latch[str]()
+    got: list[str] = []
+
+    async def wait() -> None:
+        got.append(await latch.wait())
+
+    async def host() -> None:
+        ended = asyncio.get_running_loop().create_future()
+        trio.lowlevel.start_guest_run(
+            wait,
+            run_sync_soon_threadsafe=asyncio.get_running_loop().call_soon_threadsafe,
+            done_callback=ended.set_result,
+        )
+        waiting = asyncio.create_task(wait())
+        while len(latch._events) < 2:  # noqa: ASYNC110 -- of two loops
+            await asyncio.sleep(0)
+        latch.set("value")
+        await asyncio.gather(ended, waiting)
+
+    asyncio.run(host())
+
+    assert got == ["value", "value"]

@@ -118,6 +118,97 @@ def test_draining_waits_for_work_under_way():
     assert ended == [True]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are closed as POSIX does")
+def test_a_thread_that_died_is_replaced():
+    """If the process closes all descriptors, those who wait are told, and the next work runs."""
+    program = """
+import os
+from atlassian_auth.latch import Latch
+from atlassian_auth.outcome import start
+from atlassian_auth.refresher import SHARED_REFRESHER
+
+def run(work):
+    return start(SHARED_REFRESHER, work).wait_sync()
+
+async def answer():
+    return "done"
+
+begun = Latch()
+async def never():
+    begun.set(None)
+    await Latch().wait()
+
+assert run(answer).result() == "done"
+waiting = start(SHARED_REFRESHER, never)
+begun.wait_sync()
+os.closerange(3, 256)
+SHARED_REFRESHER.home().call_soon_threadsafe(print, "woken")
+SHARED_REFRESHER._thread.join()
+print(waiting.wait_sync().error)
+print(run(answer).result())
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=300, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout.splitlines()[-2:] == [
+        "The event loop that ran the refresh has ended; ask again.",
+        "done",
+    ]
+
+
+def test_without_a_thread_there_is_an_error():
+    """Where no thread can be started, as at the interpreter's exit, the caller is told why."""
+    program = """
+import threading
+from atlassian_auth import AtlassianAuthError
+from atlassian_auth.refresher import ThreadRefresher
+
+refresher = ThreadRefresher()
+def ask():
+    try:
+        refresher.home()
+    except AtlassianAuthError as error:
+        print(type(error).__name__, error)
+    else:
+        print("started")
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+ask()
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        timeout=300,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout == (
+        "TransientError Tokens are refreshed in a thread, and none can be started: can't start new thread.\n"
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
+async def test_work_that_wants_to_end_the_program_ends_itself(end):
+    """What a user's store or sender raises does not end the thread that serves all credentials."""
+
+    async def work() -> None:
+        raise end
+
+    async def answer() -> str:
+        return threading.current_thread().name
+
+    failed = await start(SHARED_REFRESHER, work).wait()
+
+    assert isinstance(failed, Failed)
+    assert await start(SHARED_REFRESHER, answer).wait() == Succeeded("atlassian-auth-refresher")
+
+
 def test_a_blocking_wait_on_its_own_thread_is_refused():
     """Waiting on the refresher's thread for the refresher would never end, so it is an error."""
     latch = Latch[str]()

@@ -1,0 +1,77 @@
+"""An event loop for the library's own threads: its timers do not count the time the process stood still.
+
+A process can be stopped (SIGSTOP, a frozen container, a debugger) for longer than a timeout. When it goes on,
+asyncio runs the timers that are due before it looks at what has arrived meanwhile (``epoll_wait`` ends with
+EINTR and without events). So an answer that lies in the socket's buffer, and holds the only valid refresh
+token, would be thrown away by the timeout of its read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["SteadyLoop"]
+
+# A machine under load is late by less; a server that is that late itself has not kept a timeout either.
+_STOOD_STILL_SECONDS = 0.25
+
+
+class SteadyLoop(asyncio.SelectorEventLoop):
+    """A selector event loop that reads what has arrived before it believes a timer that is late.
+
+    It also resolves names while the interpreter exits, when executors take no work any more: what is saved
+    then may need a new connection.
+
+    Args:
+        monotonic: Returns seconds that never go back.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._watch = _Watch(monotonic)
+        super().__init__(self._watch)
+
+    def time(self) -> float:
+        """Return the seconds that timers count: those that the process did not stand still."""
+        return self._monotonic() - self._watch.missed_seconds
+
+    async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
+        """Resolve a name; see ``asyncio.loop.getaddrinfo``."""
+        try:
+            return await super().getaddrinfo(*arguments, **options)
+        except RuntimeError:
+            # The interpreter exits and waits for this loop: it may as well wait for the name.
+            return socket.getaddrinfo(*arguments, **options)
+
+
+class _Watch(selectors.DefaultSelector):
+    """Notices that the process stood still while there was something to read."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
+        self._left_out = False
+        self.missed_seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        found = super().select(timeout)
+        if timeout and not found:
+            found = super().select(0)
+        if timeout is not None:  # otherwise there is no timer
+            self._leave_out(timeout, something_to_read=bool(found))
+        self._looked_at = self._monotonic()
+        return found
+
+    def _leave_out(self, timeout: float, *, something_to_read: bool) -> None:
+        passed = self._monotonic() - self._looked_at
+        late = passed - timeout > _STOOD_STILL_SECONDS
+        # Not twice in a row: in a loop that is always late and always busy, timers must come, too.
+        self._left_out = late and something_to_read and not self._left_out
+        if self._left_out:
+            self.missed_seconds += passed

@@ -1,0 +1,156 @@
+"""A loop whose timers leave out the time for which the process stood still."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import anyio
+import pytest
+
+from atlassian_auth.steady_loop import SteadyLoop
+
+_STILL = 25.0
+
+
+class StandsStill:
+    """A monotonic clock that jumps when it is told to."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def in_loop(work, monotonic):
+    with closing(SteadyLoop(monotonic)) as loop:
+        return loop.run_until_complete(work())
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+def test_what_has_arrived_comes_before_a_late_timer(pair):
+    """An answer that came while the process stood still is read, in pieces too; no timeout discards it."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+
+        def stand_still():
+            theirs.sendall(b"answer")
+            clock.seconds += _STILL
+
+        with anyio.fail_after(20):
+            loop.call_soon(stand_still)
+            received = await loop.sock_recv(ours, 3)
+            await asyncio.sleep(0)
+            return received + await loop.sock_recv(ours, 3)
+
+    assert in_loop(work, clock) == b"answer"
+
+
+def test_a_timer_that_is_right_comes(pair):
+    """Where nothing has arrived, the time is over, however late that is noticed."""
+    ours, _ = pair
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+
+        def stand_still():
+            clock.seconds += _STILL
+
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(20):
+                loop.call_soon(stand_still)
+                await loop.sock_recv(ours, 1)
+
+    in_loop(work, clock)
+
+
+@pytest.mark.parametrize(("late", "left_out"), [(0.25, 0), (0.26, 0.26)])
+def test_a_busy_machine_is_no_standstill(pair, late, left_out):
+    """A loop that is late by a quarter of a second keeps to the clock."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(0.1, int)
+        theirs.sendall(b"x")
+        loop.add_reader(ours, readable.set)
+        clock.seconds += late
+        await readable.wait()
+        loop.remove_reader(ours)
+        return clock() - loop.time()
+
+    clock.seconds = 0.0
+    assert in_loop(work, clock) == pytest.approx(left_out)
+
+
+def test_timers_come_in_a_loop_that_is_always_late(pair):
+    """A loop that always has something to read, and is always late, still ends a timeout."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+        theirs.sendall(b"x")
+
+        def busy():
+            clock.seconds += 1
+            loop.call_soon(busy)
+
+        loop.add_reader(ours, lambda: None)
+        loop.call_soon(busy)
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(20):
+                await asyncio.Event().wait()
+        loop.remove_reader(ours)
+
+    in_loop(work, clock)
+
+
+def test_names_are_resolved_while_the_interpreter_exits():
+    """At exit, when no executor takes work any more, a name is still found."""
+    program = """
+import asyncio, atexit, threading
+from atlassian_auth.steady_loop import SteadyLoop
+
+loop = SteadyLoop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+
+def at_exit():
+    found = asyncio.run_coroutine_threadsafe(loop.getaddrinfo("localhost", 80), loop)
+    print(bool(found.result()))
+
+atexit.register(at_exit)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=300, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "True\n"
+
+
+def test_names_are_resolved_as_usual():
+    """While the program runs, a name is resolved beside the loop."""
+
+    async def work():
+        return await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+
+    with closing(SteadyLoop()) as loop:
+        assert loop.run_until_complete(work())
+        loop.run_until_complete(loop.shutdown_default_executor())
