@@ -140,6 +140,11 @@ class AtlassianAuth(httpx.Auth, Confidential):
         if isinstance(self._source, KeySource):
             await self._source.manager.aclose()
 
+    def close(self) -> None:
+        """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
+        if isinstance(self._source, KeySource):
+            self._source.manager.close()
+
     # -- for httpx --------------------------------------------------------------------------------
 
     async def async_auth_flow(

@@ -24,11 +24,21 @@ _RESTLESS = (AuthorizationRequired, StoreError)
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """A pause after a failure, in POSIX seconds."""
+    """A pause after a failure, in POSIX seconds.
+
+    Args:
+        error: What failed.
+        since: When.
+        until: Until then nothing is asked.
+        own_until: Until then nothing is asked for a forced refresh either: without what the server asks for,
+            and without what a changed setting may have mended.
+        failures: How many there were in a row.
+    """
 
     error: AtlassianAuthError
     since: float
     until: float
+    own_until: float
     failures: int
 
 
@@ -51,16 +61,23 @@ class Backoff:
         """Remember a failure and return the pause that follows it."""
         now = self._time()
         failures = self._rests[key].failures + 1 if key in self._rests else 1
-        rest = Rest(error, now, now + self._seconds(error, failures), failures)
+        own = self._own_seconds(failures)
+        longest = max(own, self._asked_seconds(error))
+        rest = Rest(error, now, now + longest, now + own, failures)
         self._rests[key] = rest
         return rest
 
-    def active(self, key: str) -> AtlassianAuthError | None:
-        """Return the error to raise instead of asking again; None if asking is due."""
+    def active(self, key: str, *, forced: bool = False) -> AtlassianAuthError | None:
+        """Return the error to raise instead of asking again; None if asking is due.
+
+        Args:
+            key: Which credential.
+            forced: Whether the caller asks for a refresh by name, and need not wait for as long.
+        """
         rest = self._rests.get(key)
         now = self._time()
         # A clock that was set back does not prolong the pause.
-        if rest is None or not rest.since <= now < rest.until:
+        if rest is None or not rest.since <= now < (rest.own_until if forced else rest.until):
             return None
         if isinstance(rest.error, _RESTLESS):
             return None
@@ -73,11 +90,13 @@ class Backoff:
         """Forget the key's failures."""
         self._rests.pop(key, None)
 
-    def _seconds(self, error: AtlassianAuthError, failures: int) -> float:
+    def _own_seconds(self, failures: int) -> float:
         settings = self._settings
-        if isinstance(error, ConfigurationError):
-            return settings.configuration_backoff_seconds
         doubled = settings.backoff_seconds * 2.0 ** min(failures - 1, 32)
-        pause = min(doubled, settings.backoff_cap_seconds) * (1 + self._jitter() / 5)
+        return min(doubled, settings.backoff_cap_seconds) * (1 + self._jitter() / 5)
+
+    def _asked_seconds(self, error: AtlassianAuthError) -> float:
+        if isinstance(error, ConfigurationError):
+            return self._settings.configuration_backoff_seconds
         asked = error.retry_after_seconds if isinstance(error, TransientError) else None
-        return max(pause, asked or 0)
+        return asked or 0

@@ -51,7 +51,7 @@ class Enrolment:
         async with self._keeper.lock(key):
             stored = await self._replaceable(key)
             token = await self._service.redeem(code, code_verifier=code_verifier)
-            record = self._begun().model_copy(update={"token": token})
+            record = self._begun(stored).model_copy(update={"token": token})
             kept = await self._keeper.save(key, record, stored)
             self._start_over(key, kept.token)
         return kept
@@ -66,7 +66,7 @@ class Enrolment:
                 # has been rotated since. What the store has counts, also if another process put it there.
                 self._start_over(key, stored.value.token)
                 return stored.value
-            record = self._begun().model_copy(
+            record = self._begun(stored).model_copy(
                 update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
             )
             kept = await self._keeper.save(key, record, stored)
@@ -93,8 +93,9 @@ class Enrolment:
             self._start_over(key)
         return existed
 
-    def _begun(self) -> TokenRecord:
-        return TokenRecord.begin(self._grant.configuration, utc_now(self._clock))
+    def _begun(self, stored: Loaded[TokenRecord] | None) -> TokenRecord:
+        replaced = stored.value if stored else None
+        return TokenRecord.begin(self._grant.configuration, utc_now(self._clock), replaced=replaced)
 
     async def _replaceable(self, key: str) -> Loaded[TokenRecord] | None:
         stored = await self._keeper.load(key)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from types import TracebackType
 from typing import Self
 
 from atlassian_auth.events import Event
+from atlassian_auth.forks import ForkLock
 from atlassian_auth.latch import Latch
 
 __all__ = ["EventStream"]
@@ -34,12 +34,12 @@ class EventStream:
         self._events: deque[Event] = deque()
         self._limit = limit
         self._closed = False
-        self._guard = threading.Lock()
+        self._guard = ForkLock(in_child=self._start_over)
         self._news: Latch[None] = Latch()
 
     def put(self, event: Event) -> None:
         """Hand an event to the reader; never waits. May be called from any thread."""
-        with self._guard:
+        with self._guard.lock:
             self._events.append(event)
             if len(self._events) > self._limit:
                 self._events.popleft()
@@ -49,7 +49,7 @@ class EventStream:
 
     def close(self) -> None:
         """End the iteration after the events that are waiting."""
-        with self._guard:
+        with self._guard.lock:
             self._closed = True
         self._news.set(None)
 
@@ -58,13 +58,18 @@ class EventStream:
 
     async def __anext__(self) -> Event:
         while True:
-            with self._guard:
+            with self._guard.lock:
                 if self._events:
                     return self._events.popleft()
                 if self._closed:
                     raise StopAsyncIteration
                 news = self._news
             await news.wait()
+
+    def _start_over(self) -> None:
+        # What the parent's reader waits for is set in the parent.
+        self._events.clear()
+        self._news = Latch()
 
     async def __aenter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ __all__ = [
     "Degraded",
     "Event",
     "GrantEndsSoon",
+    "KeepsFailing",
     "Limit",
     "RefreshFailed",
     "RefreshStarted",
@@ -120,6 +121,21 @@ class AuthorizationNeeded(Event):
         reason: The error's message.
     """
 
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepsFailing(Event):
+    """Refreshes have failed for ``unrecoverable_token_failing_period``: a person should look. Told once.
+
+    The refresh token was not refused. The refresh is tried again and again; one success ends it.
+
+    Args:
+        since: When they began to fail.
+        reason: The last error's message.
+    """
+
+    since: datetime
     reason: str
 
 

@@ -96,8 +96,8 @@ class AuthorizationRequired(AtlassianAuthError):
         message: Why, and what to do.
         key: The credential concerned.
         reason: ``"missing"`` (never authorized, or forgotten), ``"no_refresh_token"``,
-            ``"refused"`` (the server refused the refresh token), ``"failing"`` (it failed for too long),
-            ``"declined"`` (the person did not consent) or ``"unanswered"`` (nobody came back in time).
+            ``"refused"`` (the server refused the refresh token), ``"declined"`` (the person did not consent)
+            or ``"unanswered"`` (the person did not come back in time).
     """
 
     code = "authorization_required"

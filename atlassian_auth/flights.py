@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
-from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.exceptions import AtlassianAuthError, StoreError
 from atlassian_auth.locks import StripedLock
 from atlassian_auth.outcome import Failed, Succeeded, outcome_of
 from atlassian_auth.ports import Clock, utc_at, utc_now
@@ -34,7 +36,7 @@ class Flights:
         renewer: Does the work of a flight.
         cache: Where its outcome is published.
         backoff: Where its failure is remembered.
-        settings: The number of stripes.
+        settings: The number of stripes, and how many flights there are at the same time.
         clock: What time it is.
         tell: Hands events to the user, one after the other.
     """
@@ -55,6 +57,7 @@ class Flights:
         self._clock = clock
         self._tell = tell
         self._stripes = StripedLock(settings.stripes)
+        self._slots = asyncio.Semaphore(settings.concurrent_exchanges)
         self._flying: dict[str, asyncio.Task[Succeeded[Token] | Failed]] = {}
 
     async def token(self, key: str, demand: Demand) -> Token:
@@ -65,33 +68,51 @@ class Flights:
         """
         rounds = itertools.count(1)
         while True:
+            flight = Flight(key, demand)
             async with self._stripes.of(key):
                 token = self._at_hand(key, demand)
+                joined = self._flying.get(key)
+                if token is None and joined is None:
+                    token = await self._adopted(flight)
                 if token is not None:
                     return token
-                mine = None if key in self._flying else Flight(key, demand)
-                landing = self._take_off(mine) if mine else self._flying[key]
+                landing = joined or self._take_off(flight)
             # The stripe is free again: other keys on it do not wait for this flight.
-            outcome = await _outcome(landing)
-            if mine:
-                # In the next turn of the loop: whoever waits for this flight is woken in this one.
-                asyncio.get_running_loop().call_soon(self._tell, mine.events)
+            try:
+                outcome = await _outcome(landing)
+            finally:
+                if joined is None:  # also if this call is given up before it lands
+                    landing.add_done_callback(functools.partial(self._tell_soon, flight))
             if isinstance(outcome, Failed):
                 return self._make_do(key, demand, outcome.error)
-            if mine or next(rounds) == _ROUNDS:
+            if not joined or next(rounds) == _ROUNDS:
                 return outcome.value
 
     async def idle(self) -> None:
-        """Return when no flight is in the air."""
-        while self._flying:
-            await asyncio.wait(self._flying.values())
+        """Return when the flights that are in the air now have landed."""
+        if self._flying:
+            await asyncio.wait(list(self._flying.values()))
 
     def _at_hand(self, key: str, demand: Demand) -> Token | None:
         token = self._cache.accepted(key, demand)
-        error = self._backoff.active(key)
+        error = self._backoff.active(key, forced=demand.forced)
         if token is not None or error is None:
             return token
         return self._make_do(key, demand, error)
+
+    async def _adopted(self, flight: Flight) -> Token | None:
+        """Return what another process has saved: in a fleet only the one that refreshes takes the lock."""
+        with suppress(StoreError):  # the flight has the same trouble, and says so
+            token = await self._renewer.adopt(flight)
+            if token is not None:
+                self._backoff.clear(flight.key)
+                self._tell_soon(flight)
+            return token
+        return None
+
+    def _tell_soon(self, flight: Flight, _: object = None) -> None:
+        # In the next turn of the loop: those who wait for the flight are woken in this one.
+        asyncio.get_running_loop().call_soon(self._tell, flight.events)
 
     def _take_off(self, flight: Flight) -> asyncio.Task[Succeeded[Token] | Failed]:
         landing = asyncio.get_running_loop().create_task(self._fly(flight))
@@ -99,12 +120,16 @@ class Flights:
         return landing
 
     async def _fly(self, flight: Flight) -> Succeeded[Token] | Failed:
-        started = self._clock.time()
-        self._tell([RefreshStarted(key=flight.key, at=utc_now(self._clock))])
         try:
-            outcome = await outcome_of(self._renewer.renew(flight))
+            async with self._slots:
+                return await self._renewed(flight)
         finally:
             del self._flying[flight.key]
+
+    async def _renewed(self, flight: Flight) -> Succeeded[Token] | Failed:
+        started = self._clock.time()
+        self._tell([RefreshStarted(key=flight.key, at=utc_now(self._clock))])
+        outcome = await outcome_of(self._renewer.renew(flight))
         if isinstance(outcome, Failed):
             self._note_failure(flight, outcome.error, started)
         else:

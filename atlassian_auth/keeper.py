@@ -1,19 +1,19 @@
 """Where credentials are kept safe: the store, its lock, and what this process knows better than the store.
 
 Two rules: what was issued is never dropped before something newer is stored, and which of two records is
-newer is told by what they descend from, not by a clock that can be set back. So a pair that the store did
-not take is saved later, and one that the store took and has lost since, in a failover or to a backup that
-was restored, is put back by whoever still knows it.
+newer is told by their `Descent`. So a pair that the store did not take is saved later, and one that the
+store took and has lost since, in a failover or to a backup that was restored, is put back by each process
+that still knows it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from atlassian_auth.descent import Descent
 from atlassian_auth.exceptions import (
     AuthorizationRequired,
     StoreError,
@@ -21,11 +21,10 @@ from atlassian_auth.exceptions import (
     VersionConflict,
 )
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import Loaded, Records, TokenRecord, TokenStatus
+from atlassian_auth.records import Loaded, Records, TokenRecord
 from atlassian_auth.settings import Settings
-from atlassian_auth.stores.base import ABSENT
+from atlassian_auth.stores.base import ABSENT, Hold
 
 __all__ = ["Keeper"]
 
@@ -36,28 +35,32 @@ _Stored = Loaded[TokenRecord]
 
 @dataclass(frozen=True, slots=True)
 class _Unsaved:
-    """A record that waits to be saved, and the digest of what it was had for: None if nothing was there."""
+    """A record that waits to be saved, and what was stored when it came to be."""
 
     record: TokenRecord
-    spent: bytes | None = field(repr=False)
+    replaced: _Stored | None
 
     def supersedes(self, stored: _Stored | None) -> bool:
-        """Return whether the store still is where this one comes from."""
+        """Return whether this one counts, not what the store has by now."""
+        replaced_version = self.replaced.version if self.replaced else ABSENT
+        if (stored.version if stored else ABSENT) == replaced_version:
+            return True
         if stored is None:
-            return self.spent is None  # otherwise it was forgotten meanwhile
-        return self.spent == _digest(stored.value.refresh_token)
+            return False  # it was forgotten meanwhile
+        ours, theirs = self.record.descent, stored.value.descent
+        if ours.current == theirs.current:
+            # The refresh token was not rotated, or a verdict on it waits to be saved.
+            return (ours.count, self.record.refused) > (theirs.count, stored.value.refused)
+        replaced = self.replaced.value.descent.current if self.replaced else ""
+        return theirs.current == replaced or ours.follows(theirs)
 
 
 @dataclass(frozen=True, slots=True)
-class _Saved:
-    """A token that was in the store, and the digest of what it was had for: empty if that is not known."""
+class _Known:
+    """A pair that was in the store, and its place in the line."""
 
     token: Token = field(repr=False)
-    spent: bytes = field(repr=False)
-
-    def was_lost_by(self, record: TokenRecord) -> bool:
-        """Return whether the store is back where this one comes from."""
-        return bool(self.spent) and self.spent == _digest(record.refresh_token)
+    descent: Descent
 
 
 class Keeper:
@@ -74,7 +77,7 @@ class Keeper:
         self._settings = settings
         self._clock = clock
         self._unsaved: dict[str, _Unsaved] = {}
-        self._saved: dict[str, _Saved] = {}
+        self._known: dict[str, _Known] = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -82,10 +85,13 @@ class Keeper:
         """Return the record that counts, stored or not, without changing anything."""
         return self._counting(key, await self._records.get(key))
 
-    async def stored(self, key: str) -> TokenRecord | None:
-        """Return the record that is stored, whatever waits to be saved. Needs no lock."""
+    async def durable(self, key: str) -> TokenRecord | None:
+        """Return the stored record if it is the one that counts. Needs no lock."""
         stored = await self._records.get(key)
-        return stored.value if stored else None
+        if stored is None or self._counting(key, stored) is not stored.value:
+            return None
+        self._learn(key, stored.value)
+        return stored.value
 
     async def load(self, key: str) -> _Stored | None:
         """Return the record that counts, after saving it if the store does not have it.
@@ -107,25 +113,25 @@ class Keeper:
         return stored
 
     def _counting(self, key: str, stored: _Stored | None) -> TokenRecord | None:
-        unsaved, saved = self._unsaved.get(key), self._saved.get(key)
+        unsaved, known = self._unsaved.get(key), self._known.get(key)
         if unsaved is not None and unsaved.supersedes(stored):
             return unsaved.record
         if stored is None:
             return None
-        if saved is not None and saved.was_lost_by(stored.value):
-            return stored.value.renewed(saved.token, saved.token.obtained_at)
+        # Also over a verdict: it was about a refresh token that is spent, which says nothing of this one.
+        if known is not None and known.descent.follows(stored.value.descent):
+            return stored.value.restored(known.token, known.descent, known.token.obtained_at)
         return stored.value
 
     # -- locking ----------------------------------------------------------------------------------
 
-    async def try_lock(self, held: AsyncExitStack, key: str) -> bool:
-        """Take the key's lock for as long as ``held`` lasts; return False if others keep it."""
+    async def try_lock(self, held: AsyncExitStack, key: str) -> Hold | None:
+        """Take the key's lock for as long as ``held`` lasts; return None if others keep it."""
         lock = self._records.lock(key, timeout_seconds=self._settings.lock_timeout_seconds)
         try:
-            await held.enter_async_context(lock)
+            return await held.enter_async_context(lock)
         except TimeoutError:
-            return False
-        return True
+            return None
 
     @asynccontextmanager
     async def lock(self, key: str) -> AsyncGenerator[None]:
@@ -135,7 +141,7 @@ class Keeper:
             TransientError: if others keep it.
         """
         async with AsyncExitStack() as held:
-            if not await self.try_lock(held, key):
+            if await self.try_lock(held, key) is None:
                 raise self.lock_timeout(key)
             yield
 
@@ -145,6 +151,15 @@ class Keeper:
             f"The store's lock for key {key!r} was held by others for "
             f"{self._settings.lock_timeout_seconds:g} seconds (lock_timeout_seconds); nothing was "
             "changed. Try again later; if it lasts, look for a process that hangs in a renewal."
+        )
+        return TransientError(message)
+
+    def lock_lost(self, key: str) -> TransientError:
+        """Return the error for a lock that was lost while it was held, more than once."""
+        message = (
+            f"The store's lock for key {key!r} was lost while it was held, so its refresh token was not "
+            "presented; nothing was changed. Try again; if it lasts, see that this process does not stand "
+            "still, and that lease_seconds of a RedisStore is long enough."
         )
         return TransientError(message)
 
@@ -162,11 +177,10 @@ class Keeper:
             StoreError: if it cannot be saved; it is kept and saved before anything else.
             AuthorizationRequired: if the credential was forgotten meanwhile.
         """
-        spent = _digest(replaced.value.refresh_token) if replaced else None
-        unsaved = self._unsaved[key] = _Unsaved(record, spent)
+        unsaved = self._unsaved[key] = _Unsaved(record, replaced)
         kept = await self._put_patiently(key, unsaved, replaced.version if replaced else ABSENT)
         del self._unsaved[key]
-        self._learn(key, kept, spent or b"")
+        self._learn(key, kept)
         if kept is None:
             message = f"Key {key!r} was forgotten while its successor was obtained."
             raise AuthorizationRequired(message, key=key, reason="missing")
@@ -178,16 +192,16 @@ class Keeper:
             await self._records.put(key, record, expected=stored.version)
         except StoreError as error:
             logger.warning("The status of key %r could not be saved: %s", key, error)
-            if record.status is TokenStatus.UNRECOVERABLE:
-                # A refresh token that was refused is not presented again.
-                self._unsaved[key] = _Unsaved(record, _digest(record.refresh_token))
+            if record.refused:
+                # Such a refresh token is not presented again.
+                self._unsaved[key] = _Unsaved(record, stored)
         else:
             self._learn(key, record)
 
     async def delete(self, key: str) -> bool:
         """Delete the record and return whether there was one."""
         existed = await self._records.delete(key)
-        self._saved.pop(key, None)
+        self._known.pop(key, None)
         return self._unsaved.pop(key, None) is not None or existed
 
     def let_go(self, key: str) -> None:
@@ -217,18 +231,14 @@ class Keeper:
     def abandon(self) -> None:
         """Let go of what waits to be saved: after a fork it is the parent's to save."""
         self._unsaved.clear()
-        self._saved.clear()
+        self._known.clear()
 
-    def _learn(self, key: str, record: TokenRecord | None, spent: bytes = b"") -> None:
-        """Remember what is in the store, and what it was had for: by that alone its loss can be noticed."""
+    def _learn(self, key: str, record: TokenRecord | None) -> None:
+        """Remember the pair that is in the store: by that alone its loss can be noticed."""
         if record is None or record.token is None:
-            self._saved.pop(key, None)
-            return
-        known = self._saved.get(key)
-        if known is not None and not spent:
-            same = same_secret(known.token.refresh_token, record.token.refresh_token)
-            spent = known.spent if same else _digest(known.token.refresh_token)
-        self._saved[key] = _Saved(record.token, spent)
+            self._known.pop(key, None)
+        else:
+            self._known[key] = _Known(record.token, record.descent)
 
     async def _put_patiently(
         self, key: str, unsaved: _Unsaved, expected: int
@@ -251,8 +261,3 @@ class Keeper:
         if stored is not None and unsaved.supersedes(stored):
             return await self._put(key, unsaved, stored.version)
         return stored.value if stored else None
-
-
-def _digest(refresh_token: str | None) -> bytes:
-    """Return what tells refresh tokens apart, and is none; nothing if there is none."""
-    return hashlib.sha256(refresh_token.encode()).digest() if refresh_token else b""

@@ -13,12 +13,13 @@ from types import MappingProxyType
 from typing import Self
 
 from atlassian_auth.events import GrantEndsSoon, Limit
-from atlassian_auth.records import TokenRecord
+from atlassian_auth.records import TokenRecord, TokenStatus
 from atlassian_auth.settings import Settings
 
 __all__ = [
     "Lifetimes",
     "Limits",
+    "dead_since",
     "idle_renewal_at",
     "is_warning_due",
     "limits_of",
@@ -148,6 +149,22 @@ def idle_renewal_at(key: str, record: TokenRecord, settings: Settings) -> dateti
         return None
     phase = zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32
     return inactive_by - idle_limit * (0.5 - phase / 4)
+
+
+def dead_since(record: TokenRecord, now: datetime, settings: Settings) -> datetime | None:
+    """Return since when a credential is of no use; None if it may still be refreshed.
+
+    It was refused; or its access token has expired and there is no refresh token; or it has failed for long,
+    and beyond the time for which a refresh token lives unused.
+    """
+    if record.refused:
+        return record.status_since
+    lifetimes = Lifetimes.of(record, settings)
+    failing = record.status is TokenStatus.UNRECOVERABLE
+    end = lifetimes.inactive_by if failing else None
+    if record.refresh_token is None:
+        end = lifetimes.access_expires_at
+    return end if end and end <= now else None
 
 
 def _after(start: datetime, period: timedelta | None) -> datetime | None:

@@ -10,6 +10,7 @@ import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -23,12 +24,19 @@ from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import Entry, TokenCache
 from atlassian_auth.enrolment import Enrolment
 from atlassian_auth.event_stream import EventStream
-from atlassian_auth.events import AuthorizationNeeded, Event, GrantEndsSoon, RotationUnsaved
+from atlassian_auth.events import (
+    AuthorizationNeeded,
+    Event,
+    GrantEndsSoon,
+    KeepsFailing,
+    RotationUnsaved,
+)
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
     TokenRejected,
+    TransientError,
 )
 from atlassian_auth.flights import Flights
 from atlassian_auth.forks import ForkLock
@@ -68,7 +76,7 @@ _KEPT_AT_ONCE = 32
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 # What somebody has to do something about, or may have to.
-_FOR_PEOPLE = (AuthorizationNeeded, GrantEndsSoon, RotationUnsaved)
+_FOR_PEOPLE = (AuthorizationNeeded, GrantEndsSoon, KeepsFailing, RotationUnsaved)
 
 
 _Question = tuple[str, Demand]
@@ -163,7 +171,7 @@ class TokenManager:
         self._upkeep = Upkeep(grant, keeper, cache, settings=settings, clock=clock, tell=self._tell)
         self._streams: WeakSet[EventStream] = WeakSet()
         self._home = _Home(None)
-        self._guard = ForkLock(in_child=keeper.abandon)
+        self._guard = ForkLock(in_child=self._leave_to_the_parent)
 
     # -- tokens -----------------------------------------------------------------------------------
 
@@ -436,6 +444,11 @@ class TokenManager:
         """
         await self.perform(self._close)
 
+    def close(self) -> None:
+        """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
+        self._refresher.check_may_wait()
+        start(self._refresher, self._close).wait_sync().result()
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -550,10 +563,22 @@ class TokenManager:
 
     async def _answer(self, home: _Home, question: _Question) -> Token:
         try:
-            return await self._flights(home).token(*question)
+            return await self._in_time(self._flights(home).token(*question))
         finally:
             with self._guard.lock:
                 del home.calls[question]
+
+    async def _in_time(self, wait: Awaitable[Token]) -> Token:
+        """Return what is waited for, unless that takes too long. The flight goes on all the same."""
+        seconds = self._settings.wait_timeout_seconds
+        with suppress(TimeoutError):
+            async with self.clock.timeout(seconds):
+                return await wait
+        message = (
+            f"No token within {seconds:g} seconds (wait_timeout_seconds); the refresh goes on. Try again "
+            "later, and see whether the store or the token endpoint is slow."
+        )
+        raise TransientError(message)
 
     async def _status(self, key: str) -> CredentialStatus:
         record = await self._keeper.peek(key)
@@ -583,14 +608,17 @@ class TokenManager:
         return home.flights
 
     async def _close(self) -> None:
-        flights = self._flights(self._home_now())
-        await flights.idle()
+        # Not until none is under way: others may use the manager on and on.
+        await self._flights(self._home_now()).idle()
         try:
             await self._keeper.flush()
         finally:
-            await flights.idle()
             await self._sender.aclose()
             await self._keeper.aclose()
+
+    def _leave_to_the_parent(self) -> None:
+        self._keeper.abandon()
+        self._streams.clear()
 
     def _tell(self, events: Sequence[Event]) -> None:
         with self._guard.lock:

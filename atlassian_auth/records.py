@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 
+from atlassian_auth.descent import Descent, fingerprint
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential
@@ -26,6 +27,9 @@ R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+_SILENCE = timedelta(days=1)
+_NOTED_AGAIN_AFTER = timedelta(hours=1)  # each note is a write
 
 IN_TRANSIT: str = "in transit"
 """In place of a schema version: what was moved to another store, and must not be used here any more."""
@@ -41,7 +45,7 @@ class TokenStatus(StrEnum):
     RECOVERABLE = "recoverable"
     """The last renewal failed; the next may succeed."""
     UNRECOVERABLE = "unrecoverable"
-    """The grant is lost: somebody has to authorize again."""
+    """A person has to look: the server refused the refresh token, or refreshes have failed for days."""
 
 
 class TokenRecord(BaseModel, Confidential):
@@ -56,7 +60,11 @@ class TokenRecord(BaseModel, Confidential):
         last_refreshed_at: When the last renewal succeeded.
         refresh_count: How many did.
         failure: Why the last one did not; holds no secret.
-        ended: Why it is UNRECOVERABLE, where it is.
+        ended: Why it is UNRECOVERABLE, where it is: ``"refused"`` is for good; ``"failing"`` is tried on.
+        failing_since: When the refreshes began to fail, without a day of silence in between.
+        last_failed_at: When one failed last, to within an hour.
+        consent: Its `Descent`'s, like the next.
+        spent: The refresh tokens that are known to be spent, by their fingerprints.
         pasted_refresh_token: What `TokenManager.add` was given, until it is used.
         pasted_sha256: Its digest, for good: adding the same one again changes nothing.
     """
@@ -74,13 +82,24 @@ class TokenRecord(BaseModel, Confidential):
     refresh_count: NonNegativeInt = 0
     failure: str | None = None
     ended: Literal["refused", "failing"] | None = None
+    failing_since: AwareDatetime | None = None
+    last_failed_at: AwareDatetime | None = None
+    consent: str = Field(default="", repr=False)
+    spent: str = Field(default="", repr=False)
     pasted_refresh_token: str | None = Field(default=None, repr=False)
     pasted_sha256: str | None = Field(default=None, repr=False)
 
     @classmethod
-    def begin(cls, configuration: str, now: datetime) -> Self:
-        """Return the record of a credential that has nothing yet."""
-        return cls(configuration=configuration, status_since=now, authorized_at=now)
+    def begin(cls, configuration: str, now: datetime, *, replaced: Self | None = None) -> Self:
+        """Return the record of a consent that has brought nothing yet.
+
+        Args:
+            configuration: What it belongs to.
+            now: The time.
+            replaced: The record it takes the place of: should the store fall back to that, this one is newer.
+        """
+        spent = replaced.descent.next(None).spent if replaced else ""
+        return cls(configuration=configuration, status_since=now, authorized_at=now, spent=spent)
 
     @property
     def refresh_token(self) -> str | None:
@@ -93,13 +112,16 @@ class TokenRecord(BaseModel, Confidential):
         access_token = None if self.token is None else self.token.access_token
         return self.refresh_token or access_token
 
-    def dead_since(self, now: datetime) -> datetime | None:
-        """Return since when it is good for nothing: refused, or ended and not to be renewed; else None."""
-        if self.status is TokenStatus.UNRECOVERABLE:
-            return self.status_since
-        if self.refresh_token is None and self.token is not None and self.token.expires_at <= now:
-            return self.token.expires_at
-        return None
+    @property
+    def descent(self) -> Descent:
+        """Where its pair stands in the line of its consent."""
+        current = fingerprint(self.refresh_token)
+        return Descent(self.consent or current, self.refresh_count, current, self.spent)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the server has refused its refresh token, which is not presented again."""
+        return self.status is TokenStatus.UNRECOVERABLE and self.ended != "failing"
 
     def check_owner(self, key: str, configuration: str) -> None:
         """Return if the credential belongs to this registration.
@@ -115,29 +137,58 @@ class TokenRecord(BaseModel, Confidential):
             raise ConfigurationError(message, argument="key")
 
     def renewed(self, token: Token, now: datetime) -> Self:
-        """Return the record after a renewal that succeeded."""
+        """Return the record after a refresh that succeeded."""
+        return self.restored(token, self.descent.next(token.refresh_token), now)
+
+    def restored(self, token: Token, descent: Descent, now: datetime) -> Self:
+        """Return the record with a later pair of its consent, which is valid.
+
+        Args:
+            token: The pair.
+            descent: Its place.
+            now: When it was issued, or read.
+        """
         return self._at(
             TokenStatus.VALID,
             now,
             token=token,
+            consent=descent.consent,
+            spent=descent.spent,
+            refresh_count=descent.count,
             last_refreshed_at=now,
-            refresh_count=self.refresh_count + 1,
             failure=None,
+            failing_since=None,
+            last_failed_at=None,
             pasted_refresh_token=None,
         )
 
     def failed(self, reason: str, now: datetime, *, period: timedelta) -> Self:
-        """Return the record after a renewal that may succeed another time.
+        """Return the record after a refresh that may succeed another time; itself if that tells nothing new.
 
         Args:
             reason: Why it failed.
             now: The time.
-            period: A credential that keeps failing for so long is UNRECOVERABLE.
+            period: After failing for so long the status says that a person has to look. A day without an
+                attempt is silence, not failing: what failed before it does not count.
         """
-        failing = self.status is TokenStatus.RECOVERABLE
-        if failing and now - self.status_since >= period:
-            return self._at(TokenStatus.UNRECOVERABLE, now, failure=reason, ended="failing")
-        return self._at(TokenStatus.RECOVERABLE, now, failure=reason)
+        if self._failed_within(_NOTED_AGAIN_AFTER, now):
+            return self
+        since = self.failing_since if self._failed_within(_SILENCE, now) else None
+        failing_since = since or now
+        told = self.status is TokenStatus.UNRECOVERABLE or now - failing_since >= period
+        return self._at(
+            TokenStatus.UNRECOVERABLE if told else TokenStatus.RECOVERABLE,
+            now,
+            failure=reason,
+            ended="failing" if told else None,
+            failing_since=failing_since,
+            last_failed_at=now,
+        )
+
+    def _failed_within(self, period: timedelta, now: datetime) -> bool:
+        # Not from a clock that has been set back since: then nothing is known.
+        last = self.last_failed_at
+        return last is not None and timedelta() <= now - last < period
 
     def lost(self, reason: str, now: datetime) -> Self:
         """Return the record after the server refused the grant for good."""
@@ -205,7 +256,7 @@ class Records(Generic[R]):
         return await self._asked("list", self._store.keys(self._namespace))
 
     @asynccontextmanager
-    async def lock(self, key: str, *, timeout_seconds: float) -> AsyncGenerator[Hold | None]:
+    async def lock(self, key: str, *, timeout_seconds: float) -> AsyncGenerator[Hold]:
         """Hold the key's lock; see `Store.lock`.
 
         Raises:
@@ -214,7 +265,7 @@ class Records(Generic[R]):
         lock = self._store.lock(self._namespace, key, timeout_seconds=timeout_seconds)
         hold = await self._asked("lock", lock.__aenter__(), passing=TimeoutError)
         try:
-            yield hold
+            yield _SafeHold(self._asked, hold)
         finally:
             await self._release(key, lock)
 
@@ -273,3 +324,19 @@ class Records(Generic[R]):
             "reachable and writable."
         )
         raise StoreError(message)
+
+
+class _SafeHold:
+    """A lock that is held, of any store; what the store raises comes out as `StoreError`."""
+
+    def __init__(
+        self, asked: Callable[[str, Awaitable[bool]], Awaitable[bool]], hold: Hold | None
+    ) -> None:
+        self._asked = asked
+        self._hold = hold
+
+    async def confirm(self, seconds: float = 0) -> bool:
+        """Return whether it is still held; see `Hold.confirm`."""
+        if self._hold is None:
+            return True  # such a lock ends with its process
+        return await self._asked("confirm the lock", self._hold.confirm(seconds))

@@ -2,21 +2,25 @@
 
 Three rules, each of which some library has broken and lost grants by:
 
-- the refresh token that is presented was read from the store after the lock was had, never before;
+- the refresh token that is presented was read from the store after the lock was taken, and the lock is still
+  held when it is presented;
 - the new pair is saved before anybody sees the access token that came with it;
 - what the server refuses is looked up once more before it counts as lost: somebody may have rotated it.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import (
     AuthorizationNeeded,
     Event,
+    KeepsFailing,
     RefreshSucceeded,
     RotationUnsaved,
     TokenAdopted,
@@ -34,10 +38,14 @@ from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.records import Loaded, TokenRecord, TokenStatus
-from atlassian_auth.service import TokenService
+from atlassian_auth.service import LockLost, TokenService
 from atlassian_auth.settings import Settings
+from atlassian_auth.stores.base import Hold
 
 __all__ = ["Flight", "Renewer"]
+
+# A lock that is lost is taken once more, and the record read again.
+_LOCKS = 2
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -88,6 +96,23 @@ class Renewer:
         self._settings = settings
         self._clock = clock
 
+    async def adopt(self, flight: Flight) -> Token | None:
+        """Return a token that meets the demand if another process has saved one. Takes no lock.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        drops = self._cache.drops
+        record = await self._keeper.durable(flight.key)
+        if record is None or record.configuration != self._grant.configuration:
+            return None
+        token = self._adopted(flight, record)
+        if (
+            token is not None and self._cache.drops == drops
+        ):  # else it may be forgotten since it was read
+            self._cache.publish(flight.key, token)
+        return token
+
     async def renew(self, flight: Flight) -> Token:
         """Return a token that meets the demand: from the store if another process put one there, or new.
 
@@ -96,39 +121,41 @@ class Renewer:
         Raises:
             AuthorizationRequired: if there is no grant, or it is lost.
             ConfigurationError: if the credential belongs to another registration, or the server says so.
-            TransientError: if the server or the lock could not be had in time.
+            TransientError: if the server or the lock is not available in time, or the lock is lost.
             TokenResponseError: if something else answered.
             StoreError: if the store cannot be read, or the new pair not be saved.
         """
-        async with AsyncExitStack() as held:
-            if await self._keeper.try_lock(held, flight.key):
-                token = await self._renewed(flight)
+        for _ in range(_LOCKS):
+            async with AsyncExitStack() as held:
+                hold = await self._keeper.try_lock(held, flight.key)
+                if hold is None:
+                    return await self._adopted_without_lock(flight)
+                try:
+                    token = await self._renewed(flight, hold)
+                except LockLost:
+                    continue
                 self._cache.publish(flight.key, token)
                 return token
-        return await self._adopted_without_lock(flight)
+        raise self._keeper.lock_lost(flight.key)
 
     async def _adopted_without_lock(self, flight: Flight) -> Token:
         # Only a newer token will do; going on anyway would present a refresh token twice.
-        drops = self._cache.drops
-        record = await self._keeper.stored(flight.key)
-        token = self._adopted(flight, record)
+        token = await self.adopt(flight)
         if token is None:
             raise self._keeper.lock_timeout(flight.key)
-        if self._cache.drops == drops:  # otherwise it may have been forgotten since it was read
-            self._cache.publish(flight.key, token)
         return token
 
-    async def _renewed(self, flight: Flight) -> Token:
+    async def _renewed(self, flight: Flight, hold: Hold) -> Token:
         stored = await self._keeper.load(flight.key)
         if stored is not None:
             stored.value.check_owner(flight.key, self._grant.configuration)
             if stored.value.token is not None:
-                # It is durable, and may serve callers if the renewal fails.
+                # It is durable, and may serve callers if the refresh fails.
                 self._cache.publish(flight.key, stored.value.token)
         token = self._adopted(flight, stored.value if stored else None)
         if token is None:
             self._check_renewable(flight.key, stored)
-            token = await self._exchange(flight, stored)
+            token = await self._exchange(flight, stored, hold)
         return token
 
     def _adopted(self, flight: Flight, record: TokenRecord | None) -> Token | None:
@@ -149,7 +176,7 @@ class Renewer:
                 "the first request."
             )
             raise AuthorizationRequired(message, key=key, reason="missing")
-        if stored.value.status is TokenStatus.UNRECOVERABLE:
+        if stored.value.refused:
             raise _lost(key, stored.value)
         if not stored.value.refresh_token:
             message = (
@@ -160,10 +187,10 @@ class Renewer:
 
     # -- the exchange -----------------------------------------------------------------------------
 
-    async def _exchange(self, flight: Flight, stored: _Stored | None) -> Token:
+    async def _exchange(self, flight: Flight, stored: _Stored | None, hold: Hold) -> Token:
         started = self._clock.time()
         try:
-            token = await self._ask(stored)
+            token = await self._ask(stored, hold)
         except AuthorizationRequired as error:
             refused = str(error)
         except AtlassianAuthError as error:
@@ -171,22 +198,33 @@ class Renewer:
             raise
         else:
             return await self._save(flight, stored, token, started)
-        return await self._refused(flight, stored, refused)
+        return await self._refused(flight, stored, hold, refused)
 
-    async def _ask(self, stored: _Stored | None) -> Token:
+    async def _ask(self, stored: _Stored | None, hold: Hold) -> Token:
         if stored is None or not self._grant.rotates:
             return await self._service.renew(None)
-        record = stored.value
-        return await self._service.renew(record.refresh_token, previous=record.token)
+        record, confirm = stored.value, functools.partial(hold.confirm, self._seconds_to_keep)
+        return await self._service.renew(
+            record.refresh_token, previous=record.token, confirm=confirm
+        )
 
-    async def _refused(self, flight: Flight, presented: _Stored | None, reason: str) -> Token:
+    @property
+    def _seconds_to_keep(self) -> float:
+        # Where a server takes a refresh token again for a while, others need not wait for this process.
+        return 0 if self._grant.reuse_leeway_seconds else self._settings.standstill_seconds
+
+    async def _refused(
+        self, flight: Flight, presented: _Stored | None, hold: Hold, reason: str
+    ) -> Token:
         """Tell a race that was lost from a grant that is."""
         key = flight.key
         current = await self._keeper.load(key)
         if current is None or presented is None:
             raise AuthorizationRequired(reason, key=key, reason="missing")
         if not same_secret(current.value.refresh_token, presented.value.refresh_token):
-            return self._adopted(flight, current.value) or await self._exchange(flight, current)
+            return self._adopted(flight, current.value) or await self._exchange(
+                flight, current, hold
+            )
         now = utc_now(self._clock)
         lost = current.value.lost(reason, now)
         await self._keeper.mark(key, current, lost)
@@ -199,11 +237,21 @@ class Renewer:
         now = utc_now(self._clock)
         period = self._settings.unrecoverable_token_failing_period
         record = stored.value.failed(reason, now, period=period)
-        if record.status is stored.value.status:
+        if record is stored.value:
             return
         await self._keeper.mark(flight.key, stored, record)
+        if record.status is not stored.value.status and record.failing_since:
+            self._tell_of_failing(flight, record, now)
+
+    def _tell_of_failing(self, flight: Flight, record: TokenRecord, now: datetime) -> None:
         if record.status is TokenStatus.UNRECOVERABLE:
-            flight.events.append(AuthorizationNeeded(key=flight.key, at=now, reason=reason))
+            event = KeepsFailing(
+                key=flight.key,
+                at=now,
+                since=record.failing_since or now,
+                reason=record.failure or "",
+            )
+            flight.events.append(event)
 
     # -- the save ---------------------------------------------------------------------------------
 
@@ -251,4 +299,4 @@ class Renewer:
 
 def _lost(key: str, record: TokenRecord) -> AuthorizationRequired:
     message = f"The grant of key {key!r} is lost; authorize it again. {record.failure or ''}"
-    return AuthorizationRequired(message.rstrip(), key=key, reason=record.ended or "refused")
+    return AuthorizationRequired(message.rstrip(), key=key, reason="refused")

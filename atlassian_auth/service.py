@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -27,7 +27,7 @@ from atlassian_auth.protocol.token_endpoint import read_revocation_response
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 
-__all__ = ["TokenService"]
+__all__ = ["LockLost", "TokenService"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -37,6 +37,14 @@ class _Reader(Protocol[T_co]):
     """Makes something of an answer, or raises what it means."""
 
     def __call__(self, response: HTTPResponse, *, obtained_at: datetime) -> T_co: ...
+
+
+class LockLost(Exception):
+    """The lock under which a refresh token is presented is held by another process, or by none."""
+
+
+async def _certainly() -> bool:
+    return True
 
 
 class TokenService:
@@ -65,20 +73,31 @@ class TokenService:
         self._clock = clock
         self._jitter = jitter
 
-    async def renew(self, refresh_token: str | None, *, previous: Token | None = None) -> Token:
+    async def renew(
+        self,
+        refresh_token: str | None,
+        *,
+        previous: Token | None = None,
+        confirm: Callable[[], Awaitable[bool]] = _certainly,
+    ) -> Token:
         """Return a new token.
 
         Args:
             refresh_token: What to present; None for 2LO, which presents the client's credentials.
             previous: The token to be replaced; what the answer leaves out is carried over from it.
+            confirm: Asked before each attempt whether the refresh token may be presented: whether the lock is
+                still held.
 
         Raises:
+            LockLost: if it may not, and no answer was lost before.
             AtlassianAuthError: as `read_token_response` tells the answers apart.
         """
         request = self._grant.renewal_request(refresh_token)
         read = functools.partial(self._grant.read_response, request=request, previous=previous)
         rotating = self._grant.rotates
-        return await self._exchange(request, read, repeats=self._repeats(), rotating=rotating)
+        return await self._exchange(
+            request, read, repeats=self._repeats(), rotating=rotating, confirm=confirm
+        )
 
     async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
         """Return the first token of an authorization code.
@@ -111,20 +130,31 @@ class TokenService:
         return self._settings.attempts
 
     async def _exchange(
-        self, request: HTTPRequest, read: _Reader[T], *, repeats: int, rotating: bool = False
+        self,
+        request: HTTPRequest,
+        read: _Reader[T],
+        *,
+        repeats: int,
+        rotating: bool = False,
+        confirm: Callable[[], Awaitable[bool]] = _certainly,
     ) -> T:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
-        attempt = lost_answers = 0
-        while True:
+        attempt, lost_answers = 0, 0
+        failure: AtlassianAuthError | None = None
+        while await confirm():
             attempt += 1
             outcome = await self._attempt(request, read, deadline)
             if not isinstance(outcome, AtlassianAuthError):
                 return outcome
             lost_answers += isinstance(outcome, TransientError) and outcome.ambiguous
+            failure = self._explained(outcome) if lost_answers and rotating else outcome
             pause = self._pause(outcome, attempt, repeatable=lost_answers <= repeats)
             if pause is None or self._clock.time() + pause >= deadline:
-                raise self._explained(outcome) if lost_answers and rotating else outcome
+                raise failure
             await self._clock.sleep(pause)
+        if failure and lost_answers:
+            raise failure
+        raise LockLost
 
     async def _attempt(
         self, request: HTTPRequest, read: _Reader[T], deadline: float

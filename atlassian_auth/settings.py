@@ -50,6 +50,19 @@ class Settings(BaseModel):
     lock_timeout_seconds: PositiveFloat = 60
     """Waiting for the store's lock: longer than another process's exchange takes."""
 
+    wait_timeout_seconds: PositiveFloat = 120
+    """A caller waits for no longer than this, whatever is slow: the lock, the server or the store. What it
+    waited for goes on and is saved. Longer than lock and exchange take together."""
+
+    standstill_seconds: PositiveFloat = 150
+    """For so long a process that presents a refresh token may stand still (a stopped process, a frozen
+    container) before another process gets its lock: on servers that take each refresh token once (Data
+    Center), in stores whose locks are leases. If it was killed instead, the key waits for as long."""
+
+    concurrent_exchanges: PositiveInt = 32
+    """So many credentials of a manager are refreshed at the same time; the others wait for their turn. Each
+    takes a connection and, in a store of files, a descriptor."""
+
     attempts: PositiveInt = 3
     """Requests in one exchange at the most."""
 
@@ -81,8 +94,9 @@ class Settings(BaseModel):
     memory. Either way the pair is kept and saved before anything else."""
 
     unrecoverable_token_failing_period: timedelta = timedelta(days=7)
-    """A credential that fails for so long counts as lost (``unrecoverable.token.failing.period.days`` of
-    Atlassian's plugin)."""
+    """After failing for so long a credential's status is UNRECOVERABLE and `KeepsFailing` is told
+    (``unrecoverable.token.failing.period.days`` of Atlassian's plugin). A day without an attempt does not
+    count. It goes on being tried, and one success makes it VALID."""
 
     inactivity_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
     """A refresh token that is not used for so long ends. None: 90 days, as Cloud says and as is Data

@@ -104,17 +104,22 @@ class CredentialStatus:
 def _judged(
     record: TokenRecord, lifetimes: Lifetimes, now: datetime
 ) -> tuple[CredentialState, str | None]:
-    if record.status is TokenStatus.UNRECOVERABLE:
+    if record.refused:
         return CredentialState.REAUTHORIZE, record.failure
     passed = lifetimes.passed(now)
     if passed is not None:
         return CredentialState.REAUTHORIZE, _ended(record, passed)
-    if record.status is TokenStatus.RECOVERABLE:
-        return CredentialState.DEGRADED, record.failure
+    if record.status in {TokenStatus.RECOVERABLE, TokenStatus.UNRECOVERABLE}:
+        return CredentialState.DEGRADED, _failing(record)
     if record.token is None:
         reason = "A refresh token was added; it has not been used yet."
         return CredentialState.PENDING, reason
     return CredentialState.READY, None
+
+
+def _failing(record: TokenRecord) -> str:
+    since = record.failing_since or record.status_since
+    return f"Refreshes have failed since {_date(since)} and are tried on. {record.failure or ''}".rstrip()
 
 
 def _ended(record: TokenRecord, passed: datetime) -> str:

@@ -12,9 +12,9 @@ from atlassian_auth.events import Event
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
-from atlassian_auth.lifetimes import idle_renewal_at, warnings_due
+from atlassian_auth.lifetimes import dead_since, idle_renewal_at, warnings_due
 from atlassian_auth.ports import Clock, utc_now
-from atlassian_auth.records import TokenRecord, TokenStatus
+from atlassian_auth.records import TokenRecord
 from atlassian_auth.settings import Settings
 
 __all__ = ["Upkeep"]
@@ -88,12 +88,12 @@ class Upkeep:
         return True
 
     def _is_long_dead(self, record: TokenRecord | None, now: datetime) -> bool:
-        since = record.dead_since(now) if record else None
+        since = dead_since(record, now, self._settings) if record else None
         return since is not None and now - since >= self._settings.prune_after
 
     async def _renewable(self, key: str) -> TokenRecord | None:
         record = await self._own(key)
-        return None if record is None or record.status is TokenStatus.UNRECOVERABLE else record
+        return None if record is None or record.refused else record
 
     async def _own(self, key: str) -> TokenRecord | None:
         try:

@@ -20,7 +20,7 @@ FLOORS = (
     ("protocol",),
     ("grants",),
     ("ports", "settings", "events", "forks", "latch", "steady_loop"),
-    ("stores", "pending", "records"),
+    ("stores", "descent", "pending", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
         *("lookup", "origins", "outcome", "refresher", "renewal", "sender", "service", "status"),

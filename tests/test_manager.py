@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,17 @@ def data_center(manager_of, atlassian):
 
 def without_refresh_token(answer):
     return {name: value for name, value in answer.items() if name != "refresh_token"}
+
+
+def issue_without_rotation(atlassian, times):
+    """Let the next token requests be answered as by a server that keeps the refresh token as it is."""
+    for number in range(times):
+        answer = {
+            "access_token": f"secret-unrotated-{number}",
+            "token_type": "Bearer",
+            "expires_in": 3600,
+        }
+        atlassian.fault("token", Fault.json(answer))
 
 
 def names(told):
@@ -793,7 +805,7 @@ async def test_a_stray_cancellation_of_a_client_is_its_own(acme, watched, atlass
 
 async def test_a_failing_store_is_an_error_and_heals(acme, watched, atlassian):
     """A store that cannot be read is a `StoreError`; no token is asked for on suspicion."""
-    watched.failures["get"] = 1
+    watched.failures["get"] = 2  # the look without the lock, and the one with it
 
     with pytest.raises(StoreError):
         await acme.token("acme")
@@ -913,24 +925,59 @@ async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian
     assert [error.key for error in caught] == ["acme"]
 
 
-async def test_a_credential_that_fails_for_a_week_is_lost(cloud, atlassian, atlassian_clock, told):
-    """After seven days of failing a recoverable credential counts as lost, and says so."""
-    atlassian.fault("token", Fault.status(503), times=100)
-    with pytest.raises(TransientError):
-        await cloud.token("acme")
+async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, told, caplog):
+    """After seven days of failing a person is told, once; the refresh is tried on, and heals it."""
+    atlassian.fault("token", Fault.status(503), times=1000)
+    for _ in range(8 * 24):
+        with pytest.raises(TransientError):
+            await cloud.token("acme")
+        atlassian_clock.advance(HOUR)
+    failing = await cloud.status("acme")
+    atlassian.clear_faults()
 
-    atlassian_clock.advance(timedelta(days=7))
-    with pytest.raises(TransientError):
-        await cloud.token("acme")
-    requests = len(atlassian.token_requests)
-    atlassian_clock.advance(HOUR)
-    with pytest.raises(AuthorizationRequired) as caught:
-        await cloud.token("acme")
+    token = await cloud.token("acme")
 
-    assert caught.value.reason == "failing"
-    assert len(atlassian.token_requests) == requests
-    await cloud.keys()
-    assert "AuthorizationNeeded" in names(told)
+    assert failing.status is TokenStatus.UNRECOVERABLE
+    assert failing.state is CredentialState.DEGRADED
+    assert "2026-01-01" in failing.reason
+    assert atlassian.family_of(token.refresh_token).alive
+    assert (await cloud.status("acme")).state is CredentialState.READY
+    assert names(told).count("KeepsFailing") == 1
+    assert "AuthorizationNeeded" not in names(told)
+    assert "KeepsFailing(key='acme'" in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["outage", "offline", "wrong secret"])
+async def test_silence_costs_no_consent(cloud, atlassian, atlassian_clock, trouble):
+    """Two failures with weeks of silence between them are two failures; the next refresh succeeds."""
+    faults = {
+        "outage": (Fault.status(503), TransientError),
+        "offline": (Fault.refused_connection(), TransientError),
+        "wrong secret": (Fault.json({"error": "invalid_client"}, status=401), ConfigurationError),
+    }
+    fault, error = faults[trouble]
+    for _ in range(2):
+        atlassian.fault("token", fault, times=3)
+        with pytest.raises(error):
+            await cloud.token("acme")
+        atlassian.clear_faults()
+        atlassian_clock.advance(timedelta(days=30))
+
+    assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
+    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+
+
+async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_clock, store):
+    """A record that an earlier release has marked as lost because it was failing is tried again."""
+    stored = json.loads((await store.get("tokens", "acme")).value)
+    stored["record"] |= {"status": "unrecoverable", "ended": "failing", "failure": "HTTP 503"}
+    for newer in ("failing_since", "last_failed_at", "consent", "spent"):
+        del stored["record"][newer]
+    await store.put("tokens", "acme", json.dumps(stored).encode())
+
+    assert (await cloud.status("acme")).state is CredentialState.DEGRADED
+    assert (await cloud.token("acme")).access_token
+    assert (await cloud.status("acme")).state is CredentialState.READY
 
 
 async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atlassian, caplog):
@@ -1561,6 +1608,135 @@ async def test_a_store_that_lost_its_last_save(
     assert atlassian.reuses_outside_leeway == 0
     assert "had lost what was saved last" in caplog.text
     assert (await first.status(key)).refresh_count == 3
+
+
+@pytest.mark.parametrize("missed", [1, 2, 3, 40])
+@pytest.mark.parametrize("key", ["acme", "on-premise"])
+async def test_a_backup_that_is_restored(
+    manager_of, cloud, data_center, atlassian, atlassian_clock, store, key, missed
+):
+    """A process that knows the newest pair puts it back, however many refreshes the store has lost."""
+    first = cloud if key == "acme" else data_center
+    second = manager_of(first.grant)
+    await first.token(key)
+    backup = await store.get("tokens", key)
+    for _ in range(missed):
+        atlassian_clock.advance(HOUR)
+        known = await first.token(key)
+    assert await second.token(key) == known
+
+    await store.put("tokens", key, backup.value)
+    atlassian_clock.advance(HOUR)
+    token = await second.token(key)
+
+    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.reuses_outside_leeway == atlassian.leeway_reuses == 0
+    assert (await second.status(key)).refresh_count == missed + 2
+
+
+async def test_an_old_token_of_a_backup_is_not_adopted(
+    cloud, atlassian, atlassian_clock, store, watched
+):
+    """``refresh`` after a restore is a refresh with the newest refresh token, not a step back."""
+    await cloud.token("acme")
+    backup = await store.get("tokens", "acme")
+    await cloud.refresh("acme")
+    newest = await cloud.refresh("acme")
+    await store.put("tokens", "acme", backup.value)
+
+    token = await cloud.refresh("acme")
+
+    assert token != newest
+    assert atlassian.count("token") == 4
+    assert atlassian.leeway_reuses == 0
+
+
+async def test_a_newer_consent_outlives_a_restored_backup(
+    manager_of, cloud, atlassian, atlassian_clock, store
+):
+    """A backup from before the consent was given again does not bring the old one back."""
+    await cloud.token("acme")
+    backup = await store.get("tokens", "acme")
+    await cloud.authorize("acme", _code(atlassian, cloud))
+    consent = atlassian.family_of((await cloud.token("acme")).refresh_token)
+
+    await store.put("tokens", "acme", backup.value)
+    atlassian_clock.advance(HOUR)
+
+    assert atlassian.family_of((await cloud.token("acme")).refresh_token) is consent
+
+
+async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
+    manager_of, cloud, atlassian, atlassian_clock, store
+):
+    """If a new process presented a restored, spent token, a process that knows better mends that."""
+    await cloud.token("acme")
+    backup = await store.get("tokens", "acme")
+    atlassian_clock.advance(HOUR)
+    await cloud.token("acme")
+    await store.put("tokens", "acme", backup.value)
+    atlassian_clock.advance(HOUR)
+    atlassian.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
+    with pytest.raises(AuthorizationRequired):
+        await manager_of().token("acme")
+
+    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+
+
+async def test_what_was_forgotten_is_not_put_back(manager_of, cloud, store):
+    """A credential that was forgotten on purpose stays forgotten, whatever others know of it."""
+    other = manager_of()
+    await cloud.token("acme")
+    await other.token("acme")
+    await other.forget("acme")
+
+    with pytest.raises(AuthorizationRequired):
+        await cloud.refresh("acme")
+
+    assert await store.keys("tokens") == []
+
+
+async def test_a_server_that_does_not_rotate(manager_of, cloud, atlassian, atlassian_clock, caplog):
+    """Nothing is put back over a newer access token or a verdict; a refused token is presented once."""
+    other = manager_of()
+    issue_without_rotation(atlassian, 4)
+    await cloud.token("acme")
+    for manager in (cloud, other, other):
+        atlassian_clock.advance(HOUR)
+        newest = await manager.token("acme")
+    assert (await cloud.status("acme")).access_expires_at == newest.expires_at
+    assert await cloud.token("acme") == newest
+
+    atlassian_clock.advance(HOUR)
+    atlassian.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
+    asked = atlassian.count("token")
+    for manager in (other, cloud, cloud, other):
+        with pytest.raises(AuthorizationRequired):
+            await manager.token("acme")
+        atlassian_clock.advance(HOUR)
+
+    assert atlassian.count("token") == asked + 1
+    assert (await cloud.status("acme")).state is CredentialState.REAUTHORIZE
+    assert "had lost" not in caplog.text
+
+
+async def test_an_unsaved_token_that_did_not_rotate_yields_to_a_newer_one(
+    manager_of, acme, watched, atlassian, atlassian_clock
+):
+    """Where the refresh token stays, what could not be saved does not replace what was saved since."""
+    issue_without_rotation(atlassian, 4)
+    await acme.token("acme")
+    atlassian_clock.advance(HOUR)
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    other = manager_of(store=watched)
+    await other.token("acme")
+    newest = await other.refresh("acme")
+
+    await acme.aclose()
+
+    assert newest.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlassian_clock, store):

@@ -18,6 +18,7 @@ from atlassian_auth.stores import ABSENT, MemoryStore
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 SECRETS = ("secret-access", "secret-refresh", "secret-pasted")
 
 
@@ -180,24 +181,68 @@ async def test_a_lock_that_cannot_be_had_in_time():
             raise AssertionError("it was never held")
 
 
-def test_failing_for_too_long():
-    """A failing credential is RECOVERABLE until it has failed for the whole period."""
-    week = timedelta(days=7)
+def failing(*moments, period=timedelta(days=7)):
+    """Return a record whose refreshes failed at these times after NOW."""
+    result = record(token=token())
+    for moment in moments:
+        result = result.failed("503", NOW + moment, period=period)
+    return result
 
-    first = record(token=token()).failed("503", NOW, period=week)
-    almost = first.failed("503", NOW + week - timedelta(microseconds=1), period=week)
-    exactly = first.failed("503", NOW + week, period=week)
 
-    assert (first.status, first.status_since) == (TokenStatus.RECOVERABLE, NOW)
-    assert (almost.status, almost.status_since) == (TokenStatus.RECOVERABLE, NOW)
-    assert (exactly.status, exactly.status_since) == (TokenStatus.UNRECOVERABLE, NOW + week)
+EACH_DAY = [number * DAY - number * timedelta(microseconds=1) for number in range(7)]
+
+
+@pytest.mark.parametrize(
+    ("last", "status"),
+    [
+        (7 * DAY - timedelta(microseconds=1), TokenStatus.RECOVERABLE),
+        (7 * DAY, TokenStatus.UNRECOVERABLE),
+        (7 * DAY + timedelta(microseconds=1), TokenStatus.UNRECOVERABLE),
+    ],
+)
+def test_failing_for_long(last, status):
+    """A credential that fails for the whole period says that a person has to look; it is not refused."""
+    credential = failing(*EACH_DAY, 6.5 * DAY, last)
+
+    assert credential.status is status
+    assert credential.failing_since == NOW
+    assert not credential.refused
+
+
+@pytest.mark.parametrize(
+    ("pause", "counts"),
+    [(DAY - timedelta(microseconds=1), True), (DAY, False), (30 * DAY, False), (-DAY, False)],
+)
+def test_silence_is_not_failing(pause, counts):
+    """What failed before a day without an attempt, or by a clock that was set back, does not count."""
+    credential = failing(timedelta(), pause)
+
+    assert credential.failing_since == NOW + (timedelta() if counts else pause)
+    assert credential.status is TokenStatus.RECOVERABLE
+
+
+@pytest.mark.parametrize("again", [timedelta(), HOUR - timedelta(microseconds=1), HOUR])
+def test_failures_are_noted_once_an_hour(again):
+    """A failure that tells nothing new is not written: an outage costs the store one write an hour."""
+    first = failing(timedelta())
+
+    assert (first.failed("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
+
+
+def test_what_was_told_stays_told():
+    """A credential that has failed for the period stays so through silence, until it succeeds."""
+    told = failing(*EACH_DAY, 6.5 * DAY, 7 * DAY)
+
+    again = told.failed("503", NOW + 30 * DAY, period=7 * DAY)
+
+    assert (again.status, again.status_since) == (TokenStatus.UNRECOVERABLE, NOW + 7 * DAY)
+    assert again.renewed(token(), NOW + 31 * DAY).status is TokenStatus.VALID
+    assert again.renewed(token(), NOW + 31 * DAY).failing_since is None
 
 
 def test_a_renewal_makes_it_valid():
     """A success ends a failure, counts, and moves nothing but what it must."""
-    failing = record(token=token()).failed("503", NOW, period=DAY)
-
-    renewed = failing.renewed(token(), NOW + DAY).renewed(token(), NOW + 2 * DAY)
+    renewed = failing(timedelta()).renewed(token(), NOW + DAY).renewed(token(), NOW + 2 * DAY)
 
     assert (renewed.status, renewed.status_since) == (TokenStatus.VALID, NOW + DAY)
     assert (renewed.refresh_count, renewed.last_refreshed_at) == (2, NOW + 2 * DAY)

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["retry_after_seconds"]
 
-# Atlassian's quotas end with the hour (rate limiting page, 2026-08): whoever asks for more than a
-# day is mistaken, and must not stop a service for good.
-_LONGEST_SECONDS = 24 * 3600.0
+# Atlassian's quotas end with the hour (rate limiting page, 2026-08): a server or a proxy that asks for more
+# is mistaken, and must not silence a credential for longer.
+_LONGEST_SECONDS = 3600.0
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
@@ -21,7 +21,7 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
 
     Args:
         headers: Names in lower case. ``retry-after`` is whole seconds or a date; a negative number
-            or a past date is 0, more than a day is a day, anything else says nothing.
+            or a past date is 0, more than an hour is an hour, anything else says nothing.
         now: Aware UTC. Only used where there is no ``date`` header to compare a date with: our
             clock and the server's may differ.
     """

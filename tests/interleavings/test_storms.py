@@ -142,10 +142,12 @@ async def test_hanging_server_holds_up_one_key_only(stripes, atlassian, new_mana
     assert tokens == [manager.peek("well")]
 
 
-@pytest.mark.parametrize("operation", ["get", "put"])
-async def test_slow_store_holds_up_one_key_only(operation, store, new_manager, enrol, crowd):
-    """While the store is slow for one key, another key is served, also on the same stripe."""
-    manager = await enrol(new_manager(settings=Settings(stripes=1)), "stalled", "well")
+@pytest.mark.parametrize(("operation", "stripes"), [("get", 64), ("put", 64), ("put", 1)])
+async def test_slow_store_holds_up_one_key_only(
+    operation, stripes, store, new_manager, enrol, crowd
+):
+    """While the store is slow for one key, another is served; on the same stripe as soon as it is read."""
+    manager = await enrol(new_manager(settings=Settings(stripes=stripes)), "stalled", "well")
     gate = store.hold(operation)
     tokens = []
 
