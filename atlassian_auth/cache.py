@@ -64,7 +64,7 @@ class TokenCache:
 
     def publish(self, key: str, token: Token) -> None:
         """Take this token as the key's. To be called under the store's lock, so that the last one counts."""
-        self._entries[key] = self._entry(key, token)
+        self._entries[key] = self.entry(key, token)
 
     def drop(self, key: str) -> None:
         """Forget the key's token."""
@@ -122,7 +122,8 @@ class TokenCache:
         past_own_moment = (token.expires_at.timestamp() - least - _lot(key) * period) % period
         return least * (1 - self._jitter() / 5) + room * past_own_moment / period
 
-    def _entry(self, key: str, token: Token) -> Entry:
+    def entry(self, key: str, token: Token) -> Entry:
+        """Return when this token of the key is due and when it is used no more; it is not published."""
         lifetime = token.lifetime.total_seconds()
         expires_at = token.expires_at.timestamp()
         fresh_until = expires_at - buffer_for(lifetime, self._settings.buffer_seconds)

@@ -365,16 +365,21 @@ class TokenManager:
         return stream
 
     async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
-        """Renew credentials that nobody uses before they expire, until cancelled.
+        """Refresh credentials that are not used before they expire, until cancelled.
 
-        Run it in a task group of your own. Trouble is reported by events and logged, not raised.
+        Run it in a task group of your own. Trouble is reported by events and logged, not raised. A fresh
+        credential costs a comparison at each look; one that another process has refused, or that another app
+        has, is looked at every 15 minutes.
 
         Args:
             every: How often to look.
         """
+        # What is due now, or would not live until the look after this one.
+        margin_seconds = every.total_seconds() + self._settings.buffer_seconds
+        keep = functools.partial(self._keep_fresh, margin_seconds=margin_seconds)
+        look = functools.partial(self._upkeep.due, {}, margin_seconds=margin_seconds)
         while True:
-            keep = functools.partial(self._keep_fresh, every=every)
-            await _each(await self._keys_to_keep_fresh(), keep)
+            await _each(await self.perform(look), keep)
             await self.clock.sleep(every.total_seconds())
 
     async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
@@ -391,7 +396,7 @@ class TokenManager:
         while True:
             now = utc_now(self.clock)
             keep = functools.partial(self._keep_alive, last_look=last_look)
-            await _each(await self._stored_keys(set()), keep)
+            await _each(await self._stored_keys(), keep)
             last_look = now
             await self.clock.sleep(every.total_seconds())
 
@@ -507,20 +512,14 @@ class TokenManager:
                 self._home = _Home(place)
             return self._home
 
-    async def _keys_to_keep_fresh(self) -> list[str]:
-        known = set(self._cache.keys())
-        return sorted({*known, *await self._stored_keys(known)})
-
-    async def _stored_keys(self, known: set[str]) -> list[str]:
+    async def _stored_keys(self) -> list[str]:
         try:
-            return await self.perform(lambda: self._upkeep.keys(beyond=known))
+            return await self.perform(self._upkeep.keys)
         except AtlassianAuthError as error:
-            logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
+            logger.warning("The store's keys could not be listed, to keep them alive: %s", error)
             return []
 
-    async def _keep_fresh(self, key: str, *, every: timedelta) -> None:
-        # What is due now, or would not live until the look after this one.
-        margin_seconds = every.total_seconds() + self._settings.buffer_seconds
+    async def _keep_fresh(self, key: str, *, margin_seconds: float) -> None:
         entry = self._entry(key)
         if entry is not None:
             ahead = entry.token.expires_at.timestamp() - entry.ahead_at

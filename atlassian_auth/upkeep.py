@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 
@@ -18,6 +19,11 @@ from atlassian_auth.records import TokenRecord
 from atlassian_auth.settings import Settings
 
 __all__ = ["Upkeep"]
+
+_IN_ONE_TURN = 500
+
+# Another app's credential, or one that was refused: it may be authorized anew, in another process.
+_LOOK_AGAIN_SECONDS = 900
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -53,10 +59,49 @@ class Upkeep:
         self._clock = clock
         self._tell = tell
 
-    async def keys(self, *, beyond: Collection[str] = ()) -> list[str]:
-        """Return the stored keys of this app that can be renewed, without those that are known anyway."""
-        keys = [key for key in await self._keeper.keys() if key not in beyond]
-        return [key for key in keys if await self._renewable(key)]
+    async def keys(self) -> list[str]:
+        """Return the stored keys of this app that can be refreshed."""
+        return [key for key in await self._keeper.keys() if await self._renewable(key)]
+
+    async def due(self, looks: dict[str, float], *, margin_seconds: float) -> list[str]:
+        """Return the keys whose tokens do not live longer than the margin.
+
+        Args:
+            looks: When each key is worth a look, as POSIX time; kept by the caller from one call to the next.
+                Until then a key costs a comparison, and no look into the store.
+            margin_seconds: How long a token must live.
+        """
+        due: list[str] = []
+        now, names = self._clock.time(), await self._names()
+        for number, key in enumerate(names):
+            if number % _IN_ONE_TURN == 0:
+                await asyncio.sleep(0)  # others use this loop
+            if looks.get(key, now) <= now:
+                looks[key] = await self._due_at(key, now, margin_seconds)
+                due += [key] if looks[key] <= now else []
+        if len(looks) > len(names):  # some are gone
+            for gone in looks.keys() - set(names):
+                del looks[gone]
+        return due
+
+    async def _names(self) -> list[str]:
+        stored: list[str] = []
+        try:
+            stored = await self._keeper.keys()
+        except StoreError as error:
+            logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
+        return list(dict.fromkeys([*stored, *self._cache.keys()]))
+
+    async def _due_at(self, key: str, now: float, margin_seconds: float) -> float:
+        entry = self._cache.get(key)
+        if entry is None:
+            record = await self._renewable(key)
+            if record is None:
+                return now + _LOOK_AGAIN_SECONDS
+            if record.token is None:
+                return now
+            entry = self._cache.entry(key, record.token)
+        return min(entry.ahead_at, entry.token.expires_at.timestamp() - margin_seconds)
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:
         """Warn if an end is near; return the credential if it has been idle for so long that it is due."""

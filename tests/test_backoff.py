@@ -53,6 +53,26 @@ def test_nobody_asks_before_the_pause_ends(backoff, clock, error, seconds):
     assert backoff.active("acme") is None
 
 
+@pytest.mark.parametrize(
+    ("error", "long"),
+    [
+        pytest.param(TransientError("503", retry_after_seconds=3600), True, id="retry-after"),
+        pytest.param(ConfigurationError("secret"), True, id="configuration"),
+        pytest.param(TransientError("503"), False, id="our own"),
+    ],
+)
+def test_a_forced_refresh_waits_for_the_first_pause_only(backoff, clock, error, long):
+    """``refresh`` is held up for no longer than by a failure, whatever the server asks for."""
+    backoff.note("acme", error)
+
+    clock.advance(1 - 0.001)
+    assert backoff.active("acme", forced=True)
+    clock.advance(0.001)
+
+    assert backoff.active("acme", forced=True) is None
+    assert bool(backoff.active("acme")) is long
+
+
 def test_the_error_says_how_long_it_still_takes(backoff, clock):
     """A transient error during the pause says when asking again makes sense."""
     backoff.note("acme", TransientError("429", retry_after_seconds=90))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import anyio
@@ -11,6 +14,7 @@ import pytest
 from atlassian_auth import TokenManager
 from atlassian_auth.event_stream import EventStream
 from atlassian_auth.events import Event, RefreshStarted, RefreshSucceeded
+from atlassian_auth.forks import ForkLock
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import cloud_grant
 
@@ -96,3 +100,39 @@ async def test_a_slow_reader_loses_the_oldest(anyio_backend, count, dropped):
 
     assert stream.dropped == dropped
     assert [event async for event in stream] == [event(n) for n in range(dropped, count)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_leaves_the_streams_to_the_parent():
+    """In a child an event goes to no reader of the parent, and no lock of a stream is left held."""
+    program = """
+import os, sys
+from atlassian_auth import TokenManager, ClientCredentialsGrant
+from atlassian_auth.event_stream import EventStream
+
+manager = TokenManager(ClientCredentialsGrant.jira_software("id", "secret"))
+stream = manager.events()
+manager._tell(["parent"])
+if os.fork() == 0:
+    manager._tell(["child"])
+    stream.put("direct")
+    print(len(manager._streams), list(stream._events), flush=True)
+    os._exit(0)
+os.wait()
+print(len(manager._streams), list(stream._events))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        timeout=300,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.splitlines() == ["0 ['direct']", "1 ['parent']"]
+
+
+def test_a_fork_waits_until_an_event_is_handed_over():
+    """A stream's lock is one that a fork waits for."""
+    assert isinstance(EventStream(1)._guard, ForkLock)

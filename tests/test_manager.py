@@ -32,6 +32,7 @@ from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
+    Gate,
     cloud_grant,
     data_center_grant,
     jira_software_grant,
@@ -361,6 +362,9 @@ class WatchedStore(MemoryStore):
         self.failures = {}
         self.before_put = self.after_get = None
         self.locked_by_others = False
+        self.locked = 0
+        self.held = []
+        self.confirmed = []
         self.raises = OSError
 
     def lock(self, namespace, key, *, timeout_seconds):
@@ -371,8 +375,14 @@ class WatchedStore(MemoryStore):
     @contextlib.asynccontextmanager
     async def _releasing(self, lock):
         async with lock:
-            yield
+            self.locked += 1
+            yield self
         self._maybe_fail("release")
+
+    async def confirm(self, seconds=0):
+        self.confirmed.append(seconds)
+        self._maybe_fail("confirm")
+        return self.held.pop(0) if self.held else True
 
     async def get(self, namespace, key):
         self._maybe_fail("get")
@@ -1077,6 +1087,222 @@ async def test_other_changes_wait_for_the_lock_too(acme, watched, atlassian):
             await change
 
     assert atlassian.token_requests == ()
+
+
+async def test_a_lock_that_was_lost_is_taken_again(acme, watched, atlassian):
+    """If the lock was lost before the refresh token is presented, the record is read anew under another."""
+    watched.held = [False, True]
+    before = watched.locked
+
+    assert (await acme.token("acme")).access_token
+
+    assert watched.locked - before == 2
+    assert atlassian.count("token") == 1
+
+
+async def test_a_stale_holder_presents_nothing(manager_of, acme, watched, atlassian):
+    """If another process has refreshed while this one stood still, its token is adopted."""
+    other = manager_of(store=watched)
+    won, stood_still = [], []
+
+    async def confirm(seconds=0):
+        if stood_still:
+            return True
+        stood_still.append(seconds)
+        won.append(await other.token("acme"))
+        return False
+
+    watched.confirm = confirm
+    watched.lock = unguarded(watched)
+
+    assert await acme.token("acme") == won[0]
+    assert atlassian.count("token") == 1
+
+
+def unguarded(store):
+    """Return a lock of the store that a lease has ended of: it excludes no other process."""
+
+    @contextlib.asynccontextmanager
+    async def lock(_namespace, _key, *, timeout_seconds):
+        assert timeout_seconds
+        yield store
+
+    return lock
+
+
+async def test_a_lock_that_is_always_lost_is_an_error(acme, watched, atlassian):
+    """A lock that does not last is a transient error that says so; nothing was presented."""
+    watched.held = [False, False]
+
+    with pytest.raises(TransientError, match="was lost while it was held"):
+        await acme.token("acme")
+
+    assert atlassian.token_requests == ()
+
+
+async def test_a_lock_that_cannot_be_confirmed_is_an_error(acme, watched, atlassian):
+    """If the store cannot say whether the lock is held, nothing is presented."""
+    watched.failures["confirm"] = 1
+
+    with pytest.raises(StoreError, match="could not confirm the lock"):
+        await acme.token("acme")
+
+    assert atlassian.token_requests == ()
+
+
+async def test_how_long_a_lock_is_to_last(manager_of, watched, atlassian):
+    """A server that takes a refresh token once is asked under a lock that outlasts a long standstill."""
+    settings = Settings(standstill_seconds=77)
+    for grant, app in (
+        (cloud_grant(atlassian), atlassian.cloud_app),
+        (data_center_grant(atlassian), atlassian.data_center_app),
+        (jira_software_grant(atlassian), None),
+    ):
+        manager = manager_of(grant, store=watched, settings=settings)
+        if app is not None:
+            await manager.add(grant.kind, refresh_token=atlassian.issue_grant(app).refresh_token)
+        await manager.token(grant.kind)
+
+    assert watched.confirmed == [0, 77]
+
+
+async def test_a_token_of_another_process_is_taken_without_the_lock(
+    manager_of, acme, watched, atlassian, told
+):
+    """In a fleet only the process that refreshes takes the store's lock."""
+    token = await acme.token("acme")
+    locked = watched.locked
+    other = manager_of(store=watched)
+    got = []
+
+    async def ask() -> None:
+        got.append(await other.token("acme"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(ask)
+
+    assert got == [token] * 100
+    assert watched.locked == locked
+    await other.keys()
+    assert names(told)[-1] == "TokenAdopted"
+    assert atlassian.count("token") == 1
+
+
+async def test_another_apps_token_is_not_taken(manager_of, acme, watched, atlassian):
+    """A key that holds another app's credential is an error, with the lock or without it."""
+    await acme.token("acme")
+    other = manager_of(
+        cloud_grant(atlassian, app=atlassian.register_cloud_app("another-app")), store=watched
+    )
+
+    for locked in (False, True):
+        watched.locked_by_others = locked
+        with pytest.raises((ConfigurationError, TransientError)):
+            await other.token("acme")
+    watched.locked_by_others = False
+
+
+# -- many at once ---------------------------------------------------------------------------------
+
+
+async def test_exchanges_are_bounded(manager_of, atlassian):
+    """Of many keys that are due at once, as many as the setting says are refreshed at the same time."""
+    settings = Settings(concurrent_exchanges=3)
+    manager = manager_of(settings=settings)
+    keys = [f"tenant-{number}" for number in range(10)]
+    for key in keys:
+        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+    gate = Gate()
+    atlassian.fault("token", Fault.held(gate), times=3)
+    tokens = []
+
+    async def ask(key) -> None:
+        tokens.append(await manager.token(key))
+
+    async with anyio.create_task_group() as tasks:
+        for key in keys:
+            tasks.start_soon(ask, key)
+        while len(atlassian.token_requests) < 3:
+            await manager.keys()
+        await manager.keys()
+        assert len(atlassian.token_requests) == 3
+        gate.open()
+
+    assert len(tokens) == 10
+
+
+async def test_callers_are_bounded(manager_of, atlassian, atlassian_clock):
+    """A caller waits for a documented time; what it waited for goes on and is saved."""
+    manager = manager_of(settings=Settings(wait_timeout_seconds=30))
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    gate = atlassian.hold("token")
+    failed = []
+
+    async def ask() -> None:
+        with pytest.raises(TransientError, match="within 30 seconds") as caught:
+            await manager.token("acme")
+        failed.append(caught.value)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        atlassian_clock.advance(30)
+    gate.open()
+
+    assert len(failed) == 1
+    assert (await manager.token("acme")).access_token
+    assert atlassian.count("token") == 1
+
+
+async def test_closing_waits_for_the_refreshes_of_that_moment(manager_of, atlassian):
+    """``aclose`` ends although others go on using the manager."""
+    manager = manager_of()
+    for key in ("first", "later"):
+        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+    gates = [atlassian.hold("token") for _ in range(2)]
+    closed = anyio.Event()
+
+    async def close() -> None:
+        await manager.aclose()
+        closed.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.token, "first")
+        await gates[0].arrived()
+        tasks.start_soon(close)
+        await manager.keys()
+        assert not closed.is_set()
+        tasks.start_soon(manager.token, "later")
+        await gates[1].arrived()
+        gates[0].open()
+        await closed.wait()
+        gates[1].open()
+
+    assert manager.peek("later") is not None
+
+
+def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
+    """``close`` does what ``aclose`` does, of a manager and of its auth."""
+    token = cloud.token_sync("acme")
+    cloud.close()
+    cloud.auth("acme").close()
+    watched.failures["put"] = 0
+
+    assert cloud.token_sync("acme") == token
+
+
+async def test_a_refresh_by_name_gets_through(cloud, atlassian, atlassian_clock):
+    """What a server asked for holds up requests; ``refresh`` asks again after a moment."""
+    atlassian.fault("token", Fault.rate_limited(999_999_999))
+    with pytest.raises(TransientError) as caught:
+        await cloud.token("acme")
+    assert caught.value.retry_after_seconds == 3600
+    atlassian_clock.advance(2)
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+
+    assert (await cloud.refresh("acme")).access_token
 
 
 # -- credentials ----------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from atlassian_auth import (
 )
 from atlassian_auth.ports import NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.service import TokenService
+from atlassian_auth.service import LockLost, TokenService
 from atlassian_auth.testing import ManualClock
 
 OK = {"access_token": "new", "expires_in": 3600, "refresh_token": "next", "token_type": "Bearer"}
@@ -54,6 +54,16 @@ def error(name: str, status: int = 400) -> HTTPResponse:
 UNAVAILABLE = answer({}, 503)
 LOST = Unanswered("ReadTimeout")
 REFUSED = NothingSent("ConnectError")
+
+
+class Lock:
+    """Says whether it is held, from a list."""
+
+    def __init__(self, *held):
+        self._held = list(held)
+
+    async def confirm(self):
+        return self._held.pop(0)
 
 
 class ScriptedSender:
@@ -316,3 +326,45 @@ async def test_what_is_said_of_a_rotation_is_said_of_renewals_only(service, ask)
 
     assert caught.value.ambiguous
     assert "rotated" not in str(caught.value)
+
+
+# -- the lock -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("held", "script", "requests"),
+    [
+        pytest.param([False], [], 0, id="at-once"),
+        pytest.param([True, False], [UNAVAILABLE], 1, id="in-the-pause"),
+        pytest.param([True, True, False], [REFUSED, REFUSED], 2, id="in-the-second-pause"),
+    ],
+)
+async def test_nothing_is_presented_without_the_lock(service, held, script, requests):
+    """Before each attempt the lock is asked for; once it is lost the refresh token is not presented."""
+    built, sender = service(DATA_CENTER, *script)
+
+    with pytest.raises(LockLost):
+        await built.renew("rt", confirm=Lock(*held).confirm)
+
+    assert len(sender.asked_at) == requests
+
+
+async def test_a_lock_that_is_held_changes_nothing(service):
+    """A lock that is held lets each attempt pass."""
+    built, sender = service(CLOUD, LOST, UNAVAILABLE, answer())
+
+    token = await built.renew("rt", confirm=Lock(True, True, True).confirm)
+
+    assert token.access_token == "new"
+    assert len(sender.asked_at) == 3
+
+
+async def test_a_lost_answer_is_told_though_the_lock_is_lost(service):
+    """If an answer was lost before the lock was, callers learn of that: the token may be spent."""
+    built, sender = service(CLOUD, LOST)
+
+    with pytest.raises(TransientError, match="still takes the old one") as caught:
+        await built.renew("rt", confirm=Lock(True, False).confirm)
+
+    assert caught.value.ambiguous
+    assert len(sender.asked_at) == 1

@@ -9,7 +9,14 @@ from datetime import timedelta
 import anyio
 import pytest
 
-from atlassian_auth import CredentialState, Settings, StoreError, TokenManager
+from atlassian_auth import (
+    CredentialState,
+    Settings,
+    StoreError,
+    TokenManager,
+    TokenStatus,
+    TransientError,
+)
 from atlassian_auth.events import GrantEndsSoon
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
@@ -53,7 +60,7 @@ def manager_of(atlassian, atlassian_clock, store, told):
     """Build managers on one store, and close them at the end."""
     opened = []
 
-    def build(grant=None, **settings):
+    def build(grant=None, *, store=store, **settings):
         opened.append(
             TokenManager(
                 grant or cloud_grant(atlassian),
@@ -227,6 +234,78 @@ async def busy():
     raise TimeoutError
 
 
+# -- keep_fresh ------------------------------------------------------------------------------------
+
+
+class Counting(Watched):
+    """Counts how often a record is read."""
+
+    reads = 0
+
+    async def get(self, namespace, key):
+        self.reads += 1
+        return await super().get(namespace, key)
+
+
+async def look(manager, looks):
+    return await manager.perform(lambda: manager._upkeep.due(looks, margin_seconds=40))
+
+
+async def test_what_is_fresh_is_read_once(manager_of, atlassian, atlassian_clock):
+    """Until a token is due, a look at its credential costs the store nothing, however many there are."""
+    store = Counting(clock=atlassian_clock)
+    enroller, manager = manager_of(store=store), manager_of(store=store)
+    keys = [f"tenant-{number}" for number in range(1200)]
+    await enrol(enroller, atlassian, "acme")
+    alive = (await store.get("tokens", "acme")).value
+    for key in keys:
+        await store.put("tokens", key, alive)
+    looks = {}
+
+    store.reads = 0
+    assert await look(manager, looks) == []
+    assert store.reads == 1201
+    assert await look(manager, looks) == []
+    assert store.reads == 1201
+    for key in keys:
+        await store.delete("tokens", key)
+    assert await look(manager, looks) == []
+
+    assert set(looks) == {"acme"}
+
+
+@pytest.mark.parametrize(("early", "due"), [(TINY, []), (-TINY, ["acme"]), (timedelta(), ["acme"])])
+@pytest.mark.parametrize("known", [False, True])
+async def test_when_a_fresh_one_is_due(manager_of, atlassian, atlassian_clock, early, due, known):
+    """It is due when its token would not outlive the margin, or sooner: ahead of time as requests have it."""
+    enroller, manager = manager_of(), manager_of(refresh_ahead_seconds=0)
+    await enrol(enroller, atlassian, "acme")
+    looks = {}
+    token = await (manager if known else enroller).token("acme")
+    await look(manager, looks)
+
+    atlassian_clock.move_to(token.expires_at - timedelta(seconds=40) - early)
+
+    assert await look(manager, looks) == due
+
+
+async def test_what_is_not_renewable_is_looked_at_again(
+    manager_of, atlassian, atlassian_clock, store
+):
+    """A credential that was refused and is authorized in another process is found within 15 minutes."""
+    other, manager = manager_of(), manager_of()
+    await enrol(other, atlassian, "acme")
+    await revoke(other, atlassian, atlassian_clock, "acme")
+    looks = {}
+    assert await look(manager, looks) == []
+    await other.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    atlassian_clock.advance(timedelta(minutes=15) - TINY)
+    assert await look(manager, looks) == []
+    atlassian_clock.advance(TINY)
+    assert await look(manager, looks) == ["acme"]
+
+
 # -- prune -----------------------------------------------------------------------------------------
 
 
@@ -250,6 +329,24 @@ async def test_the_dead_are_deleted(manager, atlassian, atlassian_clock, passed,
 
     assert "acme" in await manager.keys()
     assert ("dead" in await manager.keys()) is not bool(pruned)
+
+
+@pytest.mark.parametrize(("passed", "pruned"), [(120 * DAY - TINY, []), (120 * DAY, ["failing"])])
+async def test_what_only_fails_is_kept_for_long(
+    manager, atlassian, atlassian_clock, passed, pruned
+):
+    """A credential that fails is no dead one before its refresh token has expired, 90 days unused."""
+    await enrol(manager, atlassian, "failing")
+    begun = atlassian_clock.now()
+    atlassian.fault("token", Fault.status(503), times=1000)
+    for _ in range(20):
+        atlassian_clock.advance(DAY / 2)
+        with pytest.raises(TransientError):
+            await manager.refresh("failing")
+    assert (await manager.status("failing")).status is TokenStatus.UNRECOVERABLE
+    atlassian_clock.move_to(begun + passed)
+
+    assert await manager.prune() == pruned
 
 
 async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
