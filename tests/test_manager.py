@@ -1294,7 +1294,7 @@ def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
 
 async def test_a_refresh_by_name_gets_through(cloud, atlassian, atlassian_clock):
     """What a server asked for holds up requests; ``refresh`` asks again after a moment."""
-    atlassian.fault("token", Fault.rate_limited(999_999_999))
+    atlassian.fault("token", Fault.rate_limited(999_999))
     with pytest.raises(TransientError) as caught:
         await cloud.token("acme")
     assert caught.value.retry_after_seconds == 3600
