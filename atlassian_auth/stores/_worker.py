@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
@@ -36,9 +37,11 @@ class Worker:
     def __init__(self, name: str, finish: Callable[[], None]) -> None:
         self._name = name
         self._finish = finish
-        self._calls: _Calls | None = None
+        # One, or none while there is no thread. No attribute of ours refers to the worker: it ends as soon
+        # as its store is dropped, and not when the garbage collector comes by.
+        self._open: list[_Calls] = []
         self._end_thread: weakref.finalize[[None], Worker]
-        self._guard = ForkLock(in_child=self._forget)
+        self._guard = ForkLock(in_child=partial(_forget, self._open))
 
     async def run(self, call: Callable[[], T]) -> T:
         """Return what ``call`` returns, or raise what it raises.
@@ -48,18 +51,17 @@ class Worker:
         """
         done: Latch[Future[T]] = Latch()
         with self._guard.lock:
-            self._calls = self._calls or self._start()
-            self._calls.put(lambda: done.set(_outcome(call)))
+            calls = self._open[0] if self._open else self._start()
+            calls.put(lambda: done.set(_outcome(call)))
         return (await done.wait()).result()
 
     async def stop(self) -> None:
         """Make the calls that were handed over, finish, and end the thread; a call starts another."""
         done: Latch[Future[None]] = Latch()
         with self._guard.lock:
-            calls, self._calls = self._calls, None
-            if calls is None:
+            if not self._open:
                 return
-            calls.put(lambda: done.set(_outcome(self._finish)))
+            self._open.pop().put(lambda: done.set(_outcome(self._finish)))
             self._end_thread()
         (await done.wait()).result()
 
@@ -76,15 +78,23 @@ class Worker:
         # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
         self._end_thread = weakref.finalize(self, calls.put, None)
         self._end_thread.atexit = False
+        self._open.append(calls)
         return calls
 
-    def _forget(self) -> None:
-        self._calls = None
+
+def _forget(opened: list[_Calls]) -> None:
+    """Leave to the parent what its thread was to do; a call that is kept would keep its store."""
+    for calls in opened:
+        while not calls.empty():
+            calls.get_nowait()
+    opened.clear()
 
 
 def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
     while (call := calls.get()) is not None:
         call()
+        # It refers to the store, which could not be dropped while this waits for another call.
+        del call
     finish()
 
 
