@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
@@ -23,7 +23,7 @@ __all__ = ["Worker"]
 
 T = TypeVar("T")
 
-_Calls = SimpleQueue[Callable[[], object] | None]
+_Calls = SimpleQueue[tuple[Callable[[], Any], Latch[Future[Any]]] | None]
 
 
 class Worker:
@@ -49,11 +49,12 @@ class Worker:
         Raises:
             StoreError: if no thread can be started.
         """
-        done: Latch[Future[T]] = Latch()
-        with self._guard.lock:
-            calls = self._open[0] if self._open else self._start()
-            calls.put(lambda: done.set(_outcome(call)))
-        return (await done.wait()).result()
+        done = self._hand_over(call)
+        try:
+            return (await done.wait()).result()
+        finally:
+            # An error refers to this frame. If this referred to the error, both would stay, and the store.
+            del done
 
     async def stop(self) -> None:
         """Make the calls that were handed over, finish, and end the thread; a call starts another."""
@@ -61,9 +62,16 @@ class Worker:
         with self._guard.lock:
             if not self._open:
                 return
-            self._open.pop().put(lambda: done.set(_outcome(self._finish)))
+            self._open.pop().put((self._finish, done))
             self._end_thread()
         (await done.wait()).result()
+
+    def _hand_over(self, call: Callable[[], T]) -> Latch[Future[T]]:
+        done: Latch[Future[T]] = Latch()
+        with self._guard.lock:
+            calls = self._open[0] if self._open else self._start()
+            calls.put((call, done))
+        return done
 
     def _start(self) -> _Calls:
         calls: _Calls = SimpleQueue()
@@ -91,10 +99,11 @@ def _forget(opened: list[_Calls]) -> None:
 
 
 def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
-        # It refers to the store, which could not be dropped while this waits for another call.
-        del call
+    while (handed := calls.get()) is not None:
+        call, done = handed
+        done.set(_outcome(call))
+        # They refer to the store, which could not be dropped while this waits for another call.
+        del handed, call, done
     finish()
 
 
@@ -104,4 +113,7 @@ def _outcome(call: Callable[[], T]) -> Future[T]:
         outcome.set_result(call())
     except BaseException as error:  # noqa: BLE001 -- it is the caller's
         outcome.set_exception(error)
-    return outcome
+    try:
+        return outcome
+    finally:
+        del outcome  # as in `run`
