@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._record_file import (
     ANY_FILE,
     FiledRecord,
@@ -73,26 +74,35 @@ class RecordFolder:
         self._identity: tuple[int, int] | None = None
         self._mortal: list[tuple[float, str]] = []
 
-    def read(self, work: Callable[[], T]) -> T:
+    def open(self, patience: Patience) -> None:
+        """Make the folder if there is none, and see that it is ours and can be written.
+
+        Raises:
+            StoreError: if it is not, or cannot.
+        """
+        with self._explained():
+            self._open(patience)
+
+    def read(self, work: Callable[[], T], patience: Patience) -> T:
         """Return what ``work`` returns, which may use `find` and `find_all`.
 
         Raises:
             StoreError: if the folder is not ours or cannot be used, or a file is damaged.
         """
         with self._explained():
-            self._open()
+            self._open(patience)
             with self._guard.lock:
                 return work()
 
-    def write(self, work: Callable[[], T], now: float) -> T:
+    def write(self, work: Callable[[], T], now: float, patience: Patience) -> T:
         """Return what ``work`` returns, while nobody else writes; records that are over are removed.
 
         Raises:
             StoreError: as `read`; nothing has changed then.
         """
         with self._explained():
-            self._open()
-            with self._alone():
+            self._open(patience)
+            with self._alone(patience):
                 self._bury(now)
                 return work()
 
@@ -148,12 +158,12 @@ class RecordFolder:
             raise StoreError(message) from None
 
     @contextmanager
-    def _alone(self) -> Generator[None]:
-        with one_writer(self.locks / "write"), self._guard.lock:
+    def _alone(self, patience: Patience) -> Generator[None]:
+        with one_writer(self.locks / "write", patience), self._guard.lock:
             yield
 
-    def _open(self) -> None:
-        identity = self._identity = self._identity or self._prepare()
+    def _open(self, patience: Patience) -> None:
+        identity = self._identity = self._identity or self._prepare(patience)
         if identity != _identity(self._path):
             message = (
                 f"{self._path} was removed or replaced while it was in use. End all processes that use "
@@ -161,11 +171,11 @@ class RecordFolder:
             )
             raise StoreError(message)
 
-    def _prepare(self) -> tuple[int, int] | None:
+    def _prepare(self, patience: Patience) -> tuple[int, int] | None:
         self._path.mkdir(mode=0o700, exist_ok=True)
         _check_ours(self._path)
         _make_private(self._path)
-        with self._alone():
+        with self._alone(patience):
             # A folder that cannot be written is told now, not when a renewed token is to be saved.
             self._replace(_VERSION, FiledRecord("", "", self._version()))
             self._look_through()

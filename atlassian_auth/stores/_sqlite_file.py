@@ -3,7 +3,8 @@
 Nothing is written before the file is known to be this store's own, or empty. It is not opened other
 than through SQLite: closing any other descriptor of it would drop all locks that SQLite holds in
 this process (https://sqlite.org/howtocorrupt.html section 2.2). After a fork SQLite takes the
-parent's locks for the child's (tried; section 2.6), hence the `ForkLock`.
+parent's locks for the child's (tried; section 2.6), hence the `ForkLock`. SQLite is never left to
+wait for another program's lock while that is held: a fork would wait as long.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import os
 import sqlite3
 import stat
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -21,13 +21,12 @@ from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
+from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
 
 __all__ = ["SQLiteFile"]
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 0.002
 _APPLICATION_ID = int.from_bytes(b"AtAu")
 _VERSION = 1
 
@@ -56,7 +55,10 @@ _SETTINGS = (
 
 _ADVICE = MappingProxyType(
     {
-        sqlite3.SQLITE_BUSY: "Another process keeps it locked: end that, or try again.",
+        sqlite3.SQLITE_BUSY: (
+            f"Another program has kept it locked for the {PATIENCE_SECONDS:g} s that a call waits. End that "
+            "program, or its transaction, or try again."
+        ),
         sqlite3.SQLITE_FULL: "Make room on the disk.",
         sqlite3.SQLITE_READONLY: "Make the file and its folder writable for this user.",
         sqlite3.SQLITE_CANTOPEN: "Make the file and its folder writable for this user.",
@@ -79,31 +81,40 @@ class SQLiteFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``work`` makes of the database.
+    def read(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
+        """Return what ``work`` makes of the database; it is called again if it met a lock.
+
+        Args:
+            work: Leaves nothing half done: what it changes, it changes in one transaction.
+            patience: How long to try while another program has the file locked.
 
         Raises:
             StoreError: if the file is not ours or cannot be used.
         """
-        with self._guard.lock:
+        problem = ""
+        for _ in patience.attempts():
             try:
-                return work(self._connect())
+                with self._guard.lock:
+                    return work(self._connect())
             except sqlite3.Error as error:
                 problem = _explain(error)
+                if _kind(error) != sqlite3.SQLITE_BUSY:
+                    break
             except OSError as error:
                 problem = (
                     f"cannot be used ({error.strerror}). Its folder must exist, and both must be "
                     "this user's to read and write. Correct that, or choose another path."
                 )
+                break
         raise StoreError(f"{self._path} {problem}")
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
         """Do ``work`` in a transaction of its own and return its result once that is on the disk.
 
         Raises:
             StoreError: as `read`; nothing has changed then.
         """
-        return self.read(lambda connection: _commit(connection, work))
+        return self.read(lambda connection: _commit(connection, work), patience)
 
     def close(self) -> None:
         """Close the database, if it is open."""
@@ -115,7 +126,7 @@ class SQLiteFile:
             _create(self._path)
             _probe(self._path)
             _make_private(self._path)
-            self._connection = _open_patiently(self._path)
+            self._connection = _open(self._path)
             self._identity = _identity(self._path)
         if self._identity != _identity(self._path):
             # What is written now would be lost; and a log that was left behind spoils a new file.
@@ -174,7 +185,7 @@ def _probe(path: Path) -> None:
 
 
 def _inspect(path: Path, options: str) -> int:
-    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True)
+    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=0)
     with closing(connection):
         return _read_version(connection, path)
 
@@ -211,25 +222,10 @@ def _make_private(path: Path) -> None:
                 file.chmod(mode & 0o700)
 
 
-def _open_patiently(
-    path: Path,
-    *,
-    patience_seconds: float = _PATIENCE_SECONDS,
-    pause: Callable[[float], object] = time.sleep,  # noqa: TID251 -- in the worker's own thread
-) -> sqlite3.Connection:
-    # SQLite itself does not always wait for others who begin or end the log, whatever its busy_timeout
-    # (https://sqlite.org/wal.html section 9; tried: one of 600 openings by six at once failed).
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            return _open(path)
-        except sqlite3.OperationalError as error:
-            if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-        pause(_PAUSE_SECONDS)
-
-
 def _open(path: Path) -> sqlite3.Connection:
+    # No timeout of SQLite's own: it would wait with the `ForkLock` held. (And it does not always wait for
+    # others who begin or end the log: https://sqlite.org/wal.html section 9; tried: one of 600 openings
+    # by six at once failed.)
     with ExitStack() as undo:
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=rw",
@@ -243,7 +239,6 @@ def _open(path: Path) -> sqlite3.Connection:
             connection.execute(setting)
         _commit(connection, lambda connection: _make(connection, path))
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS:.0f}")
         undo.pop_all()
     return connection
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._sqlite_file import SQLiteFile
 from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
@@ -63,7 +65,7 @@ class SQLiteStore(Store):
             row = database.execute(_GET, name).fetchone()
             return row and Stored(*row)
 
-        return await self._worker.run(lambda: self._file.read(get))
+        return await self._worker.run(partial(self._file.read, get, Patience.begin()))
 
     async def put(
         self,
@@ -85,7 +87,7 @@ class SQLiteStore(Store):
             database.execute(_PUT, (namespace, key, value, expires_at))
             return _find(database, namespace, key)
 
-        return await self._worker.run(lambda: self._file.write(put))
+        return await self._worker.run(partial(self._file.write, put, Patience.begin()))
 
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
@@ -97,7 +99,7 @@ class SQLiteStore(Store):
             check_version(namespace, key, expected=expected, actual=_find(database, namespace, key))
             return database.execute(_DELETE, (namespace, key)).rowcount > 0
 
-        return await self._worker.run(lambda: self._file.write(delete))
+        return await self._worker.run(partial(self._file.write, delete, Patience.begin()))
 
     async def keys(self, namespace: str) -> list[str]:
         """Return the namespace's keys, sorted."""
@@ -107,7 +109,7 @@ class SQLiteStore(Store):
         def keys(database: sqlite3.Connection) -> list[str]:
             return [key for (key,) in database.execute(_KEYS, (namespace, now))]
 
-        return await self._worker.run(lambda: self._file.read(keys))
+        return await self._worker.run(partial(self._file.read, keys, Patience.begin()))
 
     def lock(
         self, namespace: str, key: str, *, timeout_seconds: float

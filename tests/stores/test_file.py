@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import ABSENT, FileStore, Stored, _record_folder
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._record_file import FiledRecord, decode, encode, file_name
 from atlassian_auth.stores._write_lock import one_writer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
@@ -340,7 +341,7 @@ class TestDurability:
         await store.put("tokens", "acme", b"old")
 
         async with anyio.create_task_group() as tasks:
-            with one_writer(folder / "locks" / "write"):
+            with one_writer(folder / "locks" / "write", Patience.begin()):
                 assert await store.get("tokens", "acme") == Stored(b"old", 1)
                 tasks.start_soon(store.put, "tokens", "acme", b"new")
                 await anyio.wait_all_tasks_blocked()
@@ -364,7 +365,7 @@ class TestOneWriter:
     def test_waiting(self, tmp_path):
         """Who finds another one writing tries again until that has ended."""
         other = ExitStack()
-        other.enter_context(one_writer(tmp_path / "write"))
+        other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         pauses = []
 
         def pause(seconds):
@@ -372,17 +373,28 @@ class TestOneWriter:
             if len(pauses) == 2:
                 other.close()
 
-        with one_writer(tmp_path / "write", pause=pause):
+        with one_writer(tmp_path / "write", Patience(10, now=lambda: 0, pause=pause)):
             assert len(pauses) == 2
 
     def test_waiting_in_vain(self, tmp_path):
         """Who finds another one writing for too long is told so."""
         with (
-            one_writer(tmp_path / "write"),
-            pytest.raises(StoreError, match="another process"),
-            one_writer(tmp_path / "write", patience_seconds=0),
+            one_writer(tmp_path / "write", Patience(0)),
+            pytest.raises(StoreError, match=r"another process.*10 s.*try again"),
+            one_writer(tmp_path / "write", Patience(0)),
         ):
             pytest.fail("two are inside")
+
+    def test_stopped_while_waiting(self, tmp_path):
+        """Whose process stood still beyond the time, while the other one ended, writes."""
+        other = ExitStack()
+        other.enter_context(one_writer(tmp_path / "write", Patience(0)))
+        times = iter([0, 10_000])
+
+        with one_writer(
+            tmp_path / "write", Patience(10, now=lambda: next(times), pause=lambda _: other.close())
+        ):
+            pass
 
 
 class TestProcesses:
