@@ -166,8 +166,10 @@ class RecordFolder:
         identity = self._identity = self._identity or self._prepare(patience)
         if identity != _identity(self._path):
             message = (
-                f"{self._path} was removed or replaced while it was in use. End all processes that use "
-                "it, and start them again."
+                f"{self._path} was removed or replaced while it was in use. Move the folder that was there "
+                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
+                "process ends before. Only if that folder is gone for good, end all processes that use it, "
+                "and start them again."
             )
             raise StoreError(message)
 

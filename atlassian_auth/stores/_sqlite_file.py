@@ -51,6 +51,7 @@ _SETTINGS = (
     "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
     "PRAGMA fullfsync = ON",  # also on macOS, where fsync alone does not reach the disk
     "PRAGMA secure_delete = ON",  # a replaced token does not linger in free pages
+    "PRAGMA journal_size_limit = 0",  # the log gives back what a long reader let it grow to
 )
 
 _ADVICE = MappingProxyType(
@@ -131,8 +132,10 @@ class SQLiteFile:
         if self._identity != _identity(self._path):
             # What is written now would be lost; and a log that was left behind spoils a new file.
             message = (
-                f"{self._path} was removed or replaced while it was in use. End all processes that use "
-                f"it, remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
+                f"{self._path} was removed or replaced while it was in use. Move the file that was there "
+                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
+                "process ends before. Only if that file is gone for good, end all processes that use it, "
+                f"remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
             )
             raise StoreError(message)
         return self._connection

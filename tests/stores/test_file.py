@@ -617,6 +617,18 @@ class TestUnusable:
 
         assert await store.keys("tokens") == ["new"]
 
+    async def test_moved_back(self, store, folder):
+        """The error says to move the folder back; then the same store goes on, and nothing is missing."""
+        await store.put("tokens", "old", b"value")
+        folder.rename(folder.with_name("moved"))
+        with pytest.raises(StoreError, match=r"Move the folder that was there back.*it is lost if"):
+            await store.put("tokens", "new", b"value")
+
+        folder.with_name("moved").rename(folder)
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new", "old"]
+
     def test_without_flock(self, run, folder):
         """A system without `flock` is told to be one, before anything is written."""
         assert run(WITHOUT_FCNTL, folder) == ["True"]

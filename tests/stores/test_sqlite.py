@@ -228,14 +228,32 @@ class TestDurability:
 
     async def test_settings(self, store):
         """Commits reach the disk before they return, and deleted bytes are overwritten."""
-        settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
+        settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete", "busy_timeout")
 
         def look(database):
             return [database.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
 
         found = await store._worker.run(lambda: store._file.read(look, Patience.begin()))
 
-        assert found == ["wal", 2, 1, 1]
+        assert found == ["wal", 2, 1, 1, 0]
+
+    async def test_a_log_that_grew_shrinks(self, store, path):
+        """The log grows while another program reads, and is small again after that has ended."""
+        log = path.with_name("tokens.db-wal")
+        await store.put("tokens", "acme", b"value")
+        with raw(path) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM records").fetchone()
+            for _ in range(12):
+                await store.put("tokens", "acme", bytes(500_000))
+            grown = log.stat().st_size
+
+        # The first writes the log back into the file, the second begins it anew.
+        for _ in range(2):
+            await store.put("tokens", "acme", b"value")
+
+        assert grown > 5_000_000
+        assert log.stat().st_size < 1_000_000
 
     async def test_replaced_values_are_overwritten(self, store, path):
         """A token that was replaced or deleted cannot be read from the file any more."""
@@ -867,6 +885,18 @@ class TestRemoved:
         assert await store.keys("tokens") == ["new"]
         with raw(path) as database:
             assert database.execute("SELECT key FROM records").fetchall() == [("new",)]
+
+    async def test_moved_back(self, store, path):
+        """The error says to move the file back; then the same store goes on, and nothing is missing."""
+        await store.put("tokens", "old", b"value")
+        path.rename(path.with_name("moved"))
+        with pytest.raises(StoreError, match=r"Move the file that was there back.*it is lost if"):
+            await store.put("tokens", "new", b"value")
+
+        path.with_name("moved").rename(path)
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new", "old"]
 
     async def test_replaced(self, store, path):
         """After a backup was moved into place the store refuses, and does not touch the backup."""
