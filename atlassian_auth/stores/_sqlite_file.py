@@ -1,19 +1,19 @@
 """One SQLite database that is certainly ours, private to its owner, and closed during forks.
 
-Nothing is written before the file is known to be this store's own, or empty. It is not opened other
-than through SQLite: closing any other descriptor of it would drop all locks that SQLite holds in
-this process (https://sqlite.org/howtocorrupt.html section 2.2). After a fork SQLite takes the
-parent's locks for the child's (tried; section 2.6), hence the `ForkLock`. SQLite is never left to
-wait for another program's lock while that is held: a fork would wait as long.
+Nothing is written before the file is known to be this store's own, or empty, and this user's. It is
+not opened other than through SQLite: closing any other descriptor of it would drop all locks that
+SQLite holds in this process (https://sqlite.org/howtocorrupt.html section 2.2). (SQLite itself opens
+no link.) After a fork SQLite takes the parent's locks for the child's (tried; section 2.6), hence the
+`ForkLock`. SQLite is never left to wait for another program's lock while that is held: a fork would
+wait as long.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from typing import TypeVar
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
 from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
+from atlassian_auth.stores._private import check_file, close_to_others
 
 __all__ = ["SQLiteFile"]
 
@@ -125,6 +126,7 @@ class SQLiteFile:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             _create(self._path)
+            _check_ours(self._path)
             _probe(self._path)
             _make_private(self._path)
             self._connection = _open(self._path)
@@ -172,9 +174,6 @@ def _create(path: Path) -> None:
 
 def _probe(path: Path) -> None:
     """Return if the file is ours or empty, without a lock on it and without a trace."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"{path} is not a regular file. Choose another path.")
     try:
         version = _inspect(path, "mode=ro&immutable=1")
     except sqlite3.DatabaseError as error:
@@ -183,7 +182,7 @@ def _probe(path: Path) -> None:
         # Or is it being made this moment? Without a lock that looks the same.
         version = _inspect(path, "mode=ro")
     # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
-    if not version and status.st_size:
+    if not version and path.stat().st_size:
         raise _foreign(path)
 
 
@@ -216,13 +215,24 @@ def _foreign(path: Path) -> StoreError:
     )
 
 
-def _make_private(path: Path) -> None:
+def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files that are there, of those that SQLite makes of one database, without opening them."""
     for suffix in ("", "-journal", "-shm", "-wal"):
         file = Path(f"{path}{suffix}")
         with suppress(FileNotFoundError):
-            mode = stat.S_IMODE(file.stat().st_mode)
-            if mode & 0o077:
-                file.chmod(mode & 0o700)
+            yield file, file.lstat()
+
+
+def _check_ours(path: Path) -> None:
+    for file, status in _files(path):
+        check_file(file, status)
+
+
+def _make_private(path: Path) -> None:
+    for file, status in _files(path):
+        # Another process may remove what belongs to the database when it closes it.
+        with suppress(FileNotFoundError):
+            close_to_others(file, status)
 
 
 def _open(path: Path) -> sqlite3.Connection:

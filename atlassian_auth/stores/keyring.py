@@ -21,6 +21,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
 from atlassian_auth.stores._keyring_items import KeyringItems
 from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._private import make_folders
 from atlassian_auth.stores._record_file import FiledRecord, alive
 from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores._write_lock import one_writer
@@ -217,7 +218,7 @@ def _state_folder() -> Path:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         message = (
             f"{folder} cannot be made ({error.strerror}); it holds the locks of KeyringStore. The user's "

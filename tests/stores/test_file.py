@@ -209,6 +209,22 @@ def record_path(folder, key="acme"):
     return folder / file_name("tokens", key)
 
 
+def plant(record, others):
+    """Put something else into a record's place, and return what is to stay as it is."""
+    target = record.with_name("target")
+    if others == "owned":
+        os.chown(record, 54321, -1)
+    elif others == "link":
+        record.rename(target)
+        record.symlink_to(target)
+    else:
+        record.unlink()
+        os.mkfifo(record)
+    path = target if others == "link" else record
+    path.chmod(0o644)
+    return path
+
+
 def mode(path):
     return path.stat().st_mode & 0o777
 
@@ -518,6 +534,60 @@ class TestPermissions:
         assert mode(tmp_path / "new") == 0o600
         with pytest.raises(FileExistsError):
             _record_folder._write(tmp_path / "link", b"")
+
+    @ROOT
+    async def test_a_folder_of_another_user(self, store, folder):
+        """Another user's folder is refused, also by root, and left as it is."""
+        folder.mkdir(mode=0o755)
+        os.chown(folder, 54321, -1)
+
+        with pytest.raises(StoreError, match=f"{folder} belongs to another user .of id 54321"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(folder), list(folder.iterdir())) == (0o755, [])
+
+    async def test_a_link_in_its_place(self, store, folder):
+        """A link that was put there after the store was made is refused."""
+        folder.with_name("elsewhere").mkdir(mode=0o755)
+        folder.symlink_to(folder.with_name("elsewhere"))
+
+        with pytest.raises(StoreError, match=f"{folder} cannot be used .*not a link"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert list(folder.with_name("elsewhere").iterdir()) == []
+        assert mode(folder.with_name("elsewhere")) == 0o755
+
+    @pytest.mark.parametrize(
+        ("others", "text"),
+        [
+            pytest.param("owned", "belongs to another user .of id 54321", marks=ROOT),
+            ("link", "not a regular file .but a link"),
+            ("pipe", "not a regular file"),
+        ],
+    )
+    async def test_a_record_of_another_user(self, store, folder, others, text):
+        """What is not this user's own file is no record, is left as it is, and hinders no other one."""
+        await store.put("tokens", "acme", b"value")
+        await store.put("tokens", "well", b"value")
+        record = record_path(folder)
+        planted = plant(record, others)
+        await store.aclose()
+
+        with pytest.raises(StoreError, match=text) as raised:
+            await store.get("tokens", "acme")
+        assert str(record) in str(raised.value)
+        assert await store.get("tokens", "well") == Stored(b"value", 2)
+
+        assert mode(planted) == 0o644
+
+    async def test_a_record_that_others_could_read(self, store, folder):
+        """It is closed to them when it is read, if not before."""
+        await store.put("tokens", "acme", b"value")
+        record_path(folder).chmod(0o644)
+
+        await store.get("tokens", "acme")
+
+        assert mode(record_path(folder)) == 0o600
 
     async def test_old_files(self, store, folder):
         """What others could read is closed to them when the store is opened."""

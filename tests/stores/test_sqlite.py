@@ -477,6 +477,34 @@ class TestPermissions:
 
         assert mode(path) == 0o600
 
+    @ROOT
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    async def test_a_file_of_another_user(self, store, path, suffix):
+        """What another user owns is refused, also by root, and left as it is: they could read it."""
+        file = path.with_name(f"tokens.db{suffix}")
+        file.touch()
+        file.chmod(0o666)
+        os.chown(file, 54321, -1)
+
+        with pytest.raises(StoreError, match=f"{file} belongs to another user .of id 54321"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(file), file.stat().st_uid, file.read_bytes()) == (0o666, 54321, b"")
+
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    async def test_a_link_in_its_place(self, store, path, suffix):
+        """A link that was put there is refused, and what it leads to is left as it is."""
+        victim = path.with_name("victim")
+        victim.touch()
+        victim.chmod(0o644)
+        link = path.with_name(f"tokens.db{suffix}")
+        link.symlink_to(victim)
+
+        with pytest.raises(StoreError, match=f"{link} is not a regular file .but a link"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(victim), victim.read_bytes()) == (0o644, b"")
+
     async def test_old_files(self, store, path):
         """Files that others could read are closed to them."""
         await store.put("tokens", "acme", b"value")
@@ -709,11 +737,11 @@ class TestUnprivileged:
 
     @ROOT
     def test_a_file_that_is_somebody_elses(self, run, folder, path):
-        """A file that others can read, and that cannot be closed to them, is refused."""
+        """A file of another user is refused, also if it could be read and written."""
         self.give_away(folder)
         path.chmod(0o666)
 
-        assert "Operation not permitted" in self.refused(run, path)
+        assert "belongs to another user" in self.refused(run, path)
 
 
 def write_text(path):
