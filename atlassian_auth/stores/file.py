@@ -25,8 +25,9 @@ class FileStore(Store):
     """Keeps each record in a file that only its owner can read; what ``put`` stored is on the disk.
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
-    after a fork. For some dozens of records; for thousands there is `SQLiteStore`. Needs POSIX and a
-    local file system: on Windows writing and locking raise `StoreError`.
+    after a fork. Writing waits at most 10 s for other writers, from when it was asked for. For some
+    dozens of records; for thousands there is `SQLiteStore`. Needs POSIX and a local file system: on
+    Windows it raises `StoreError`.
 
     A record is replaced as a whole or not at all, whenever a process is killed or the power fails.
     Nothing is encrypted: the bytes of a replaced record stay on the disk until the file system uses
