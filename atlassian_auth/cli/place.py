@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from atlassian_auth.cli.secret import read_secret
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import EncryptedStore, SQLiteStore, Store, open_store
+from atlassian_auth.stores._private import check_owner, make_folders
 
 __all__ = ["Place", "is_url", "usual_store"]
 
@@ -111,7 +112,8 @@ def _split(url: str) -> SplitResult:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
+        check_owner(folder, folder.stat())
     except OSError as error:
         wrong = error.strerror or type(error).__name__
     else:

@@ -1,7 +1,8 @@
 """Locks that the kernel frees when their holder dies: ``flock`` on a small file per key.
 
 The holder removes the file before it lets go. So whoever gets the lock of a file must see that the
-path still names that file, and not a newer one which somebody else has locked.
+path still names that file, and not a newer one which somebody else has locked. And nobody else may
+write the folder: who can remove a file there can make a second holder.
 """
 
 from __future__ import annotations
@@ -11,10 +12,17 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from types import ModuleType
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
 from atlassian_auth.ports import Clock
+from atlassian_auth.stores._private import (
+    check_closed,
+    close_to_others,
+    open_file,
+    opened_folder,
+)
 from atlassian_auth.stores.base import Hold
 from atlassian_auth.stores.rules import lock_timeout
 
@@ -29,7 +37,8 @@ class KernelLocks:
     """One lock per key, for all tasks, threads and processes of this computer.
 
     Args:
-        folder: Where the files are; made (0700) when first needed.
+        folder: Where the files are; made (0700) when first needed. One that is another user's, or a link,
+            or that others can write, is refused.
         clock: Paces the attempts and ends them.
     """
 
@@ -86,25 +95,21 @@ class _FileLock:
                 _held.add(self)
                 return self._descriptor is not None
         message = (
-            f"{self._path.parent}: cannot lock a file there ({reason}). That folder "
-            "must exist and be writable for this user, on a file system that has locks."
+            f"{self._path.parent}: cannot lock a file there ({reason}). That folder must exist and be "
+            "writable for this user, and not a link, on a file system that has locks."
         )
         raise StoreError(message)
 
     async def confirm(self, seconds: float = 0) -> bool:  # noqa: ARG002 -- it ends with the process
         """Return whether the lock is held, and its file is still the one that others would lock."""
         with _guard.lock:
-            if self._descriptor is None:
-                return False
-            try:
-                return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
-            except OSError:
-                return False
+            return self._is_in_place()
 
     def release(self) -> None:
         """Let go, if the lock is held, and leave no file behind."""
         with _guard.lock:
-            if self._descriptor is not None:
+            # Another file of that name is another holder's.
+            if self._is_in_place():
                 with suppress(OSError):
                     self._path.unlink()
             self.close()
@@ -115,6 +120,12 @@ class _FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _is_in_place(self) -> bool:
+        try:
+            return self._descriptor is not None and _names(self._path, self._descriptor)
+        except OSError:
+            return False
 
 
 _held: set[_FileLock] = set()
@@ -144,26 +155,41 @@ def _attempt(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
+    # Before anything is made, and before what Windows cannot do either.
+    _fcntl()
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return _open_in_folder(path)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return _open_in_folder(path)
+
+
+def _open_in_folder(path: Path) -> int:
+    with opened_folder(path.parent) as folder:
+        status = os.fstat(folder)
+        check_closed(path.parent, status)
+        close_to_others(folder, status)
+        return open_file(path, os.O_RDWR | os.O_CREAT, folder)
 
 
 def _claim(descriptor: int, path: Path) -> bool:
+    fcntl = _fcntl()
     try:
-        _flock(descriptor)
-        return os.path.samestat(os.fstat(descriptor), path.stat())
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _names(path, descriptor)
     except (BlockingIOError, FileNotFoundError):
-        # Somebody else has the lock; or had, and removed the file.
+        # Another holder has the lock; or had, and removed the file.
         return False
 
 
-def _flock(descriptor: int) -> None:
+def _names(path: Path, descriptor: int) -> bool:
+    return os.path.samestat(os.fstat(descriptor), path.lstat())
+
+
+def _fcntl() -> ModuleType:
     try:
         import fcntl  # noqa: PLC0415 -- POSIX only, and SQLite's records can be had without
     except ImportError:
         message = "This operating system has no flock, which the locks of this store are made of."
         raise StoreError(message) from None
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fcntl

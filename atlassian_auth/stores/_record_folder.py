@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import heapq
 import os
-import stat
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,8 @@ from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
+from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._private import close_to_others, open_file, opened_folder
 from atlassian_auth.stores._record_file import (
     ANY_FILE,
     FiledRecord,
@@ -42,7 +43,7 @@ _VERSION = "version"
 
 _ROOM = "Make room on the disk."
 _RIGHTS = "Make the folder and all files in it this user's own, to read and to write."
-_PLACE = "It must be a folder, in one that exists. Correct that, or choose another."
+_PLACE = "It must be a folder, not a link, in one that exists. Correct that, or choose another."
 _ADVICE = MappingProxyType(
     {
         errno.ENOSPC: _ROOM,
@@ -54,6 +55,7 @@ _ADVICE = MappingProxyType(
         errno.ENOENT: _PLACE,
         errno.ENOTDIR: _PLACE,
         errno.EEXIST: _PLACE,
+        errno.ELOOP: _PLACE,
     }
 )
 
@@ -73,26 +75,35 @@ class RecordFolder:
         self._identity: tuple[int, int] | None = None
         self._mortal: list[tuple[float, str]] = []
 
-    def read(self, work: Callable[[], T]) -> T:
+    def open(self, patience: Patience) -> None:
+        """Make the folder if there is none, and see that it is ours and can be written.
+
+        Raises:
+            StoreError: if it is not, or cannot.
+        """
+        with self._explained():
+            self._open(patience)
+
+    def read(self, work: Callable[[], T], patience: Patience) -> T:
         """Return what ``work`` returns, which may use `find` and `find_all`.
 
         Raises:
             StoreError: if the folder is not ours or cannot be used, or a file is damaged.
         """
         with self._explained():
-            self._open()
+            self._open(patience)
             with self._guard.lock:
                 return work()
 
-    def write(self, work: Callable[[], T], now: float) -> T:
+    def write(self, work: Callable[[], T], now: float, patience: Patience) -> T:
         """Return what ``work`` returns, while nobody else writes; records that are over are removed.
 
         Raises:
             StoreError: as `read`; nothing has changed then.
         """
         with self._explained():
-            self._open()
-            with self._alone():
+            self._open(patience)
+            with self._alone(patience):
                 self._bury(now)
                 return work()
 
@@ -148,24 +159,27 @@ class RecordFolder:
             raise StoreError(message) from None
 
     @contextmanager
-    def _alone(self) -> Generator[None]:
-        with one_writer(self.locks / "write"), self._guard.lock:
+    def _alone(self, patience: Patience) -> Generator[None]:
+        with one_writer(self.locks / "write", patience), self._guard.lock:
             yield
 
-    def _open(self) -> None:
-        identity = self._identity = self._identity or self._prepare()
+    def _open(self, patience: Patience) -> None:
+        identity = self._identity = self._identity or self._prepare(patience)
         if identity != _identity(self._path):
             message = (
-                f"{self._path} was removed or replaced while it was in use. End all processes that use "
-                "it, and start them again."
+                f"{self._path} was removed or replaced while it was in use. Move the folder that was there "
+                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
+                "process ends before. Only if that folder is gone for good, end all processes that use it, "
+                "and start them again."
             )
             raise StoreError(message)
 
-    def _prepare(self) -> tuple[int, int] | None:
+    def _prepare(self, patience: Patience) -> tuple[int, int] | None:
         self._path.mkdir(mode=0o700, exist_ok=True)
-        _check_ours(self._path)
-        _make_private(self._path)
-        with self._alone():
+        with self._guard.lock, opened_folder(self._path) as folder:
+            _check_content(self._path)
+            close_to_others(folder, os.fstat(folder))
+        with self._alone(patience):
             # A folder that cannot be written is told now, not when a renewed token is to be saved.
             self._replace(_VERSION, FiledRecord("", "", self._version()))
             self._look_through()
@@ -173,7 +187,6 @@ class RecordFolder:
 
     def _look_through(self) -> None:
         for path in self._path.glob(ANY_FILE):
-            _make_private(path)
             record = _load_if_whole(path)
             if record is not None:
                 self._expect_end(path.name, record)
@@ -218,7 +231,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _check_ours(path: Path) -> None:
+def _check_content(path: Path) -> None:
     others = sorted({entry.name for entry in path.iterdir()} - {_LOCKS, _NEW})
     # Looked at last: another process may be making it.
     if others and not (path / _VERSION).exists():
@@ -229,24 +242,23 @@ def _check_ours(path: Path) -> None:
         raise StoreError(message)
 
 
-def _make_private(path: Path) -> None:
-    with suppress(FileNotFoundError):
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if mode & 0o077:
-            path.chmod(mode & 0o700)
-
-
 def _load(path: Path, read: Callable[[bytes], FiledRecord] = decode) -> FiledRecord | None:
     try:
-        return read(path.read_bytes())
+        return read(_content(path))
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise StoreError(f"{path} {error}. It was left as it is.") from None
 
 
+def _content(path: Path) -> bytes:
+    with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
+        close_to_others(file.fileno(), os.fstat(file.fileno()))
+        return file.read()
+
+
 def _load_if_whole(path: Path) -> FiledRecord | None:
-    # What is damaged is told to who asks for it, and hinders nobody else.
+    # What is damaged, or not ours, is told to who asks for it, and hinders nobody else.
     try:
         return _load(path)
     except StoreError:

@@ -1,19 +1,19 @@
 """One SQLite database that is certainly ours, private to its owner, and closed during forks.
 
-Nothing is written before the file is known to be this store's own, or empty. It is not opened other
-than through SQLite: closing any other descriptor of it would drop all locks that SQLite holds in
-this process (https://sqlite.org/howtocorrupt.html section 2.2). After a fork SQLite takes the
-parent's locks for the child's (tried; section 2.6), hence the `ForkLock`.
+Nothing is written before the file is known to be this store's own, or empty, and this user's. It is
+not opened other than through SQLite: closing any other descriptor of it would drop all locks that
+SQLite holds in this process (https://sqlite.org/howtocorrupt.html section 2.2). (SQLite itself opens
+no link.) After a fork SQLite takes the parent's locks for the child's (tried; section 2.6), hence the
+`ForkLock`. SQLite is never left to wait for another program's lock while that is held: a fork would
+wait as long.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
-import stat
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -21,13 +21,13 @@ from typing import TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
+from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
+from atlassian_auth.stores._private import check_file, close_to_others
 
 __all__ = ["SQLiteFile"]
 
 T = TypeVar("T")
 
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 0.002
 _APPLICATION_ID = int.from_bytes(b"AtAu")
 _VERSION = 1
 
@@ -52,11 +52,15 @@ _SETTINGS = (
     "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
     "PRAGMA fullfsync = ON",  # also on macOS, where fsync alone does not reach the disk
     "PRAGMA secure_delete = ON",  # a replaced token does not linger in free pages
+    "PRAGMA journal_size_limit = 0",  # the log gives back what a long reader let it grow to
 )
 
 _ADVICE = MappingProxyType(
     {
-        sqlite3.SQLITE_BUSY: "Another process keeps it locked: end that, or try again.",
+        sqlite3.SQLITE_BUSY: (
+            f"Another program has kept it locked for the {PATIENCE_SECONDS:g} s that a call waits. End that "
+            "program, or its transaction, or try again."
+        ),
         sqlite3.SQLITE_FULL: "Make room on the disk.",
         sqlite3.SQLITE_READONLY: "Make the file and its folder writable for this user.",
         sqlite3.SQLITE_CANTOPEN: "Make the file and its folder writable for this user.",
@@ -79,31 +83,40 @@ class SQLiteFile:
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
 
-    def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what ``work`` makes of the database.
+    def read(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
+        """Return what ``work`` makes of the database; it is called again if it met a lock.
+
+        Args:
+            work: Leaves nothing half done: what it changes, it changes in one transaction.
+            patience: How long to try while another program has the file locked.
 
         Raises:
             StoreError: if the file is not ours or cannot be used.
         """
-        with self._guard.lock:
+        problem = ""
+        for _ in patience.attempts():
             try:
-                return work(self._connect())
+                with self._guard.lock:
+                    return work(self._connect())
             except sqlite3.Error as error:
                 problem = _explain(error)
+                if _kind(error) != sqlite3.SQLITE_BUSY:
+                    break
             except OSError as error:
                 problem = (
                     f"cannot be used ({error.strerror}). Its folder must exist, and both must be "
                     "this user's to read and write. Correct that, or choose another path."
                 )
+                break
         raise StoreError(f"{self._path} {problem}")
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
         """Do ``work`` in a transaction of its own and return its result once that is on the disk.
 
         Raises:
             StoreError: as `read`; nothing has changed then.
         """
-        return self.read(lambda connection: _commit(connection, work))
+        return self.read(lambda connection: _commit(connection, work), patience)
 
     def close(self) -> None:
         """Close the database, if it is open."""
@@ -113,15 +126,18 @@ class SQLiteFile:
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             _create(self._path)
+            _check_ours(self._path)
             _probe(self._path)
             _make_private(self._path)
-            self._connection = _open_patiently(self._path)
+            self._connection = _open(self._path)
             self._identity = _identity(self._path)
         if self._identity != _identity(self._path):
             # What is written now would be lost; and a log that was left behind spoils a new file.
             message = (
-                f"{self._path} was removed or replaced while it was in use. End all processes that use "
-                f"it, remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
+                f"{self._path} was removed or replaced while it was in use. Move the file that was there "
+                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
+                "process ends before. Only if that file is gone for good, end all processes that use it, "
+                f"remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
             )
             raise StoreError(message)
         return self._connection
@@ -158,9 +174,6 @@ def _create(path: Path) -> None:
 
 def _probe(path: Path) -> None:
     """Return if the file is ours or empty, without a lock on it and without a trace."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise StoreError(f"{path} is not a regular file. Choose another path.")
     try:
         version = _inspect(path, "mode=ro&immutable=1")
     except sqlite3.DatabaseError as error:
@@ -169,12 +182,12 @@ def _probe(path: Path) -> None:
         # Or is it being made this moment? Without a lock that looks the same.
         version = _inspect(path, "mode=ro")
     # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
-    if not version and status.st_size:
+    if not version and path.stat().st_size:
         raise _foreign(path)
 
 
 def _inspect(path: Path, options: str) -> int:
-    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True)
+    connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=0)
     with closing(connection):
         return _read_version(connection, path)
 
@@ -202,34 +215,30 @@ def _foreign(path: Path) -> StoreError:
     )
 
 
-def _make_private(path: Path) -> None:
+def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Yield the files that are there, of those that SQLite makes of one database, without opening them."""
     for suffix in ("", "-journal", "-shm", "-wal"):
         file = Path(f"{path}{suffix}")
         with suppress(FileNotFoundError):
-            mode = stat.S_IMODE(file.stat().st_mode)
-            if mode & 0o077:
-                file.chmod(mode & 0o700)
+            yield file, file.lstat()
 
 
-def _open_patiently(
-    path: Path,
-    *,
-    patience_seconds: float = _PATIENCE_SECONDS,
-    pause: Callable[[float], object] = time.sleep,  # noqa: TID251 -- in the worker's own thread
-) -> sqlite3.Connection:
-    # SQLite itself does not always wait for others who begin or end the log, whatever its busy_timeout
-    # (https://sqlite.org/wal.html section 9; tried: one of 600 openings by six at once failed).
-    deadline = time.monotonic() + patience_seconds
-    while True:
-        try:
-            return _open(path)
-        except sqlite3.OperationalError as error:
-            if _kind(error) != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
-                raise
-        pause(_PAUSE_SECONDS)
+def _check_ours(path: Path) -> None:
+    for file, status in _files(path):
+        check_file(file, status)
+
+
+def _make_private(path: Path) -> None:
+    for file, status in _files(path):
+        # Another process may remove what belongs to the database when it closes it.
+        with suppress(FileNotFoundError):
+            close_to_others(file, status)
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # No timeout of SQLite's own: it would wait with the `ForkLock` held. (And it does not always wait for
+    # others who begin or end the log: https://sqlite.org/wal.html section 9; tried: one of 600 openings
+    # by six at once failed.)
     with ExitStack() as undo:
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=rw",
@@ -243,7 +252,6 @@ def _open(path: Path) -> sqlite3.Connection:
             connection.execute(setting)
         _commit(connection, lambda connection: _make(connection, path))
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS:.0f}")
         undo.pop_all()
     return connection
 

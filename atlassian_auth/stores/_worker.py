@@ -11,8 +11,9 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
@@ -22,7 +23,7 @@ __all__ = ["Worker"]
 
 T = TypeVar("T")
 
-_Calls = SimpleQueue[Callable[[], object] | None]
+_Calls = SimpleQueue[tuple[Callable[[], Any], Latch[Future[Any]]] | None]
 
 
 class Worker:
@@ -36,9 +37,11 @@ class Worker:
     def __init__(self, name: str, finish: Callable[[], None]) -> None:
         self._name = name
         self._finish = finish
-        self._calls: _Calls | None = None
+        # One, or none while there is no thread. No attribute of ours refers to the worker: it ends as soon
+        # as its store is dropped, and not when the garbage collector comes by.
+        self._open: list[_Calls] = []
         self._end_thread: weakref.finalize[[None], Worker]
-        self._guard = ForkLock(in_child=self._forget)
+        self._guard = ForkLock(in_child=partial(_forget, self._open))
 
     async def run(self, call: Callable[[], T]) -> T:
         """Return what ``call`` returns, or raise what it raises.
@@ -46,22 +49,29 @@ class Worker:
         Raises:
             StoreError: if no thread can be started.
         """
-        done: Latch[Future[T]] = Latch()
-        with self._guard.lock:
-            self._calls = self._calls or self._start()
-            self._calls.put(lambda: done.set(_outcome(call)))
-        return (await done.wait()).result()
+        done = self._hand_over(call)
+        try:
+            return (await done.wait()).result()
+        finally:
+            # An error refers to this frame. If this referred to the error, both would stay, and the store.
+            del done
 
     async def stop(self) -> None:
         """Make the calls that were handed over, finish, and end the thread; a call starts another."""
         done: Latch[Future[None]] = Latch()
         with self._guard.lock:
-            calls, self._calls = self._calls, None
-            if calls is None:
+            if not self._open:
                 return
-            calls.put(lambda: done.set(_outcome(self._finish)))
+            self._open.pop().put((self._finish, done))
             self._end_thread()
         (await done.wait()).result()
+
+    def _hand_over(self, call: Callable[[], T]) -> Latch[Future[T]]:
+        done: Latch[Future[T]] = Latch()
+        with self._guard.lock:
+            calls = self._open[0] if self._open else self._start()
+            calls.put((call, done))
+        return done
 
     def _start(self) -> _Calls:
         calls: _Calls = SimpleQueue()
@@ -76,15 +86,24 @@ class Worker:
         # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
         self._end_thread = weakref.finalize(self, calls.put, None)
         self._end_thread.atexit = False
+        self._open.append(calls)
         return calls
 
-    def _forget(self) -> None:
-        self._calls = None
+
+def _forget(opened: list[_Calls]) -> None:
+    """Leave to the parent what its thread was to do; a call that is kept would keep its store."""
+    for calls in opened:
+        while not calls.empty():
+            calls.get_nowait()
+    opened.clear()
 
 
 def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
+    while (handed := calls.get()) is not None:
+        call, done = handed
+        done.set(_outcome(call))
+        # They refer to the store, which could not be dropped while this waits for another call.
+        del handed, call, done
     finish()
 
 
@@ -94,4 +113,7 @@ def _outcome(call: Callable[[], T]) -> Future[T]:
         outcome.set_result(call())
     except BaseException as error:  # noqa: BLE001 -- it is the caller's
         outcome.set_exception(error)
-    return outcome
+    try:
+        return outcome
+    finally:
+        del outcome  # as in `run`

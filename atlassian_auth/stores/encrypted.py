@@ -53,8 +53,9 @@ class EncryptedStore(Store):
     """Keeps values in another store encrypted, and refuses those that were altered, moved or not encrypted.
 
     Values are secret, and bound to their namespace and key. What whoever holds the store still sees
-    are namespaces, keys, sizes and times; and they can delete a record, or put back an older value of
-    the same one. Versions, lifetimes and locks are those of the store inside.
+    are namespaces, keys, sizes and times; and they can delete a record, put back an older value of the
+    same one, or put there the value that another store of the same encryption key has under the same
+    names: use a key for one store only. Versions, lifetimes and locks are those of the store inside.
 
     To replace a key: give every process ``[old, new]``; then every process ``[new, old]``; call
     `reencrypt`; then take the old key away.
@@ -264,10 +265,11 @@ def _raw_key(key: str, place: int) -> bytes:
             raw = base64.b64decode(key.strip(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raw = b""
-    if len(raw) == _KEY_SIZE:
+    # Bytes that are all the same are no chance: a placeholder, or a source of randomness that failed.
+    if len(raw) == _KEY_SIZE and len(set(raw)) > 1:
         return raw
     message = (
-        f"keys: number {place} is no key. Expected {_KEY_SIZE} bytes in URL-safe base64 text (44 "
+        f"keys: number {place} is no key. Expected {_KEY_SIZE} random bytes in URL-safe base64 text (44 "
         "characters), as EncryptedStore.generate_key() makes them."
     )
     raise ConfigurationError(message, argument="keys")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._record_file import FiledRecord, alive
 from atlassian_auth.stores._record_folder import RecordFolder
 from atlassian_auth.stores._worker import Worker
@@ -23,8 +25,9 @@ class FileStore(Store):
     """Keeps each record in a file that only its owner can read; what ``put`` stored is on the disk.
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
-    after a fork. For some dozens of records; for thousands there is `SQLiteStore`. Needs POSIX and a
-    local file system: on Windows writing and locking raise `StoreError`.
+    after a fork. Writing waits at most 10 s for other writers, from when it was asked for. For some
+    dozens of records; for thousands there is `SQLiteStore`. Needs POSIX and a local file system: on
+    Windows it raises `StoreError`.
 
     A record is replaced as a whole or not at all, whenever a process is killed or the power fails.
     Nothing is encrypted: the bytes of a replaced record stay on the disk until the file system uses
@@ -55,7 +58,7 @@ class FileStore(Store):
             record = alive(self._folder.find(namespace, key), now)
             return None if record is None else Stored(record.value, record.version)
 
-        return await self._worker.run(lambda: self._folder.read(get))
+        return await self._worker.run(partial(self._folder.read, get, Patience.begin()))
 
     async def put(
         self,
@@ -77,7 +80,7 @@ class FileStore(Store):
             self._folder.put(FiledRecord(namespace, key, version, expires_at, value))
             return version
 
-        return await self._worker.run(lambda: self._folder.write(put, now))
+        return await self._worker.run(partial(self._folder.write, put, now, Patience.begin()))
 
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
@@ -90,7 +93,7 @@ class FileStore(Store):
                 self._folder.remove(present)
             return alive(present, now) is not None
 
-        return await self._worker.run(lambda: self._folder.write(delete, now))
+        return await self._worker.run(partial(self._folder.write, delete, now, Patience.begin()))
 
     async def keys(self, namespace: str) -> list[str]:
         """Return the namespace's keys, sorted."""
@@ -101,7 +104,7 @@ class FileStore(Store):
             found = self._folder.find_all(namespace)
             return sorted(record.key for record in found if not record.is_over(now))
 
-        return await self._worker.run(lambda: self._folder.read(keys))
+        return await self._worker.run(partial(self._folder.read, keys, Patience.begin()))
 
     @asynccontextmanager
     async def lock(
@@ -110,7 +113,7 @@ class FileStore(Store):
         """Hold the key's lock; see `Store.lock`."""
         check_names(namespace=namespace, key=key)
         # The locks are in the folder: it is made, and known to be ours, first.
-        await self._worker.run(lambda: self._folder.read(lambda: None))
+        await self._worker.run(partial(self._folder.open, Patience.begin()))
         async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds) as lock:
             yield lock
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +20,8 @@ from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
 from atlassian_auth.stores._keyring_items import KeyringItems
+from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._private import make_folders
 from atlassian_auth.stores._record_file import FiledRecord, alive
 from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores._write_lock import one_writer
@@ -86,7 +89,7 @@ class KeyringStore(Store):
             record = alive(self._items.read(namespace, key), now)
             return None if record is None else Stored(record.value, record.version)
 
-        return await self._worker.run(lambda: self._alone(get))
+        return await self._worker.run(partial(self._alone, get, Patience.begin()))
 
     async def put(
         self,
@@ -111,7 +114,7 @@ class KeyringStore(Store):
             self._items.write(FiledRecord(namespace, key, version, expires_at, value))
             return version
 
-        return await self._worker.run(lambda: self._alone(put))
+        return await self._worker.run(partial(self._alone, put, Patience.begin()))
 
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
@@ -124,7 +127,7 @@ class KeyringStore(Store):
             self._remove(namespace, key, present)
             return alive(present, now) is not None
 
-        return await self._worker.run(lambda: self._alone(delete))
+        return await self._worker.run(partial(self._alone, delete, Patience.begin()))
 
     async def keys(self, namespace: str) -> list[str]:
         """Return the namespace's keys, sorted."""
@@ -135,7 +138,7 @@ class KeyringStore(Store):
             listed = self._index(namespace).ends
             return sorted(key for key in listed if alive(self._items.read(namespace, key), now))
 
-        return await self._worker.run(lambda: self._alone(keys))
+        return await self._worker.run(partial(self._alone, keys, Patience.begin()))
 
     @asynccontextmanager
     async def lock(
@@ -151,10 +154,10 @@ class KeyringStore(Store):
         """Finish what is under way."""
         await self._worker.stop()
 
-    def _alone(self, work: Callable[[], T]) -> T:
+    def _alone(self, work: Callable[[], T], patience: Patience) -> T:
         # Who reads is alone, too: some backends rewrite a file in its place.
         _make(self._folder)
-        with one_writer(self._folder / "write"):
+        with one_writer(self._folder / "write", patience):
             return work()
 
     def _index(self, namespace: str) -> _Index:
@@ -215,7 +218,7 @@ def _state_folder() -> Path:
 
 def _make(folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(folder)
     except OSError as error:
         message = (
             f"{folder} cannot be made ({error.strerror}); it holds the locks of KeyringStore. The user's "

@@ -99,11 +99,8 @@ class MemoryStore(Store):
         check_names(namespace=namespace, key=key)
         turn = self._join((namespace, key))
         try:
-            try:
-                async with self._clock.timeout(timeout_seconds):
-                    await turn.wait()
-            except TimeoutError:
-                raise lock_timeout(namespace, key, timeout_seconds) from None
+            if not await self._called((namespace, key), turn, timeout_seconds):
+                raise lock_timeout(namespace, key, timeout_seconds)
             yield
         finally:
             self._leave((namespace, key), turn)
@@ -119,6 +116,16 @@ class MemoryStore(Store):
             if line[0] is turn:
                 turn.set(None)
         return turn
+
+    async def _called(self, name: _Name, turn: Latch[None], timeout_seconds: float) -> bool:
+        try:
+            async with self._clock.timeout(timeout_seconds):
+                await turn.wait()
+        except TimeoutError:
+            # It may have come to its turn while the process stood still, and the timer was looked at first.
+            with self._guard.lock:
+                return self._lines[name][0] is turn
+        return True
 
     def _leave(self, name: _Name, turn: Latch[None]) -> None:
         with self._guard.lock:

@@ -10,16 +10,22 @@ from atlassian_auth.stores.base import ABSENT
 __all__ = ["check_names", "check_version", "expiry", "lock_timeout"]
 
 
-def check_names(**names: str) -> None:
+def check_names(**names: object) -> None:
     """Return if these can name a record or a namespace.
 
     Raises:
-        ConfigurationError: if one is empty, or holds a lone surrogate and so has no UTF-8 form.
+        ConfigurationError: if one is no text, is empty, or holds a lone surrogate and so has no UTF-8 form.
     """
     for argument, name in names.items():
-        if not name or any("\ud800" <= character <= "\udfff" for character in name):
-            message = f"{argument}={name!a} cannot name a record; expected text that is not empty."
+        if not isinstance(name, str) or not _can_be_encoded(name):
+            message = (
+                f"{argument}={name!a} cannot name a record; expected text (str) that is not empty."
+            )
             raise ConfigurationError(message, argument=argument)
+
+
+def _can_be_encoded(name: str) -> bool:
+    return bool(name) and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def expiry(now: float, ttl_seconds: float | None) -> float | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._sqlite_file import SQLiteFile
 from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
@@ -35,9 +37,10 @@ class SQLiteStore(Store):
     """Keeps records in a file that only its owner can read; what ``put`` stored is on the disk.
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
-    after a fork. Use a local file system: SQLite and ``flock`` need its locks. Locking a key needs
-    POSIX; on Windows it raises `StoreError`. Beside the file appear ``<file>-wal`` and
-    ``<file>-shm``, which are part of it, and the folder ``<file>-locks``.
+    after a fork. Reading and writing wait at most 10 s for other programs, from when they were asked for.
+    Use a local file system: SQLite and ``flock`` need its locks. Locking a key needs POSIX; on Windows it
+    raises `StoreError`. Beside the file appear ``<file>-wal`` and ``<file>-shm``, which are part of it,
+    and the folder ``<file>-locks``.
 
     Args:
         path: The file; made if there is none, in a folder that exists. ``~`` is the user's home.
@@ -63,7 +66,7 @@ class SQLiteStore(Store):
             row = database.execute(_GET, name).fetchone()
             return row and Stored(*row)
 
-        return await self._worker.run(lambda: self._file.read(get))
+        return await self._worker.run(partial(self._file.read, get, Patience.begin()))
 
     async def put(
         self,
@@ -85,7 +88,7 @@ class SQLiteStore(Store):
             database.execute(_PUT, (namespace, key, value, expires_at))
             return _find(database, namespace, key)
 
-        return await self._worker.run(lambda: self._file.write(put))
+        return await self._worker.run(partial(self._file.write, put, Patience.begin()))
 
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
@@ -97,7 +100,7 @@ class SQLiteStore(Store):
             check_version(namespace, key, expected=expected, actual=_find(database, namespace, key))
             return database.execute(_DELETE, (namespace, key)).rowcount > 0
 
-        return await self._worker.run(lambda: self._file.write(delete))
+        return await self._worker.run(partial(self._file.write, delete, Patience.begin()))
 
     async def keys(self, namespace: str) -> list[str]:
         """Return the namespace's keys, sorted."""
@@ -107,7 +110,7 @@ class SQLiteStore(Store):
         def keys(database: sqlite3.Connection) -> list[str]:
             return [key for (key,) in database.execute(_KEYS, (namespace, now))]
 
-        return await self._worker.run(lambda: self._file.read(keys))
+        return await self._worker.run(partial(self._file.read, keys, Patience.begin()))
 
     def lock(
         self, namespace: str, key: str, *, timeout_seconds: float

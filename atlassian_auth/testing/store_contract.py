@@ -155,12 +155,14 @@ class StoreContract:
             pytest.param("", "acme", "namespace", id="empty namespace"),
             pytest.param("tokens", "", "key", id="empty key"),
             pytest.param("tokens", "\ud800", "key", id="lone surrogate"),
+            pytest.param(b"tokens", "acme", "namespace", id="bytes"),
+            pytest.param("tokens", 42, "key", id="number"),
         ],
     )
     async def test_what_is_no_name(
         self, store: Store, namespace: str, key: str, argument: str
     ) -> None:
-        """Empty names, and text that UTF-8 cannot write, are refused with the argument's name."""
+        """Empty names, text that UTF-8 cannot write, and what is no text, are refused; the error names it."""
         for call in (
             lambda: store.get(namespace, key),
             lambda: store.put(namespace, key, b"value"),
@@ -375,6 +377,16 @@ class StoreContract:
                     await _visit(store, _Room(), timeout_seconds=1)
 
             await _visit(store, _Room())
+
+    async def test_the_lock_can_be_asked(self, store: Store) -> None:
+        """What `lock` yields is None, or confirms that it is held, and no longer after it was left."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert hold is None or await hold.confirm()
+        assert hold is None or not await hold.confirm()
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as later:
+            assert later is None or await later.confirm()
+            assert hold is None or not await hold.confirm()
 
     async def test_the_lock_is_not_reentrant(self, store: Store, clock: ManualClock) -> None:
         """The holder waits for itself like anybody else, and still holds the lock afterwards."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from pydantic import SecretStr
 
-from atlassian_auth import ConfigurationError
-from atlassian_auth.cli.place import Place, is_url
+from atlassian_auth import ConfigurationError, StoreError
+from atlassian_auth.cli.place import Place, is_url, usual_store
 from atlassian_auth.stores import EncryptedStore, MemoryStore, RedisStore, SQLiteStore
 
 
@@ -112,3 +114,34 @@ def test_a_key_file_without_a_key(tmp_path):
         Place(str(tmp_path / "a.db"), tmp_path / "key").opened()
 
     assert caught.value.argument == "encryption_key"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions need POSIX")
+def test_private_folders(monkeypatch, tmp_path):
+    """All folders that are made for the usual file are the user's alone, whatever the umask."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "local" / "share"))
+    usual = os.umask(0)
+    try:
+        Place(str(usual_store())).opened()
+    finally:
+        os.umask(usual)
+
+    made = [path for path in usual_store().parents if path.is_relative_to(tmp_path / "local")]
+    assert len(made) >= 2
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's folder")
+def test_a_folder_of_another_user(monkeypatch, tmp_path):
+    """Where another user owns the folder of the usual file, nothing is kept there."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
+    folder = usual_store().parent
+    folder.mkdir(parents=True)
+    os.chown(folder, 54321, -1)
+
+    with pytest.raises(StoreError, match="belongs to another user"):
+        Place(str(usual_store())).opened()
+
+    assert list(folder.iterdir()) == []

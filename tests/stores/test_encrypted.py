@@ -263,6 +263,14 @@ class TestKeys:
         assert len(base64.urlsafe_b64decode(OLD)) == 32
         assert OLD != NEW
 
+    async def test_nearly_the_same_bytes(self, inside):
+        """A key is refused if all its bytes are the same, and for nothing that is less."""
+        key = base64.urlsafe_b64encode(bytes(31) + b"1").decode()
+
+        await EncryptedStore(inside, key).put("tokens", "acme", b"value")
+
+        assert (await EncryptedStore(inside, key).get("tokens", "acme")).value == b"value"
+
     async def test_blanks(self, inside):
         """A line break, as files end with, does no harm."""
         await EncryptedStore(inside, f" {OLD}\n").put("tokens", "acme", b"value")
@@ -280,6 +288,8 @@ class TestKeys:
             pytest.param([OLD, "é" * 44], id="no base64"),
             pytest.param([OLD, OLD.replace(OLD[5], "!")], id="sign"),
             pytest.param([OLD, bytes(32)], id="bytes"),
+            pytest.param("A" * 43 + "=", id="zeros"),
+            pytest.param([OLD, "_" * 42 + "8="], id="ones"),
         ],
     )
     def test_no_keys(self, keys):

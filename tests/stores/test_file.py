@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import ABSENT, FileStore, Stored, _record_folder
+from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._record_file import FiledRecord, decode, encode, file_name
 from atlassian_auth.stores._write_lock import one_writer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
@@ -208,6 +209,22 @@ def record_path(folder, key="acme"):
     return folder / file_name("tokens", key)
 
 
+def plant(record, others):
+    """Put something else into a record's place, and return what is to stay as it is."""
+    target = record.with_name("target")
+    if others == "owned":
+        os.chown(record, 54321, -1)
+    elif others == "link":
+        record.rename(target)
+        record.symlink_to(target)
+    else:
+        record.unlink()
+        os.mkfifo(record)
+    path = target if others == "link" else record
+    path.chmod(0o644)
+    return path
+
+
 def mode(path):
     return path.stat().st_mode & 0o777
 
@@ -340,7 +357,7 @@ class TestDurability:
         await store.put("tokens", "acme", b"old")
 
         async with anyio.create_task_group() as tasks:
-            with one_writer(folder / "locks" / "write"):
+            with one_writer(folder / "locks" / "write", Patience.begin()):
                 assert await store.get("tokens", "acme") == Stored(b"old", 1)
                 tasks.start_soon(store.put, "tokens", "acme", b"new")
                 await anyio.wait_all_tasks_blocked()
@@ -364,7 +381,7 @@ class TestOneWriter:
     def test_waiting(self, tmp_path):
         """Who finds another one writing tries again until that has ended."""
         other = ExitStack()
-        other.enter_context(one_writer(tmp_path / "write"))
+        other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         pauses = []
 
         def pause(seconds):
@@ -372,17 +389,28 @@ class TestOneWriter:
             if len(pauses) == 2:
                 other.close()
 
-        with one_writer(tmp_path / "write", pause=pause):
+        with one_writer(tmp_path / "write", Patience(10, now=lambda: 0, pause=pause)):
             assert len(pauses) == 2
 
     def test_waiting_in_vain(self, tmp_path):
         """Who finds another one writing for too long is told so."""
         with (
-            one_writer(tmp_path / "write"),
-            pytest.raises(StoreError, match="another process"),
-            one_writer(tmp_path / "write", patience_seconds=0),
+            one_writer(tmp_path / "write", Patience(0)),
+            pytest.raises(StoreError, match=r"another process.*10 s.*try again"),
+            one_writer(tmp_path / "write", Patience(0)),
         ):
             pytest.fail("two are inside")
+
+    def test_stopped_while_waiting(self, tmp_path):
+        """Whose process stood still beyond the time, while the other one ended, writes."""
+        other = ExitStack()
+        other.enter_context(one_writer(tmp_path / "write", Patience(0)))
+        times = iter([0, 10_000])
+
+        with one_writer(
+            tmp_path / "write", Patience(10, now=lambda: next(times), pause=lambda _: other.close())
+        ):
+            pass
 
 
 class TestProcesses:
@@ -507,6 +535,60 @@ class TestPermissions:
         with pytest.raises(FileExistsError):
             _record_folder._write(tmp_path / "link", b"")
 
+    @ROOT
+    async def test_a_folder_of_another_user(self, store, folder):
+        """Another user's folder is refused, also by root, and left as it is."""
+        folder.mkdir(mode=0o755)
+        os.chown(folder, 54321, -1)
+
+        with pytest.raises(StoreError, match=f"{folder} belongs to another user .of id 54321"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(folder), list(folder.iterdir())) == (0o755, [])
+
+    async def test_a_link_in_its_place(self, store, folder):
+        """A link that was put there after the store was made is refused."""
+        folder.with_name("elsewhere").mkdir(mode=0o755)
+        folder.symlink_to(folder.with_name("elsewhere"))
+
+        with pytest.raises(StoreError, match=f"{folder} cannot be used .*not a link"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert list(folder.with_name("elsewhere").iterdir()) == []
+        assert mode(folder.with_name("elsewhere")) == 0o755
+
+    @pytest.mark.parametrize(
+        ("others", "text"),
+        [
+            pytest.param("owned", "belongs to another user .of id 54321", marks=ROOT),
+            ("link", "not a regular file .but a link"),
+            ("pipe", "not a regular file"),
+        ],
+    )
+    async def test_a_record_of_another_user(self, store, folder, others, text):
+        """What is not this user's own file is no record, is left as it is, and hinders no other one."""
+        await store.put("tokens", "acme", b"value")
+        await store.put("tokens", "well", b"value")
+        record = record_path(folder)
+        planted = plant(record, others)
+        await store.aclose()
+
+        with pytest.raises(StoreError, match=text) as raised:
+            await store.get("tokens", "acme")
+        assert str(record) in str(raised.value)
+        assert await store.get("tokens", "well") == Stored(b"value", 2)
+
+        assert mode(planted) == 0o644
+
+    async def test_a_record_that_others_could_read(self, store, folder):
+        """It is closed to them when it is read, if not before."""
+        await store.put("tokens", "acme", b"value")
+        record_path(folder).chmod(0o644)
+
+        await store.get("tokens", "acme")
+
+        assert mode(record_path(folder)) == 0o600
+
     async def test_old_files(self, store, folder):
         """What others could read is closed to them when the store is opened."""
         await store.put("tokens", "acme", b"value")
@@ -604,6 +686,18 @@ class TestUnusable:
         await store.put("tokens", "new", b"value")
 
         assert await store.keys("tokens") == ["new"]
+
+    async def test_moved_back(self, store, folder):
+        """The error says to move the folder back; then the same store goes on, and nothing is missing."""
+        await store.put("tokens", "old", b"value")
+        folder.rename(folder.with_name("moved"))
+        with pytest.raises(StoreError, match=r"Move the folder that was there back.*it is lost if"):
+            await store.put("tokens", "new", b"value")
+
+        folder.with_name("moved").rename(folder)
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new", "old"]
 
     def test_without_flock(self, run, folder):
         """A system without `flock` is told to be one, before anything is written."""

@@ -17,6 +17,8 @@ from atlassian_auth.testing.clock import ManualClock
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
 
+ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
+
 HOLD = """
 import sys
 from pathlib import Path
@@ -79,6 +81,25 @@ try:
 except TimeoutError:
     print("the child waits", flush=True)
 os.read(0, 1)
+"""
+
+CONFIRM = """
+import os, sys
+from pathlib import Path
+import anyio
+from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.stores._kernel_lock import KernelLocks
+
+async def main():
+    async with KernelLocks(Path(sys.argv[1]), SYSTEM_CLOCK).hold("a", "b", timeout_seconds=0) as hold:
+        child = os.fork()
+        if not child:
+            print("child", await hold.confirm(), flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print("parent", await hold.confirm())
+
+anyio.run(main)
 """
 
 WITHOUT_FCNTL = """
@@ -256,9 +277,160 @@ async def test_a_file_that_somebody_removed(locks, folder):
             path.unlink()
 
 
+async def test_the_file_of_another_holder(locks, folder):
+    """Whose file was removed leaves alone the file of who has the lock since."""
+    async with AsyncExitStack() as first, locks.hold("tokens", "other", timeout_seconds=0):
+        await first.enter_async_context(locks.hold("tokens", "acme", timeout_seconds=0))
+        (folder / _kernel_lock._file_name("tokens", "acme")).unlink()
+        async with locks.hold("tokens", "acme", timeout_seconds=0):
+            await first.aclose()
+            assert len(list(folder.iterdir())) == 2
+            with pytest.raises(TimeoutError):
+                await enter(locks, timeout_seconds=1)
+
+
+class TestConfirm:
+    """What is held can be asked whether it still is."""
+
+    async def test_held(self, locks):
+        """While it is held it says so, for any time to come: it ends with its process only."""
+        async with locks.hold("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+            assert await hold.confirm(1_000_000)
+
+    async def test_released(self, locks):
+        """Once it was left it is held no more."""
+        async with locks.hold("tokens", "acme", timeout_seconds=0) as hold:
+            pass
+
+        assert not await hold.confirm()
+        async with locks.hold("tokens", "acme", timeout_seconds=0):
+            assert not await hold.confirm()
+
+    async def test_removed(self, locks, folder):
+        """Whose file was removed holds no longer what others would lock."""
+        async with locks.hold("tokens", "acme", timeout_seconds=0) as hold:
+            for path in folder.iterdir():
+                path.unlink()
+
+            assert not await hold.confirm()
+
+    async def test_replaced(self, locks, folder):
+        """Nor does it if another one has the lock of a file of that name, or of a folder of that name."""
+        async with locks.hold("tokens", "acme", timeout_seconds=0) as first:
+            folder.rename(folder.with_name("away"))
+            async with locks.hold("tokens", "acme", timeout_seconds=0) as second:
+                assert (await first.confirm(), await second.confirm()) == (False, True)
+
+    async def test_a_link_to_it(self, locks, folder):
+        """A link in its place is another file, wherever it leads."""
+        async with locks.hold("tokens", "acme", timeout_seconds=0) as hold:
+            (path,) = folder.iterdir()
+            path.rename(folder.with_name("away"))
+            path.symlink_to(folder.with_name("away"))
+
+            assert not await hold.confirm()
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+    def test_in_a_child(self, run, folder):
+        """The lock is not the child's; the parent still has it."""
+        assert run(CONFIRM, folder) == ["child", "False", "parent", "True"]
+
+
+class TestOthers:
+    """What other users own or may write is no place for a lock: they could make a second holder."""
+
+    async def refused(self, locks, text):
+        with pytest.raises(StoreError, match=text) as raised:
+            await enter(locks)
+        return str(raised.value)
+
+    @ROOT
+    async def test_a_folder_of_another_user(self, locks, folder, opened):
+        """Another user's folder is refused, and nothing is made in it."""
+        folder.mkdir(mode=0o700)
+        os.chown(folder, 54321, -1)
+
+        text = await self.refused(
+            locks, "belongs to another user .of id 54321.*choose another path"
+        )
+
+        assert str(folder) in text
+        assert list(folder.iterdir()) == opened() == []
+
+    @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777, 0o1777])
+    async def test_a_folder_that_others_can_write(self, locks, folder, opened, mode):
+        """It is refused, and left as it is: others may have put something there."""
+        folder.mkdir()
+        folder.chmod(mode)
+
+        text = await self.refused(locks, f"can be written by other users .*{mode:03o}.*chmod 700")
+
+        assert str(folder) in text
+        assert folder.stat().st_mode & 0o7777 == mode
+        assert list(folder.iterdir()) == opened() == []
+
+    @pytest.mark.parametrize("mode", [0o755, 0o710, 0o704])
+    async def test_a_folder_that_others_can_read(self, locks, folder, mode):
+        """It is closed to them, and used."""
+        folder.mkdir()
+        folder.chmod(mode)
+
+        await enter(locks)
+
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+    async def test_a_link_to_a_folder(self, locks, folder):
+        """A link is refused, and nothing is made where it leads."""
+        folder.with_name("elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(folder.with_name("elsewhere"))
+
+        await self.refused(locks, "and not a link")
+
+        assert list(folder.with_name("elsewhere").iterdir()) == []
+
+    @pytest.mark.parametrize("target", ["there", "not there"])
+    async def test_a_link_to_a_file(self, locks, folder, opened, target):
+        """A link is not followed, be there something at its end or not."""
+        elsewhere = folder.with_name("elsewhere")
+        if target == "there":
+            elsewhere.touch(mode=0o644)
+        self.plant(folder, lambda path: path.symlink_to(elsewhere))
+
+        await self.refused(locks, "not a regular file .but a link")
+
+        assert elsewhere.exists() == (target == "there")
+        assert opened() == []
+
+    async def test_a_pipe(self, locks, folder, opened):
+        """What is no file is refused."""
+        self.plant(folder, os.mkfifo)
+
+        await self.refused(locks, "not a regular file")
+
+        assert opened() == []
+
+    @ROOT
+    async def test_a_file_of_another_user(self, locks, folder, opened):
+        """Another user's file, whose lock they could hold for ever, is refused."""
+        path = self.plant(folder, Path.touch)
+        os.chown(path, 54321, -1)
+
+        await self.refused(locks, "belongs to another user")
+
+        assert path.exists()
+        assert opened() == []
+
+    def plant(self, folder, make):
+        folder.mkdir(mode=0o700)
+        path = folder / _kernel_lock._file_name("tokens", "acme")
+        make(path)
+        return path
+
+
 def test_having_it_already(folder):
     """Trying again changes nothing for who has the lock; releasing twice neither."""
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     lock = _kernel_lock._FileLock(folder / "name")
     other = _kernel_lock._FileLock(folder / "name")
 

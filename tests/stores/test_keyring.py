@@ -346,6 +346,33 @@ class TestTroubles:
         assert backend.items == {}
         await store.aclose()
 
+    async def test_private_folders(self, store, state_folder):
+        """All folders that are made for the locks are the user's alone, whatever the umask."""
+        usual = os.umask(0)
+        try:
+            await store.put("tokens", "acme", b"value")
+        finally:
+            os.umask(usual)
+
+        (folder,) = state_folder.iterdir()
+        made = [folder, state_folder, state_folder.parent, state_folder.parent.parent]
+        assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
+
+    @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's folder")
+    async def test_a_folder_of_another_user(self, store, backend, state_folder):
+        """Where another user owns the folder of the locks, nothing is stored."""
+        await store.get("tokens", "acme")
+        (folder,) = state_folder.iterdir()
+        os.chown(folder, 54321, -1)
+
+        with pytest.raises(StoreError, match=f"{folder} belongs to another user"):
+            await store.put("tokens", "acme", b"value")
+        with pytest.raises(StoreError, match=f"{folder} belongs to another user"):
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                pytest.fail("is inside")
+
+        assert backend.items == {}
+
     @pytest.mark.parametrize("package", ["keyring", "platformdirs"])
     def test_without_the_extra(self, run, package):
         """Where a package is missing, the error names the extra to install."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -35,6 +36,11 @@ if os.fork():
 else:
     anyio.run(enter)
 """
+
+
+async def enter(store):
+    async with store.lock("tokens", "acme", timeout_seconds=5):
+        pass
 
 
 class TestMemoryStore(ThreadSafeStoreContract):
@@ -72,6 +78,15 @@ class TestMemoryStore(ThreadSafeStoreContract):
             clock.advance(waited)
             await anyio.wait_all_tasks_blocked()
             assert outcomes[-1] == outcome
+
+    async def test_released_at_the_last_moment(self, store, clock):
+        """A lock that is free when the time has passed is entered, whichever of the two is seen first."""
+        async with AsyncExitStack() as holder, anyio.create_task_group() as tasks:
+            await holder.enter_async_context(store.lock("tokens", "acme", timeout_seconds=0))
+            tasks.start_soon(enter, store)
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(5)
+            await holder.aclose()
 
     async def test_first_come_first_served(self, store):
         """The lock is had in the order in which it was asked for."""

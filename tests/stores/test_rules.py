@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from atlassian_auth.exceptions import VersionConflict
+from atlassian_auth.exceptions import ConfigurationError, VersionConflict
 from atlassian_auth.stores.base import ABSENT, Stored
-from atlassian_auth.stores.rules import check_version, expiry, lock_timeout
+from atlassian_auth.stores.rules import check_names, check_version, expiry, lock_timeout
+
+
+@pytest.mark.parametrize("name", [b"acme", 42, None, ["acme"], ""])
+def test_what_is_no_name(name):
+    """What is no text, or empty text, cannot name a record; the error says what can."""
+    with pytest.raises(ConfigurationError, match=r"^key=.* expected text .str.") as raised:
+        check_names(namespace="tokens", key=name)
+
+    assert raised.value.argument == "key"
 
 
 @pytest.mark.parametrize(

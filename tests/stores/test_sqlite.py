@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,8 @@ import pytest
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import SQLiteStore, _sqlite_file
+from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._worker import Worker
 from atlassian_auth.stores.base import Stored
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 
@@ -102,6 +105,35 @@ for number in range(10):
 done.set()
 writer.join()
 print(len(anyio.run(store.keys, "tokens")))
+"""
+
+FORK_WHILE_LOCKED = """
+import os, sys, threading, time
+from functools import partial
+from pathlib import Path
+from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._sqlite_file import SQLiteFile
+
+file = SQLiteFile(Path(sys.argv[1]))
+waiting = threading.Event()
+patience = Patience(time.monotonic() + 60, pause=lambda seconds: [waiting.set(), time.sleep(seconds)])
+
+def put(key):
+    sql = "INSERT INTO records (namespace, key, value) VALUES ('tokens', ?, 'value')"
+    file.write(lambda database: database.execute(sql, (key,)), patience)
+
+writer = threading.Thread(target=put, args=["parent"])
+writer.start()
+waiting.wait()
+child = os.fork()
+if not child:
+    put("child")
+    print("child", flush=True)
+    os._exit(0)
+print("forked", flush=True)
+writer.join()
+assert os.waitpid(child, 0)[1] == 0
+print("parent", flush=True)
 """
 
 DISK_FULL = """
@@ -196,14 +228,32 @@ class TestDurability:
 
     async def test_settings(self, store):
         """Commits reach the disk before they return, and deleted bytes are overwritten."""
-        settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete")
+        settings = ("journal_mode", "synchronous", "fullfsync", "secure_delete", "busy_timeout")
 
         def look(database):
             return [database.execute(f"PRAGMA {name}").fetchone()[0] for name in settings]
 
-        found = await store._worker.run(lambda: store._file.read(look))
+        found = await store._worker.run(lambda: store._file.read(look, Patience.begin()))
 
-        assert found == ["wal", 2, 1, 1]
+        assert found == ["wal", 2, 1, 1, 0]
+
+    async def test_a_log_that_grew_shrinks(self, store, path):
+        """The log grows while another program reads, and is small again after that has ended."""
+        log = path.with_name("tokens.db-wal")
+        await store.put("tokens", "acme", b"value")
+        with raw(path) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM records").fetchone()
+            for _ in range(12):
+                await store.put("tokens", "acme", bytes(500_000))
+            grown = log.stat().st_size
+
+        # The first writes the log back into the file, the second begins it anew.
+        for _ in range(2):
+            await store.put("tokens", "acme", b"value")
+
+        assert grown > 5_000_000
+        assert log.stat().st_size < 1_000_000
 
     async def test_replaced_values_are_overwritten(self, store, path):
         """A token that was replaced or deleted cannot be read from the file any more."""
@@ -295,10 +345,10 @@ class TestProcesses:
     def test_a_fork_that_gives_no_notice(self, path):
         """After a fork in C the parent's connection is neither used nor closed."""
         file = _sqlite_file.SQLiteFile(path)
-        inherited = file.read(lambda database: database)
+        inherited = file.read(lambda database: database, Patience.begin())
         file._guard.begin_anew()
 
-        assert file.read(lambda database: database) is not inherited
+        assert file.read(lambda database: database, Patience.begin()) is not inherited
         file.close()
         with closing(_sqlite_file._abandoned.pop()) as abandoned:
             assert abandoned is inherited
@@ -427,6 +477,34 @@ class TestPermissions:
 
         assert mode(path) == 0o600
 
+    @ROOT
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    async def test_a_file_of_another_user(self, store, path, suffix):
+        """What another user owns is refused, also by root, and left as it is: they could read it."""
+        file = path.with_name(f"tokens.db{suffix}")
+        file.touch()
+        file.chmod(0o666)
+        os.chown(file, 54321, -1)
+
+        with pytest.raises(StoreError, match=f"{file} belongs to another user .of id 54321"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(file), file.stat().st_uid, file.read_bytes()) == (0o666, 54321, b"")
+
+    @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
+    async def test_a_link_in_its_place(self, store, path, suffix):
+        """A link that was put there is refused, and what it leads to is left as it is."""
+        victim = path.with_name("victim")
+        victim.touch()
+        victim.chmod(0o644)
+        link = path.with_name(f"tokens.db{suffix}")
+        link.symlink_to(victim)
+
+        with pytest.raises(StoreError, match=f"{link} is not a regular file .but a link"):
+            await store.put("tokens", "acme", b"secret")
+
+        assert (mode(victim), victim.read_bytes()) == (0o644, b"")
+
     async def test_old_files(self, store, path):
         """Files that others could read are closed to them."""
         await store.put("tokens", "acme", b"value")
@@ -476,26 +554,136 @@ class TestUnusable:
 
         assert await store.put("tokens", "acme", b"value") == 1
 
-    def test_locked_for_long(self, path):
-        """Opening waits while another process has the file locked."""
+
+class Stopwatch:
+    """A clock that only pauses move; each pause is told beforehand."""
+
+    def __init__(self, on_pause=lambda seconds: None):
+        self.seconds = 0.0
+        self.pauses = []
+        self.on_pause = on_pause
+
+    def patience(self, seconds=10.0):
+        return Patience(self.seconds + seconds, now=lambda: self.seconds, pause=self.pause)
+
+    def pause(self, seconds):
+        self.on_pause(seconds)
+        self.pauses.append(seconds)
+        self.seconds += seconds
+
+
+def put(database):
+    database.execute("REPLACE INTO records (namespace, key, value) VALUES ('tokens', 'a', 'b')")
+
+
+def count(database):
+    return database.execute("SELECT count(*) FROM records").fetchone()[0]
+
+
+@pytest.fixture
+def file(path):
+    file = _sqlite_file.SQLiteFile(path)
+    yield file
+    file.close()
+
+
+@pytest.fixture
+def locked(path):
+    """Lock the file for everybody, as another program would: for writers if it is open, else wholly."""
+    with raw(path) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        yield database
+
+
+class TestLocked:
+    """A call waits for another program's lock, for ten seconds from when it was made."""
+
+    def test_locked_while_it_is_opened(self, path, file, locked):
+        """Opening the file waits until the other program has ended."""
+        watch = Stopwatch()
+        watch.on_pause = lambda _: len(watch.pauses) == 2 and locked.execute("ROLLBACK")
+
+        assert file.read(count, watch.patience()) == 0
+        assert len(watch.pauses) == 3
+
+    def test_locked_while_it_is_written(self, path, file):
+        """Writing waits; the transaction is made anew as a whole, and once."""
+        file.write(put, Stopwatch().patience())
+        watch = Stopwatch()
+
+        with raw(path) as other:
+            other.execute("BEGIN IMMEDIATE")
+            watch.on_pause = lambda _: len(watch.pauses) == 2 and other.execute("ROLLBACK")
+            file.write(lambda database: database.execute("DELETE FROM records"), watch.patience())
+
+        assert len(watch.pauses) == 3
+        assert file.read(count, Stopwatch().patience()) == 0
+
+    def test_reading_waits_for_no_writer(self, path, file):
+        """While another program writes, records are read as ever."""
+        file.write(put, Stopwatch().patience())
+
+        with raw(path) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            assert file.read(count, Stopwatch().patience(0)) == 1
+
+    @pytest.mark.usefixtures("locked")
+    def test_locked_for_too_long(self, file):
+        """The error says who is the reason, how long was waited and what to do; all ten seconds were."""
+        watch = Stopwatch()
+
+        with pytest.raises(StoreError, match=r"Another program.*10 s.*End that") as raised:
+            file.write(put, watch.patience())
+
+        assert raised.value.__context__ is None
+        assert 10 <= watch.seconds < 10.02
+
+    @pytest.mark.usefixtures("locked")
+    async def test_many_calls_fail_together(self, file):
+        """Twenty calls that were made at once have waited ten seconds when the last one fails."""
+        watch = Stopwatch()
+        worker = Worker("worker", file.close)
+        failed = []
+
+        async def call(work):
+            with pytest.raises(StoreError, match="Another program"):
+                await worker.run(work)
+            failed.append(work)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(call, partial(file.read, count, watch.patience()))
+                tasks.start_soon(call, partial(file.write, put, watch.patience()))
+        await worker.stop()
+
+        assert len(failed) == 20
+        assert 10 <= watch.seconds < 10.02
+
+    def test_late_and_not_locked(self, path, file):
+        """A call that comes to its turn after its time is made all the same."""
+        watch = Stopwatch()
+        patience = watch.patience()
+        watch.seconds = 1000.0
+
+        file.write(put, patience)
+
+        assert file.read(count, patience) == 1
+
+    @FORKS
+    def test_a_fork_does_not_wait(self, start, path):
+        """While a call waits for another program's lock, the process forks; all are well afterwards."""
+        with raw(path) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            forking = start(FORK_WHILE_LOCKED, path)
+            # It would not come before the lock is free, or after the minute that the call waits.
+            assert forking.stdout.readline() == "forked\n"
+            other.execute("ROLLBACK")
+            rest, _ = forking.communicate(timeout=60)
+
+        assert rest.split() == ["child", "parent"]
         with raw(path) as database:
-            database.execute("BEGIN EXCLUSIVE")
-            pauses = iter([lambda: None, lambda: database.execute("ROLLBACK")])
-
-            opened = _sqlite_file._open_patiently(path, pause=lambda _: next(pauses)())
-
-        with closing(opened):
-            assert opened.execute("PRAGMA user_version").fetchone() == (1,)
-            assert opened.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
-
-    def test_locked_for_too_long(self, path):
-        """The error of a file that stays locked says that another process is the reason."""
-        with raw(path) as database:
-            database.execute("BEGIN EXCLUSIVE")
-            with pytest.raises(sqlite3.OperationalError) as raised:
-                _sqlite_file._open_patiently(path, patience_seconds=0)
-
-        assert "Another process keeps it locked" in _sqlite_file._explain(raised.value)
+            keys = database.execute("SELECT key FROM records ORDER BY key").fetchall()
+            assert keys == [("child",), ("parent",)]
 
 
 @POSIX
@@ -549,11 +737,11 @@ class TestUnprivileged:
 
     @ROOT
     def test_a_file_that_is_somebody_elses(self, run, folder, path):
-        """A file that others can read, and that cannot be closed to them, is refused."""
+        """A file of another user is refused, also if it could be read and written."""
         self.give_away(folder)
         path.chmod(0o666)
 
-        assert "Operation not permitted" in self.refused(run, path)
+        assert "belongs to another user" in self.refused(run, path)
 
 
 def write_text(path):
@@ -627,7 +815,8 @@ def make_ours(path):
         lambda database: database.executemany(
             "INSERT INTO records (namespace, key, value) VALUES ('tokens', ?, ?)",
             [(f"acme {number}", b"value" * 100) for number in range(100)],
-        )
+        ),
+        Patience.begin(),
     )
     file.close()
 
@@ -724,6 +913,18 @@ class TestRemoved:
         assert await store.keys("tokens") == ["new"]
         with raw(path) as database:
             assert database.execute("SELECT key FROM records").fetchall() == [("new",)]
+
+    async def test_moved_back(self, store, path):
+        """The error says to move the file back; then the same store goes on, and nothing is missing."""
+        await store.put("tokens", "old", b"value")
+        path.rename(path.with_name("moved"))
+        with pytest.raises(StoreError, match=r"Move the file that was there back.*it is lost if"):
+            await store.put("tokens", "new", b"value")
+
+        path.with_name("moved").rename(path)
+        await store.put("tokens", "new", b"value")
+
+        assert await store.keys("tokens") == ["new", "old"]
 
     async def test_replaced(self, store, path):
         """After a backup was moved into place the store refuses, and does not touch the backup."""

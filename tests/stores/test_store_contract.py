@@ -129,12 +129,28 @@ class TestGivesUpAtOnce(Contract):
 
 class TestExceptionsKeepTheLock(Contract):
     class make(MemoryStore):
+        kept = []
         @asynccontextmanager
         async def lock(self, namespace, key, *, timeout_seconds):
             inside = super().lock(namespace, key, timeout_seconds=timeout_seconds)
+            self.kept.append(inside)  # or it would be left when nothing refers to it
             await inside.__aenter__()
             yield
             await inside.__aexit__(None, None, None)
+
+class TestHeldForEver(Contract):
+    class make(MemoryStore):
+        async def confirm(self, seconds=0):
+            return True
+        @asynccontextmanager
+        async def lock(self, namespace, key, *, timeout_seconds):
+            async with super().lock(namespace, key, timeout_seconds=timeout_seconds):
+                yield self
+
+class TestNeverHeld(Contract):
+    class make(TestHeldForEver.make):
+        async def confirm(self, seconds=0):
+            return False
 
 class TestCancelledWaitersStay(Contract):
     class make(MemoryStore):
@@ -214,6 +230,8 @@ GUARDS = {
     "TestOneLockForAll": "test_keys_are_locked_apart",
     "TestGivesUpAtOnce": "test_the_lock_times_out",
     "TestExceptionsKeepTheLock": "test_an_exception_releases_the_lock",
+    "TestHeldForEver": "test_the_lock_can_be_asked",
+    "TestNeverHeld": "test_the_lock_can_be_asked",
     "TestCancelledWaitersStay": "test_cancelled_while_waiting",
     "TestLockHindersRecords": "test_the_lock_hinders_no_record",
     "TestForgetsWhenClosed": "test_used_after_closing",
