@@ -149,7 +149,7 @@ class PostgresStore(ServedStore):
             held = Connections(parameters, limit=locks, timeout_seconds=timeout_seconds)
             return _PostgresServer(_place(parameters), quoted, records, held)
 
-        super().__init__(f"PostgresStore {table}", make, clock=clock)
+        super().__init__(f"PostgresStore {table}", make, clock=clock, fresh_seconds=timeout_seconds)
 
 
 class _PostgresServer:
@@ -222,6 +222,15 @@ class _PostgresServer:
         if self._locks.all_lent:
             return False
         return await self._safely("lock", lambda: self._lock(claim))
+
+    async def confirm(self, claim: Claim, seconds: float) -> bool:  # noqa: ARG002 -- no lease
+        """Return whether the lock's transaction goes on; it does as long as its connection."""
+        connection = self._held[claim]
+        # Whatever goes wrong in a transaction ends it, and the lock with it.
+        with suppress(Exception), self._locks.cutting_off(connection):
+            await connection.execute("SELECT 1")
+            return True
+        return False
 
     async def release(self, claim: Claim) -> None:
         connection = self._held.pop(claim, None)

@@ -73,8 +73,15 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
 """
+# Never less than it has: what a `Hold` was promised outlives the usual extensions.
 _EXTEND = """
-return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+    return 0
+end
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 1
 """
 _UNLOCK = """
 return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
@@ -96,6 +103,8 @@ _ADVICE = MappingProxyType(
         "WRONGTYPE": "Another program uses these keys: choose another prefix.",
     }
 )
+_FRESH = 1 / 3  # of a lease: how old an answer may be
+
 _SEE_LOG = "See that it can be reached and that its log shows no trouble."
 _UNKNOWN = "Whether the change was made is not known: read the record before another change."
 
@@ -168,7 +177,8 @@ class RedisStore(ServedStore):
         def make() -> _RedisServer:
             return _RedisServer(place, connect, names, lease_seconds=lease_seconds, clock=clock)
 
-        super().__init__(f"RedisStore {prefix}", make, clock=clock)
+        fresh_seconds = lease_seconds * _FRESH
+        super().__init__(f"RedisStore {prefix}", make, clock=clock, fresh_seconds=fresh_seconds)
 
 
 class _Names:
@@ -253,13 +263,17 @@ class _RedisServer:
     async def acquire(self, claim: Claim) -> bool:
         lease = self._leases.setdefault(claim, _Lease(self._names.lock(claim)))
         had = await self._ask(
-            "lock", lambda client: self._eval(client, _LOCK, lease, self._milliseconds)
+            "lock",
+            lambda client: self._eval(client, _LOCK, lease, _milliseconds(self._lease_seconds)),
         )
         if not had:
             del self._leases[claim]
             return False
         lease.extending = asyncio.create_task(self._extend(claim, lease))
         return True
+
+    async def confirm(self, claim: Claim, seconds: float) -> bool:
+        return await self._prolong(self._leases[claim], seconds)
 
     async def release(self, claim: Claim) -> None:
         lease = self._leases.pop(claim, None)
@@ -276,10 +290,6 @@ class _RedisServer:
             await client.aclose()
             await _close_sentinels(client)
 
-    @property
-    def _milliseconds(self) -> int:
-        return int(self._lease_seconds * 1000)
-
     def _tables(self, namespace: str) -> tuple[str, str]:
         return self._names.records(namespace), self._names.lifetimes(namespace)
 
@@ -293,9 +303,7 @@ class _RedisServer:
             if not await lease.pause(self._clock, self._lease_seconds / 3):
                 return
             with suppress(StoreError):  # there are two more attempts before it ends
-                kept = await self._ask(
-                    "lock", lambda client: self._eval(client, _EXTEND, lease, self._milliseconds)
-                )
+                kept = await self._prolong(lease, 0)
         logger.warning(
             "The lock of key %r was lost while it was held: this process stood still for longer than "
             "%g s (lease_seconds), or Redis lost it. Another process may have it now; whichever saves "
@@ -303,6 +311,17 @@ class _RedisServer:
             claim.key,
             self._lease_seconds,
         )
+
+    async def _prolong(self, lease: _Lease, seconds: float) -> bool:
+        """Have the lease last for the usual time or for ``seconds``; return whether it is not lost."""
+        # The answer may be as old as an answer may be; the time is counted from it.
+        needed = max(self._lease_seconds, seconds + self._lease_seconds * _FRESH)
+        if not lease.lost:
+            kept = await self._ask(
+                "lock", lambda client: self._eval(client, _EXTEND, lease, _milliseconds(needed))
+            )
+            lease.lost = not kept
+        return not lease.lost
 
     async def _ask(self, action: str, question: Callable[[RedisClient], Awaitable[Any]]) -> Any:
         try:
@@ -336,6 +355,7 @@ class _Lease:
     def __init__(self, name: str) -> None:
         self.name = name
         self.owner = secrets.token_hex(16)
+        self.lost: bool = False
         self.extending: asyncio.Task[None] | None = None
         self._pause = anyio.CancelScope()
         self._wanted = True
@@ -427,6 +447,10 @@ def _causes(error: BaseException | None) -> Iterator[str]:
     while error is not None:
         yield f"{type(error).__name__}: {error}"
         error = error.__cause__
+
+
+def _milliseconds(seconds: float) -> int:
+    return math.ceil(seconds * 1000)
 
 
 def _text(number: float | None) -> str:

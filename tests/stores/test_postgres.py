@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 import sys
 
 import anyio
@@ -292,6 +294,64 @@ class TestConnections:
         begin = _PostgresServer._begin(int(version.replace(".", "000")))
 
         assert begin.count(b"SET LOCAL") == number
+
+
+class TestHold:
+    """Who holds a lock can ask whether it still does."""
+
+    @pytest.fixture
+    def store(self, opened, raw, postgres_url, table):
+        return opened(f"{postgres_url}&application_name={table}", table=table)
+
+    async def test_it_is_held(self, store):
+        """A lock is held for any time while its connection lives."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+            assert await hold.confirm(600)
+
+    async def test_ended_by_the_server(self, store, raw, table):
+        """A lock whose connection was ended is lost, for good."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            end_connections(raw, table)
+
+            assert not await hold.confirm()
+            assert not await hold.confirm()
+
+    async def test_lost_to_another(self, store, raw, table, opened, postgres_url):
+        """A lock that another process has is lost to the first."""
+        other = opened(postgres_url, table=table)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            end_connections(raw, table)
+            async with other.lock("tokens", "acme", timeout_seconds=60) as others:
+                assert not await hold.confirm()
+                assert await others.confirm()
+
+    async def test_after_the_end(self, store):
+        """What was given back is not held, nor what was closed."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as released:
+            pass
+        async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
+            await store.aclose()
+            assert not await closed.confirm()
+
+        assert not await released.confirm()
+
+    async def test_no_answer(self, opened, store, raw, postgres_url, table):
+        """A server that does not answer in time is as good as gone: the connection is given up."""
+        await store.keys("tokens")
+        hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS)
+
+        async def stop(server):
+            (connection,) = server._held.values()
+            os.kill(connection.info.backend_pid, signal.SIGSTOP)
+            return connection.info.backend_pid
+
+        async with hurried.lock("tokens", "acme", timeout_seconds=0) as hold:
+            stopped = await hurried._thread.run(stop)
+            try:
+                assert not await hold.confirm()
+            finally:
+                os.kill(stopped, signal.SIGCONT)
 
 
 def end_connections(raw, name):

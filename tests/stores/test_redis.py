@@ -266,6 +266,210 @@ class TestLease:
             await lock.__aexit__(None, None, None)
 
 
+class LateClock(ManualClock):
+    """A clock whose time may move on without waking those who sleep."""
+
+    late = 0
+
+    def time(self):
+        return super().time() + self.late
+
+
+class TestHold:
+    """Who holds a lock can ask whether it still does."""
+
+    @pytest.fixture
+    def clock(self):
+        return ManualClock(autojump=False)
+
+    @pytest.fixture
+    def store(self, opened, raw, redis_url, prefix, clock):
+        return opened(redis_url, prefix=prefix, clock=clock, lease_seconds=30)
+
+    @pytest.fixture
+    def name(self, prefix):
+        return f"{{{prefix}}}:lock:6:tokens:acme"
+
+    async def test_it_is_held_and_prolonged(self, store, raw, name):
+        """A lock that is held begins its time anew."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.pexpire(name, 5_000)
+
+            assert await hold.confirm()
+
+            assert 5_000 < raw.pttl(name) <= 30_000
+
+    async def test_for_longer_than_a_lease(self, store, raw, name, clock):
+        """It lasts for as long as was asked, and no extension shortens that."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm(600)
+            assert 600_000 < raw.pttl(name) <= 610_000
+
+            assert await hold.confirm(1)
+            await store._thread.run(extend_all)
+
+            assert 600_000 < raw.pttl(name) <= 610_000
+
+    async def test_for_less_than_a_lease(self, store, raw, name):
+        """The usual time is the least."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm(20)
+            assert 20_000 < raw.pttl(name) <= 30_000
+            assert await hold.confirm(20.001)
+            assert 30_000 <= raw.pttl(name) <= 30_001
+
+    async def test_without_end(self, store, raw, name):
+        """A lease that has lost its end gets one."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.persist(name)
+
+            assert await hold.confirm()
+
+            assert 0 < raw.pttl(name) <= 30_000
+
+    async def test_deleted(self, store, raw, name):
+        """A lock that is gone is not held, also if it could be had again."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.delete(name)
+
+            assert not await hold.confirm()
+            assert not raw.exists(name)
+
+    async def test_ended(self, store, raw, name):
+        """A lease that has ended is lost."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.pexpire(name, 1)
+            while raw.exists(name):
+                await anyio.lowlevel.checkpoint()
+
+            assert not await hold.confirm()
+
+    async def test_lost_for_good(self, store, raw, name):
+        """What was lost once stays lost, whatever the server says later."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            owner = raw.get(name)
+            raw.delete(name)
+            assert not await hold.confirm()
+            raw.set(name, owner)
+
+            assert not await hold.confirm()
+            assert raw.pttl(name) == -1
+
+    async def test_lost_to_another(self, store, raw, name, opened, redis_url, prefix):
+        """A lock that another process has is that one's, and so is its time."""
+        other = opened(redis_url, prefix=prefix, lease_seconds=60)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.delete(name)
+            async with other.lock("tokens", "acme", timeout_seconds=0) as others:
+                raw.pexpire(name, 10_000)
+
+                assert not await hold.confirm(600)
+                assert raw.pttl(name) <= 10_000
+                assert await others.confirm()
+
+    async def test_lost_as_the_extension_found(self, store, raw, name, clock):
+        """A loss that the extension noticed is a loss, also if the server has the lease back."""
+        lost = Listener("was lost while it was held")
+        with lost.listening():
+            async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+                owner = raw.get(name)
+                await next_alarm(clock)
+                raw.delete(name)
+                clock.advance(10)
+                await anyio.to_thread.run_sync(lost.heard.wait)
+                raw.set(name, owner)
+
+                assert not await hold.confirm()
+
+    async def test_after_the_end(self, store):
+        """What was given back is not held, nor what was closed."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as released:
+            pass
+        async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
+            await store.aclose()
+            assert not await closed.confirm()
+
+        assert not await released.confirm()
+
+    async def test_after_its_connection_was_killed(self, opened, own):
+        """A lease outlives connections."""
+        server = own()
+        store = opened(server)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            kill_connections(server)
+
+            assert await hold.confirm()
+
+    async def test_without_the_server(self, servers, folder, opened):
+        """Where nothing can be asked nothing is confirmed."""
+        with servers.redis_on_socket(folder) as server:
+            store = opened(server)
+            lock = store.lock("tokens", "acme", timeout_seconds=0)
+            hold = await lock.__aenter__()
+
+        with pytest.raises(StoreError, match="can be reached"):
+            await hold.confirm()
+        await lock.__aexit__(None, None, None)
+
+    @pytest.fixture
+    def slow(self, opened, raw, redis_url, prefix, name):
+        """Make a store whose answers are as late as said, and whose lock is gone after the first."""
+        client = redis.asyncio.Redis
+
+        def slow(*delays, lost=False):
+            clock, delays = LateClock(autojump=False), list(delays)
+
+            class Slow(client):
+                async def eval(self, script, *arguments):
+                    answer = await super().eval(script, *arguments)
+                    if script == _EXTEND:
+                        clock.late += delays.pop(0)
+                        if lost:
+                            raw.delete(name)
+                    return answer
+
+            def connect():
+                return Slow.from_url(redis_url)
+
+            return opened(connect, prefix=prefix, clock=clock, lease_seconds=30), delays
+
+        return slow
+
+    @pytest.mark.parametrize("late", [10.001, -10.001])
+    async def test_a_late_answer_proves_nothing(self, slow, late):
+        """An answer older than a third of the lease is not believed; the next one is."""
+        store, delays = slow(late, 0, lost=True)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert not await hold.confirm()
+        assert delays == []
+
+    async def test_an_answer_in_time(self, slow):
+        """An answer that took a third of the lease is believed."""
+        store, delays = slow(9.999, 0)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+        assert delays == [0]
+
+    async def test_answers_that_are_always_late(self, slow):
+        """A server that is too slow for the lease is an error, not a question without end."""
+        store, delays = slow(11, 11, 11, 0)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            with pytest.raises(StoreError, match="took longer than 10 s"):
+                await hold.confirm()
+        assert delays == [0]
+
+
+def kill_connections(server):
+    """End all connections to a server but this one's, and return when they are gone."""
+    with redis.Redis.from_url(server) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+        while len(client.client_list()) > 1:
+            client.wait(1, 1)  # the server's own pause
+
+
 async def next_alarm(clock, after=None):
     """Wait until somebody sleeps by the clock: the task that extends the lease."""
     while not clock._alarms - {after}:
