@@ -28,8 +28,8 @@ T = TypeVar("T")
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 # What anyio and ``getaddrinfo`` would import in the thread: a fork in the middle of an import leaves half
-# a module in the child, and at exit the interpreter imports no more.
-_NEEDED = ("anyio._backends._asyncio", "encodings.idna")
+# a module in the child, and an import at exit may fail.
+_NEEDED = ("anyio._backends._asyncio", "concurrent.futures.thread", "encodings.idna")
 
 
 class Resident(Protocol):
