@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import sys
+from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, PostgresStore, Stored
+from atlassian_auth.stores._postgres_connections import Unreachable
 from atlassian_auth.stores.postgres import _PostgresServer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 
@@ -187,7 +191,7 @@ class TestTable:
 
         async def refuse(server):
             fields = {"name": b"absent", "expected": 0, "now": 0}
-            async with server._records.lend() as connection:
+            async with server._connections.lend() as connection:
                 await server._refuse(connection, "tokens", "acme", fields)
 
         await store.keys("tokens")
@@ -251,6 +255,118 @@ class TestConnections:
         end_connections(raw, table)
 
         assert await store.get("tokens", "acme") == Stored(b"value", version)
+
+    async def test_ended_in_use(self, store, raw):
+        """What reads over a connection that ends just then is read over another one."""
+        version = await store.put("tokens", "acme", b"value")
+
+        async with ended_in_use(store, raw):
+            assert await store.get("tokens", "acme") == Stored(b"value", version)
+        async with ended_in_use(store, raw):
+            assert await store.keys("tokens") == ["acme"]
+
+    async def test_a_lock_whose_connection_ended(self, store, raw):
+        """A lock that was asked for over a connection that ends just then is had over another one."""
+        await enter(store)
+        async with ended_in_use(store, raw):
+            await enter(store)
+
+    async def test_a_write_ended_in_use(self, store, raw):
+        """A change is not made twice: what became of it is for the caller to look up."""
+        await store.put("tokens", "acme", b"value")
+
+        async with ended_in_use(store, raw):
+            with pytest.raises(StoreError, match="did not write"):
+                await store.put("tokens", "acme", b"other")
+
+    async def test_other_troubles_are_not_repeated(self, store):
+        """What the server refuses over a connection that is well is refused once."""
+        attempts = []
+
+        async def refused():
+            attempts.append(1)
+            raise psycopg.errors.QueryCanceled("statement timeout")
+
+        async def ask(server):
+            await server._safely("read", refused)
+
+        with pytest.raises(StoreError, match="QueryCanceled"):
+            await store._thread.run(ask)
+        assert len(attempts) == 1
+
+    @pytest.fixture
+    def small_role(self, raw, table):
+        """A user who may have six connections."""
+        raw.execute(f"CREATE ROLE {table} LOGIN CONNECTION LIMIT 6")
+        raw.execute(f"CREATE SCHEMA AUTHORIZATION {table}")
+        yield table
+        raw.execute(f"DROP OWNED BY {table}")
+        raw.execute(f"DROP ROLE {table}")
+
+    async def test_few_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Where the server gives only a few connections, forty keys share those."""
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
+
+        async def refresh(key):
+            async with store.lock("tokens", key, timeout_seconds=60) as hold:
+                assert await store.get("tokens", key) is None
+                assert await hold.confirm()
+                await store.put("tokens", key, b"value", expected=0)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(refresh, str(number))
+
+        assert len(await store.keys("tokens")) == 40
+
+    async def test_two_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Two are enough: one for a lock and one for the records."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
+
+        async def refresh(key):
+            async with store.lock("tokens", key, timeout_seconds=60):
+                await store.put("tokens", key, b"value", expected=0)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(refresh, str(number))
+
+        assert len(await store.keys("tokens")) == 5
+
+    async def test_one_connection_allowed(self, opened, raw, small_role, postgres_url):
+        """One is not enough, and the error says what the server says."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 1")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
+        await store.put("tokens", "acme", b"value")
+
+        with pytest.raises(StoreError, match="too many connections"):
+            await enter(store)
+
+    async def test_none_given_back(self, opened, raw, small_role, postgres_url):
+        """Who waits in vain for a connection that others have learns what the server said."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
+
+        async with store.lock("tokens", "1", timeout_seconds=0):
+
+            async def take_twice(server):
+                taken = await server._connections._take()
+                try:
+                    await server._connections._take()
+                except Unreachable as error:
+                    return str(error)
+                finally:
+                    await server._connections._give_back(taken, server._connections._records)
+
+            told = await store._thread.run(take_twice)
+            await store.put("tokens", "1", b"value")
+
+        assert re.search(r"too many connections.* for 0.2 s", told)
 
     async def test_a_lock_ended_by_the_server(self, opened, raw, postgres_url, table, caplog):
         """A lock ends with its connection, at once; who held it is warned and goes on."""
@@ -354,6 +470,31 @@ class TestHold:
                 os.kill(stopped, signal.SIGCONT)
 
 
+@asynccontextmanager
+async def ended_in_use(store, raw):
+    """End the connection that the store uses next, as soon as the body has sent something over it."""
+
+    async def next_one(server):
+        return server._connections._idle[-1]
+
+    async def is_in_use(_):
+        return connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+
+    connection = await store._thread.run(next_one)
+    backend = connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    raw.execute("SELECT pg_terminate_backend(%s)", [backend])
+    async with anyio.create_task_group() as tasks:
+
+        async def go_on():
+            while not await store._thread.run(is_in_use):
+                await anyio.lowlevel.checkpoint()
+            os.kill(backend, signal.SIGCONT)
+
+        tasks.start_soon(go_on)
+        yield
+
+
 def end_connections(raw, name):
     """End all connections of this name, and return when they are gone."""
     query = (
@@ -418,6 +559,47 @@ class TestTrouble:
         with pytest.raises(StoreError, match="replica: connect to the primary"):
             await replica.put("tokens", "acme", b"value")
         assert await replica.get("tokens", "acme") is None
+
+    async def test_no_lock_where_nothing_can_be_saved(self, store, postgres_url, table, opened):
+        """A server that reads but does not write gives no lock: what is renewed could not be saved."""
+        await store.keys("tokens")
+        replica = opened(
+            f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table
+        )
+
+        with pytest.raises(StoreError, match=r"did not lock.*replica: connect to the primary"):
+            await enter(replica)
+        await enter(store)
+
+    async def test_no_lock_on_a_standby(self, opened):
+        """Nor does a server that waits to take over."""
+        from tests.servers import PostgresCluster, short_folder
+
+        with short_folder() as folder:
+            cluster = PostgresCluster(folder)
+            store = opened(cluster.url)
+            with cluster.running():
+                await store.put("tokens", "acme", b"value")
+            (cluster.data / "standby.signal").touch()
+            with cluster.running(ready="ready to accept read-only connections"):
+                assert (await store.get("tokens", "acme")).value == b"value"
+                with pytest.raises(StoreError, match=r"did not lock.*replica: connect"):
+                    await enter(store)
+                await store.aclose()
+
+    @pytest.mark.parametrize("right", ["INSERT", "UPDATE", "DELETE"])
+    async def test_no_lock_without_the_right_to_write(
+        self, store, raw, role, postgres_url, opened, right
+    ):
+        """A user who may read, but not write, gets no lock."""
+        await store.keys("tokens")
+        raw.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {role} TO {role}")
+        other = opened(f"{postgres_url}&user={role}", table=role)
+        await enter(other)
+        raw.execute(f"REVOKE {right} ON {role} FROM {role}")
+
+        with pytest.raises(StoreError, match=r"did not lock.*Grant its user"):
+            await enter(other)
 
     async def test_restarted(self, opened):
         """After the server was away, the next call works, and what was stored is there."""
@@ -504,6 +686,16 @@ class TestArguments:
         with pytest.raises(ConfigurationError) as raised:
             PostgresStore("postgresql://localhost", table=table)
         assert raised.value.argument == "table"
+
+    @pytest.mark.parametrize("name", ["x" * 64, "x" * 64 + ".a", "ä" * 32])
+    def test_a_long_table(self, name):
+        """Of a longer name PostgreSQL would take the beginning, and so another store's table."""
+        with pytest.raises(ConfigurationError, match="63 bytes") as raised:
+            PostgresStore("postgresql://localhost", table=name)
+        assert raised.value.argument == "table"
+
+        for longest in ("x" * 63, "x" * 63 + "." + "y" * 63, "ä" * 31):
+            PostgresStore("postgresql://localhost", table=longest)
 
     @pytest.mark.parametrize("argument", ["timeout_seconds", "connections", "locks"])
     def test_limits(self, argument):
