@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 import anyio
@@ -22,7 +23,7 @@ from atlassian_auth.stores._loop_thread import LoopThread, Resident
 from atlassian_auth.stores.base import Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, expiry, lock_timeout
 
-__all__ = ["Claim", "RecordServer", "ServedStore", "check_limits"]
+__all__ = ["Claim", "RecordServer", "ServedStore", "check_limits", "check_network"]
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.1
@@ -253,3 +254,31 @@ def check_limits(timeout_seconds: float, **counts: int) -> None:
         if count < 1:
             message = f"{argument}={count}; expected 1 or more."
             raise ConfigurationError(message, argument=argument)
+
+
+def check_network(hosts: Iterable[str], *, argument: str, cure: str) -> None:
+    """Return if what goes to these hosts does not leave the computer; for connections without checked TLS.
+
+    Args:
+        hosts: Names, addresses, or paths of sockets; an empty one is the client's usual socket.
+        argument: Where they were given.
+        cure: How TLS is asked for.
+
+    Raises:
+        ConfigurationError: if one is not this computer.
+    """
+    for host in hosts:
+        if not _is_here(host):
+            message = (
+                f"{argument}: whoever is between here and {host} could read and change the tokens, because "
+                f"the connection is not TLS with a checked certificate. {cure}, or say "
+                "allow_insecure_network=True if you trust everybody on that network."
+            )
+            raise ConfigurationError(message, argument=argument)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host[:1] in {"", "/", "@"}

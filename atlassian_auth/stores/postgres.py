@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._postgres_connections import Connections, Overdue, Unreachable
-from atlassian_auth.stores._served import Claim, ServedStore, check_limits
+from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.rules import check_version
 
@@ -137,6 +137,9 @@ class PostgresStore(ServedStore):
         timeout_seconds: How long connecting, waiting for a connection, and an answer may take.
         connections: How many read and write at the most.
         locks: How many keys are locked at the same time at the most; each takes a connection.
+        allow_insecure_network: Accept a server on another computer without ``sslmode=verify-full`` or
+            ``verify-ca``. Whoever is on the way can then read and change what is stored, and perhaps
+            the password; with `EncryptedStore` around this one, the password only.
         clock: Decides when a record's time is over and how long waiting for a lock takes.
 
     Raises:
@@ -152,11 +155,15 @@ class PostgresStore(ServedStore):
         timeout_seconds: float = 10,
         connections: int = 4,
         locks: int = 16,
+        allow_insecure_network: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         check_limits(timeout_seconds, connections=connections, locks=locks)
         parameters = _parameters(conninfo, timeout_seconds)
         quoted = _quoted(table)
+        if not allow_insecure_network and not _is_verified(parameters):
+            cure = "Use sslmode=verify-full"
+            check_network(_hosts(parameters), argument="conninfo", cure=cure)
 
         def make() -> _PostgresServer:
             lent = Connections(
@@ -380,6 +387,26 @@ def _parameters(conninfo: str, timeout_seconds: float) -> dict[str, Any]:
         "prepare_threshold": None,
     }  # PgBouncer may not know prepared statements
     return {**_DEFAULTS, "connect_timeout": math.ceil(timeout_seconds), **given, **ours}
+
+
+def _effective(parameters: dict[str, Any], name: str) -> str:
+    """Return an option as libpq will have it, also if it comes from its environment; or nothing."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415 -- an extra
+
+    usual = {option.keyword.decode(): option.val for option in Conninfo.get_defaults()}
+    return str(parameters.get(name) or (usual[name] or b"").decode())
+
+
+def _is_verified(parameters: dict[str, Any]) -> bool:
+    """Return whether the connection is TLS and checks the certificate: ``require`` does not."""
+    if _effective(parameters, "sslrootcert") == "system":
+        return True  # libpq refuses weaker modes then
+    return _effective(parameters, "sslmode") in {"verify-ca", "verify-full"}
+
+
+def _hosts(parameters: dict[str, Any]) -> list[str]:
+    names = (_effective(parameters, name) for name in ("hostaddr", "host", "service"))
+    return next((hosts for hosts in names if hosts), "").split(",")
 
 
 def _quoted(table: str) -> str:

@@ -23,7 +23,7 @@ import anyio
 
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._served import Claim, ServedStore, check_limits
+from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.rules import check_version
 
@@ -166,6 +166,9 @@ class RedisStore(ServedStore):
         timeout_seconds: How long connecting, waiting for a connection, and an answer may take. For a
             URL only: a client that a function makes has its own.
         connections: How many there are at the most; also for a URL only.
+        allow_insecure_network: Accept a URL of another computer without TLS, or with TLS that does not
+            check the certificate. Whoever is on the way can then read and change what is stored, and
+            the password; with `EncryptedStore` around this one, the password only.
         clock: Decides when a record's time is over, how long waiting for a lock takes, and when a lease
             is extended.
 
@@ -181,6 +184,7 @@ class RedisStore(ServedStore):
         lease_seconds: float = 30,
         timeout_seconds: float = 10,
         connections: int = 10,
+        allow_insecure_network: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         _check(prefix, lease_seconds)
@@ -188,7 +192,12 @@ class RedisStore(ServedStore):
         _import_redis()
         place, connect = "Redis", server
         if isinstance(connect, str):
-            place, connect = _connector(connect, timeout_seconds, connections)
+            parts = _parts(connect)
+            if not allow_insecure_network and not _is_verified(parts):
+                cure = "Use rediss:// and have it check"
+                check_network([parts.get("host", "")], argument="server", cure=cure)
+            place = f"Redis at {parts.get('path') or _address(parts)}"
+            connect = _connector(connect, parts, timeout_seconds, connections)
         names = _Names(prefix)
 
         def make() -> _RedisServer:
@@ -465,14 +474,8 @@ def _import_redis() -> None:
         raise ConfigurationError(message, argument="server") from None
 
 
-def _connector(
-    url: str, timeout_seconds: float, connections: int
-) -> tuple[str, Callable[[], RedisClient]]:
-    """Return what to call the server in errors, and what makes a client."""
-    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 -- an extra
-    from redis.asyncio.connection import parse_url  # noqa: PLC0415
-    from redis.asyncio.retry import Retry  # noqa: PLC0415
-    from redis.backoff import NoBackoff  # noqa: PLC0415
+def _parts(url: str) -> dict[str, Any]:
+    from redis.asyncio.connection import parse_url  # noqa: PLC0415 -- an extra
 
     try:
         parts = dict(parse_url(url))
@@ -484,8 +487,31 @@ def _connector(
             "redis://user:password@host:6379/0, with odd characters of a password percent-encoded."
         )
         raise ConfigurationError(message, argument="server")
-    place = parts.get("path") or f"{parts.get('host')}:{parts.get('port', 6379)}"
+    return parts
 
+
+def _address(parts: dict[str, Any]) -> str:
+    return f"{parts['host']}:{parts.get('port', 6379)}"
+
+
+def _is_verified(parts: dict[str, Any]) -> bool:
+    """Return whether the connection is TLS, and checks the certificate and its name."""
+    from redis.asyncio.connection import SSLConnection  # noqa: PLC0415 -- an extra
+
+    is_checked = str(parts.get("ssl_cert_reqs", "required")).lower() in {"required", "optional"}
+    is_named = parts.get("ssl_check_hostname", True) is True
+    return parts.get("connection_class") is SSLConnection and is_checked and is_named
+
+
+def _connector(
+    url: str, parts: dict[str, Any], timeout_seconds: float, connections: int
+) -> Callable[[], RedisClient]:
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 -- an extra
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
+    # redis-py 5 does not look at the name unless it is told to.
+    tls = {"ssl_check_hostname": True} if _is_verified(parts) else {}
     pools: Any = BlockingConnectionPool
 
     def connect() -> RedisClient:
@@ -499,10 +525,11 @@ def _connector(
             protocol=2,
             # The store itself asks again, and knows when.
             retry=Retry(NoBackoff(), 0),
+            **tls,
         )
         return Redis.from_pool(pool)
 
-    return f"Redis at {place}", connect
+    return connect
 
 
 def _explain(error: BaseException, action: str) -> str:

@@ -653,6 +653,10 @@ class TestProcesses:
         """Parent and child go on with connections of their own; the lock stays the parent's."""
         assert run_script("fork", made) == ["excluded", "still", "held"]
 
+    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
+        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
+        assert run_script("imports", made) == ["[]"]
+
     async def test_at_exit(self, run_script, made, store):
         """What is saved while the interpreter exits is saved."""
         run_script("at_exit", made)
@@ -686,6 +690,52 @@ class TestArguments:
         with pytest.raises(ConfigurationError) as raised:
             PostgresStore("postgresql://localhost", table=table)
         assert raised.value.argument == "table"
+
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "postgresql://db.acme.com/tokens",
+            "postgresql://10.0.0.1/tokens",
+            "postgresql://localhost,db.acme.com/tokens",
+            "postgresql://localhost/tokens?hostaddr=10.0.0.1",
+            "postgresql://db.acme.com/tokens?sslmode=disable",
+            "postgresql://db.acme.com/tokens?sslmode=require",
+            "service=acme",
+        ],
+    )
+    def test_an_insecure_network(self, conninfo):
+        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        match = r"sslmode=verify-full.*allow_insecure_network"
+        with pytest.raises(ConfigurationError, match=match) as raised:
+            PostgresStore(conninfo)
+        assert raised.value.argument == "conninfo"
+
+        PostgresStore(conninfo, allow_insecure_network=True)
+
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "postgresql://localhost/tokens",
+            "postgresql://127.0.0.1,[::1]/tokens",
+            "postgresql:///tokens?host=/run/postgresql",
+            "dbname=tokens",
+            "host=db.acme.com hostaddr=127.0.0.1",
+            "postgresql://db.acme.com/tokens?sslmode=verify-full",
+            "postgresql://db.acme.com/tokens?sslmode=verify-ca",
+            "postgresql://db.acme.com/tokens?sslrootcert=system",
+        ],
+    )
+    def test_a_secure_network(self, conninfo):
+        """This computer, sockets, and checked TLS need no permission."""
+        PostgresStore(conninfo)
+
+    def test_the_network_of_the_environment(self, monkeypatch):
+        """What libpq takes from its environment counts."""
+        monkeypatch.setenv("PGHOST", "db.acme.com")
+        with pytest.raises(ConfigurationError, match=r"db\.acme\.com"):
+            PostgresStore("dbname=tokens")
+        monkeypatch.setenv("PGSSLMODE", "verify-full")
+        PostgresStore("dbname=tokens")
 
     @pytest.mark.parametrize("name", ["x" * 64, "x" * 64 + ".a", "ä" * 32])
     def test_a_long_table(self, name):

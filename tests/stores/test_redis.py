@@ -24,7 +24,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
 from atlassian_auth.stores._served import Claim
-from atlassian_auth.stores.redis import _DELETE, _EXTEND, _LOCK, _PUT, _Lease, _Names, _RedisServer
+from atlassian_auth.stores.redis import (
+    _DELETE,
+    _EXTEND,
+    _LOCK,
+    _PUT,
+    _Lease,
+    _Names,
+    _RedisServer,
+    _was_cut,
+)
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
 
@@ -572,6 +581,10 @@ class TestProcesses:
         """Parent and child go on with connections of their own; the lock stays the parent's."""
         assert run_script("fork", made) == ["excluded", "still", "held"]
 
+    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
+        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
+        assert run_script("imports", made) == ["[]"]
+
     async def test_at_exit(self, run_script, made, store):
         """What is saved while the interpreter exits is saved."""
         run_script("at_exit", made)
@@ -884,6 +897,50 @@ class TestDroppedConnections:
 
         assert len(connected) == 1
 
+    @pytest.mark.parametrize(
+        ("error", "is_cut"),
+        [
+            (redis.ConnectionError("Connection closed by server."), True),
+            (ConnectionResetError(), True),
+            (redis.ConnectionError("Error 111 connecting to host:6379."), False),
+            (redis.TimeoutError("Timeout reading from socket"), False),
+            (TimeoutError(), False),
+            (redis.BusyLoadingError("loading"), False),
+            (redis.AuthenticationError("wrong"), False),
+            (redis.ResponseError("wrong"), False),
+        ],
+    )
+    def test_what_is_repeated(self, error, is_cut):
+        """Only what failed because a connection was gone: nothing that was waited for, or refused."""
+        assert _was_cut(error) is is_cut
+
+    def test_connections_in_use(self):
+        """Who waited for a free connection in vain does not wait twice."""
+        error = redis.ConnectionError("No connection available.")
+        error.__cause__ = TimeoutError()
+
+        assert not _was_cut(error)
+
+    async def test_a_client_without_a_pool(self, opened, tcp):
+        """A client that shows no pool, as a cluster's, is asked again as it is."""
+        failing = [redis.ConnectionError("Connection closed by server.")]
+
+        class Plain:
+            def __init__(self):
+                self._client = redis.asyncio.Redis.from_url(tcp)
+                self.get_encoder = self._client.get_encoder
+                self.aclose = self._client.aclose
+
+            async def hget(self, name, key):
+                if failing:
+                    raise failing.pop()
+                return await self._client.hget(name, key)
+
+        store = opened(Plain)
+
+        assert await store.get("tokens", "acme") is None
+        await store.aclose()
+
 
 class TestDamaged:
     """What no store has written is an error that says so, and stays as it is."""
@@ -1129,6 +1186,22 @@ class TestTLS:
         assert await store.get("tokens", "acme") == Stored(b"value", version)
         await store.aclose()
 
+    async def test_another_name(self, tunnel, certificate, opened):
+        """A certificate for another name is another server's."""
+        store = opened(f"rediss://localhost:{tunnel.port}?ssl_ca_certs={certificate}")
+
+        with pytest.raises(StoreError, match=r"(?i)certificate"):
+            await store.get("tokens", "acme")
+
+    async def test_not_checked(self, tunnel, opened):
+        """On this computer the certificate need not be checked."""
+        store = opened(
+            f"rediss://127.0.0.1:{tunnel.port}?ssl_cert_reqs=none&ssl_check_hostname=false"
+        )
+
+        assert await store.get("tokens", "acme") is None
+        await store.aclose()
+
     async def test_not_trusted(self, tunnel, opened):
         """Without it nothing is sent, and the error says why."""
         store = opened(f"rediss://127.0.0.1:{tunnel.port}")
@@ -1186,6 +1259,43 @@ class TestArguments:
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", connections=0)
         assert raised.value.argument == "connections"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://redis.acme.com",
+            "redis://10.0.0.1:6379/0",
+            "redis://[2001:db8::1]",
+            "redis://localhost.acme.com",
+            "rediss://redis.acme.com?ssl_cert_reqs=none",
+            "rediss://redis.acme.com?ssl_check_hostname=false",
+        ],
+    )
+    def test_an_insecure_network(self, url):
+        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        with pytest.raises(
+            ConfigurationError, match=r"rediss://.*allow_insecure_network"
+        ) as raised:
+            RedisStore(url)
+        assert raised.value.argument == "server"
+
+        RedisStore(url, allow_insecure_network=True)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://localhost",
+            "redis://127.0.0.2:6379/0",
+            "redis://[::1]",
+            "unix:///run/redis.sock",
+            "rediss://redis.acme.com",
+            "rediss://redis.acme.com?ssl_cert_reqs=required&ssl_check_hostname=true",
+            "rediss://redis.acme.com?ssl_cert_reqs=optional",
+        ],
+    )
+    def test_a_secure_network(self, url):
+        """This computer, sockets, and checked TLS need no permission."""
+        RedisStore(url)
 
     def test_without_the_package(self, monkeypatch):
         """Without redis-py the error names the extra."""
