@@ -125,11 +125,11 @@ class PostgresStore(ServedStore):
 
     Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also
     after a fork. What ``put`` stored is as durable as a commit is on that server. Nothing needs a session
-    of its own, so that PgBouncer in its mode ``transaction`` should be able to stand between.
+    of its own, so that PgBouncer in its mode ``transaction`` can stand between.
 
-    A lock is free as soon as the connection of its holder has ended: at once if the process dies, and if
-    its host does, when the server notices (``tcp_keepalives_idle`` and its siblings are settings of the
-    server).
+    A lock is given only where what is refreshed under it can be saved. It is free as soon as the
+    connection of its holder has ended: at once if the process dies, and if its host does, when the server
+    notices (``tcp_keepalives_idle`` and its siblings are settings of the server).
 
     Args:
         conninfo: A URL, ``postgresql://…``, or another connection string of libpq, with any of its options.

@@ -153,8 +153,8 @@ class RedisStore(ServedStore):
 
     A lock is a lease, which a task of this process extends while the lock is held. If the process dies,
     others get the lock when the lease ends. If the process stands still for longer than that, or the
-    server forgets the lease, somebody else may get the lock: a warning is logged, and the versions of
-    the records tell who comes too late.
+    server forgets the lease, another process may get the lock: a warning is logged, and the `Hold` that
+    the lock yields tells. A question whose connection was gone is repeated once; nothing is changed twice.
 
     Args:
         server: A URL, ``redis://…``, ``rediss://…`` or ``unix://…`` as redis-py knows them (options of a
