@@ -127,7 +127,7 @@ class PostgresCluster:
             cwd="/",
         )
 
-    def running(self):
+    def running(self, *, ready="ready to accept connections"):
         options = {
             "listen_addresses": "",
             "unix_socket_directories": self._folder,
@@ -137,7 +137,7 @@ class PostgresCluster:
         settings = [part for item in options.items() for part in ("-c", "{}={}".format(*item))]
         return served(
             [self.programs / "postgres", "-D", self.data, *settings],
-            ready="ready to accept connections",
+            ready=ready,
             signal="QUIT",
             user=USER,
         )

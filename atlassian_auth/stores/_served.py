@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Protocol
 
 import anyio
@@ -18,14 +20,15 @@ import anyio
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import Clock, system_jitter
 from atlassian_auth.stores._loop_thread import LoopThread, Resident
-from atlassian_auth.stores.base import Store, Stored
+from atlassian_auth.stores.base import Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, expiry, lock_timeout
 
-__all__ = ["Claim", "RecordServer", "ServedStore", "check_limits"]
+__all__ = ["Claim", "RecordServer", "ServedStore", "check_limits", "check_network"]
 
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.1
 _PAUSE_GROWTH = 1.5
+_QUESTIONS = 3
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -65,6 +68,10 @@ class RecordServer(Resident, Protocol):
         """Try once to lock what is claimed, and return whether that succeeded."""
         ...
 
+    async def confirm(self, claim: Claim, seconds: float) -> bool:
+        """Return whether what `acquire` has locked is still locked, and stays so for ``seconds``."""
+        ...
+
     async def release(self, claim: Claim) -> None:
         """Unlock what `acquire` has locked, or may have locked when it failed."""
         ...
@@ -94,6 +101,13 @@ class Claim:
             self.had = self.had or self._held
             return self._held
 
+    async def confirm(self, server: RecordServer, seconds: float) -> bool:
+        """Return whether the lock is still held. What was lost once stays lost."""
+        async with self._turn:
+            same = server is self._server
+            self._held = self._held and same and await server.confirm(self, seconds)
+            return self._held
+
     async def release(self, server: RecordServer) -> None:
         """Let go. Not of a lock had from another server: it ended with that, or is the parent's."""
         async with self._turn:
@@ -108,11 +122,21 @@ class ServedStore(Store):
     Args:
         name: What the thread is called.
         make: Makes the server's client; nothing is connected yet.
-        clock: Decides when a record's time is over and how long waiting for a lock takes.
+        clock: Decides when a record's time is over, how long waiting for a lock takes, and how old an
+            answer is.
+        fresh_seconds: An older answer does not prove that a lock is held.
     """
 
-    def __init__(self, name: str, make: Callable[[], RecordServer], *, clock: Clock) -> None:
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], RecordServer],
+        *,
+        clock: Clock,
+        fresh_seconds: float,
+    ) -> None:
         self._clock = clock
+        self._fresh_seconds = fresh_seconds
         self._thread = LoopThread(name, make)
 
     async def get(self, namespace: str, key: str) -> Stored | None:
@@ -157,14 +181,14 @@ class ServedStore(Store):
     @asynccontextmanager
     async def lock(
         self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[None]:
+    ) -> AsyncGenerator[Hold]:
         """Hold the key's lock; see `Store.lock`."""
         check_names(namespace=namespace, key=key)
         claim = Claim(namespace, key)
         try:
             if not await self._poll(lambda: self._thread.run(claim.acquire), timeout_seconds):
                 raise lock_timeout(namespace, key, timeout_seconds)
-            yield
+            yield _ServedHold(lambda seconds: self._confirm(claim, seconds))
         finally:
             await self._release(claim)
 
@@ -183,6 +207,20 @@ class ServedStore(Store):
         # The attempt that was cut off may have succeeded; and within no time one is made, too.
         return await attempt()
 
+    async def _confirm(self, claim: Claim, seconds: float) -> bool:
+        for _ in range(_QUESTIONS):
+            asked = self._clock.time()
+            if not await self._thread.run(lambda server: claim.confirm(server, seconds)):
+                return False
+            # An answer that waited in the socket while this process stood still proves nothing.
+            if abs(self._clock.time() - asked) <= self._fresh_seconds:
+                return True
+        message = (
+            f"The store took longer than {self._fresh_seconds:g} s, {_QUESTIONS} times, to tell whether "
+            f"the lock of key {claim.key!r} is still held. See that it can be reached quickly."
+        )
+        raise StoreError(message)
+
     async def _release(self, claim: Claim) -> None:
         try:
             with anyio.CancelScope(shield=True):
@@ -192,6 +230,15 @@ class ServedStore(Store):
             # was never had is given up without a word: not having it was an error already.
             level = logging.WARNING if claim.had else logging.DEBUG
             logger.log(level, "The lock of key %r was not released: %s", claim.key, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _ServedHold(Hold):
+    ask: Callable[[float], Awaitable[bool]]
+
+    async def confirm(self, seconds: float = 0) -> bool:
+        """Ask the server; see `Hold.confirm`."""
+        return await self.ask(seconds)
 
 
 def check_limits(timeout_seconds: float, **counts: int) -> None:
@@ -207,3 +254,31 @@ def check_limits(timeout_seconds: float, **counts: int) -> None:
         if count < 1:
             message = f"{argument}={count}; expected 1 or more."
             raise ConfigurationError(message, argument=argument)
+
+
+def check_network(hosts: Iterable[str], *, argument: str, cure: str) -> None:
+    """Return if what goes to these hosts does not leave the computer; for connections without checked TLS.
+
+    Args:
+        hosts: Names, addresses, or paths of sockets; an empty one is the client's usual socket.
+        argument: Where they were given.
+        cure: How TLS is asked for.
+
+    Raises:
+        ConfigurationError: if one is not this computer.
+    """
+    for host in hosts:
+        if not _is_here(host):
+            message = (
+                f"{argument}: whoever is between here and {host} could read and change the tokens, because "
+                f"the connection is not TLS with a checked certificate. {cure}, or say "
+                "allow_insecure_network=True if you trust everybody on that network."
+            )
+            raise ConfigurationError(message, argument=argument)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host[:1] in {"", "/", "@"}

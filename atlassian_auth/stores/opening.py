@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import MappingProxyType
+from typing import Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from atlassian_auth.exceptions import ConfigurationError
@@ -27,7 +28,16 @@ _FORMS = MappingProxyType(
 )
 
 
-def open_store(url: str, *, clock: Clock = SYSTEM_CLOCK) -> Store:
+class _ServedOpener(Protocol):
+    def __call__(self, url: str, *, allow_insecure_network: bool, clock: Clock) -> Store: ...
+
+
+_INSECURE = "allow_insecure_network=true"
+
+
+def open_store(
+    url: str, *, allow_insecure_network: bool = False, clock: Clock = SYSTEM_CLOCK
+) -> Store:
     """Return the store a URL names, with its defaults; nothing is opened before it is used.
 
     ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``file:///folder``,
@@ -36,13 +46,26 @@ def open_store(url: str, *, clock: Clock = SYSTEM_CLOCK) -> Store:
 
     Args:
         url: Where; it may hold a password, which no error repeats.
+        allow_insecure_network: Given to `RedisStore` and `PostgresStore`. In their URLs the option
+            ``allow_insecure_network=true`` means the same.
         clock: Given to the store.
 
     Raises:
-        ConfigurationError: if no store has such a URL, or a package is missing that the store needs.
+        ConfigurationError: if no store has such a URL, a package is missing that the store needs, or
+            tokens would cross a network unprotected.
     """
     parts = _split(url)
-    return _OPENERS[parts.scheme](url, parts, clock)
+    if parts.scheme in _SERVED:
+        plain = _without_permission(url)
+        allowed = allow_insecure_network or plain != url
+        return _SERVED[parts.scheme](plain, allow_insecure_network=allowed, clock=clock)
+    return _OPENERS[parts.scheme](parts, clock)
+
+
+def _without_permission(url: str) -> str:
+    place, _, query = url.partition("?")
+    options = [option for option in query.split("&") if option not in {"", _INSECURE}]
+    return f"{place}?{'&'.join(options)}" if options else place
 
 
 def _split(url: str) -> SplitResult:
@@ -63,21 +86,21 @@ def _check(parts: SplitResult, *, valid: bool) -> None:
         raise ConfigurationError(message, argument="url")
 
 
-def _open_memory(_: str, parts: SplitResult, clock: Clock) -> Store:
+def _open_memory(parts: SplitResult, clock: Clock) -> Store:
     from atlassian_auth.stores.memory import MemoryStore  # noqa: PLC0415 -- one is needed, not all
 
     _check(parts, valid=not parts.netloc and not parts.path)
     return MemoryStore(clock=clock)
 
 
-def _open_sqlite(_: str, parts: SplitResult, clock: Clock) -> Store:
+def _open_sqlite(parts: SplitResult, clock: Clock) -> Store:
     from atlassian_auth.stores.sqlite import SQLiteStore  # noqa: PLC0415 -- as above
 
     _check(parts, valid=not parts.netloc and len(parts.path) > 1)
     return SQLiteStore(unquote(parts.path[1:]), clock=clock)
 
 
-def _open_file(_: str, parts: SplitResult, clock: Clock) -> Store:
+def _open_file(parts: SplitResult, clock: Clock) -> Store:
     from urllib.request import url2pathname  # noqa: PLC0415 -- knows the drives of Windows
 
     from atlassian_auth.stores.file import FileStore  # noqa: PLC0415 -- as above
@@ -87,31 +110,35 @@ def _open_file(_: str, parts: SplitResult, clock: Clock) -> Store:
     return FileStore(url2pathname(parts.path), clock=clock)
 
 
-def _open_keyring(_: str, parts: SplitResult, clock: Clock) -> Store:
+def _open_keyring(parts: SplitResult, clock: Clock) -> Store:
     from atlassian_auth.stores.keyring import KeyringStore  # noqa: PLC0415 -- as above
 
     _check(parts, valid=not parts.netloc and bool(parts.path))
     return KeyringStore(unquote(parts.path), clock=clock)
 
 
-def _open_redis(url: str, _: SplitResult, clock: Clock) -> Store:
+def _open_redis(url: str, *, allow_insecure_network: bool, clock: Clock) -> Store:
     from atlassian_auth.stores.redis import RedisStore  # noqa: PLC0415 -- as above
 
-    return RedisStore(url, clock=clock)
+    return RedisStore(url, allow_insecure_network=allow_insecure_network, clock=clock)
 
 
-def _open_postgres(url: str, _: SplitResult, clock: Clock) -> Store:
+def _open_postgres(url: str, *, allow_insecure_network: bool, clock: Clock) -> Store:
     from atlassian_auth.stores.postgres import PostgresStore  # noqa: PLC0415 -- as above
 
-    return PostgresStore(url, clock=clock)
+    return PostgresStore(url, allow_insecure_network=allow_insecure_network, clock=clock)
 
 
-_OPENERS: MappingProxyType[str, Callable[[str, SplitResult, Clock], Store]] = MappingProxyType(
+_OPENERS: MappingProxyType[str, Callable[[SplitResult, Clock], Store]] = MappingProxyType(
     {
         "memory": _open_memory,
         "sqlite": _open_sqlite,
         "file": _open_file,
         "keyring": _open_keyring,
+    }
+)
+_SERVED: MappingProxyType[str, _ServedOpener] = MappingProxyType(
+    {
         "redis": _open_redis,
         "rediss": _open_redis,
         "unix": _open_redis,

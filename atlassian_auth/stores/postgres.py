@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._postgres_connections import Connections, Unreachable
-from atlassian_auth.stores._served import Claim, ServedStore, check_limits
+from atlassian_auth.stores._postgres_connections import Connections, Overdue, Unreachable
+from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.rules import check_version
 
@@ -76,10 +76,23 @@ _DELETE = f"""
     RETURNING version
 """  # noqa: S608
 
+# https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
+_LONGEST_NAME = 63
+
 # What operators set against forgotten transactions would end the lock of a slow exchange.
 _BEGIN = b"BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0"
 _BEGIN_SINCE_17 = _BEGIN + b"; SET LOCAL transaction_timeout = 0"
-_LOCK = "SELECT pg_try_advisory_xact_lock(%s)"
+# Who could not save what is renewed under the lock does not get it. A table that is gone gives NULL.
+_LOCK = """
+    SELECT pg_try_advisory_xact_lock(%(lock)s),
+        current_setting('transaction_read_only')::boolean,
+        coalesce(
+            has_any_column_privilege(%(table)s::oid, 'INSERT')
+            AND has_any_column_privilege(%(table)s::oid, 'UPDATE')
+            AND has_table_privilege(%(table)s::oid, 'DELETE'),
+            true
+        )
+"""
 
 # https://www.postgresql.org/docs/current/libpq-connect.html: a server whose host is gone is noticed after
 # about a minute; the server has settings of the same names for a client whose host is gone.
@@ -94,6 +107,7 @@ _DEFAULTS = MappingProxyType(
 
 _SEE_LOG = "See that it can be reached and that its log shows no trouble"
 _UNKNOWN = " Whether the change was made is not known: read the record before another change."
+_CUT = ("08", "57P")  # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _ADVICE = MappingProxyType(
     {
         "42501": "Grant its user SELECT, INSERT, UPDATE and DELETE on the table; and CREATE on the "
@@ -111,11 +125,11 @@ class PostgresStore(ServedStore):
 
     Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also
     after a fork. What ``put`` stored is as durable as a commit is on that server. Nothing needs a session
-    of its own, so that PgBouncer in its mode ``transaction`` should be able to stand between.
+    of its own, so that PgBouncer in its mode ``transaction`` can stand between.
 
-    A lock is free as soon as the connection of its holder has ended: at once if the process dies, and if
-    its host does, when the server notices (``tcp_keepalives_idle`` and its siblings are settings of the
-    server).
+    A lock is given only where what is refreshed under it can be saved. It is free as soon as the
+    connection of its holder has ended: at once if the process dies, and if its host does, when the server
+    notices (``tcp_keepalives_idle`` and its siblings are settings of the server).
 
     Args:
         conninfo: A URL, ``postgresql://…``, or another connection string of libpq, with any of its options.
@@ -123,6 +137,9 @@ class PostgresStore(ServedStore):
         timeout_seconds: How long connecting, waiting for a connection, and an answer may take.
         connections: How many read and write at the most.
         locks: How many keys are locked at the same time at the most; each takes a connection.
+        allow_insecure_network: Accept a server on another computer without ``sslmode=verify-full`` or
+            ``verify-ca``. Whoever is on the way can then read and change what is stored, and perhaps
+            the password; with `EncryptedStore` around this one, the password only.
         clock: Decides when a record's time is over and how long waiting for a lock takes.
 
     Raises:
@@ -138,28 +155,32 @@ class PostgresStore(ServedStore):
         timeout_seconds: float = 10,
         connections: int = 4,
         locks: int = 16,
+        allow_insecure_network: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         check_limits(timeout_seconds, connections=connections, locks=locks)
         parameters = _parameters(conninfo, timeout_seconds)
         quoted = _quoted(table)
+        if not allow_insecure_network and not _is_verified(parameters):
+            cure = "Use sslmode=verify-full"
+            check_network(_hosts(parameters), argument="conninfo", cure=cure)
 
         def make() -> _PostgresServer:
-            records = Connections(parameters, limit=connections, timeout_seconds=timeout_seconds)
-            held = Connections(parameters, limit=locks, timeout_seconds=timeout_seconds)
-            return _PostgresServer(_place(parameters), quoted, records, held)
+            lent = Connections(
+                parameters, records=connections, locks=locks, timeout_seconds=timeout_seconds
+            )
+            return _PostgresServer(_place(parameters), quoted, lent)
 
-        super().__init__(f"PostgresStore {table}", make, clock=clock)
+        super().__init__(f"PostgresStore {table}", make, clock=clock, fresh_seconds=timeout_seconds)
 
 
 class _PostgresServer:
     """Asks the server; lives in one event loop."""
 
-    def __init__(self, place: str, table: str, records: Connections, locks: Connections) -> None:
+    def __init__(self, place: str, table: str, connections: Connections) -> None:
         self._place = place
         self._table = table
-        self._records = records
-        self._locks = locks
+        self._connections = connections
         self._number: int | None = None
         self._held: dict[Claim, AsyncConnection[Any]] = {}
 
@@ -219,9 +240,16 @@ class _PostgresServer:
         return await self._ask("read", keys)
 
     async def acquire(self, claim: Claim) -> bool:
-        if self._locks.all_lent:
-            return False
         return await self._safely("lock", lambda: self._lock(claim))
+
+    async def confirm(self, claim: Claim, seconds: float) -> bool:  # noqa: ARG002 -- no lease
+        """Return whether the lock's transaction goes on; it does as long as its connection."""
+        connection = self._held[claim]
+        # Whatever goes wrong in a transaction ends it, and the lock with it.
+        with suppress(Exception), self._connections.cutting_off(connection):
+            await connection.execute("SELECT 1")
+            return True
+        return False
 
     async def release(self, claim: Claim) -> None:
         connection = self._held.pop(claim, None)
@@ -232,18 +260,19 @@ class _PostgresServer:
         while self._held:
             _, connection = self._held.popitem()
             await connection.close()
-        await self._locks.aclose()
-        await self._records.aclose()
+        await self._connections.aclose()
 
     # -- locks ------------------------------------------------------------------------------------
 
     async def _lock(self, claim: Claim) -> bool:
-        connection = await self._locks.take()
+        connection = await self._connections.take_for_lock()
+        if connection is None:
+            return False
         try:
-            with self._locks.cutting_off(connection):
+            with self._connections.cutting_off(connection):
                 had = await self._lock_with(connection, claim)
         except BaseException:
-            await self._locks.give_back(connection)
+            await self._connections.give_back_of_lock(connection)
             raise
         if had:
             self._held[claim] = connection
@@ -255,8 +284,14 @@ class _PostgresServer:
         number = await self._table_number(connection)
         lock = _lock_number(f"{number}:{len(claim.namespace)}:{claim.namespace}{claim.key}")
         await connection.execute(self._begin(connection.info.server_version))
-        row = await (await connection.execute(_LOCK, [lock])).fetchone()
-        return row == (True,)
+        fields = {"lock": lock, "table": number}
+        row = await (await connection.execute(_LOCK, fields)).fetchone()
+        had, is_read_only, may_write = row or (False, False, True)
+        if is_read_only or not may_write:
+            state = "25006" if is_read_only else "42501"
+            message = f"{self._place} did not lock: nothing could be saved. {_ADVICE[state]}."
+            raise StoreError(message)
+        return had is True
 
     @staticmethod
     def _begin(server_version: int) -> bytes:
@@ -264,10 +299,10 @@ class _PostgresServer:
 
     async def _unlock(self, connection: _Connection) -> None:
         try:
-            with self._locks.cutting_off(connection):
+            with self._connections.cutting_off(connection):
                 await connection.execute("ROLLBACK")
         finally:
-            await self._locks.give_back(connection)
+            await self._connections.give_back_of_lock(connection)
 
     # -- the table --------------------------------------------------------------------------------
 
@@ -309,7 +344,7 @@ class _PostgresServer:
 
     async def _ask(self, action: str, question: Callable[[_Connection], Awaitable[T]]) -> T:
         async def ask() -> T:
-            async with self._records.lend() as connection:
+            async with self._connections.lend() as connection:
                 await self._table_number(connection)
                 return await question(connection)
 
@@ -317,9 +352,12 @@ class _PostgresServer:
 
     async def _safely(self, action: str, work: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await work()
+            return await (work() if action == "write" else _repeated(work))
         except StoreError:
             raise
+        except Overdue:
+            unknown = _UNKNOWN if action == "write" else ""
+            problem = f"the answer took too long.{unknown} {_SEE_LOG}"
         except Unreachable as error:
             problem = f"{error}. See that it can be reached, with this user and password"
         except Exception as error:  # noqa: BLE001 -- psycopg raises what Python does, too
@@ -351,9 +389,33 @@ def _parameters(conninfo: str, timeout_seconds: float) -> dict[str, Any]:
     return {**_DEFAULTS, "connect_timeout": math.ceil(timeout_seconds), **given, **ours}
 
 
+def _effective(parameters: dict[str, Any], name: str) -> str:
+    """Return an option as libpq will have it, also if it comes from its environment; or nothing."""
+    from psycopg.pq import Conninfo  # noqa: PLC0415 -- an extra
+
+    usual = {option.keyword.decode(): option.val for option in Conninfo.get_defaults()}
+    return str(parameters.get(name) or (usual[name] or b"").decode())
+
+
+def _is_verified(parameters: dict[str, Any]) -> bool:
+    """Return whether the connection is TLS and checks the certificate: ``require`` does not."""
+    if _effective(parameters, "sslrootcert") == "system":
+        return True  # libpq refuses weaker modes then
+    return _effective(parameters, "sslmode") in {"verify-ca", "verify-full"}
+
+
+def _hosts(parameters: dict[str, Any]) -> list[str]:
+    names = (_effective(parameters, name) for name in ("hostaddr", "host", "service"))
+    return next((hosts for hosts in names if hosts), "").split(",")
+
+
 def _quoted(table: str) -> str:
-    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)?", table):
-        message = f"table={table!r}; expected the name of a table, or schema.table."
+    names = re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)?", table) and table.split(".")
+    if not names or any(len(name.encode()) > _LONGEST_NAME for name in names):
+        message = (
+            f"table={table!r}; expected the name of a table, or schema.table, of at most "
+            f"{_LONGEST_NAME} bytes each: PostgreSQL would cut off the rest."
+        )
         raise ConfigurationError(message, argument="table")
     return ".".join(f'"{name}"' for name in table.split("."))
 
@@ -371,7 +433,19 @@ def _explain(error: Exception, action: str) -> str:
         advice = next((_ADVICE[part] for part in (state, state[:2]) if part in _ADVICE), _SEE_LOG)
         return f"{type(error).__name__}. {advice}"
     unknown = _UNKNOWN if action == "write" else ""
-    return f"{type(error).__name__}, the connection was lost or took too long.{unknown} {_SEE_LOG}"
+    return f"{type(error).__name__}, the connection was lost.{unknown} {_SEE_LOG}"
+
+
+async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it, and once more if its connection was gone; for what may be done twice."""
+    from psycopg import OperationalError  # noqa: PLC0415 -- was imported with the store
+
+    try:
+        return await work()
+    except OperationalError as error:
+        if not (error.sqlstate or _CUT[0]).startswith(_CUT):
+            raise
+    return await work()
 
 
 def _digest(namespace: str, key: str) -> bytes:

@@ -71,6 +71,29 @@ async def main():
 
 anyio.run(main)
 """,
+        "imports": """
+found = []
+
+def hear(event, arguments):
+    if event == "import" and threading.current_thread() is not threading.main_thread():
+        found.append(arguments[0])
+
+async def main():
+    version = await store.put("tokens", "acme", b"value")
+    await store.get("tokens", "acme")
+    async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+        assert await hold.confirm()
+    try:
+        await store.put("tokens", "acme", b"value", expected=version + 1)
+    except VersionConflict:
+        await store.keys("tokens")
+    await store.delete("tokens", "acme")
+    await store.aclose()
+
+sys.addaudithook(hear)
+anyio.run(main, backend="trio")
+print(found)
+""",
         "at_exit": """
 import atexit
 atexit.register(anyio.run, store.put, "tokens", "acme", b"saved")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import os
+import sys
 import threading
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -12,7 +16,7 @@ import pytest
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.latch import Latch
-from atlassian_auth.stores._loop_thread import LoopThread
+from atlassian_auth.stores._loop_thread import LoopThread, _Canary
 
 AT_EXIT = """
 import atexit
@@ -26,6 +30,26 @@ class Resident:
 thread = LoopThread("loop", Resident)
 atexit.register(lambda: anyio.run(thread.run, lambda resident: resident.say("saved")))
 anyio.run(thread.run, lambda resident: resident.say("opened"))
+"""
+
+ALL_CLOSED = """
+import os
+import anyio
+from atlassian_auth.stores._loop_thread import LoopThread
+
+class Resident:
+    async def say(self, text):
+        print(text, flush=True)
+    async def aclose(self):
+        await self.say("closed")
+
+thread, other = LoopThread("loop", Resident), LoopThread("other", Resident)
+anyio.run(thread.run, lambda resident: resident.say("opened"))
+anyio.run(other.run, lambda resident: resident.say("opened"))
+os.closerange(3, 1000)
+anyio.run(thread.run, lambda resident: resident.say("again"))
+anyio.run(thread.stop)
+anyio.run(other.stop)
 """
 
 FORK = """
@@ -224,6 +248,148 @@ async def test_forgotten(log):
 
     assert log == ["done", "closed"]
     assert loop.is_closed()
+
+
+async def look_at_task(resident):
+    assert type(resident.task.exception()) is SystemExit
+
+
+async def exit_in_a_task(resident):
+    """Begin what a client of somebody's own may do: a task of its own raises `SystemExit`."""
+    began = asyncio.get_running_loop().create_future()
+
+    async def leave():
+        began.set_result(None)
+        raise SystemExit(3)
+
+    resident.task = asyncio.create_task(leave())
+    await began
+
+
+async def test_an_exit_in_a_task(thread, log, caplog):
+    """A task of the resident's that raises `SystemExit` ends neither the loop nor what others do there."""
+    plug = Plug()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(thread.run, plug)
+        await plug.began.wait()
+        before = await thread.run(lambda resident: resident.note("before"))
+        await thread.run(exit_in_a_task)
+        after = await thread.run(lambda resident: resident.note("after"))
+        await thread.run(look_at_task)
+        plug.let_go.set(None)
+
+    assert before == after
+    assert log == ["before", "after", "unplugged"]
+    assert "raised SystemExit in a task" in caplog.text
+
+
+async def test_a_thread_that_broke_off(thread, log):
+    """Who waited is told, and the next call has a new thread and a new resident."""
+    plug = Plug()
+    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(waits_in_vain, thread, plug)
+        await plug.began.wait()
+        await waits_in_vain(thread, lose_descriptors)
+    await anyio.to_thread.run_sync(its_thread.join)
+    other_loop, _ = await thread.run(lambda resident: resident.note("second"))
+
+    assert other_loop is not loop
+    assert log == ["first", "second"]
+    forget(loop)
+
+
+async def waits_in_vain(thread, work):
+    with pytest.raises(StoreError, match="broke off") as raised:
+        await thread.run(work)
+    assert raised.value.__cause__ is None
+
+
+async def lose_descriptors(resident):
+    """Wait in a loop that sees what one sees whose descriptors were closed."""
+
+    def select(timeout):
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    loop = asyncio.get_running_loop()
+    loop._selector.select = select
+    await loop.create_future()
+
+
+def forget(loop):
+    """Close what is left of such a loop."""
+    del loop._selector.select
+    loop.close()
+
+
+async def test_asked_while_it_breaks_off(thread, log):
+    """Who asks at that very moment is told, too; who had an answer keeps it."""
+    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+    await waits_in_vain(thread, lose_descriptors)
+    await anyio.to_thread.run_sync(its_thread.join)
+    late: Latch = Latch()
+
+    thread._life.begin(lambda resident: resident.note("never"), late)
+
+    with pytest.raises(StoreError, match="OSError"):
+        (await late.wait()).result()
+    assert log == ["first"]
+    forget(loop)
+
+
+def test_a_canary_that_died(tmp_path):
+    """Where another file has the number of the closed descriptor, that file is left open."""
+    canary = _Canary()
+    assert canary.is_alive()
+    number = canary._descriptor
+    with (tmp_path / "file").open("wb") as file:
+        os.dup2(file.fileno(), number)
+        assert not canary.is_alive()
+        canary.close()
+        os.close(number)
+
+    assert not canary.is_alive()
+
+
+async def test_stopped_after_it_broke_off(thread, log):
+    """Then there is nothing to close."""
+    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+    await waits_in_vain(thread, lose_descriptors)
+    await anyio.to_thread.run_sync(its_thread.join)
+
+    await thread.stop()
+
+    assert log == ["first"]
+    forget(loop)
+
+
+def test_all_descriptors_closed(run):
+    """A program that closes all descriptors has a new thread with its next call, and none waits."""
+    assert run(ALL_CLOSED) == ["opened", "opened", "again", "closed"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors as Linux does")
+async def test_no_descriptors_to_be_had(thread):
+    """Where the system gives too few descriptors the caller is told so, and none is left behind."""
+    import resource
+
+    def open_ones():
+        return {int(path.name) for path in Path("/proc/self/fd").iterdir()}
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    before = open_ones()
+    for_the_loop_alone = sorted({*range(4096)} - before)[3]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (for_the_loop_alone, hard))
+    try:
+        with pytest.raises(StoreError, match="needs a thread"):
+            await thread.run(lambda resident: resident.note("never"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert open_ones() == before
+    await thread.run(lambda resident: resident.note("done"))
 
 
 async def test_no_thread_to_be_had(thread):

@@ -133,3 +133,17 @@ def test_no_url_of_a_store(url, expected):
     assert "secret" not in str(raised.value)
     assert len(str(raised.value)) < 500
     assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://redis.acme.com:6379/0", "postgresql://db.acme.com/tokens?application_name=x"]
+)
+def test_an_insecure_network(url):
+    """What crosses a network unprotected is refused, unless an argument or the URL allows it."""
+    with pytest.raises(ConfigurationError, match="allow_insecure_network"):
+        open_store(url)
+
+    open_store(url, allow_insecure_network=True)
+    open_store(f"{url}{'&' if '?' in url else '?'}allow_insecure_network=true")
+    with pytest.raises(ConfigurationError):
+        open_store(f"{url}{'&' if '?' in url else '?'}allow_insecure_network=false")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
+import signal
 import sys
+from contextlib import asynccontextmanager
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, PostgresStore, Stored
+from atlassian_auth.stores._postgres_connections import Unreachable
 from atlassian_auth.stores.postgres import _PostgresServer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 
@@ -185,7 +191,7 @@ class TestTable:
 
         async def refuse(server):
             fields = {"name": b"absent", "expected": 0, "now": 0}
-            async with server._records.lend() as connection:
+            async with server._connections.lend() as connection:
                 await server._refuse(connection, "tokens", "acme", fields)
 
         await store.keys("tokens")
@@ -250,6 +256,118 @@ class TestConnections:
 
         assert await store.get("tokens", "acme") == Stored(b"value", version)
 
+    async def test_ended_in_use(self, store, raw):
+        """What reads over a connection that ends just then is read over another one."""
+        version = await store.put("tokens", "acme", b"value")
+
+        async with ended_in_use(store, raw):
+            assert await store.get("tokens", "acme") == Stored(b"value", version)
+        async with ended_in_use(store, raw):
+            assert await store.keys("tokens") == ["acme"]
+
+    async def test_a_lock_whose_connection_ended(self, store, raw):
+        """A lock that was asked for over a connection that ends just then is had over another one."""
+        await enter(store)
+        async with ended_in_use(store, raw):
+            await enter(store)
+
+    async def test_a_write_ended_in_use(self, store, raw):
+        """A change is not made twice: what became of it is for the caller to look up."""
+        await store.put("tokens", "acme", b"value")
+
+        async with ended_in_use(store, raw):
+            with pytest.raises(StoreError, match="did not write"):
+                await store.put("tokens", "acme", b"other")
+
+    async def test_other_troubles_are_not_repeated(self, store):
+        """What the server refuses over a connection that is well is refused once."""
+        attempts = []
+
+        async def refused():
+            attempts.append(1)
+            raise psycopg.errors.QueryCanceled("statement timeout")
+
+        async def ask(server):
+            await server._safely("read", refused)
+
+        with pytest.raises(StoreError, match="QueryCanceled"):
+            await store._thread.run(ask)
+        assert len(attempts) == 1
+
+    @pytest.fixture
+    def small_role(self, raw, table):
+        """A user who may have six connections."""
+        raw.execute(f"CREATE ROLE {table} LOGIN CONNECTION LIMIT 6")
+        raw.execute(f"CREATE SCHEMA AUTHORIZATION {table}")
+        yield table
+        raw.execute(f"DROP OWNED BY {table}")
+        raw.execute(f"DROP ROLE {table}")
+
+    async def test_few_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Where the server gives only a few connections, forty keys share those."""
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
+
+        async def refresh(key):
+            async with store.lock("tokens", key, timeout_seconds=60) as hold:
+                assert await store.get("tokens", key) is None
+                assert await hold.confirm()
+                await store.put("tokens", key, b"value", expected=0)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(40):
+                tasks.start_soon(refresh, str(number))
+
+        assert len(await store.keys("tokens")) == 40
+
+    async def test_two_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Two are enough: one for a lock and one for the records."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
+
+        async def refresh(key):
+            async with store.lock("tokens", key, timeout_seconds=60):
+                await store.put("tokens", key, b"value", expected=0)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(5):
+                tasks.start_soon(refresh, str(number))
+
+        assert len(await store.keys("tokens")) == 5
+
+    async def test_one_connection_allowed(self, opened, raw, small_role, postgres_url):
+        """One is not enough, and the error says what the server says."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 1")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
+        await store.put("tokens", "acme", b"value")
+
+        with pytest.raises(StoreError, match="too many connections"):
+            await enter(store)
+
+    async def test_none_given_back(self, opened, raw, small_role, postgres_url):
+        """Who waits in vain for a connection that others have learns what the server said."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+        url = f"{postgres_url}&user={small_role}"
+        store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
+
+        async with store.lock("tokens", "1", timeout_seconds=0):
+
+            async def take_twice(server):
+                taken = await server._connections._take()
+                try:
+                    await server._connections._take()
+                except Unreachable as error:
+                    return str(error)
+                finally:
+                    await server._connections._give_back(taken, server._connections._records)
+
+            told = await store._thread.run(take_twice)
+            await store.put("tokens", "1", b"value")
+
+        assert re.search(r"too many connections.* for 0.2 s", told)
+
     async def test_a_lock_ended_by_the_server(self, opened, raw, postgres_url, table, caplog):
         """A lock ends with its connection, at once; who held it is warned and goes on."""
         store = opened(f"{postgres_url}&application_name={table}", table=table)
@@ -292,6 +410,89 @@ class TestConnections:
         begin = _PostgresServer._begin(int(version.replace(".", "000")))
 
         assert begin.count(b"SET LOCAL") == number
+
+
+class TestHold:
+    """Who holds a lock can ask whether it still does."""
+
+    @pytest.fixture
+    def store(self, opened, raw, postgres_url, table):
+        return opened(f"{postgres_url}&application_name={table}", table=table)
+
+    async def test_it_is_held(self, store):
+        """A lock is held for any time while its connection lives."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+            assert await hold.confirm(600)
+
+    async def test_ended_by_the_server(self, store, raw, table):
+        """A lock whose connection was ended is lost, for good."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            end_connections(raw, table)
+
+            assert not await hold.confirm()
+            assert not await hold.confirm()
+
+    async def test_lost_to_another(self, store, raw, table, opened, postgres_url):
+        """A lock that another process has is lost to the first."""
+        other = opened(postgres_url, table=table)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            end_connections(raw, table)
+            async with other.lock("tokens", "acme", timeout_seconds=60) as others:
+                assert not await hold.confirm()
+                assert await others.confirm()
+
+    async def test_after_the_end(self, store):
+        """What was given back is not held, nor what was closed."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as released:
+            pass
+        async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
+            await store.aclose()
+            assert not await closed.confirm()
+
+        assert not await released.confirm()
+
+    async def test_no_answer(self, opened, store, raw, postgres_url, table):
+        """A server that does not answer in time is as good as gone: the connection is given up."""
+        await store.keys("tokens")
+        hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS)
+
+        async def stop(server):
+            (connection,) = server._held.values()
+            os.kill(connection.info.backend_pid, signal.SIGSTOP)
+            return connection.info.backend_pid
+
+        async with hurried.lock("tokens", "acme", timeout_seconds=0) as hold:
+            stopped = await hurried._thread.run(stop)
+            try:
+                assert not await hold.confirm()
+            finally:
+                os.kill(stopped, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def ended_in_use(store, raw):
+    """End the connection that the store uses next, as soon as the body has sent something over it."""
+
+    async def next_one(server):
+        return server._connections._idle[-1]
+
+    async def is_in_use(_):
+        return connection.info.transaction_status == psycopg.pq.TransactionStatus.ACTIVE
+
+    connection = await store._thread.run(next_one)
+    backend = connection.info.backend_pid
+    os.kill(backend, signal.SIGSTOP)
+    raw.execute("SELECT pg_terminate_backend(%s)", [backend])
+    async with anyio.create_task_group() as tasks:
+
+        async def go_on():
+            while not await store._thread.run(is_in_use):
+                await anyio.lowlevel.checkpoint()
+            os.kill(backend, signal.SIGCONT)
+
+        tasks.start_soon(go_on)
+        yield
 
 
 def end_connections(raw, name):
@@ -359,6 +560,47 @@ class TestTrouble:
             await replica.put("tokens", "acme", b"value")
         assert await replica.get("tokens", "acme") is None
 
+    async def test_no_lock_where_nothing_can_be_saved(self, store, postgres_url, table, opened):
+        """A server that reads but does not write gives no lock: what is renewed could not be saved."""
+        await store.keys("tokens")
+        replica = opened(
+            f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table
+        )
+
+        with pytest.raises(StoreError, match=r"did not lock.*replica: connect to the primary"):
+            await enter(replica)
+        await enter(store)
+
+    async def test_no_lock_on_a_standby(self, opened):
+        """Nor does a server that waits to take over."""
+        from tests.servers import PostgresCluster, short_folder
+
+        with short_folder() as folder:
+            cluster = PostgresCluster(folder)
+            store = opened(cluster.url)
+            with cluster.running():
+                await store.put("tokens", "acme", b"value")
+            (cluster.data / "standby.signal").touch()
+            with cluster.running(ready="ready to accept read-only connections"):
+                assert (await store.get("tokens", "acme")).value == b"value"
+                with pytest.raises(StoreError, match=r"did not lock.*replica: connect"):
+                    await enter(store)
+                await store.aclose()
+
+    @pytest.mark.parametrize("right", ["INSERT", "UPDATE", "DELETE"])
+    async def test_no_lock_without_the_right_to_write(
+        self, store, raw, role, postgres_url, opened, right
+    ):
+        """A user who may read, but not write, gets no lock."""
+        await store.keys("tokens")
+        raw.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {role} TO {role}")
+        other = opened(f"{postgres_url}&user={role}", table=role)
+        await enter(other)
+        raw.execute(f"REVOKE {right} ON {role} FROM {role}")
+
+        with pytest.raises(StoreError, match=r"did not lock.*Grant its user"):
+            await enter(other)
+
     async def test_restarted(self, opened):
         """After the server was away, the next call works, and what was stored is there."""
         from tests.servers import PostgresCluster, short_folder
@@ -411,6 +653,10 @@ class TestProcesses:
         """Parent and child go on with connections of their own; the lock stays the parent's."""
         assert run_script("fork", made) == ["excluded", "still", "held"]
 
+    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
+        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
+        assert run_script("imports", made) == ["[]"]
+
     async def test_at_exit(self, run_script, made, store):
         """What is saved while the interpreter exits is saved."""
         run_script("at_exit", made)
@@ -444,6 +690,62 @@ class TestArguments:
         with pytest.raises(ConfigurationError) as raised:
             PostgresStore("postgresql://localhost", table=table)
         assert raised.value.argument == "table"
+
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "postgresql://db.acme.com/tokens",
+            "postgresql://10.0.0.1/tokens",
+            "postgresql://localhost,db.acme.com/tokens",
+            "postgresql://localhost/tokens?hostaddr=10.0.0.1",
+            "postgresql://db.acme.com/tokens?sslmode=disable",
+            "postgresql://db.acme.com/tokens?sslmode=require",
+            "service=acme",
+        ],
+    )
+    def test_an_insecure_network(self, conninfo):
+        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        match = r"sslmode=verify-full.*allow_insecure_network"
+        with pytest.raises(ConfigurationError, match=match) as raised:
+            PostgresStore(conninfo)
+        assert raised.value.argument == "conninfo"
+
+        PostgresStore(conninfo, allow_insecure_network=True)
+
+    @pytest.mark.parametrize(
+        "conninfo",
+        [
+            "postgresql://localhost/tokens",
+            "postgresql://127.0.0.1,[::1]/tokens",
+            "postgresql:///tokens?host=/run/postgresql",
+            "dbname=tokens",
+            "host=db.acme.com hostaddr=127.0.0.1",
+            "postgresql://db.acme.com/tokens?sslmode=verify-full",
+            "postgresql://db.acme.com/tokens?sslmode=verify-ca",
+            "postgresql://db.acme.com/tokens?sslrootcert=system",
+        ],
+    )
+    def test_a_secure_network(self, conninfo):
+        """This computer, sockets, and checked TLS need no permission."""
+        PostgresStore(conninfo)
+
+    def test_the_network_of_the_environment(self, monkeypatch):
+        """What libpq takes from its environment counts."""
+        monkeypatch.setenv("PGHOST", "db.acme.com")
+        with pytest.raises(ConfigurationError, match=r"db\.acme\.com"):
+            PostgresStore("dbname=tokens")
+        monkeypatch.setenv("PGSSLMODE", "verify-full")
+        PostgresStore("dbname=tokens")
+
+    @pytest.mark.parametrize("name", ["x" * 64, "x" * 64 + ".a", "ä" * 32])
+    def test_a_long_table(self, name):
+        """Of a longer name PostgreSQL would take the beginning, and so another store's table."""
+        with pytest.raises(ConfigurationError, match="63 bytes") as raised:
+            PostgresStore("postgresql://localhost", table=name)
+        assert raised.value.argument == "table"
+
+        for longest in ("x" * 63, "x" * 63 + "." + "y" * 63, "ä" * 31):
+            PostgresStore("postgresql://localhost", table=longest)
 
     @pytest.mark.parametrize("argument", ["timeout_seconds", "connections", "locks"])
     def test_limits(self, argument):

@@ -11,7 +11,7 @@ import socket
 import ssl
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import anyio
@@ -21,10 +21,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from atlassian_auth.exceptions import ConfigurationError, StoreError
+from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
 from atlassian_auth.stores._served import Claim
-from atlassian_auth.stores.redis import _EXTEND, _LOCK, _Lease, _Names, _RedisServer
+from atlassian_auth.stores.redis import (
+    _DELETE,
+    _EXTEND,
+    _LOCK,
+    _PUT,
+    _Lease,
+    _Names,
+    _RedisServer,
+    _was_cut,
+)
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
 
@@ -148,7 +157,7 @@ class TestLease:
     async def test_one_that_was_given_up_is_not_extended(self, clock):
         """Not even once, if it was given up before that began; nobody is asked."""
         server = _RedisServer("", None, _Names("x"), lease_seconds=30, clock=clock)
-        lease = _Lease("x")
+        lease = _Lease("x", "owner")
         await lease.stop()
 
         assert await server._extend(Claim("tokens", "acme"), lease) is None
@@ -231,6 +240,44 @@ class TestLease:
                 pytest.fail("it was not known to be had")
         assert not raw.exists(f"{{{prefix}}}:lock:6:tokens:acme")
 
+    async def test_one_that_could_not_be_given_back(self, own, opened):
+        """This process has a lock again at once that it could not give back; others wait for its end."""
+        server = own("--requirepass", "secret-word") + "?password=secret-word"
+        store, other = opened(server, lease_seconds=600), opened(server, lease_seconds=600)
+
+        with redis.Redis.from_url(server) as client:
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                client.execute_command("ACL SETUSER default -eval")
+            client.execute_command("ACL SETUSER default +eval")
+
+        with pytest.raises(TimeoutError):
+            async with other.lock("tokens", "acme", timeout_seconds=0):
+                pytest.fail("it is held by the process that could not give it back")
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+            with pytest.raises(TimeoutError):
+                async with store.lock("tokens", "acme", timeout_seconds=0):
+                    pytest.fail("two are inside")
+        async with other.lock("tokens", "acme", timeout_seconds=0):
+            pass
+
+    async def test_one_that_others_had_meanwhile(self, own, opened):
+        """A lock that ended before its process came back belongs to whom it belongs to."""
+        server = own("--requirepass", "secret-word") + "?password=secret-word"
+        store, other = opened(server), opened(server)
+
+        with redis.Redis.from_url(server) as client:
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                client.execute_command("ACL SETUSER default -eval")
+            client.execute_command("ACL SETUSER default +eval")
+            client.delete("{atlassian-auth}:lock:6:tokens:acme")
+
+        async with other.lock("tokens", "acme", timeout_seconds=0):
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    async with store.lock("tokens", "acme", timeout_seconds=0):
+                        pytest.fail("two are inside")
+
     async def test_closed_with_a_lock_held(self, held, raw):
         """Closing ends the locks; who held one leaves without harm to the next."""
         store, name = held
@@ -264,6 +311,210 @@ class TestLease:
             clock.advance(10)
             await anyio.to_thread.run_sync(lost.heard.wait)
             await lock.__aexit__(None, None, None)
+
+
+class LateClock(ManualClock):
+    """A clock whose time may move on without waking those who sleep."""
+
+    late = 0
+
+    def time(self):
+        return super().time() + self.late
+
+
+class TestHold:
+    """Who holds a lock can ask whether it still does."""
+
+    @pytest.fixture
+    def clock(self):
+        return ManualClock(autojump=False)
+
+    @pytest.fixture
+    def store(self, opened, raw, redis_url, prefix, clock):
+        return opened(redis_url, prefix=prefix, clock=clock, lease_seconds=30)
+
+    @pytest.fixture
+    def name(self, prefix):
+        return f"{{{prefix}}}:lock:6:tokens:acme"
+
+    async def test_it_is_held_and_prolonged(self, store, raw, name):
+        """A lock that is held begins its time anew."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.pexpire(name, 5_000)
+
+            assert await hold.confirm()
+
+            assert 5_000 < raw.pttl(name) <= 30_000
+
+    async def test_for_longer_than_a_lease(self, store, raw, name, clock):
+        """It lasts for as long as was asked, and no extension shortens that."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm(600)
+            assert 600_000 < raw.pttl(name) <= 610_000
+
+            assert await hold.confirm(1)
+            await store._thread.run(extend_all)
+
+            assert 600_000 < raw.pttl(name) <= 610_000
+
+    async def test_for_less_than_a_lease(self, store, raw, name):
+        """The usual time is the least."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm(20)
+            assert 20_000 < raw.pttl(name) <= 30_000
+            assert await hold.confirm(25)
+            assert 30_000 < raw.pttl(name) <= 35_000
+
+    async def test_without_end(self, store, raw, name):
+        """A lease that has lost its end gets one."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.persist(name)
+
+            assert await hold.confirm()
+
+            assert 0 < raw.pttl(name) <= 30_000
+
+    async def test_deleted(self, store, raw, name):
+        """A lock that is gone is not held, also if it could be had again."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.delete(name)
+
+            assert not await hold.confirm()
+            assert not raw.exists(name)
+
+    async def test_ended(self, store, raw, name):
+        """A lease that has ended is lost."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.pexpire(name, 1)
+            while raw.exists(name):
+                await anyio.lowlevel.checkpoint()
+
+            assert not await hold.confirm()
+
+    async def test_lost_for_good(self, store, raw, name):
+        """What was lost once stays lost, whatever the server says later."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            owner = raw.get(name)
+            raw.delete(name)
+            assert not await hold.confirm()
+            raw.set(name, owner)
+
+            assert not await hold.confirm()
+            assert raw.pttl(name) == -1
+
+    async def test_lost_to_another(self, store, raw, name, opened, redis_url, prefix):
+        """A lock that another process has is that one's, and so is its time."""
+        other = opened(redis_url, prefix=prefix, lease_seconds=60)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            raw.delete(name)
+            async with other.lock("tokens", "acme", timeout_seconds=0) as others:
+                raw.pexpire(name, 10_000)
+
+                assert not await hold.confirm(600)
+                assert raw.pttl(name) <= 10_000
+                assert await others.confirm()
+
+    async def test_lost_as_the_extension_found(self, store, raw, name, clock):
+        """A loss that the extension noticed is a loss, also if the server has the lease back."""
+        lost = Listener("was lost while it was held")
+        with lost.listening():
+            async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+                owner = raw.get(name)
+                await next_alarm(clock)
+                raw.delete(name)
+                clock.advance(10)
+                await anyio.to_thread.run_sync(lost.heard.wait)
+                raw.set(name, owner)
+
+                assert not await hold.confirm()
+
+    async def test_after_the_end(self, store):
+        """What was given back is not held, nor what was closed."""
+        async with store.lock("tokens", "acme", timeout_seconds=0) as released:
+            pass
+        async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
+            await store.aclose()
+            assert not await closed.confirm()
+
+        assert not await released.confirm()
+
+    async def test_after_its_connection_was_killed(self, opened, own):
+        """A lease outlives connections."""
+        server = own()
+        store = opened(server)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            kill_connections(server)
+
+            assert await hold.confirm()
+
+    async def test_without_the_server(self, servers, folder, opened):
+        """Where nothing can be asked nothing is confirmed."""
+        with servers.redis_on_socket(folder) as server:
+            store = opened(server)
+            lock = store.lock("tokens", "acme", timeout_seconds=0)
+            hold = await lock.__aenter__()
+
+        with pytest.raises(StoreError, match="can be reached"):
+            await hold.confirm()
+        await lock.__aexit__(None, None, None)
+
+    @pytest.fixture
+    def slow(self, opened, raw, redis_url, prefix, name):
+        """Make a store whose answers are as late as said, and whose lock is gone after the first."""
+        client = redis.asyncio.Redis
+
+        def slow(*delays, lost=False):
+            clock, delays = LateClock(autojump=False), list(delays)
+
+            class Slow(client):
+                async def eval(self, script, *arguments):
+                    answer = await super().eval(script, *arguments)
+                    if script == _EXTEND:
+                        clock.late += delays.pop(0)
+                        if lost:
+                            raw.delete(name)
+                    return answer
+
+            def connect():
+                return Slow.from_url(redis_url)
+
+            return opened(connect, prefix=prefix, clock=clock, lease_seconds=30), delays
+
+        return slow
+
+    @pytest.mark.parametrize("late", [10.001, -10.001])
+    async def test_a_late_answer_proves_nothing(self, slow, late):
+        """An answer older than a third of the lease is not believed; the next one is."""
+        store, delays = slow(late, 0, lost=True)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert not await hold.confirm()
+        assert delays == []
+
+    async def test_an_answer_in_time(self, slow):
+        """An answer that took a third of the lease is believed."""
+        store, delays = slow(9.999, 0)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            assert await hold.confirm()
+        assert delays == [0]
+
+    async def test_answers_that_are_always_late(self, slow):
+        """A server that is too slow for the lease is an error, not a question without end."""
+        store, delays = slow(11, 11, 11, 0)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            with pytest.raises(StoreError, match="took longer than 10 s"):
+                await hold.confirm()
+        assert delays == [0]
+
+
+def kill_connections(server):
+    """End all connections to a server but this one's, and return when they are gone."""
+    with redis.Redis.from_url(server) as client:
+        client.client_kill_filter(_type="normal", skipme=True)
+        while len(client.client_list()) > 1:
+            client.wait(1, 1)  # the server's own pause
 
 
 async def next_alarm(clock, after=None):
@@ -329,6 +580,10 @@ class TestProcesses:
     def test_a_fork(self, run_script, made, raw):
         """Parent and child go on with connections of their own; the lock stays the parent's."""
         assert run_script("fork", made) == ["excluded", "still", "held"]
+
+    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
+        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
+        assert run_script("imports", made) == ["[]"]
 
     async def test_at_exit(self, run_script, made, store):
         """What is saved while the interpreter exits is saved."""
@@ -426,12 +681,40 @@ class TestTrouble:
             await store.put("tokens", "acme", b"secret-value")
         assert await store.get("tokens", "acme") is None
 
+    async def test_deleted_when_out_of_memory(self, own, opened):
+        """A full server still forgets."""
+        server = own()
+        store = opened(server)
+        await store.put("tokens", "acme", b"secret-value")
+        with redis.Redis.from_url(server) as client:
+            client.config_set("maxmemory", "1")
+
+        assert await store.delete("tokens", "acme")
+
+    async def test_no_lock_where_nothing_can_be_saved(self, own, opened):
+        """A lock is a write: who could not save what is renewed under it is told before."""
+        store = opened(server := own())
+        with redis.Redis.from_url(server) as client:
+            for name, value in (("maxmemory", "1"), ("min-replicas-to-write", "1")):
+                usual = client.config_get(name)[name]
+                client.config_set(name, value)
+                with pytest.raises(StoreError, match="did not lock"):
+                    async with store.lock("tokens", "acme", timeout_seconds=0):
+                        pytest.fail("nothing could be saved")
+                client.config_set(name, usual)
+
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            pass
+
     async def test_a_replica(self, own, opened):
-        """A replica takes no writes, and the error says where to go."""
+        """A replica takes no writes and gives no locks, and the error says where to go."""
         store = opened(own("--replicaof", "127.0.0.1", "1"))
 
         with pytest.raises(StoreError, match="replica: connect to the primary"):
             await store.put("tokens", "acme", b"secret-value")
+        with pytest.raises(StoreError, match="replica: connect to the primary"):
+            async with store.lock("tokens", "acme", timeout_seconds=0):
+                pytest.fail("nothing could be saved")
         assert await store.get("tokens", "acme") is None
 
     async def test_no_answer(self, trouble):
@@ -473,6 +756,229 @@ class TestTrouble:
 
         with servers.redis_on_socket(folder):
             assert await store.get("tokens", "acme") is None
+
+
+@pytest.fixture
+def tcp(servers, folder):
+    """The URL of a server on a port: over a socket in a folder, clients make connections of another kind."""
+    port = free_port()
+    with servers.redis_server("--port", port, "--dir", folder):
+        yield f"redis://127.0.0.1:{port}"
+
+
+class TestDroppedConnections:
+    """A connection that the server has dropped costs nobody an error."""
+
+    @pytest.fixture(params=["url", "client", "third version"])
+    def store(self, request, opened, tcp):
+        def connect():
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
+
+            return redis.asyncio.Redis.from_url(tcp, retry=Retry(NoBackoff(), 0))
+
+        kinds = {"url": tcp, "client": connect, "third version": f"{tcp}?protocol=3"}
+        return opened(kinds[request.param])
+
+    async def test_every_call(self, store, tcp):
+        """Whatever is called after the server dropped all connections is done, once."""
+        version = await store.put("tokens", "acme", b"1", expected=0)
+        kill_connections(tcp)
+        assert await store.get("tokens", "acme") == Stored(b"1", version)
+        kill_connections(tcp)
+        version = await store.put("tokens", "acme", b"2", expected=version)
+        kill_connections(tcp)
+        assert await store.keys("tokens") == ["acme"]
+        kill_connections(tcp)
+        async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
+            kill_connections(tcp)
+            assert await hold.confirm()
+            kill_connections(tcp)
+        async with store.lock("tokens", "acme", timeout_seconds=0):
+            kill_connections(tcp)
+            assert await store.delete("tokens", "acme", expected=version)
+        kill_connections(tcp)
+        assert await store.get("tokens", "acme") is None
+
+    async def test_many_at_once(self, store, tcp):
+        """So are many, that find many connections dropped."""
+
+        async def put_all(value):
+            async with anyio.create_task_group() as tasks:
+                for number in range(20):
+                    tasks.start_soon(store.put, "tokens", str(number), value)
+
+        await put_all(b"1")
+        kill_connections(tcp)
+        await put_all(b"2")
+
+        assert len(await store.keys("tokens")) == 20
+
+    @pytest.fixture
+    def lossy(self, opened, tcp):
+        """Make a store that loses the first answer to a script, or all of them."""
+
+        def lossy(script, *, always=False):
+            lost = []
+
+            class Lossy(redis.asyncio.Redis):
+                async def eval(self, asked, *arguments):
+                    answer = await super().eval(asked, *arguments)
+                    if asked == script and (always or not lost):
+                        lost.append(answer)
+                        raise redis.ConnectionError("the answer was lost")
+                    return answer
+
+            return opened(lambda: Lossy.from_url(tcp)), lost
+
+        return lossy
+
+    @pytest.mark.parametrize("expected", [0, None])
+    async def test_a_put_whose_answer_was_lost(self, lossy, expected):
+        """A change that was made is not made again, and its version is told."""
+        store, lost = lossy(_PUT)
+
+        version = await store.put("tokens", "acme", b"value", expected=expected)
+
+        assert lost == [[b"0", b"%d" % version]]
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+
+    async def test_a_delete_whose_answer_was_lost(self, lossy):
+        """Who deleted a record learns that it was there: a login may be used once."""
+        store, lost = lossy(_DELETE)
+        version = await store.put("flows", "state", b"value")
+
+        assert await store.delete("flows", "state", expected=version)
+
+        assert lost == [b"%d" % version]
+        assert not await store.delete("flows", "state")
+
+    async def test_a_conflict_whose_answer_was_lost(self, lossy, opened, tcp):
+        """A conflict is a conflict the second time, too."""
+        version = await opened(tcp).put("tokens", "acme", b"1")
+        store, lost = lossy(_PUT)
+
+        with pytest.raises(VersionConflict):
+            await store.put("tokens", "acme", b"2", expected=version - 1)
+        assert len(lost) == 1
+
+    async def test_answers_that_are_always_lost(self, lossy):
+        """A question is repeated once, and what became of a change is not known then."""
+        store, lost = lossy(_PUT, always=True)
+
+        with pytest.raises(StoreError, match="not known"):
+            await store.put("tokens", "acme", b"value")
+        assert len(lost) == 2
+
+    async def test_receipts_end(self, store, tcp):
+        """What remembers a change for its repetition does not stay."""
+        await store.put("tokens", "acme", b"value")
+        await store.delete("tokens", "acme")
+
+        with redis.Redis.from_url(tcp) as client:
+            receipts = list(client.scan_iter("*:receipt:*"))
+            assert len(receipts) == 2
+            assert all(0 < client.ttl(receipt) <= 600 for receipt in receipts)
+
+    async def test_a_server_that_is_slow_is_asked_once(self, opened):
+        """Who waited for an answer in vain does not wait twice."""
+        connected = []
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            store = opened(f"redis://127.0.0.1:{port}", timeout_seconds=0.1)
+            with pytest.raises(StoreError, match="TimeoutError"):
+                await store.get("tokens", "acme")
+            silent.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    connected.append(silent.accept()[0])
+        for connection in connected:
+            connection.close()
+
+        assert len(connected) == 1
+
+    @pytest.mark.parametrize(
+        ("error", "is_cut"),
+        [
+            (redis.ConnectionError("Connection closed by server."), True),
+            (ConnectionResetError(), True),
+            (redis.ConnectionError("Error 111 connecting to host:6379."), False),
+            (redis.TimeoutError("Timeout reading from socket"), False),
+            (TimeoutError(), False),
+            (redis.BusyLoadingError("loading"), False),
+            (redis.AuthenticationError("wrong"), False),
+            (redis.ResponseError("wrong"), False),
+        ],
+    )
+    def test_what_is_repeated(self, error, is_cut):
+        """Only what failed because a connection was gone: nothing that was waited for, or refused."""
+        assert _was_cut(error) is is_cut
+
+    def test_connections_in_use(self):
+        """Who waited for a free connection in vain does not wait twice."""
+        error = redis.ConnectionError("No connection available.")
+        error.__cause__ = TimeoutError()
+
+        assert not _was_cut(error)
+
+    async def test_a_client_without_a_pool(self, opened, tcp):
+        """A client that shows no pool, as a cluster's, is asked again as it is."""
+        failing = [redis.ConnectionError("Connection closed by server.")]
+
+        class Plain:
+            def __init__(self):
+                self._client = redis.asyncio.Redis.from_url(tcp)
+                self.get_encoder = self._client.get_encoder
+                self.aclose = self._client.aclose
+
+            async def hget(self, name, key):
+                if failing:
+                    raise failing.pop()
+                return await self._client.hget(name, key)
+
+        store = opened(Plain)
+
+        assert await store.get("tokens", "acme") is None
+        await store.aclose()
+
+
+class TestDamaged:
+    """What no store has written is an error that says so, and stays as it is."""
+
+    @pytest.mark.parametrize(
+        "entry", [b"", b"value", b"x::value", b"1:x:value", b"1:value", b":1.0:value"]
+    )
+    async def test_records(self, store, raw, prefix, entry):
+        """Reading one, or changing it by a version, is refused."""
+        name = f"{{{prefix}}}:records:tokens"
+        raw.hset(name, "acme", entry)
+
+        with pytest.raises(StoreError, match="something else, which was left as it is"):
+            await store.get("tokens", "acme")
+        for call in (store.put, store.delete):
+            arguments = (b"new",) if call == store.put else ()
+            with pytest.raises(StoreError):
+                await call("tokens", "acme", *arguments, expected=0)
+        assert raw.hget(name, "acme") == entry
+
+    async def test_replaced(self, store, raw, prefix):
+        """It may be overwritten, or deleted, by who says that any version will do."""
+        name = f"{{{prefix}}}:records:tokens"
+        raw.hset(name, "acme", b"value")
+        raw.hset(name, "other", b"value")
+
+        version = await store.put("tokens", "acme", b"new")
+
+        assert await store.get("tokens", "acme") == Stored(b"new", version)
+        assert await store.delete("tokens", "other")
+        assert await store.keys("tokens") == ["acme"]
+
+    async def test_keys(self, store, raw, prefix):
+        """A key that is no text is another program's."""
+        raw.hset(f"{{{prefix}}}:records:tokens", b"\xff", b"1::value")
+
+        with pytest.raises(StoreError, match="choose another prefix"):
+            await store.keys("tokens")
 
 
 class TestFactory:
@@ -680,6 +1186,22 @@ class TestTLS:
         assert await store.get("tokens", "acme") == Stored(b"value", version)
         await store.aclose()
 
+    async def test_another_name(self, tunnel, certificate, opened):
+        """A certificate for another name is another server's."""
+        store = opened(f"rediss://localhost:{tunnel.port}?ssl_ca_certs={certificate}")
+
+        with pytest.raises(StoreError, match=r"(?i)certificate"):
+            await store.get("tokens", "acme")
+
+    async def test_not_checked(self, tunnel, opened):
+        """On this computer the certificate need not be checked."""
+        store = opened(
+            f"rediss://127.0.0.1:{tunnel.port}?ssl_cert_reqs=none&ssl_check_hostname=false"
+        )
+
+        assert await store.get("tokens", "acme") is None
+        await store.aclose()
+
     async def test_not_trusted(self, tunnel, opened):
         """Without it nothing is sent, and the error says why."""
         store = opened(f"rediss://127.0.0.1:{tunnel.port}")
@@ -737,6 +1259,43 @@ class TestArguments:
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", connections=0)
         assert raised.value.argument == "connections"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://redis.acme.com",
+            "redis://10.0.0.1:6379/0",
+            "redis://[2001:db8::1]",
+            "redis://localhost.acme.com",
+            "rediss://redis.acme.com?ssl_cert_reqs=none",
+            "rediss://redis.acme.com?ssl_check_hostname=false",
+        ],
+    )
+    def test_an_insecure_network(self, url):
+        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        with pytest.raises(
+            ConfigurationError, match=r"rediss://.*allow_insecure_network"
+        ) as raised:
+            RedisStore(url)
+        assert raised.value.argument == "server"
+
+        RedisStore(url, allow_insecure_network=True)
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "redis://localhost",
+            "redis://127.0.0.2:6379/0",
+            "redis://[::1]",
+            "unix:///run/redis.sock",
+            "rediss://redis.acme.com",
+            "rediss://redis.acme.com?ssl_cert_reqs=required&ssl_check_hostname=true",
+            "rediss://redis.acme.com?ssl_cert_reqs=optional",
+        ],
+    )
+    def test_a_secure_network(self, url):
+        """This computer, sockets, and checked TLS need no permission."""
+        RedisStore(url)
 
     def test_without_the_package(self, monkeypatch):
         """Without redis-py the error names the extra."""
