@@ -15,12 +15,14 @@ from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
-from atlassian_auth.origins import Origins, read_origins
+from atlassian_auth.origins import NOWHERE, Origins, read_origins
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
+from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.refresher import SHARED_REFRESHER
+from atlassian_auth.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
@@ -65,6 +67,8 @@ class AtlassianAuth(httpx.Auth, Confidential):
         ConfigurationError: if an argument is wrong, or the store is missing.
     """
 
+    _origins = NOWHERE
+
     def __init__(
         self,
         source: Grant | TokenManager | TokenSource,
@@ -101,7 +105,8 @@ class AtlassianAuth(httpx.Auth, Confidential):
         )
 
     def __repr__(self) -> str:
-        return f"AtlassianAuth({self._source!r}, origins={list(self._origins.names)})"
+        source = getattr(self, "_source", None)  # None if an argument was refused
+        return f"AtlassianAuth({source!r}, origins={list(self._origins.names)})"
 
     # -- for those who do not use httpx -----------------------------------------------------------
 
@@ -160,16 +165,15 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """
         self._origins.check(request.url)
         token = self._current() or await self._source.token()
-        response = yield _signed(request, token)
+        response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
-        if response.status_code == _UNAUTHORIZED:
-            await response.aread()
-            _check_challenge(response, token)
+        _check_challenge(response, await beginning(response), token)
         renewed = await self._source.token(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
-        response = yield _signed(request, renewed)
+        await cut(response)
+        response = yield self._signed(request, renewed)
         self._judge(response, renewed)
 
     def sync_auth_flow(
@@ -182,17 +186,25 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """
         self._origins.check(request.url)
         token = self._current() or self._source.token_sync()
-        response = yield _signed(request, token)
+        response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
-        if response.status_code == _UNAUTHORIZED:
-            response.read()
-            _check_challenge(response, token)
+        _check_challenge(response, beginning_sync(response), token)
         renewed = self._source.token_sync(rejected=token)
         if renewed == token or not _is_replayable(request):
             return
-        response = yield _signed(request, renewed)
+        cut_sync(response)
+        response = yield self._signed(request, renewed)
         self._judge(response, renewed)
+
+    def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
+        # Checked here and not only before: while the token was waited for, and before the request is sent
+        # again, hooks of the client and other tasks can have changed the URL.
+        self._origins.check(request.url)
+        # Set, not added: exactly one header leaves, whatever placeholder was there. "Bearer" is spelled
+        # like this because Data Center compares it case-sensitively.
+        request.headers["Authorization"] = _header(token)
+        return request
 
     def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
         status = response.status_code
@@ -219,35 +231,29 @@ def _header(token: Token) -> str:
     return f"Bearer {token.access_token}"
 
 
-def _signed(request: httpx.Request, token: Token) -> httpx.Request:
-    # Set, not added: exactly one header leaves, whatever placeholder was there. "Bearer" is spelled like
-    # this because Data Center compares it case-sensitively.
-    request.headers["Authorization"] = _header(token)
-    return request
-
-
 def _is_replayable(request: httpx.Request) -> bool:
     # Bytes can be sent again. Iterators are spent, files stand at their end, and httpx would send
     # nothing, or raise, instead of the same body.
     return isinstance(request.stream, httpx.ByteStream)
 
 
-def _check_challenge(response: httpx.Response, token: Token) -> None:
-    """Return if the 401 may be about expiry; raise what renewing would not cure."""
-    # Its body is the price of telling expiry from what renewing would not cure; other bodies are left alone.
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    challenge = read_challenge(response.status_code, headers, response.content)
+def _check_challenge(response: httpx.Response, body: bytes, token: Token) -> None:
+    """Return if a 401 may be about expiry; raise what refreshing would not cure."""
+    if response.status_code != _UNAUTHORIZED:
+        return
+    challenge = read_challenge(response.status_code, response.headers, body)
     if challenge is Challenge.SCOPE_MISMATCH:
-        raise _scope_mismatch(token, token.missing_scopes(required_scopes(headers)))
+        required = required_scopes(response.headers, secrets=(token.access_token,))
+        raise _scope_mismatch(token, token.missing_scopes(required))
     if challenge is Challenge.OTHER:
         raise ConfigurationError(_MISMATCH)
 
 
 def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:
     named = f": {' '.join(missing)}" if missing else ""
+    granted = printable(" ".join(token.scopes), 500) or "nothing known"
     message = (
-        f"The token lacks a scope this call needs{named}; it was granted: "
-        f"{' '.join(token.scopes) or 'nothing known'}. Add the scope to the app's permissions and to "
-        "scopes=, then authorize again; renewing would not help."
+        f"The token lacks a scope this call needs{named}; it was granted: {granted}. Add the scope to the "
+        "app's permissions and to scopes=, then authorize again; renewing would not help."
     )
     return ScopeMismatch(message, granted=token.scopes, missing=missing)

@@ -6,7 +6,7 @@ that says so too.
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from typing import NoReturn, Self
 from urllib.parse import urlsplit
@@ -15,11 +15,12 @@ import httpx
 
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
-from atlassian_auth.origins import Origins, read_origins, target_of
+from atlassian_auth.origins import NOWHERE, Origins, read_origins, target_of
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.sites import site_url
 from atlassian_auth.protocol.tokens import is_visible_ascii
+from atlassian_auth.refusal import beginning, beginning_sync
 
 __all__ = [
     "ApiToken",
@@ -49,6 +50,8 @@ class FixedCredential(httpx.Auth, Confidential):
         allowed: Where it may go besides, as the user named it.
     """
 
+    _origins = NOWHERE
+
     def __init__(self, header: str, origins: Iterable[str], allowed: Iterable[str]) -> None:
         self._header = header
         self._origins = Origins({*origins, *read_origins(allowed, argument="allowed_origins")})
@@ -68,8 +71,7 @@ class FixedCredential(httpx.Auth, Confidential):
         """
         response = yield self._signed(request)
         if self._was_refused(response):
-            await response.aread()
-            _explain(response)
+            self._explain(response, await beginning(response))
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -81,8 +83,7 @@ class FixedCredential(httpx.Auth, Confidential):
         """
         response = yield self._signed(request)
         if self._was_refused(response):
-            response.read()
-            _explain(response)
+            self._explain(response, beginning_sync(response))
 
     def _signed(self, request: httpx.Request) -> httpx.Request:
         self._origins.check(request.url)
@@ -94,6 +95,14 @@ class FixedCredential(httpx.Auth, Confidential):
         # After a redirect to another origin the answer says nothing about our credential.
         sent: str | None = response.request.headers.get("Authorization")
         return response.status_code == 401 and sent == self._header
+
+    def _explain(self, response: httpx.Response, body: bytes) -> None:
+        challenge = read_challenge(response.status_code, response.headers, body)
+        if challenge is Challenge.OTHER:
+            raise ConfigurationError(_MISMATCH)
+        if challenge is Challenge.SCOPE_MISMATCH:
+            secrets = _secrets_in(self._header)
+            raise _scope_mismatch(required_scopes(response.headers, secrets=secrets))
 
 
 class ApiToken(FixedCredential):
@@ -225,6 +234,8 @@ class AuthRouter(httpx.Auth, Confidential):
             holds a path, or something is not an ``httpx.Auth``.
     """
 
+    _origins = NOWHERE
+
     def __init__(self, auths: Mapping[str, httpx.Auth]) -> None:
         by_origin: dict[str, httpx.Auth] = {}
         for url, auth in auths.items():
@@ -265,18 +276,18 @@ class AuthRouter(httpx.Auth, Confidential):
         return self._auths[target_of(request.url)]
 
 
-def _explain(response: httpx.Response) -> None:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    challenge = read_challenge(response.status_code, headers, response.content)
-    if challenge is Challenge.OTHER:
-        raise ConfigurationError(_MISMATCH)
-    if challenge is Challenge.SCOPE_MISMATCH:
-        missing = required_scopes(headers)
-        message = (
-            f"The token lacks a scope this call needs{f': {chr(32).join(missing)}' if missing else ''}. A "
-            "token's scopes are chosen when it is made: make another one with this scope."
-        )
-        raise ScopeMismatch(message, missing=missing)
+def _scope_mismatch(missing: tuple[str, ...]) -> ScopeMismatch:
+    message = (
+        f"The token lacks a scope this call needs{f': {chr(32).join(missing)}' if missing else ''}. A "
+        "token's scopes are chosen when it is made: make another one with this scope."
+    )
+    return ScopeMismatch(message, missing=missing)
+
+
+def _secrets_in(header: str) -> tuple[str, ...]:
+    scheme, _, value = header.partition(" ")
+    token = b64decode(value).decode().partition(":")[2] if scheme == "Basic" else value
+    return value, token
 
 
 def _gateway(endpoints: Endpoints) -> set[str]:

@@ -21,6 +21,7 @@ async def discover(
     verify: ssl.SSLContext | bool = True,
     proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    public_addresses_only: bool = False,
 ) -> Endpoints:
     """Return the endpoints behind a URL; ``dataclasses.replace`` edits them.
 
@@ -35,16 +36,25 @@ async def discover(
         verify: As for `TokenManager`, for these requests.
         proxy: As for `TokenManager`, for these requests.
         clock: Who measures the time limit of each request.
+        public_addresses_only: Refuse to ask an address that is not public, as the setting of this name does
+            for token requests. For URLs that tenants enter.
 
     Raises:
-        ConfigurationError: if the URL is malformed, has a query, or is neither https nor loopback.
+        ConfigurationError: if the URL is malformed, has a query, or is neither https nor loopback, or if
+            the address is refused.
         TransientError: if there is no answer, or 429 or 5xx.
-        DiscoveryError: if the metadata is that of another issuer, or unusable.
+        DiscoveryError: if the metadata is that of another issuer, or unusable; also if another machine's
+            metadata names an endpoint on this one.
     """
     template = built_in(url)
     for place in places(url):
         answer = await lookup.get(
-            place.url, transport=transport, verify=verify, proxy=proxy, clock=clock
+            place.url,
+            transport=transport,
+            verify=verify,
+            proxy=proxy,
+            clock=clock,
+            public_addresses_only=public_addresses_only,
         )
         found = read_metadata(answer, place=place, template=template)
         if found is not None:

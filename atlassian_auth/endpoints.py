@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from atlassian_auth.exceptions import ConfigurationError
 
-__all__ = ["Endpoints", "check_secure", "origin_of"]
+__all__ = ["Endpoints", "check_secure", "is_loopback", "origin_of"]
 
 # RFC 3986 section 2 knows visible ASCII only. The standard library silently drops tabs and line
 # breaks, and browsers read a backslash as a slash, so that two readers could see two hosts.
@@ -80,7 +80,7 @@ def check_secure(url: str, *, argument: str, allow_http: bool = False) -> str:
         _refuse(argument, "must not contain a user name or password: remove what precedes the '@'")
     if "#" in url:
         _refuse(argument, "must not contain a fragment: remove the '#' and what follows it")
-    if parts.scheme == "http" and not (allow_http or _is_loopback(parts.hostname or "")):
+    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname or "")):
         _refuse(
             argument,
             f"must be https, because secrets travel there, but is {origin_of(url)}: use https, "
@@ -126,7 +126,8 @@ def _is_ipv6(host: str) -> bool:
         return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host of a URL is this machine: ``localhost``, ``127.0.0.0/8`` or ``::1``."""
     if host == "localhost" or (_is_ipv6(host) and IPv6Address(host) == IPv6Address("::1")):
         return True
     try:

@@ -1,4 +1,4 @@
-"""One GET on any event loop: no redirect followed, bounded in time and size, in a client of its own.
+"""One GET on any event loop: bounded in time and size, in a client of the library's own.
 
 It asks the questions that come before the first API call; token requests have their own sender.
 """
@@ -10,10 +10,16 @@ from contextlib import suppress
 
 import httpx
 
-from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, TransientError
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    ConfigurationError,
+    DiscoveryError,
+    TransientError,
+)
+from atlassian_auth.own_client import Passage, check_tls, is_direct, new_client, read_raw
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.sender import _default_tls
+from atlassian_auth.protocol.messages import HTTPResponse, content_coding
+from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.settings import Settings
 
 __all__ = ["get"]
@@ -32,6 +38,7 @@ async def get(
     verify: ssl.SSLContext | bool = True,
     proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    public_addresses_only: bool = False,
 ) -> HTTPResponse:
     """Return the answer, whatever its status.
 
@@ -40,19 +47,23 @@ async def get(
         auth: What signs the request; without it no ``Authorization`` header is sent.
         transport: Used instead of the network, and left open.
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
-        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too.
+        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
+            always reached without one.
         clock: Who measures the time limit.
+        public_addresses_only: Refuse to ask an address that is not public: loopback, link-local, private.
 
     Raises:
-        ConfigurationError: if the URL, or the proxy's, is none.
+        ConfigurationError: if the URL, or the proxy's, is none, or the address is refused.
+        DiscoveryError: if a successful answer has a content coding, which was not asked for.
         TransientError: if there is no answer, or none in time.
         AtlassianAuthError: what ``auth`` raises.
     """
-    client = _client(transport, verify=verify, proxy=proxy)
     # httpx's errors hold the request with its bearer: ours is raised outside the except block.
     try:
+        client = _client(url, transport, verify=verify, proxy=proxy)
+        passage = Passage(url, public_only=public_addresses_only, clock=clock)
         async with clock.timeout(_TOTAL_SECONDS):
-            return await _ask(client, url, auth)
+            return await _ask(client, url, auth, passage)
     except TimeoutError:
         failure = _unreachable(url, f"no complete answer within {_TOTAL_SECONDS} seconds")
     except (httpx.HTTPError, httpx.StreamError) as error:
@@ -70,19 +81,23 @@ def _unreachable(url: str, reason: str) -> AtlassianAuthError:
 
 
 def _client(
+    url: str,
     transport: httpx.AsyncBaseTransport | None,
     *,
-    verify: ssl.SSLContext | bool,
+    verify: object,
     proxy: str | None,
 ) -> httpx.AsyncClient:
-    timeout = httpx.Timeout(_LIMITS.read_timeout_seconds, connect=_LIMITS.connect_timeout_seconds)
+    tls = check_tls(verify)
     with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
-        return httpx.AsyncClient(
-            transport=_Borrowed(transport) if transport else None,
-            verify=_default_tls() if verify is True else verify,
+        return new_client(
+            tls=tls,
             proxy=proxy,
-            timeout=timeout,
-            follow_redirects=False,
+            transport=_Borrowed(transport) if transport else None,
+            direct=is_direct(url),
+            timeout=httpx.Timeout(
+                _LIMITS.read_timeout_seconds, connect=_LIMITS.connect_timeout_seconds
+            ),
+            keepalive_seconds=_TOTAL_SECONDS,
         )
     message = (
         "proxy, or the one the environment names, is not the URL of a proxy: expected one such as "
@@ -91,10 +106,21 @@ def _client(
     raise ConfigurationError(message, argument="proxy")
 
 
-async def _ask(client: httpx.AsyncClient, url: str, auth: httpx.Auth | None) -> HTTPResponse:
-    headers = {"accept": "application/json"}
-    async with client, client.stream("GET", url, auth=auth, headers=headers) as response:
-        body, truncated = await _read(response)
+async def _ask(
+    client: httpx.AsyncClient, url: str, auth: httpx.Auth | None, passage: Passage
+) -> HTTPResponse:
+    async with (
+        client,
+        client.stream(
+            "GET",
+            url,
+            auth=auth,
+            headers={"accept": "application/json"},
+            extensions={"trace": passage},
+        ) as response,
+    ):
+        _check_coding(response, url)
+        body, truncated = await read_raw(response, _LIMITS.max_response_bytes)
     return HTTPResponse(
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},
@@ -103,21 +129,15 @@ async def _ask(client: httpx.AsyncClient, url: str, auth: httpx.Auth | None) -> 
     )
 
 
-async def _read(response: httpx.Response) -> tuple[bytes, bool]:
-    # Not begun at all where the length is known: trio complains of iterators that are left half-way.
-    if _announced(response) > _LIMITS.max_response_bytes:
-        return b"", True
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _LIMITS.max_response_bytes:
-            return bytes(body[: _LIMITS.max_response_bytes]), True
-    return bytes(body), False
-
-
-def _announced(response: httpx.Response) -> int:
-    length: str = response.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
+def _check_coding(response: httpx.Response, url: str) -> None:
+    # Of any other status the body is not looked at.
+    coding = content_coding(response.headers)
+    if coding and response.status_code == 200:
+        message = (
+            f"{url} answered in a content coding that was not asked for ({printable(coding)}), and it is not "
+            "unpacked: see which server or proxy on the way compresses"
+        )
+        raise DiscoveryError(message, status=200)
 
 
 class _Borrowed(httpx.AsyncBaseTransport):

@@ -243,8 +243,8 @@ class TokenManager:
             AtlassianAuthError: as `token` does, even while the present token is valid.
         """
         entry = self._entry(key)
-        rejected = entry.token.access_token if entry else None
-        return (await self._call(key, Demand(rejected=rejected, forced=True)).wait()).result()
+        demand = Demand(rejected=entry.token.access_token if entry else None, forced=True)
+        return (await self._call(key, demand).wait()).result()
 
     async def execute(
         self,

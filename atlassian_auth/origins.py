@@ -8,8 +8,9 @@ import httpx
 
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
+from atlassian_auth.protocol.redaction import printable
 
-__all__ = ["Origins", "Target", "read_origins", "target_of"]
+__all__ = ["NOWHERE", "Origins", "Target", "read_origins", "target_of"]
 
 # A Cloud site's own address, and the gateway behind which OAuth reaches it; government cloud included.
 _SITES = (".atlassian.net", ".atlassian-us-gov-mod.net")
@@ -36,7 +37,7 @@ class Origins:
         self._remedy = remedy
 
     def __repr__(self) -> str:
-        return f"Origins({list(self.names)})"
+        return f"Origins({list(getattr(self, 'names', ()))})"  # none if an origin was refused
 
     def check(self, url: httpx.URL) -> None:
         """Return if the credential may go there.
@@ -48,8 +49,8 @@ class Origins:
             return
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         message = (
-            f"The credential was about to go to {origin}, but it belongs to {', '.join(self.names)}. "
-            f"Nothing was sent. {self._advice(url.host)}"
+            f"The credential was about to go to {printable(origin)}, but it belongs to "
+            f"{', '.join(self.names)}. Nothing was sent. {self._advice(url.host)}"
         )
         raise OriginNotAllowed(message, origin=origin, allowed=self.names)
 
@@ -62,6 +63,10 @@ class Origins:
             )
         remedy = self._remedy or "name the origin in allowed_origins="
         return f"Use another client for other hosts, or {remedy}."
+
+
+NOWHERE = Origins(())
+"""What a credential has whose making was refused: such objects stand in the frames that reporters show."""
 
 
 def target_of(url: httpx.URL) -> Target:

@@ -8,17 +8,24 @@ with the caller's cancellation.
 from __future__ import annotations
 
 import asyncio
-import functools
+import errno
 import os
 import ssl
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import httpx
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.ports import NothingSent, Unanswered
+from atlassian_auth.own_client import (
+    Passage,
+    check_tls,
+    import_all,
+    is_direct,
+    new_client,
+    read_raw,
+)
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.settings import Settings
 
@@ -33,31 +40,63 @@ _NOTHING_SENT = (
     httpx.UnsupportedProtocol,
 )
 
+# No descriptor was left, in the process or in the system. Only what opens something is told so, and
+# nothing is opened once a request is on its way.
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
+# Servers hang up after five seconds and more. A request that meets that moment gets no answer, and then
+# it is not known whether the refresh token was rotated.
 _KEPT_ALIVE_SECONDS = 2
 
 
-class _Client(httpx.AsyncClient):
-    """Knows whether it may be closed: an answer that is lost to closing may hold the only refresh token."""
+class _Clients:
+    """The clients of one event loop: one for this machine, one for everywhere else.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.in_the_air = 0
-        self.quiet = asyncio.Event()
-        self.quiet.set()
+    It knows when they may be closed: an answer that is lost to closing may hold the only refresh token.
+    """
+
+    def __init__(self, new: Callable[[bool], httpx.AsyncClient]) -> None:
+        self._new = new
+        self._made: dict[bool, httpx.AsyncClient] = {}
+        self._in_the_air = 0
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+
+    @contextmanager
+    def used(self, *, direct: bool) -> Generator[httpx.AsyncClient]:
+        if direct not in self._made:
+            self._made[direct] = self._new(direct)
+        self._in_the_air += 1
+        self._quiet.clear()
+        try:
+            yield self._made[direct]
+        finally:
+            self._in_the_air -= 1
+            if not self._in_the_air:
+                self._quiet.set()
+
+    async def aclose(self) -> None:
+        await self._quiet.wait()
+        for client in self._made.values():
+            await client.aclose()
 
 
 class HttpxSender:
-    """The default `Sender`: one ``httpx.AsyncClient``, opened in the loop it is used in.
+    """The default `Sender`: an ``httpx.AsyncClient``, opened in the loop it is used in.
+
+    It stores no cookie and asks for no content coding. What a request imports and the TLS context are
+    there once the sender is made.
 
     Args:
-        settings: Connect and read timeouts and the size limit.
+        settings: Connect and read timeouts, the size limit, and which addresses are refused.
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
-        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too.
+        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
+            always reached without one.
         transport: An httpx transport to use instead of the network.
+        clock: Who measures how long connecting took.
 
     Raises:
-        ConfigurationError: if ``proxy`` is not the URL of a proxy.
+        ConfigurationError: if ``proxy`` is not the URL of a proxy, or ``verify`` is no bool and no context.
     """
 
     def __init__(
@@ -67,50 +106,70 @@ class HttpxSender:
         verify: ssl.SSLContext | bool = True,
         proxy: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._settings = settings or Settings()
-        self._verify = verify
+        self._tls = check_tls(verify)
         self._proxy = None if proxy is None else _checked_proxy(proxy)
         self._transport = transport
-        self._client: _Client | None = None
+        self._clock = clock
+        self._clients: _Clients | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        if transport is None:
+            import_all()
 
     async def send(self, request: HTTPRequest) -> HTTPResponse:
-        """Return the answer to ``request``; see `Sender`."""
+        """Return the answer to ``request``; see `Sender`.
+
+        Raises:
+            ConfigurationError: if ``Settings.public_addresses_only`` refuses the address.
+        """
         # httpx's errors hold the request, and with it the refresh token and the client secret: they
         # are turned into ours outside the except block, so that no exception chain leads to them.
         try:
             return await self._send(request)
+        except (NothingSent, ConfigurationError) as error:
+            failure: Exception = error.with_traceback(None)
         except _NOTHING_SENT as error:
-            failure: NothingSent | Unanswered = NothingSent(_describe(error))
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            failure = NothingSent(_describe(error))
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             failure = Unanswered(_describe(error))
+        except OSError as error:
+            kind = NothingSent if error.errno in _NO_DESCRIPTOR else Unanswered
+            failure = kind(_describe(error))
         raise failure
 
     async def aclose(self) -> None:
-        """Close the client, if it was opened in this loop, as soon as its requests have landed."""
-        client, self._client = self._client, None
-        if client is not None and self._loop is asyncio.get_running_loop():
-            await client.quiet.wait()
-            await client.aclose()
+        """Close the clients, if they were opened in this loop, as soon as their requests are answered."""
+        clients, self._clients = self._clients, None
+        if clients is not None and self._loop is asyncio.get_running_loop():
+            await clients.aclose()
 
     async def _send(self, request: HTTPRequest) -> HTTPResponse:
-        client = self._opened()
-        client.in_the_air += 1
-        client.quiet.clear()
-        try:
-            return await self._exchange(client, request)
-        finally:
-            client.in_the_air -= 1
-            if not client.in_the_air:
-                client.quiet.set()
+        passage = self._passage(request.url)
+        direct = self._transport is None and is_direct(request.url)
+        with self._opened().used(direct=direct) as client:
+            built = client.build_request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                content=request.body,
+                extensions={"trace": passage},
+            )
+            return await self._exchange(client, built)
 
-    async def _exchange(self, client: _Client, request: HTTPRequest) -> HTTPResponse:
-        built = client.build_request(
-            request.method, request.url, headers=dict(request.headers), content=request.body
+    def _passage(self, url: str) -> Passage:
+        settings = self._settings
+        return Passage(
+            url,
+            public_only=settings.public_addresses_only,
+            clock=self._clock,
+            connect_seconds=settings.connect_timeout_seconds,
         )
-        async with _streamed(client, built) as response:
-            body, truncated = await self._read(response)
+
+    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> HTTPResponse:
+        async with _streamed(client, request) as response:
+            body, truncated = await read_raw(response, self._settings.max_response_bytes)
         return HTTPResponse(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -118,34 +177,24 @@ class HttpxSender:
             truncated=truncated,
         )
 
-    async def _read(self, response: httpx.Response) -> tuple[bytes, bool]:
-        body = bytearray()
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > self._settings.max_response_bytes:
-                return bytes(body[: self._settings.max_response_bytes]), True
-        return bytes(body), False
-
-    def _opened(self) -> _Client:
+    def _opened(self) -> _Clients:
         loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            # A client of another loop (one that has ended, or a fork's parent's) is not touched again.
-            self._client, self._loop = self._new_client(), loop
-        return self._client
+        if self._clients is None or self._loop is not loop:
+            # Clients of another loop (one that has ended, or a fork's parent's) are not touched again.
+            self._clients, self._loop = _Clients(self._new_client), loop
+        return self._clients
 
-    def _new_client(self) -> _Client:
+    def _new_client(self, direct: bool) -> httpx.AsyncClient:  # noqa: FBT001 -- called by position
         settings = self._settings
-        return _Client(
-            verify=_default_tls() if self._verify is True else self._verify,
+        return new_client(
+            tls=self._tls,
             proxy=self._proxy,
             transport=self._transport,
-            follow_redirects=False,
-            # Servers hang up after five seconds and more. A request that meets that moment gets no answer,
-            # and then nobody knows whether the refresh token was rotated.
-            limits=httpx.Limits(keepalive_expiry=_KEPT_ALIVE_SECONDS),
+            direct=direct,
             timeout=httpx.Timeout(
                 settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
             ),
+            keepalive_seconds=_KEPT_ALIVE_SECONDS,
         )
 
 
@@ -155,12 +204,6 @@ def _checked_proxy(proxy: str) -> str:
         return proxy
     message = "proxy is not the URL of a proxy: expected one such as http://proxy.example.com:3128."
     raise ConfigurationError(message, argument="proxy")
-
-
-@functools.cache
-def _default_tls() -> ssl.SSLContext:
-    # Loading the certificates takes longer than everything else about a client: once will do.
-    return httpx.create_ssl_context()
 
 
 @asynccontextmanager

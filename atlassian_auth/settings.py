@@ -85,6 +85,10 @@ class Settings(BaseModel):
     max_response_bytes: PositiveInt = Field(default=1024 * 1024)
     """A longer answer is not read to its end. 1 MiB is golang/oauth2's limit."""
 
+    public_addresses_only: bool = False
+    """Refuse to send a token request to an address that is not public: loopback, link-local, private. For
+    services whose tenants name the server; see "Servers that tenants name" in ``docs/security.md``."""
+
     stripes: PositiveInt = 64
     """How many locks guard the decisions; 64 as in Atlassian's own OAuth client plugin
     (``default.monitor.stripe.count``)."""

@@ -45,6 +45,7 @@ async def accessible_resources(
     verify: ssl.SSLContext | bool = True,
     proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    public_addresses_only: bool = False,
 ) -> tuple[Site, ...]:
     """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
 
@@ -58,9 +59,10 @@ async def accessible_resources(
         verify: As for `TokenManager`, for this request.
         proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
+        public_addresses_only: Refuse to ask an address that is not public.
 
     Raises:
-        ConfigurationError: if these endpoints have no such list.
+        ConfigurationError: if these endpoints have no such list, or the address is refused.
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer is not a list of sites.
         AtlassianAuthError: what ``auth`` raises.
@@ -75,6 +77,7 @@ async def accessible_resources(
         verify=verify,
         proxy=proxy,
         clock=clock,
+        public_addresses_only=public_addresses_only,
     )
     return read_sites(answer)
 
@@ -86,6 +89,7 @@ async def cloud_id_for_site(
     verify: ssl.SSLContext | bool = True,
     proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    public_addresses_only: bool = False,
     cache: MutableMapping[str, str] = CLOUD_IDS,
 ) -> str:
     """Return the cloud id of a site; nothing but the site's name is needed, and no header is sent.
@@ -99,10 +103,11 @@ async def cloud_id_for_site(
         verify: As for `TokenManager`, for this request.
         proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
+        public_addresses_only: Refuse to ask an address that is not public.
         cache: Where ids are remembered by the site's URL. Default: `CLOUD_IDS`, for the whole process.
 
     Raises:
-        ConfigurationError: if this cannot be a Cloud site; nothing was sent.
+        ConfigurationError: if this cannot be a Cloud site, or the address is refused; nothing was sent.
         SiteNotFound: if there is no such site.
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer holds no cloud id.
@@ -115,6 +120,7 @@ async def cloud_id_for_site(
             verify=verify,
             proxy=proxy,
             clock=clock,
+            public_addresses_only=public_addresses_only,
         )
         cache[url] = read_cloud_id(answer, site=url)
     return cache[url]
@@ -129,6 +135,7 @@ async def whoami(
     verify: ssl.SSLContext | bool = True,
     proxy: str | None = None,
     clock: Clock = SYSTEM_CLOCK,
+    public_addresses_only: bool = False,
 ) -> Identity:
     """Return whose credential this is.
 
@@ -141,16 +148,24 @@ async def whoami(
         verify: As for `TokenManager`, for this request.
         proxy: As for `TokenManager`, for this request.
         clock: Who measures the time limit.
+        public_addresses_only: Refuse to ask an address that is not public.
 
     Raises:
-        ConfigurationError: if there is neither a base URL nor an identity endpoint.
+        ConfigurationError: if there is neither a base URL nor an identity endpoint, or the address is
+            refused.
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer does not describe an account.
         AtlassianAuthError: what ``auth`` raises.
     """
     url = _identity_url(base_url, endpoints)
     answer = await lookup.get(
-        url, auth=auth, transport=transport, verify=verify, proxy=proxy, clock=clock
+        url,
+        auth=auth,
+        transport=transport,
+        verify=verify,
+        proxy=proxy,
+        clock=clock,
+        public_addresses_only=public_addresses_only,
     )
     return read_identity(answer)
 

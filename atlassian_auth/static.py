@@ -26,13 +26,15 @@ class StaticToken:
             neither https nor loopback.
     """
 
+    origins: frozenset[str] = frozenset()
+
     def __init__(self, access_token: str, *, origins: Iterable[str]) -> None:
         self._token = Token(
             access_token=access_token,
             obtained_at=datetime.min.replace(tzinfo=UTC),
             expires_at=datetime.max.replace(tzinfo=UTC),
         )
-        self.origins: frozenset[str] = read_origins(origins, argument="origins")
+        self.origins = read_origins(origins, argument="origins")
         if not self.origins:
             message = 'Name the origins the token may go to: origins=["https://jira.example.com"].'
             raise ConfigurationError(message, argument="origins")

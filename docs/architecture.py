@@ -23,8 +23,8 @@ FLOORS = (
     ("stores", "descent", "pending", "records"),
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
-        *("lookup", "origins", "outcome", "refresher", "renewal", "sender", "service", "status"),
-        *("event_stream", "lifetimes", "transfer", "upkeep"),
+        *("lookup", "origins", "outcome", "own_client", "refresher", "refusal", "renewal"),
+        *("event_stream", "lifetimes", "sender", "service", "status", "transfer", "upkeep"),
     ),
     ("auth", "credentials", "discovery", "flows", "sites", "static"),
     ("__main__", "cli", "client", "testing"),

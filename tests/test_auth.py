@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gzip
+import itertools
 import pickle
+import traceback
 from datetime import timedelta
 
 import anyio
@@ -13,14 +16,20 @@ import pytest
 from atlassian_auth import (
     AtlassianAuth,
     AuthorizationRequired,
+    ClientCredentialsGrant,
+    CloudGrant,
     ConfigurationError,
+    DataCenterGrant,
     OriginNotAllowed,
     ScopeMismatch,
     StaticToken,
     TransientError,
 )
+from atlassian_auth.credentials import ApiToken, AuthRouter
+from atlassian_auth.origins import Origins
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+from tests.raw_server import RawServer, answer
 
 HOUR = timedelta(hours=1)
 
@@ -571,3 +580,272 @@ def test_a_source_of_ones_own():
     source = StaticToken("token", origins=["https://jira.example.com"])
 
     assert AtlassianAuth(source)._source is source
+
+
+# -- hostile refusals -----------------------------------------------------------------------------
+
+
+class TwoTokens:
+    """A source that has another token where one was refused."""
+
+    def __init__(self, *origins, tokens=("first-bearer-1", "second-bearer-2")):
+        self.origins = frozenset(origins)
+        self._tokens = [StaticToken(token, origins=origins).current() for token in tokens]
+
+    def current(self):
+        return self._tokens[0]
+
+    async def token(self, *, rejected=None):
+        return self.token_sync(rejected=rejected)
+
+    def token_sync(self, *, rejected=None):
+        return self._tokens[-1 if rejected else 0]
+
+    def expired(self, token):
+        return token is self._tokens[0]
+
+    def refused(self, token):
+        pass
+
+
+async def status_of(server, auth, kind):
+    """Return the status that a caller gets who streams."""
+    if kind == "async":
+        async with (
+            httpx.AsyncClient(auth=auth, trust_env=False) as client,
+            client.stream("GET", server.url) as response,
+        ):
+            return response.status_code
+    with (
+        httpx.Client(auth=auth, trust_env=False) as client,
+        client.stream("GET", server.url) as response,
+    ):
+        return response.status_code
+
+
+def endless(status):
+    head = answer(status)
+    return lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))
+
+
+# Trio closes what is left half-way, and says so.
+UNFINISHED = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+
+
+@UNFINISHED
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_an_endless_refusal_is_left(status, kind):
+    """A caller who streams gets the answer to the second request, however long the first one would be."""
+    with RawServer(endless(status), answer(200)) as server:
+        auth = AtlassianAuth(TwoTokens(server.url))
+
+        assert await status_of(server, auth, kind) == 200
+
+    assert [b"second-bearer-2" in head for head in server.heads] == [False, True]
+
+
+@UNFINISHED
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_an_endless_refusal_is_the_callers(kind):
+    """Where there is no other token, the caller who streams has the response before its end."""
+    with RawServer(endless(401)) as server:
+        auth = AtlassianAuth(StaticToken("bearer", origins=[server.url]))
+
+        assert await status_of(server, auth, kind) == 401
+
+
+@UNFINISHED
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_scope_is_missing_whatever_follows(kind):
+    """The header tells it; the body does not have to end."""
+    challenge = 'www-authenticate: Bearer error="insufficient_scope", scope="write:x"'
+    head = answer(401, challenge)
+    with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
+        auth = AtlassianAuth(StaticToken("bearer", origins=[server.url]))
+        with pytest.raises(ScopeMismatch, match="write:x"):
+            await status_of(server, auth, kind)
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_compressed_refusal_is_understood(kind):
+    """What httpx asks for by itself is undone as far as it tells the reason."""
+    body = gzip.compress(b'{"code":401,"message":"Unauthorized; scope does not match"}')
+    with RawServer(answer(401, "content-encoding: gzip", body=body)) as server:
+        auth = AtlassianAuth(TwoTokens(server.url))
+        with pytest.raises(ScopeMismatch):
+            await status_of(server, auth, kind)
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_first_refusal_stands_in_the_history(kind):
+    """A caller who looks there finds its whole body, if that is short."""
+    with RawServer(answer(401, body=b"refused"), answer(200)) as server:
+        auth = AtlassianAuth(TwoTokens(server.url))
+        if kind == "async":
+            async with httpx.AsyncClient(auth=auth, trust_env=False) as client:
+                response = await client.get(server.url)
+        else:
+            with httpx.Client(auth=auth, trust_env=False) as client:
+                response = client.get(server.url)
+
+    assert [(one.status_code, one.content) for one in response.history] == [(401, b"refused")]
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_api_may_echo_the_bearer(kind):
+    """An API that repeats what it was sent does not publish it through our error."""
+    scope = "write:x first-bearer-1 \x1b]0;x"
+    response = httpx.Response(
+        401, headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+    )
+    transport = httpx.MockTransport(lambda _: response)
+    auth = AtlassianAuth(TwoTokens("https://a.example"))
+    with pytest.raises(ScopeMismatch) as caught:
+        if kind == "async":
+            async with httpx.AsyncClient(auth=auth, transport=transport) as client:
+                await client.get("https://a.example")
+        else:
+            with httpx.Client(auth=auth, transport=transport) as client:
+                client.get("https://a.example")
+
+    assert caught.value.missing == ("write:x", "[secret]", "]0;x")
+    assert str(caught.value).isprintable()
+
+
+def test_granted_scopes_are_shown_in_short():
+    """An authorization server that granted thousands does not fill the error."""
+    challenge = {"www-authenticate": 'Bearer error="insufficient_scope"'}
+    source = TwoTokens("https://a.example")
+    object.__setattr__(source.current(), "scopes", ("x" * 99,) * 100)
+    transport = httpx.MockTransport(lambda _: httpx.Response(401, headers=challenge))
+
+    with (
+        httpx.Client(auth=AtlassianAuth(source), transport=transport) as client,
+        pytest.raises(ScopeMismatch) as caught,
+    ):
+        client.get("https://a.example")
+
+    assert len(str(caught.value)) < 1000
+    assert len(caught.value.granted) == 100
+
+
+# -- the origin, where the header is set ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_url_that_changes_while_the_token_is_waited_for(kind):
+    """The header is set for the URL that the request has then."""
+    request = httpx.Request("GET", "https://a.example/")
+
+    class Changing(TwoTokens):
+        def current(self):
+            return None
+
+        def token_sync(self, *, rejected=None):
+            request.url = httpx.URL("https://evil.example/")
+            return super().token_sync(rejected=rejected)
+
+    auth = AtlassianAuth(Changing("https://a.example"))
+    with pytest.raises(OriginNotAllowed):
+        if kind == "async":
+            await anext(auth.async_auth_flow(request))
+        else:
+            next(auth.sync_auth_flow(request))
+
+    assert "authorization" not in request.headers
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_url_that_changes_before_the_replay(kind):
+    """A hook that turns the request elsewhere after a 401 does not send the second token there."""
+    seen = []
+
+    def answered(request):
+        seen.append(request.url.host)
+        return httpx.Response(401)
+
+    def turn(response):
+        response.request.url = httpx.URL("https://evil.example/")
+
+    async def aturn(response):
+        turn(response)
+
+    auth = AtlassianAuth(TwoTokens("https://a.example"))
+    transport = httpx.MockTransport(answered)
+    with pytest.raises(OriginNotAllowed):
+        if kind == "async":
+            hooks = {"response": [aturn]}
+            async with httpx.AsyncClient(
+                auth=auth, transport=transport, event_hooks=hooks
+            ) as client:
+                await client.get("https://a.example")
+        else:
+            hooks = {"response": [turn]}
+            with httpx.Client(auth=auth, transport=transport, event_hooks=hooks) as client:
+                client.get("https://a.example")
+
+    assert seen == ["a.example"]
+
+
+def test_a_foreign_host_is_named_in_short():
+    """The sender of a link chooses how long its host is, not how long our error is."""
+    with pytest.raises(OriginNotAllowed) as caught:
+        Origins(["https://a.example"]).check(httpx.URL(f"https://{'b' * 5000}.example"))
+
+    assert len(str(caught.value)) < 500
+
+
+# -- reporters that show locals -------------------------------------------------------------------
+
+REFUSED = {
+    "AtlassianAuth": lambda: AtlassianAuth(StaticToken("a", origins=["x"])),
+    "AtlassianAuth-origins": lambda: AtlassianAuth(
+        StaticToken("secret-a", origins=["https://a.example"]), allowed_origins=["x"]
+    ),
+    "StaticToken": lambda: StaticToken("secret b", origins=["https://a.example"]),
+    "StaticToken-origins": lambda: StaticToken("secret-a", origins=["x"]),
+    "ApiToken": lambda: ApiToken("a@b.example", "secret b", site="acme"),
+    "AuthRouter": lambda: AuthRouter({"x": httpx.Auth()}),
+    "Origins": lambda: Origins(1),
+    "CloudGrant": lambda: CloudGrant(
+        client_id="a", client_secret="secret b", redirect_uri="http://127.0.0.1", scopes="a"
+    ),
+    "DataCenterGrant": lambda: DataCenterGrant(
+        "https://a.example", client_id="", client_secret="b", redirect_uri="c", scopes="READ"
+    ),
+    "ClientCredentialsGrant": lambda: ClientCredentialsGrant.jira_software("", "secret b"),
+}
+
+
+@pytest.mark.parametrize("make", REFUSED.values(), ids=REFUSED)
+def test_what_was_refused_can_be_shown(make):
+    """An object that was never finished stands in the frames; reporters that show locals survive it."""
+    with pytest.raises((ConfigurationError, TypeError)) as caught:
+        make()
+
+    frames = []
+    frame = caught.value.__traceback__
+    while frame:
+        frames.append(repr(frame.tb_frame.f_locals.get("self")))
+        frame = frame.tb_next
+
+    assert len(frames) > 1
+    assert traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+
+
+async def test_a_forced_refresh_names_no_secret(atlassian, atlassian_auth):
+    """A reporter that shows locals finds no token in ours; tracebacks go through them."""
+    bearer = (await atlassian_auth.token()).access_token
+    atlassian.fault("token", Fault.status(500), times=9)
+    with pytest.raises(TransientError) as caught:
+        await atlassian_auth.refresh()
+
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [
+        frame
+        for frame in shown.stack
+        if "atlassian_auth" in frame.filename and "tests" not in frame.filename
+    ]
+    assert len(ours) > 1
+    assert not [frame for frame in ours if bearer in str(frame.locals)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import copy
+import itertools
 import pickle
+from contextlib import nullcontext
 
 import httpx
 import pytest
@@ -17,6 +19,7 @@ from atlassian_auth.credentials import (
     PersonalAccessToken,
     ServiceAccountToken,
 )
+from tests.raw_server import RawServer, answer
 
 EMAIL = "ada@example.com"
 TOKEN = "secret-token="
@@ -198,6 +201,49 @@ async def test_a_missing_scope_is_explained(headers, missing, kind):
         await send(ApiToken.scoped(EMAIL, TOKEN), f"{GATEWAY}/x", answer, kind=kind)
 
     assert caught.value.missing == missing
+
+
+# Trio closes what is left half-way, and says so.
+@pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("category", ["", "FAILURE_CLIENT_AUTH_MISMATCH"])
+async def test_an_endless_refusal_is_left(category, kind):
+    """A caller who streams has the answer, or the error, before the end of its body."""
+    head = answer(401, f"x-failure-category: {category}")
+    with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
+        auth = PersonalAccessToken(server.url, TOKEN)
+        raised = pytest.raises(ConfigurationError) if category else nullcontext()
+        with raised:
+            if kind == "async":
+                async with (
+                    httpx.AsyncClient(auth=auth, trust_env=False) as client,
+                    client.stream("GET", server.url) as response,
+                ):
+                    assert response.status_code == 401
+            else:
+                with (
+                    httpx.Client(auth=auth, trust_env=False) as client,
+                    client.stream("GET", server.url) as response,
+                ):
+                    assert response.status_code == 401
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@ONE_OF_EACH
+async def test_an_api_may_echo_the_credential(make, origin, header, kind):
+    """An API that repeats what it was sent does not publish it through our error."""
+    scope = f"read:x {header.split()[1]} {TOKEN}"
+
+    def echo(request):
+        return refusal(
+            **{"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+        )
+
+    with pytest.raises(ScopeMismatch) as caught:
+        await send(make(), f"{origin}/x", echo, kind=kind)
+
+    assert caught.value.missing == ("read:x", "[secret]")
+    assert TOKEN not in str(caught.value)
 
 
 async def test_answers_of_others_are_left_alone():

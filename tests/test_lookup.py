@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import ssl
+import tracemalloc
+from dataclasses import replace
 
 import anyio
 import httpx
@@ -11,8 +14,15 @@ from anyio.abc import SocketAttribute
 
 from atlassian_auth import lookup, sites
 from atlassian_auth.discovery import discover
-from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, TransientError
+from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.exceptions import (
+    ConfigurationError,
+    DiscoveryError,
+    OriginNotAllowed,
+    TransientError,
+)
 from atlassian_auth.testing import Fault, ManualClock
+from tests.raw_server import RawServer, answer
 
 URL = "https://acme.atlassian.net/_edge/tenant_info"
 SECRET = "secret-bearer"
@@ -258,3 +268,113 @@ async def test_a_url_that_is_none(url):
 
     assert caught.value.argument == "url"
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+@pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
+@pytest.mark.parametrize("verify", [0, None, "ca.pem"])
+async def test_what_verify_may_be(ask, verify):
+    """What is neither a bool nor a context is refused before anything is sent."""
+    with pytest.raises(ConfigurationError, match="verify must be True, False or") as caught:
+        await ask(verify=verify)
+
+    assert caught.value.argument == "verify"
+
+
+@pytest.mark.parametrize("named", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "argument"])
+async def test_loopback_is_reached_without_a_proxy(named, monkeypatch):
+    """What stays on this machine is not shown to another."""
+    with RawServer(answer(200)) as server, RawServer(answer(502)) as proxy:
+        if named != "argument":
+            monkeypatch.setenv(named, proxy.url)
+        response = await lookup.get(server.url, proxy=proxy.url if named == "argument" else None)
+
+    assert (response.status, len(server.heads), proxy.heads) == (200, 1, [])
+
+
+# -- what a server may make us do -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3])
+async def test_nothing_is_unpacked(layers):
+    """An answer in a content coding was not asked for: it is not read, and the error names the coding."""
+    bomb = bytes(16 << 20)
+    for _ in range(layers):
+        bomb = gzip.compress(bomb)
+    coding = ", ".join(["gzip"] * layers)
+
+    tracemalloc.start()
+    with (
+        RawServer(answer(200, f"content-encoding: {coding}", body=bomb)) as server,
+        pytest.raises(DiscoveryError, match=rf"not asked for \({coding}\)"),
+    ):
+        await lookup.get(server.url)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 4 << 20
+    assert b"accept-encoding: identity\r\n" in server.heads[0].lower()
+
+
+async def test_other_answers_may_be_coded():
+    """Of an answer that is no success the status counts: its body is left alone."""
+    with RawServer(answer(404, "content-encoding: gzip", body=b"no gzip")) as server:
+        response = await lookup.get(server.url)
+
+    assert (response.status, response.body) == (404, b"")
+
+
+async def test_no_cookie_comes_back():
+    """Not even to the second request of one look-up, which an auth may send."""
+
+    class Twice(httpx.Auth):
+        async def async_auth_flow(self, request):
+            yield request
+            yield request
+
+    with RawServer(answer(401, "set-cookie: a=b; Path=/")) as server:
+        await lookup.get(server.url, auth=Twice())
+
+    assert [b"cookie" in head.lower() for head in server.heads] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda url: lookup.get(url, public_addresses_only=True),
+        lambda url: discover(url, public_addresses_only=True),
+        lambda url: sites.whoami(Bearer(), base_url=url, public_addresses_only=True),
+        lambda url: sites.whoami(
+            Bearer(),
+            endpoints=replace(Endpoints.cloud(), identity_url=url),
+            public_addresses_only=True,
+        ),
+        lambda url: sites.accessible_resources(
+            Bearer(),
+            endpoints=replace(Endpoints.cloud(), resources_url=url),
+            public_addresses_only=True,
+        ),
+    ],
+    ids=["get", "discover", "whoami", "me", "resources"],
+)
+async def test_private_addresses_can_be_refused(ask):
+    """A tenant who names a server of ours learns nothing from it: it is sent nothing."""
+    with (
+        RawServer(answer(200)) as server,
+        pytest.raises(ConfigurationError, match="not a public address") as caught,
+    ):
+        await ask(server.url)
+
+    assert caught.value.argument == "public_addresses_only"
+    assert server.heads == []
+
+
+async def test_the_id_of_a_site_may_be_asked_of_public_addresses_only(atlassian):
+    """A transport of the caller's own decides itself where it goes."""
+    cloud_id = await sites.cloud_id_for_site(
+        "acme",
+        cache={},
+        public_addresses_only=True,
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json={"cloudId": "a-b-c"})),
+    )
+
+    assert cloud_id == "a-b-c"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
+from atlassian_auth.cli.output import say
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,
@@ -50,7 +50,7 @@ def status_of(error: AtlassianAuthError) -> int:
 
 def report(error: AtlassianAuthError) -> None:
     """Print one line about an error where it does not mix with results."""
-    print(f"atlassian-auth: {' '.join(str(error).split())}", file=sys.stderr)
+    say(f"atlassian-auth: {' '.join(str(error).split())}")
 
 
 class Commands(TyperGroup):

@@ -60,7 +60,7 @@ def show_line(text: str) -> None:
 
 def say(text: str) -> None:
     """Print what is not the result: progress, and what to do."""
-    print(text, file=sys.stderr, flush=True)
+    print("\n".join(map(_printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def _print_json(document: object) -> None:

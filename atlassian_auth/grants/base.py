@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ __all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]
 _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Grant(Confidential, ABC):
     """How tokens of one client are obtained and renewed. Frozen and pure; does no I/O.
 
@@ -59,6 +59,13 @@ class Grant(Confidential, ABC):
     uses_pkce: bool
     default_lifetime_seconds: float
     _client_secret: str = field(repr=False)
+
+    def __repr__(self) -> str:
+        # As a dataclass has it, but for what is not there: an object whose making was refused stands in the
+        # frames that reporters show.
+        there = [field for field in fields(self) if field.repr and hasattr(self, field.name)]
+        shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in there)
+        return f"{type(self).__qualname__}({shown})"
 
     def _assign(
         self,
@@ -188,7 +195,7 @@ class Grant(Confidential, ABC):
         )
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class AuthorizationCodeGrant(Grant):
     """A grant that begins with a person's consent and goes on with refresh tokens that rotate.
 

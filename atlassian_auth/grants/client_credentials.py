@@ -25,7 +25,7 @@ _JIRA_SOFTWARE = Endpoints.jira_software()
 _SERVICE_ACCOUNT_SCOPES = frozenset({"READ", "WRITE"})
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class ClientCredentialsGrant(Grant):
     """A credential of its own, not of a person; a new token is asked for whenever one ends.
 

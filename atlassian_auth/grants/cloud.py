@@ -21,7 +21,7 @@ __all__ = ["CloudGrant"]
 _CLOUD = Endpoints.cloud()
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class CloudGrant(AuthorizationCodeGrant):
     """A 3LO app of the developer console.
 

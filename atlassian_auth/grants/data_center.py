@@ -26,7 +26,7 @@ __all__ = ["DataCenterGrant", "data_center_scopes"]
 _LONGEST_REDIRECT_URI = 450
 
 
-@dataclass(frozen=True, init=False, eq=False)
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class DataCenterGrant(AuthorizationCodeGrant):
     """An incoming link (application link) of Jira, Confluence or Bitbucket Data Center.
 

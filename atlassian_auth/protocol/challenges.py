@@ -6,10 +6,11 @@ Renewing a token that merely lacks a scope would spend a rotation on every call.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
 from atlassian_auth.protocol.documents import read_object
+from atlassian_auth.protocol.redaction import redact_scopes
 
 __all__ = ["Challenge", "read_challenge", "required_scopes"]
 
@@ -36,6 +37,9 @@ _FAILURE_CATEGORIES = {
 # {"code":401,"message":"Unauthorized; scope does not match"} of the gateway, which never names the
 # scope (community.atlassian.com qaq-p/3062781, 3106413, 3094683; 2026-08).
 _SCOPE_MESSAGE = "scope does not match"
+
+# They stand in an error, which is shown whole. A call needs two or three.
+_LONGEST_SCOPES = 500
 
 # RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string ), and a scheme
 # before the first of a challenge. The look-behind lets a match begin at the start of a word only,
@@ -66,15 +70,19 @@ def read_challenge(status: int, headers: Mapping[str, str], body: bytes) -> Chal
     return _FAILURE_CATEGORIES.get(category, by_status)
 
 
-def required_scopes(headers: Mapping[str, str]) -> tuple[str, ...]:
+def required_scopes(headers: Mapping[str, str], *, secrets: Iterable[str]) -> tuple[str, ...]:
     """Return the scopes the API says it needs, each once; none where it names none.
+
+    They are printable, at most 500 characters together, and free of secrets that the API echoes.
 
     Source: the ``scope`` of a ``WWW-Authenticate: Bearer`` challenge, RFC 6750 section 3.
 
     Args:
         headers: Names in lower case, or a mapping that does not mind.
+        secrets: What the request carried.
     """
-    return tuple(dict.fromkeys(_bearer_parameters(headers).get("scope", "").split()))
+    named = _bearer_parameters(headers).get("scope", "")
+    return redact_scopes(named, secrets, longest=_LONGEST_SCOPES)
 
 
 def _names_scope(body: bytes) -> bool:

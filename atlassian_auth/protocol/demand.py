@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import Token, buffer_for
 
 __all__ = ["Demand"]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Confidential):
     """What a caller asks of a token.
 
     Args:

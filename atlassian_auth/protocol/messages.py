@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["HTTPRequest", "HTTPResponse"]
+from atlassian_auth.protocol.confidential import Confidential
+
+__all__ = ["HTTPRequest", "HTTPResponse", "announced_length", "content_coding"]
 
 
 @dataclass(frozen=True, slots=True)
-class HTTPRequest:
+class HTTPRequest(Confidential):
     """A request to an authorization server, ready to be sent; its body is secret.
 
     Args:
@@ -28,13 +30,13 @@ class HTTPRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class HTTPResponse:
+class HTTPResponse(Confidential):
     """What came back; its body may be secret.
 
     Args:
         status: The HTTP status code.
         headers: Names in lower case.
-        body: At most as many bytes as the sender's limit.
+        body: At most as many bytes as the sender's limit; empty if it has a `content_coding`.
         truncated: True if the body was longer than that limit; ``body`` is then not to be trusted.
     """
 
@@ -42,3 +44,25 @@ class HTTPResponse:
     headers: Mapping[str, str]
     body: bytes = field(default=b"", repr=False)
     truncated: bool = False
+
+
+def content_coding(headers: Mapping[str, str]) -> str:
+    """Return the ``Content-Encoding`` that hides what a body says; empty where there is none.
+
+    Source: RFC 9110 section 8.4. A server that is asked for ``identity`` should use none (section 12.5.3).
+
+    Args:
+        headers: Names in lower case, or a mapping that does not mind.
+    """
+    codings = headers.get("content-encoding", "").lower().replace(",", " ").split()
+    return ", ".join(coding for coding in codings if coding != "identity")
+
+
+def announced_length(headers: Mapping[str, str]) -> int:
+    """Return the ``Content-Length``, 0 where there is none that makes sense.
+
+    Args:
+        headers: Names in lower case, or a mapping that does not mind.
+    """
+    length = headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0

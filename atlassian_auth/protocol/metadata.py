@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
+from atlassian_auth.endpoints import Endpoints, check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError
 from atlassian_auth.protocol.documents import read_object
 from atlassian_auth.protocol.lookup import check_reachable
 from atlassian_auth.protocol.messages import HTTPResponse
+from atlassian_auth.protocol.redaction import printable
 
 __all__ = ["Place", "built_in", "places", "read_metadata"]
 
@@ -34,6 +35,9 @@ _CLOUDS = {
 }
 
 _DATA_CENTER = "/rest/oauth2/latest"
+
+# A connection to "any address" reaches this machine on Linux and macOS.
+_THIS_MACHINE = ("0.0.0.0", "::", "::ffff:127.0.0.1")  # noqa: S104 -- nothing is bound
 
 # RFC 8414 section 2, and what it is called in `Endpoints`.
 _MEMBERS = {
@@ -106,7 +110,8 @@ def read_metadata(response: HTTPResponse, *, place: Place, template: Endpoints) 
 
     Raises:
         TransientError: if it is 429 or 5xx: nobody knows whether there is metadata.
-        DiscoveryError: if it is metadata of another issuer, or names no usable token endpoint.
+        DiscoveryError: if it is metadata of another issuer, names no usable token endpoint, or sends to
+            this machine although the server is another.
     """
     check_reachable(response, asked=f"The metadata at {place.url}")
     usable = response.status == 200 and not response.truncated
@@ -133,10 +138,25 @@ def _check_issuer(issuer: object, place: Place) -> None:
 
 def _edited(template: Endpoints, named: dict[str, object], place: Place) -> Endpoints:
     try:
-        return replace(template, **named)  # type: ignore[arg-type]  # checked by Endpoints itself
+        found = replace(template, **named)  # type: ignore[arg-type]  # checked by Endpoints itself
+        _check_remote(named, place)
+        return found
     except ConfigurationError as error:
-        complaint = str(error)
+        complaint = printable(str(error), 300)
     raise DiscoveryError(f"The metadata at {place.url} is unusable: {complaint}.", status=200)
+
+
+def _check_remote(named: dict[str, object], place: Place) -> None:
+    """Return unless another machine's metadata sends our secrets to a service of this one."""
+    for name, url in named.items():
+        if _is_local(url) and not _is_local(place.url):
+            message = f"{name} is on this machine, and the server that says so is not"
+            raise ConfigurationError(message, argument=name)
+
+
+def _is_local(url: object) -> bool:
+    host = (urlsplit(str(url)).hostname or "").rstrip(".")
+    return is_loopback(host) or host.endswith(".localhost") or host in _THIS_MACHINE
 
 
 def _cloud_of(url: str) -> Endpoints | None:

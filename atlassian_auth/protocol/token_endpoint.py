@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode
@@ -24,10 +24,10 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.protocol.documents import read_json, read_object
-from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.protocol.redaction import redact
+from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse, content_coding
+from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
 from atlassian_auth.protocol.retry_after import retry_after_seconds
-from atlassian_auth.protocol.tokens import Token, is_visible_ascii, lifetime_of
+from atlassian_auth.protocol.tokens import Token, end_of, is_visible_ascii, lifetime_of
 
 __all__ = [
     "Verdict",
@@ -187,7 +187,8 @@ class _Answer:
     @classmethod
     def to(cls, request: HTTPRequest, response: HTTPResponse) -> Self:
         members = {} if response.truncated else read_object(response.body)
-        return cls(response, members, _fields(request), request.secrets)
+        secrets = (*request.secrets, *_issued(members))
+        return cls(response, members, _fields(request), secrets)
 
     def text(self, member: str) -> str:
         value = self.members.get(member)
@@ -212,6 +213,11 @@ class _Answer:
         return self.text("error").strip().lower().replace(" ", "_")
 
     @property
+    def coding(self) -> str:
+        # A sender of the user's own may have unpacked the body and left the header.
+        return "" if self.members else printable(content_coding(self.response.headers))
+
+    @property
     def breaks_off(self) -> bool:
         says_json = "json" in self.response.headers.get("content-type", "")
         return says_json and read_json(self.response.body) is None
@@ -221,6 +227,17 @@ class _Answer:
         said = ": ".join(filter(None, (self.text("error"), self.text("error_description"))))
         status = f"HTTP {self.response.status}"
         return f"{status}, {redact(said, self.secrets)}" if said else status
+
+
+# What a token endpoint issues, by whatever name: access_token, refresh_token, id_token, session_secret.
+_ISSUED = re.compile(r"token(?!_type)|secret|password", re.IGNORECASE)
+
+
+def _issued(members: Mapping[str, object]) -> Iterator[str]:
+    """Yield the secrets of the answer itself, which it may quote beside them."""
+    for name, value in members.items():
+        if isinstance(value, str) and _ISSUED.search(name):
+            yield value
 
 
 def _fields(request: HTTPRequest) -> Mapping[str, object]:
@@ -266,7 +283,7 @@ def read_token_response(
     return Token(
         access_token=answer.text("access_token"),
         obtained_at=obtained_at,
-        expires_at=obtained_at + timedelta(seconds=lifetime),
+        expires_at=end_of(obtained_at, lifetime),
         refresh_token=_refresh_token(answer),
         scopes=_scopes(answer, previous) or requested_scopes,
     )
@@ -316,10 +333,10 @@ def _refresh_token(answer: _Answer) -> str | None:
 
 
 def _scopes(answer: _Answer, previous: Token | None) -> tuple[str, ...]:
-    granted = redact(answer.text("scope"), answer.secrets, longest=_LONGEST_SCOPE).split()
+    granted = redact_scopes(answer.text("scope"), answer.secrets)
     if not granted and previous and answer.is_renewal:
         return previous.scopes
-    return tuple(dict.fromkeys(granted))
+    return granted
 
 
 def _refusal(answer: _Answer, now: datetime) -> AtlassianAuthError:
@@ -372,6 +389,12 @@ def _what_came(answer: _Answer) -> str:
             "The token endpoint redirects, and secrets follow no redirect: give the final URL, "
             "with https and the context path"
         )
+    if answer.coding:
+        return (
+            f"The answer has a content coding that was not asked for ({answer.coding}), and it is not "
+            "unpacked: see which server or proxy on the way compresses. If this was a success, the "
+            "successor of the refresh token was in it"
+        )
     if 200 <= answer.response.status < 300 and answer.breaks_off:
         return (
             "The answer is a success that breaks off before its end: see what stands between. If the server "
@@ -387,9 +410,6 @@ def _what_came(answer: _Answer) -> str:
 
 # The request may have reached the server behind the gateway, and the answer was lost on the way.
 _AMBIGUOUS = (502, 504)
-
-# Room for ten times the fifty scopes Atlassian recommends as the most (3LO page, 2026-08).
-_LONGEST_SCOPE = 20_000
 
 _DEAD_TOKEN = (
     "The refresh token was refused: it was used elsewhere, has expired, or the person changed the "

@@ -10,14 +10,14 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeGuard
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.scopes import missing_scopes
 
-__all__ = ["Token", "buffer_for", "is_visible_ascii", "lifetime_of"]
+__all__ = ["Token", "buffer_for", "end_of", "is_visible_ascii", "lifetime_of"]
 
 # RFC 6749 appendix A allows visible ASCII and the space in tokens, codes and secrets. No one of
 # Atlassian's holds a space; it would end the token in "Authorization: Bearer <token>" (RFC 6750
@@ -85,7 +85,8 @@ class Token(Confidential):
 
     def expires_within(self, margin: timedelta, now: datetime) -> bool:
         """Return whether the access token ends at ``now + margin`` or before."""
-        return now + margin >= self.expires_at
+        # Subtracted, not added: the sum could lie beyond the calendar.
+        return self.expires_at - now <= margin
 
     def missing_scopes(self, required: str | Iterable[str]) -> tuple[str, ...]:
         """Return the required scopes that were not granted, in the order required."""
@@ -104,14 +105,26 @@ def lifetime_of(expires_in: object, default_seconds: float) -> float:
     number beside it.
 
     Args:
-        expires_in: What the answer says: a finite number above 0, or such a number as text, counts;
-            more than 365 days count as 365 days.
+        expires_in: What the answer says: a finite number from 1 on, or such a number as text, counts;
+            more than 365 days count as 365 days. A token that lived for less than a second would be
+            refreshed for each request: such a number says nothing.
         default_seconds: The lifetime if it says anything else, or nothing.
     """
     seconds = _number(expires_in)
-    if not seconds > 0 or math.isinf(seconds):  # "not": so that NaN is refused too
+    if not seconds >= 1 or math.isinf(seconds):  # "not": so that NaN is refused too
         return default_seconds
     return min(seconds, _LONGEST_SECONDS)
+
+
+def end_of(obtained_at: datetime, lifetime_seconds: float) -> datetime:
+    """Return when a token ends, at the latest at the end of the calendar. Never raises: see `lifetime_of`.
+
+    Args:
+        obtained_at: Aware UTC.
+        lifetime_seconds: From `lifetime_of`.
+    """
+    left = datetime.max.replace(tzinfo=UTC) - obtained_at
+    return obtained_at + min(timedelta(seconds=lifetime_seconds), left)
 
 
 def _number(value: object) -> float:

@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from atlassian_auth.protocol.confidential import Confidential
+
 __all__ = ["ABSENT", "Hold", "Store", "Stored"]
 
 ABSENT = 0
@@ -18,7 +20,7 @@ ABSENT = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Confidential):
     """A value as it was read, and the version it had.
 
     Args:

@@ -106,3 +106,10 @@ def test_shared_options_may_stand_anywhere(arguments, words):
 def test_other_misuse_is_refused(arguments):
     """A missing value, or a shared switch, which is not moved."""
     assert CliRunner().invoke(ending_with(None), arguments).exit_code == 2
+
+
+def test_an_error_gives_the_terminal_no_orders():
+    """Servers have a part in what errors say; it stays one printable line."""
+    ended = CliRunner().invoke(ending_with(TransientError("bad\x1b]0;PWNED\x07\nminute")), ["fail"])
+
+    assert ended.stderr == "atlassian-auth: bad?]0;PWNED? minute\n"

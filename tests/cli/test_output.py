@@ -41,3 +41,10 @@ def test_progress_does_not_mix_with_results(capsys):
     say("wait")
 
     assert capsys.readouterr() == ("", "wait\n")
+
+
+def test_progress_gives_the_terminal_no_orders(capsys):
+    """Servers have a part in what is said; lines stay lines."""
+    say("HTTP/1.1 200 OK\x1b]0;PWNED\x07\x9b\nnext")
+
+    assert capsys.readouterr().err == "HTTP/1.1 200 OK?]0;PWNED??\nnext\n"

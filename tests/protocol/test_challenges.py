@@ -114,12 +114,12 @@ def test_httpx_headers_will_do():
 )
 def test_required_scopes(header, scopes):
     """The scopes of the Bearer challenge, each once, wherever it stands."""
-    assert required_scopes({"www-authenticate": header}) == scopes
+    assert required_scopes({"www-authenticate": header}, secrets=()) == scopes
 
 
 def test_no_header_names_no_scope():
     """The gateway never names the scope it misses."""
-    assert required_scopes({}) == ()
+    assert required_scopes({}, secrets=()) == ()
 
 
 @given(
@@ -131,7 +131,7 @@ def test_quoted_scopes_read_back(scopes, before):
     quoted = " ".join(scopes).replace("\\", "\\\\").replace('"', '\\"')
     header = f'{before}, Bearer error="insufficient_scope", scope="{quoted}"'.lstrip(", ")
 
-    assert required_scopes({"www-authenticate": header}) == tuple(scopes)
+    assert required_scopes({"www-authenticate": header}, secrets=()) == tuple(scopes)
 
 
 @given(st.integers(100, 599), st.text(), st.text(), st.binary() | st.text().map(json.dumps))
@@ -141,7 +141,7 @@ def test_challenges_never_raise(status, authenticate, category, body):
     content = body if isinstance(body, bytes) else body.encode()
 
     assert read_challenge(status, headers, content) in Challenge
-    assert isinstance(required_scopes(headers), tuple)
+    assert isinstance(required_scopes(headers, secrets=()), tuple)
 
 
 @pytest.mark.parametrize(
@@ -155,4 +155,13 @@ def test_challenges_never_raise(status, authenticate, category, body):
 )
 def test_long_headers_are_read_in_linear_time(padding):
     """A long header costs no more than reading it."""
-    assert "ok" in required_scopes({"www-authenticate": f"Bearer scope=ok, {padding}"})
+    assert "ok" in required_scopes({"www-authenticate": f"Bearer scope=ok, {padding}"}, secrets=())
+
+
+def test_required_scopes_are_fit_to_be_shown():
+    """An API's header brings neither control characters nor our bearer nor any length into an error."""
+    header = f'Bearer scope="a\x1b]0;x\x07 bearer-secret-1 {"b" * 600}"'
+
+    scopes = required_scopes({"www-authenticate": header}, secrets=("bearer-secret-1",))
+
+    assert scopes == ("a", "]0;x", "[secret]")

@@ -214,3 +214,51 @@ def test_any_document_is_read_or_is_an_error_of_ours(document):
     except DiscoveryError:
         return
     assert endpoints is None or isinstance(endpoints, Endpoints)
+
+
+@pytest.mark.parametrize(
+    "member", ["token_endpoint", "authorization_endpoint", "revocation_endpoint"]
+)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:22/t",
+        "https://127.0.0.1/t",
+        "https://localhost/t",
+        "https://localhost./t",
+        "https://api.localhost/t",
+        "https://[::1]/t",
+        "https://[::ffff:127.0.0.1]/t",
+        "https://0.0.0.0/t",
+        "http://10.0.0.1/t",
+        "http://login.example.com/t",
+    ],
+)
+def test_metadata_from_afar_names_no_local_service(url, member):
+    """Another machine's metadata cannot have our secrets posted to this one, or in clear."""
+    document = {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/t", member: url}
+
+    with pytest.raises(DiscoveryError, match="is unusable"):
+        read(document)
+
+
+def test_metadata_of_this_machine_may():
+    """Who asks a server on loopback has chosen loopback."""
+    base = "http://127.0.0.1:8080"
+    place = Place(f"{base}/.well-known/openid-configuration", (base,))
+    document = {"issuer": base, "token_endpoint": f"{base}/t"}
+    response = HTTPResponse(200, {}, json.dumps(document).encode())
+
+    found = read_metadata(response, place=place, template=Endpoints.data_center(base))
+
+    assert found.token_url == f"{base}/t"
+
+
+def test_what_metadata_says_is_quoted_in_short():
+    """A long or hostile value does not make a long or hostile error."""
+    document = {"issuer": ISSUER, "token_endpoint": f"http://{'a' * 100_000}.example/"}
+
+    with pytest.raises(DiscoveryError) as caught:
+        read(document)
+
+    assert len(str(caught.value)) < 600

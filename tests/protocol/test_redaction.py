@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth.protocol.redaction import redact
+from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
 
 SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=20)
 
@@ -28,6 +33,112 @@ SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 def test_redaction(text, secrets, shown):
     """Printable, at most 200 characters, and ``[secret]`` where one stood."""
     assert redact(text, secrets) == shown
+
+
+SECRET = 's3<cr"et/+&%41\\of-mine'
+TWICE = quote(quote(SECRET, safe=""), safe="")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        pytest.param(quote(SECRET, safe=""), "[secret]", id="percent"),
+        pytest.param(quote(SECRET, safe="").lower(), "[secret]", id="percent-lower-case"),
+        pytest.param(quote_plus(SECRET), "[secret]", id="form"),
+        pytest.param(TWICE, "[secret]", id="percent-twice"),
+        pytest.param(json.dumps(SECRET), '"[secret]"', id="json"),
+        pytest.param(json.dumps(SECRET).replace("/", "\\/"), '"[secret]"', id="json-slashes"),
+        pytest.param("".join(f"\\u{ord(c):04x}" for c in SECRET), "[secret]", id="json-codes"),
+        pytest.param("".join(f"\\x{ord(c):02x}" for c in SECRET), "[secret]", id="javascript"),
+        pytest.param(html.escape(SECRET), "[secret]", id="html"),
+        pytest.param("".join(f"&#{ord(c)};" for c in SECRET), "[secret]", id="html-codes"),
+        pytest.param(html.escape(json.dumps(SECRET)), '"[secret]"', id="json-in-html"),
+        pytest.param(base64.b64encode(SECRET.encode()).decode(), "[secret]", id="base64"),
+        pytest.param(
+            base64.b64encode(f"id:{SECRET}".encode()).decode(), "[secret]", id="basic-credentials"
+        ),
+        pytest.param(
+            "x" + base64.urlsafe_b64encode(f"id:{SECRET}".encode()).decode(),
+            "[secret]",
+            id="shifted",
+        ),
+        pytest.param(SECRET[:8] + "...", "[secret]...", id="cut"),
+        pytest.param(SECRET[:-1] + "...", "[secret]...", id="cut-late"),
+        pytest.param(SECRET[:7] + "...", 's3<cr"e...', id="cut-too-short-to-tell"),
+    ],
+)
+def test_a_secret_is_found_however_it_is_written(written, shown):
+    """Encoded, escaped, in base64 or cut, what is shown does not tell the secret."""
+    assert redact(f"bad {written}!", (SECRET,)) == f"bad {shown}!"
+
+
+def test_a_form_writes_a_space_as_a_plus():
+    """A client secret may hold one."""
+    assert redact("bad my+s3cret+words", ("my s3cret words",)) == "bad [secret]"
+
+
+def test_two_ways_of_writing_at_once():
+    """All of them are found in one text."""
+    text = f"{SECRET} {quote(SECRET, safe='')} {html.escape(SECRET)} {TWICE}"
+
+    assert redact(text, (SECRET,)) == "[secret] [secret] [secret] [secret]"
+
+
+def test_a_text_without_secrets_stays_as_it_was_written():
+    """It is decoded only to be searched."""
+    text = "100%25 of a+b &amp; c\\n"
+
+    assert redact(text, (SECRET,)) == text
+
+
+def test_more_layers_than_can_be_told():
+    """What goes on revealing secrets with each decoding is not shown at all."""
+    text = "".join(f"%{'25' * layer}73" for layer in range(30))
+
+    assert redact(text, ("s",)) == "[secret]"
+
+
+def test_overlapping_beginnings():
+    """A secret that begins where a beginning of another ends is found as well."""
+    assert redact("abcdefgh12345678x", ("abcdefgh1zzzz", "12345678x")) == "[secret]2345678x"
+    assert redact("abcdefghabcdefghi", ("abcdefghi",)) == "[secret][secret]"
+
+
+@pytest.mark.parametrize(
+    "text", ["%25" * 400_000, "&amp;" * 200_000, "s3<cr" * 200_000, "A" * 1_000_000, "\\" * 500_000]
+)
+def test_long_texts_are_searched_as_far_as_they_are_shown(text):
+    """A server does not choose how much work its words are."""
+    assert len(redact(text, (SECRET, "s"))) <= 200
+
+
+@pytest.mark.parametrize(
+    ("text", "scopes"),
+    [
+        ("read:me  write:x read:me", ("read:me", "write:x")),
+        ("read:jira-user offline_access", ("read:jira-user", "offline_access")),
+        ("read:me user", ("read:me", "[secret]")),
+        ("read:me long-refresh-token-1", ("read:me", "[secret]")),
+        ("x:long-refresh-token-1:y", ("[secret]",)),
+        ("a\x1b[2Jb", ("a", "[2Jb")),
+        ("", ()),
+    ],
+)
+def test_scopes_are_data(text, scopes):
+    """A scope with a short secret in it stays; one that is a secret, or holds a long one, does not."""
+    assert redact_scopes(text, ("user", "long-refresh-token-1", "")) == scopes
+
+
+@pytest.mark.parametrize(("longest", "scopes"), [(7, ("abc", "def")), (6, ("abc",)), (2, ())])
+def test_scopes_are_cut_between_two(longest, scopes):
+    """Half a scope would be another scope."""
+    assert redact_scopes("abc def", (), longest=longest) == scopes
+
+
+@pytest.mark.parametrize(("length", "shown"), [(199, 199), (200, 200), (201, 200)])
+def test_what_is_printable(length, shown):
+    """Visible ASCII and spaces, no more than can be read."""
+    assert printable("a\x1b\x9b" + "x" * (length - 3)) == "a  " + "x" * (shown - 3)
 
 
 @given(st.lists(SECRETS, min_size=1, max_size=3), st.text(max_size=30), st.text(max_size=30))

@@ -23,6 +23,7 @@ from atlassian_auth.protocol.token_endpoint import (
     Verdict,
     form_request,
     json_request,
+    read_revocation_response,
     read_token_response,
     verdict_of,
 )
@@ -540,3 +541,65 @@ def test_a_rotated_pair_is_never_thrown_away(members, request_):
     token = read(answer(members | pair), request_, previous=PREVIOUS)
 
     assert (token.access_token, token.refresh_token) == ("access-1", "refresh-2")
+
+
+# -- what else an answer may do -------------------------------------------------------------------
+
+
+def test_an_answer_that_quotes_its_own_secrets():
+    """What a success has just issued does not reach the error that refuses it."""
+    issued = {"access_token": "NEW-access-token", "refresh_token": "NEW-refresh-token"}
+    words = "/".join([*issued.values(), "NEW-id-token"])
+    body = {**issued, "id_token": "NEW-id-token", "token_type": "odd", "error": words}
+
+    assert "NEW" not in str(refused(answer(body)))
+
+
+def test_names_of_errors_are_no_secrets():
+    """A member beside the error takes no word out of it."""
+    error = refused(answer({"error": "invalid_client", "status": "invalid_client"}, 401))
+
+    assert "invalid_client" in str(error)
+
+
+def test_a_scope_that_is_a_secret_of_the_answer():
+    """A server that puts the new refresh token among the scopes does not publish it."""
+    members = {"access_token": "a", "refresh_token": "NEW-refresh", "scope": "read:me NEW-refresh"}
+
+    assert read(answer(members)).scopes == ("read:me", "[secret]")
+
+
+def test_scopes_may_hold_a_word_of_ours():
+    """A client secret that is an ordinary word costs no scope."""
+    request = json_request(URL, {"grant_type": "refresh_token"}, secrets=("user",))
+    members = {"access_token": "a", "scope": "read:jira-user"}
+
+    assert read(answer(members), request).scopes == ("read:jira-user",)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404])
+def test_an_answer_in_a_coding(status):
+    """A compressed answer was not asked for and is not unpacked: the error names the coding."""
+    error = refused(HTTPResponse(status, {"content-encoding": "gzip, br\x1b"}, b""))
+
+    assert isinstance(error, TokenResponseError)
+    assert "content coding that was not asked for (gzip, br )" in str(error)
+
+
+def test_trouble_in_a_coding_is_transient():
+    """The status of a server in trouble counts, whatever its body looks like."""
+    assert isinstance(refused(HTTPResponse(503, {"content-encoding": "gzip"})), TransientError)
+
+
+def test_a_sender_may_have_unpacked_it():
+    """A body that can be read is read, although the header is still there."""
+    unpacked = answer({"access_token": "a"}, 200, **{"content-encoding": "gzip"})
+
+    assert read(unpacked).access_token == "a"
+
+
+def test_a_coded_success_of_a_revocation_is_one():
+    """Nothing in its body counts."""
+    response = HTTPResponse(200, {"content-encoding": "gzip"})
+
+    read_revocation_response(response, request=RENEWAL, obtained_at=NOW)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.protocol.tokens import Token, buffer_for, is_visible_ascii, lifetime_of
+from atlassian_auth.protocol.tokens import Token, buffer_for, end_of, is_visible_ascii, lifetime_of
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -144,12 +144,14 @@ def test_replacing_a_field_keeps_the_others():
         pytest.param("3600", 3600, id="text"),
         pytest.param(" 3600 ", 3600, id="text-with-spaces"),
         pytest.param("1e3", 1000, id="text-with-exponent"),
-        pytest.param(0.5, 0.5, id="half-a-second"),
         pytest.param(1, 1, id="one"),
         pytest.param(YEAR_SECONDS - 1, YEAR_SECONDS - 1, id="just-below-the-cap"),
         pytest.param(YEAR_SECONDS, YEAR_SECONDS, id="at-the-cap"),
         pytest.param(YEAR_SECONDS + 1, YEAR_SECONDS, id="above-the-cap"),
         pytest.param(1e300, YEAR_SECONDS, id="huge"),
+        pytest.param(1, 1, id="at-a-second"),
+        pytest.param(0.999, 900, id="just-below-a-second"),
+        pytest.param(1e-300, 900, id="tiny"),
         pytest.param(None, 900, id="missing"),
         pytest.param(0, 900, id="zero"),
         pytest.param(-1, 900, id="negative"),
@@ -168,7 +170,7 @@ def test_replacing_a_field_keeps_the_others():
     ],
 )
 def test_lifetime_of_odd_numbers(expires_in, seconds):
-    """A finite number above zero counts, up to a year; anything else is the default."""
+    """A finite number from one on counts, up to a year; anything else is the default."""
     assert lifetime_of(expires_in, 900) == seconds
 
 
@@ -183,8 +185,24 @@ def test_lifetime_of_odd_numbers(expires_in, seconds):
     | st.integers().map(str)
 )
 def test_lifetime_is_always_usable(expires_in):
-    """Whatever the answer says, the lifetime is above zero and at most a year."""
-    assert 0 < lifetime_of(expires_in, 3600) <= YEAR_SECONDS
+    """Whatever the answer says, the lifetime is a second at least and a year at most."""
+    assert 1 <= lifetime_of(expires_in, 3600) <= YEAR_SECONDS
+
+
+@pytest.mark.parametrize("left", [0, 1, 3600, 3601])
+def test_no_token_ends_beyond_the_calendar(left):
+    """A clock at the end of time costs no pair: the token ends with the calendar."""
+    last = datetime.max.replace(tzinfo=UTC)
+
+    assert end_of(last - timedelta(seconds=left), 3600) == last - timedelta(
+        seconds=max(left - 3600, 0)
+    )
+
+
+@pytest.mark.parametrize("margin", [timedelta.max, timedelta.min])
+def test_any_margin_can_be_asked_for(margin):
+    """A margin beyond the calendar is an answer, not an overflow."""
+    assert make().expires_within(margin, NOW) is (margin > timedelta())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,221 @@
+"""The library's own httpx client: no answer makes it remember, unpack or follow anything.
+
+It keeps no cookie, decodes no content coding, follows no redirect, and reaches this machine without a proxy.
+Token requests and look-ups go through it; the user's requests never do.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterable, Mapping
+from contextlib import suppress
+from http.cookiejar import CookieJar
+from importlib import import_module
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, cast
+
+import httpx
+
+from atlassian_auth.endpoints import is_loopback
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.ports import Clock, NothingSent
+from atlassian_auth.protocol.messages import announced_length, content_coding
+
+__all__ = ["Passage", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
+
+# What the first request would import, in the thread and at the moment of a refresh. A fork in that moment
+# copies half-imported modules, and their locks, into a child in which no thread finishes the imports.
+_IMPORTED_BY_A_REQUEST = (
+    "anyio._backends._asyncio",
+    "concurrent.futures.thread",  # looks names up
+    "encodings.idna",
+    "encodings.punycode",
+    "httpcore",
+)
+
+# RFC 6052 section 2.1: the IPv4 address is the last 32 bits.
+_NAT64 = 0x0064_FF9B << 96
+
+
+def import_all() -> None:
+    """Import now, in this thread, whatever a request needs."""
+    for name in _IMPORTED_BY_A_REQUEST:
+        import_module(name)
+
+
+def check_tls(verify: object) -> ssl.SSLContext:
+    """Return the TLS context that ``verify`` stands for, made now and not at the first request.
+
+    Args:
+        verify: True for the usual authorities, False for none, or a context.
+
+    Raises:
+        ConfigurationError: if it is anything else.
+    """
+    if isinstance(verify, ssl.SSLContext):
+        return verify
+    if isinstance(verify, bool):
+        return _made_tls(verify)
+    message = (
+        f"verify must be True, False or an ssl.SSLContext, not {type(verify).__name__}: make a context with "
+        "ssl.create_default_context(cafile=...) for a certificate authority of your own"
+    )
+    raise ConfigurationError(message, argument="verify")
+
+
+@functools.cache
+def _made_tls(verify: bool) -> ssl.SSLContext:  # noqa: FBT001 -- the argument of httpx
+    # Loading the certificates takes longer than everything else about a client: once will do.
+    return httpx.create_ssl_context(verify=verify)
+
+
+def is_direct(url: str) -> bool:
+    """Return whether the URL stays on this machine, where no proxy may come between.
+
+    Plain http is accepted for loopback because it does not leave the machine; through a proxy it would.
+    """
+    with suppress(httpx.InvalidURL):
+        return is_loopback(httpx.URL(url).raw_host.decode("ascii"))
+    return False
+
+
+def new_client(
+    *,
+    tls: ssl.SSLContext,
+    proxy: str | None,
+    transport: httpx.AsyncBaseTransport | None,
+    direct: bool,
+    timeout: httpx.Timeout,
+    keepalive_seconds: float,
+) -> httpx.AsyncClient:
+    """Return a client.
+
+    Args:
+        tls: From `check_tls`.
+        proxy: The URL of a proxy; where there is none, the environment may name one.
+        transport: Used instead of the network.
+        direct: Use no proxy at all.
+        timeout: For connecting and for each wait.
+        keepalive_seconds: How long a connection may be used again.
+
+    Raises:
+        ValueError: if a proxy is none; its text quotes the URL, which may hold a password.
+    """
+    return httpx.AsyncClient(
+        verify=tls,
+        proxy=None if direct else proxy,
+        trust_env=not direct,
+        transport=transport,
+        timeout=timeout,
+        limits=httpx.Limits(keepalive_expiry=keepalive_seconds),
+        follow_redirects=False,
+        headers={"accept-encoding": "identity"},
+        cookies=_NoCookies(),
+    )
+
+
+class _NoCookies(CookieJar):
+    """Stores nothing: credentials that share a client must not meet in a session of the server."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Do nothing."""
+
+
+async def read_raw(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
+    """Return the body as it was transferred, and whether there was more than the limit.
+
+    Nothing is decoded: a few hundred bytes of gzip in gzip unpack to gigabytes. So a body with a content
+    coding, which was not asked for, is not read at all.
+
+    Args:
+        response: Not read yet.
+        limit: In bytes.
+    """
+    if content_coding(response.headers):
+        return b"", False
+    # Not begun at all where the length is known: trio complains of iterators that are left half-way.
+    if announced_length(response.headers) > limit:
+        return b"", True
+    body = bytearray()
+    async for chunk in cast("AsyncIterable[bytes]", response.stream):
+        body += chunk
+        if len(body) > limit:
+            return bytes(body[:limit]), True
+    return bytes(body), False
+
+
+class Passage:
+    """Watches one request until its first byte leaves, and stops it if it must not.
+
+    It is httpx's ``trace`` extension, which httpcore awaits at each step.
+
+    Args:
+        url: Where the request goes.
+        public_only: Refuse a connection to an address that is not public. Through a proxy the proxy decides.
+        clock: Who measures the time.
+        connect_seconds: More than this between now and the first byte is too long; None: any time will do.
+
+    Raises:
+        ConfigurationError: from the request, if the address that was connected to is refused.
+        NothingSent: from the request, if the connection took too long.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        public_only: bool,
+        clock: Clock,
+        connect_seconds: float | None = None,
+    ) -> None:
+        self._host = httpx.URL(url).raw_host.decode("ascii")
+        self._public_only = public_only
+        self._clock = clock
+        self._limit = connect_seconds
+        self._began = clock.time()
+        self._connecting_to = ""
+
+    async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        """Look at one step."""
+        step = event.partition(".")[2]  # after "connection", "http11", "http2" or the proxy's kind
+        if step == "connect_tcp.started":
+            self._connecting_to = info["host"]
+        elif step == "connect_tcp.complete" and self._public_only:
+            await self._check_address(info["return_value"])
+        elif step == "send_request_headers.started":
+            self._check_time()
+
+    async def _check_address(self, stream: Any) -> None:
+        if self._connecting_to != self._host:
+            return  # the proxy
+        address = str(stream.get_extra_info("server_addr")[0])
+        if not _is_public(address):
+            await stream.aclose()  # httpcore does not: to it the connection has succeeded
+            raise _refused(self._host, address)
+
+    def _check_time(self) -> None:
+        # A process that stood still while it connected may have lost the lock under which it reads and
+        # presents a refresh token.
+        if self._limit is not None and self._clock.time() - self._began > self._limit:
+            raise NothingSent(f"connecting took longer than {self._limit:g} s")
+
+
+def _refused(host: str, address: str) -> ConfigurationError:
+    message = (
+        f"{host:.200} is at {address}, which is not a public address, and public_addresses_only is set: "
+        "nothing was sent. Check the URL; a server inside your own network needs public_addresses_only=False"
+    )
+    return ConfigurationError(message, argument="public_addresses_only")
+
+
+def _is_public(address: str) -> bool:
+    ip = ip_address(address)
+    return (_embedded(ip) if isinstance(ip, IPv6Address) else ip).is_global
+
+
+def _embedded(ip: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address leads to, else itself."""
+    if int(ip) >> 32 == _NAT64 >> 32:
+        return IPv4Address(int(ip) & 0xFFFF_FFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
