@@ -39,8 +39,8 @@ def manager(atlassian, atlassian_clock, store):
 
 async def consent(manager, atlassian, key="acme"):
     flow = AuthorizationFlow(manager)
-    request = await flow.start(key)
-    return await flow.complete(atlassian.browse(request.url))
+    request = await flow.start(key, started_by=None)
+    return await flow.complete(atlassian.browse(request.url), started_by=None)
 
 
 async def test_new(manager):
@@ -57,10 +57,10 @@ async def test_new(manager):
 async def test_pending_at_the_consent_page(manager, atlassian_clock):
     """Whoever was sent to consent may come back for ten minutes; then it is NEW again."""
     flow = AuthorizationFlow(manager)
-    await flow.start("another")
-    await flow.start("acme")
+    await flow.start("another", started_by=None)
+    await flow.start("acme", started_by=None)
     atlassian_clock.advance(60)
-    last = await flow.start("acme")
+    last = await flow.start("acme", started_by=None)
 
     status = await manager.status("acme")
     atlassian_clock.advance(600)

@@ -105,13 +105,15 @@ class AuthorizationFlow:
         self._random_bytes = random_bytes
         self._records = Records(manager.store, PENDING_NAMESPACE, PendingFlow)
 
-    async def start(self, key: str, *, started_by: str | None = None) -> AuthorizationRequest:
+    async def start(self, key: str, *, started_by: str | None) -> AuthorizationRequest:
         """Return where to send the person, and remember that they were sent there.
 
         Args:
             key: The credential they are going to authorize.
-            started_by: Who starts, such as the id of their session: nobody else can complete it then.
-                Kept as a digest only.
+            started_by: The id of the session that starts the login, which alone can complete it; kept as
+                a digest. It protects from a consent link that an attacker prepared: who follows that
+                link would store their grant under the attacker's key. None for a person at their own
+                computer, where there are no sessions.
 
         Raises:
             ConfigurationError: if an argument is empty, or the manager's grant needs nobody's consent.
@@ -131,7 +133,7 @@ class AuthorizationFlow:
         *,
         code: str | None = None,
         state: str | None = None,
-        started_by: str | None = None,
+        started_by: str | None,
     ) -> AuthorizationResult:
         """Check a callback, exchange its code, and store the token in place of whatever the key had.
 
@@ -142,7 +144,8 @@ class AuthorizationFlow:
             callback: The URL the browser came back with, its query, or either as somebody pasted it.
             code: In place of ``callback``: its ``code``, if it is at hand.
             state: In place of ``callback``: its ``state``.
-            started_by: What `start` was given.
+            started_by: The id of the session that the browser comes back in, as `start` was given it;
+                None if `start` was given None.
 
         Raises:
             AuthorizationRequired: if the person declined (``reason="declined"``), or the code was refused.

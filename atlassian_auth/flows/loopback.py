@@ -87,7 +87,7 @@ class LoopbackLogin:
             AtlassianAuthError: as `AuthorizationFlow.complete` does.
         """
         async with listening(self._place) as listener:
-            request = await self._flow.start(key)
+            request = await self._flow.start(key, started_by=None)
             login = self._login = _Login(self._flow, request, self._timeout)
             try:
                 outcome = await self._outcome(login, listener)
@@ -196,7 +196,7 @@ class _Login:
                 await self._answered.wait()
         if self._answer is None:
             return Failed(_unanswered(self.request.key, self._timeout))
-        return await outcome_of(self._flow.complete(self._answer))
+        return await outcome_of(self._flow.complete(self._answer, started_by=None))
 
 
 _CLOSE = "You may close this window."

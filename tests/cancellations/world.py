@@ -70,7 +70,7 @@ class World:
     async def nothing(self):
         """The key has no credential; there is one to paste, and a callback to complete."""
         self.pasted = self.new_refresh_token()
-        request = await AuthorizationFlow(self.manager).start(KEY)
+        request = await AuthorizationFlow(self.manager).start(KEY, started_by=None)
         self.callback = self.atlassian.browse(request.url)
 
     async def due(self):

@@ -191,7 +191,7 @@ async def test_a_stranger_is_turned_away(flow, atlassian, redirect_uri, query):
 
 async def test_a_callback_of_another_flow(flow, atlassian):
     """A login that waits elsewhere, on the same store, is not completed here."""
-    other = await flow.start("other")
+    other = await flow.start("other", started_by=None)
 
     async with under_way(flow) as attempt:
         page = await visit(atlassian.browse(other.url))
