@@ -23,6 +23,7 @@ from atlassian_auth.protocol.callback import (
     check_callback,
     stated,
 )
+from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.pkce import code_challenge, verifier_from
 from atlassian_auth.records import Loaded, Records
 from atlassian_auth.scopes import OFFLINE_ACCESS, missing_scopes
@@ -37,8 +38,8 @@ _RANDOM_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequest:
-    """Where to send the person; its ``repr`` holds no state.
+class AuthorizationRequest(Confidential):
+    """Where to send the person; its ``repr`` holds no state, and it cannot be pickled.
 
     Args:
         url: The consent page. Redirect the browser there, or show it to the person.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import pickle
 from datetime import timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -109,7 +110,7 @@ async def test_cloud_with_pkce(flow_of, atlassian):
 
 
 async def test_what_start_says(flow, atlassian, atlassian_clock):
-    """The URL with its state, the key, and until when; the repr shows no state."""
+    """The URL with its state, the key, and until when; neither its repr nor a pickle shows the state."""
     request = await flow.start("acme", started_by=None)
 
     assert query_of(request.url)["state"] == request.state
@@ -117,6 +118,8 @@ async def test_what_start_says(flow, atlassian, atlassian_clock):
     assert (request.key, request.expires_at) == ("acme", atlassian_clock.now() + TEN_MINUTES)
     assert request.state not in repr(request)
     assert atlassian.token_requests == ()
+    with pytest.raises(TypeError, match="holds secrets"):
+        pickle.dumps(request)
 
 
 async def test_what_is_sent_cannot_be_guessed(flow_of, atlassian):
