@@ -146,17 +146,15 @@ def _reserved(address: str, port: int) -> socket.socket:
 
 
 def _unavailable(address: str, place: Place, code: int) -> ConfigurationError:
-    meant = "which redirect_uri names"
-    advice = "register a redirect URI with another port"
+    meant, danger, other = "redirect_uri names", "", "another port"
     if len(place.addresses) > 1:
-        meant = "which browsers may take localhost in redirect_uri for"
-        advice = (
-            "register a redirect URI with 127.0.0.1 in place of localhost, or with another port"
-        )
+        meant = "browsers may take localhost in redirect_uri for"
+        danger = " A browser could end up at another program there."
+        other = "127.0.0.1 in place of localhost, or with another port"
     return ConfigurationError(
-        f"Port {place.port} of {address}, {meant}, cannot be listened on ({os.strerror(code)}), so the "
-        "browser could end up at another program. If a program uses the port, perhaps a login that is still "
-        f"waiting, end that; otherwise {advice}.",
+        f"Port {place.port} of {address}, which {meant}, cannot be listened on ({os.strerror(code)}).{danger} "
+        "If a program uses it, perhaps a login that is still waiting, end that; otherwise register a redirect "
+        f"URI with {other}.",
         argument="redirect_uri",
     )
 
