@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
-from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of
+from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of, mark_of, name_of
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.callback import (
     AuthorizationCode,
@@ -167,7 +167,7 @@ class AuthorizationFlow:
             configuration=grant.configuration,
             redirect_uri=grant.redirect_uri,
             scopes=grant.scopes,
-            state=self._unguessable(),
+            state=mark_of(key) + self._unguessable(),
             code_verifier=self._unguessable() if grant.uses_pkce else None,
             started_by_sha256=started_by and digest_of(started_by),
             created_at=now,
@@ -181,7 +181,7 @@ class AuthorizationFlow:
 
     async def _remember(self, pending: PendingFlow) -> None:
         ttl_seconds = self._lifetime.total_seconds()
-        await self._records.put(digest_of(pending.state), pending, ttl_seconds=ttl_seconds)
+        await self._records.put(name_of(pending.state), pending, ttl_seconds=ttl_seconds)
 
     async def _complete(
         self, callback: UncheckedCallback, started_by: str | None
@@ -194,7 +194,7 @@ class AuthorizationFlow:
         return _result(await self._redeemed(pending, code), pending)
 
     async def _pending(self, callback: UncheckedCallback) -> Loaded[PendingFlow]:
-        stored = await self._records.get(digest_of(stated(callback)))
+        stored = await self._records.get(name_of(stated(callback)))
         if stored is None:
             raise _not_pending()
         return stored
@@ -219,7 +219,7 @@ class AuthorizationFlow:
     async def _use_up(self, stored: Loaded[PendingFlow]) -> None:
         """Take the login out of the store: of two callbacks at once, one gets here and the other not."""
         try:
-            await self._records.delete(digest_of(stored.value.state), expected=stored.version)
+            await self._records.delete(name_of(stored.value.state), expected=stored.version)
         except VersionConflict:
             raise _not_pending() from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import pickle
 from datetime import timedelta
@@ -135,7 +136,7 @@ async def test_what_is_sent_cannot_be_guessed(flow_of, atlassian):
     first, second = [query_of((await flow.start("acme", started_by=None)).url) for _ in "12"]
 
     assert asked == [32, 32, 32, 32]
-    assert len(first["state"]) == 43
+    assert len(first["state"].partition(".")[2]) == 43
     assert first["state"] != second["state"]
     assert first["code_challenge"] != second["code_challenge"]
 
@@ -317,6 +318,10 @@ async def test_two_callbacks_at_once(flow_of, atlassian, store):
         pytest.param(lambda state: state + "x", id="lengthened"),
         pytest.param(str.swapcase, id="other-case"),
         pytest.param(lambda _: "guess", id="guessed"),
+        pytest.param(lambda state: state.partition(".")[2], id="without-its-mark"),
+        pytest.param(lambda state: "0" * 16 + state[16:], id="with-another-keys-mark"),
+        pytest.param(lambda state: state[:17], id="its-mark-alone"),
+        pytest.param(lambda state: state + "\n", id="with-a-line-break"),
         pytest.param(lambda _: "\ud800", id="not-even-text"),
     ],
 )
@@ -629,3 +634,19 @@ async def test_a_store_that_fails(flow_of, atlassian):
 
     assert (await store.get("flows", key)).value == b"damaged"
     assert atlassian.token_requests == ()
+
+
+async def test_a_login_of_an_earlier_release(flow, flow_of, atlassian, store):
+    """Its state has no mark of its key; who was sent away before an upgrade can come back after it."""
+    request = await flow.start("acme", started_by=None)
+    (name,) = await store.keys("flows")
+    earlier = request.state.partition(".")[2]
+    value = (await store.get("flows", name)).value.replace(request.state.encode(), earlier.encode())
+    await store.delete("flows", name)
+    await store.put("flows", hashlib.sha256(earlier.encode()).hexdigest(), value)
+    callback = atlassian.browse(request.url.replace(request.state, earlier))
+
+    result = await flow_of().complete(callback, started_by=None)
+
+    assert result.key == "acme"
+    assert await store.keys("flows") == []
