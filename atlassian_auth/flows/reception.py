@@ -152,9 +152,9 @@ def _unavailable(address: str, place: Place, code: int) -> ConfigurationError:
         danger = " A browser could end up at another program there."
         other = "127.0.0.1 in place of localhost, or with another port"
     return ConfigurationError(
-        f"Port {place.port} of {address}, which {meant}, cannot be listened on ({os.strerror(code)}).{danger} "
-        "If a program uses it, perhaps a login that is still waiting, end that; otherwise register a redirect "
-        f"URI with {other}.",
+        f"Port {place.port} of {address}, which {meant}, cannot be listened on ({os.strerror(code)})."
+        f"{danger} If a program uses it, perhaps a login that is still waiting, end that; otherwise register "
+        f"a redirect URI with {other}.",
         argument="redirect_uri",
     )
 
