@@ -151,6 +151,8 @@ class World:
         assert caught.value.reason == "missing"
 
     async def _check_agreement(self):
+        # token() returns a token that is still valid while its successor is under way in the background.
+        await self.idle()
         stored = await self.store.inner.get("tokens", KEY)
         record = json.loads(stored.value)["record"]
         token = record["token"] or {"refresh_token": record["pasted_refresh_token"]}
