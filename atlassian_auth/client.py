@@ -136,10 +136,13 @@ class AtlassianOAuthClient(ABC):
     async def oauth_start(self) -> str:
         """Return the URL of the consent page; its state and verifier wait in the store. Nothing is sent.
 
+        For an operator who opens the URL and completes the login themselves. A web app that sends other
+        people there uses `AuthorizationFlow`, with their sessions as ``started_by``.
+
         Raises:
             StoreError: if they cannot be kept; nothing is left behind.
         """
-        return (await self._flow.start(self.auth.key)).url
+        return (await self._flow.start(self.auth.key, started_by=None)).url
 
     async def oauth_complete(self, code: str, *, state: str | None = None) -> AuthorizationResult:
         """Check a callback, exchange its code, and store the token.
@@ -153,8 +156,8 @@ class AtlassianOAuthClient(ABC):
             AtlassianAuthError: as `AuthorizationFlow.complete` does.
         """
         if state is None:
-            return await self._flow.complete(code)
-        return await self._flow.complete(code=code, state=state)
+            return await self._flow.complete(code, started_by=None)
+        return await self._flow.complete(code=code, state=state, started_by=None)
 
     async def test_connection(self) -> None:
         """Return if the credential works right now: a live call, after a renewal if one is due.

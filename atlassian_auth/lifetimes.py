@@ -168,7 +168,10 @@ def dead_since(record: TokenRecord, now: datetime, settings: Settings) -> dateti
 
 
 def _after(start: datetime, period: timedelta | None) -> datetime | None:
-    return None if period is None else start + period
+    try:
+        return None if period is None else start + period
+    except OverflowError:
+        return None  # a damaged record: its grant has no end that the calendar knows
 
 
 def _kind(configuration: str) -> str:

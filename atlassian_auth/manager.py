@@ -35,6 +35,7 @@ from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
+    StoreError,
     TokenRejected,
     TransientError,
 )
@@ -44,7 +45,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
-from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow
+from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
@@ -72,6 +73,10 @@ DEFAULT_KEY = "default"
 
 # Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
 _KEPT_AT_ONCE = 32
+
+# Strangers can begin logins, so a key may have any number of them. Some tell well enough until when one may
+# come back.
+_LOGINS_READ = 32
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -587,9 +592,19 @@ class TokenManager:
 
     async def _login_until(self, key: str) -> datetime | None:
         """Return until when a login for this key may come back; None if none is under way."""
-        found = [await self._pending.get(name) for name in await self._pending.keys()]
-        ends = [one.value.expires_at for one in found if one and one.value.key == key]
+        mark = mark_of(key)
+        names = [name for name in await self._pending.keys() if name.startswith(mark)]
+        logins = [await self._login(name) for name in names[:_LOGINS_READ]]
+        ends = [login.expires_at for login in logins if login and login.key == key]
         return max(ends, default=None)
+
+    async def _login(self, name: str) -> PendingFlow | None:
+        try:
+            loaded = await self._pending.get(name)
+        except StoreError as error:
+            logger.warning("A login was passed over: %s", error)
+            return None
+        return loaded.value if loaded else None
 
     def _described(self, key: str, record: TokenRecord) -> CredentialStatus:
         return CredentialStatus.of(key, record, now=utc_now(self.clock), settings=self._settings)

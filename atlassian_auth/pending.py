@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,10 +12,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 
-__all__ = ["PENDING_NAMESPACE", "PendingFlow", "digest_of"]
+__all__ = ["PENDING_NAMESPACE", "PendingFlow", "digest_of", "mark_of", "name_of"]
 
 PENDING_NAMESPACE = "flows"
-"""Where logins are kept in a store, each under the digest of its state."""
+"""Where logins are kept in a store, each under the name that `name_of` makes of its state."""
+
+# States of releases that marked none have no dot in them (RFC 4648 section 5).
+_MARKED = re.compile(r"([0-9a-f]{16}\.).", re.DOTALL)
 
 
 class PendingFlow(BaseModel, Confidential):
@@ -61,6 +65,20 @@ class PendingFlow(BaseModel, Confidential):
             grant.redirect_uri,
             grant.uses_pkce,
         )
+
+
+def mark_of(key: str) -> str:
+    """Return what the states of a key's logins, and their names in the store, begin with.
+
+    With it the logins of one key are found among those of all others without reading them.
+    """
+    return f"{digest_of(key)[:16]}."
+
+
+def name_of(state: str) -> str:
+    """Return the name under which a login with this state is kept; the state may be a stranger's."""
+    marked = _MARKED.match(state)
+    return f"{marked[1] if marked else ''}{digest_of(state)}"
 
 
 def digest_of(secret: str) -> str:

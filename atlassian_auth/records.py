@@ -35,6 +35,10 @@ IN_TRANSIT: str = "in transit"
 """In place of a schema version: what was moved to another store, and must not be used here any more."""
 
 
+# Of a stranger's, so much is quoted: a schema is a small number.
+_LONGEST_SCHEMA = 40
+
+
 class TokenStatus(StrEnum):
     """How a credential is doing; the states of Atlassian's own OAuth client plugin."""
 
@@ -286,11 +290,12 @@ class Records(Generic[R]):
             schema = document["schema"]
             if schema == self._schema_version:
                 return self._model.model_validate(document["record"])
-            problem = f"was written by another release of atlassian_auth (schema {schema!r})"
+            shown = ascii(schema)[:_LONGEST_SCHEMA]
+            problem = f"was written by another release of atlassian_auth (schema {shown})"
             if schema == IN_TRANSIT:
                 problem = "is on its way to another store"
                 advice = "run atlassian-auth migrate again, with the same target, to finish that"
-        except (ValueError, KeyError, TypeError, AtlassianAuthError):
+        except (ValueError, KeyError, TypeError, RecursionError, AtlassianAuthError):
             problem = "is not a record of atlassian_auth, or is damaged"
         message = (
             f"What the store holds for key {key!r} in {self._namespace!r} {problem}; expected schema "

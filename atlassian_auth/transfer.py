@@ -11,12 +11,12 @@ import json
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from atlassian_auth.exceptions import ConfigurationError, TransientError
+from atlassian_auth.exceptions import ConfigurationError, StoreError, TransientError
 from atlassian_auth.outcome import start
 from atlassian_auth.ports import Refresher
 from atlassian_auth.records import IN_TRANSIT, Records, TokenRecord
@@ -67,11 +67,22 @@ class _Transit:
 
     @classmethod
     def read(cls, value: bytes) -> Self | None:
-        """Return what is on its way, or None if this is something else."""
+        """Return what is on its way, or None if this is something else.
+
+        Raises:
+            StoreError: if it is damaged.
+        """
         if not value.startswith(_MARK):
             return None
-        members = json.loads(value)
-        return cls(members["name"], members["replaces"], b64decode(members["record"]))
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            members = json.loads(value)
+            return cls(members["name"], members["replaces"], b64decode(members["record"]))
+        # Outside the try: errors of json quote what they read.
+        message = (
+            "What the source holds for this key is marked as on its way to another store, and is damaged. It "
+            "was left as it is: restore a backup, or forget the key and authorize again."
+        )
+        raise StoreError(message)
 
 
 class Transfer:

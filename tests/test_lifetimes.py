@@ -52,6 +52,21 @@ def test_an_administrator_may_have_changed_them():
     assert limits_of(CLOUD, settings) == limits_of(DATA_CENTER, settings) == expected
 
 
+def test_an_end_that_no_calendar_has():
+    """The last moment there is counts; a limit beyond it is none."""
+    last = datetime.max.replace(tzinfo=UTC)
+    exactly = last - 90 * DAY
+
+    ends = [
+        Lifetimes.of(record(DATA_CENTER, obtained_at=at), Settings()).inactive_by
+        for at in (exactly - TINY, exactly, exactly + TINY)
+    ]
+
+    assert ends == [last - TINY, last, None]
+    assert Lifetimes.of(record(authorized_at=last), Settings()).grant_expires_at is None
+    assert idle_renewal_at("acme", record(obtained_at=exactly + TINY), Settings()) is None
+
+
 def test_three_dates():
     """A renewal moves the end of the access token and of idleness, not the end of the consent."""
     later = NOW + 80 * DAY

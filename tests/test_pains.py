@@ -437,7 +437,9 @@ async def test_another_site(atlassian_auth, atlassian_clock):
 
 async def logged_in(auth, atlassian):
     flow = AuthorizationFlow(auth.manager)
-    return await flow.complete(atlassian.browse((await flow.start(auth.key)).url))
+    return await flow.complete(
+        atlassian.browse((await flow.start(auth.key, started_by=None)).url), started_by=None
+    )
 
 
 async def test_offline_access_is_asked_for(atlassian, auth_of):
@@ -698,7 +700,7 @@ _UNKNOWN = (
 
 async def refusal_of(flow, callback):
     with pytest.raises(ConfigurationError) as caught:
-        await flow.complete(callback)
+        await flow.complete(callback, started_by=None)
     return str(caught.value)
 
 
@@ -706,7 +708,7 @@ async def test_forged_and_repeated_callbacks(atlassian, auth_of):
     """They are refused before any token request, and the right callback still works: once."""
     auth = auth_of()
     flow = AuthorizationFlow(auth.manager)
-    right = atlassian.browse((await flow.start(auth.key)).url)
+    right = atlassian.browse((await flow.start(auth.key, started_by=None)).url)
 
     assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged&state=forged") == _UNKNOWN
     assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged") == (
@@ -715,7 +717,7 @@ async def test_forged_and_repeated_callbacks(atlassian, auth_of):
     )
     assert "callback has code more than once" in await refusal_of(flow, f"{right}&code=secret-b")
     assert atlassian.token_requests == ()
-    await flow.complete(right)
+    await flow.complete(right, started_by=None)
     assert await refusal_of(flow, right) == _UNKNOWN
     assert len(atlassian.token_requests) == 1
 
@@ -727,7 +729,9 @@ async def test_the_person_declines(atlassian, auth_of):
     atlassian.deny_next_consent()
 
     with pytest.raises(AuthorizationRequired, match="The person declined to give access") as caught:
-        await flow.complete(atlassian.browse((await flow.start(auth.key)).url))
+        await flow.complete(
+            atlassian.browse((await flow.start(auth.key, started_by=None)).url), started_by=None
+        )
 
     assert caught.value.reason == "declined"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlassian_auth.pending import PendingFlow, digest_of
+from atlassian_auth.pending import PendingFlow, digest_of, mark_of, name_of
 from atlassian_auth.records import Records
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
@@ -91,3 +91,21 @@ def test_which_grant_can_redeem_its_code():
     assert pending(code_verifier="v").belongs_to(cloud_grant(FakeAtlassian())) is False
     assert pending(data_center_grant(fake)).belongs_to(data_center_grant(fake)) is False
     assert pending(data_center_grant(fake), code_verifier="v").belongs_to(data_center_grant(fake))
+
+
+@pytest.mark.parametrize("key", ["acme", "ü", "\ud800", "a" * 10_000])
+def test_its_name_begins_with_the_mark_of_its_key(key):
+    """So the logins of a key are found by their names, which tell neither the key nor the state."""
+    state = mark_of(key) + "secret-state"
+
+    assert len(mark_of(key)) == 17
+    assert name_of(state) == mark_of(key) + digest_of(state)
+    assert key not in name_of(state)
+
+
+@pytest.mark.parametrize(
+    "state", ["", ".", "secret-state", "0" * 15 + ".a", "0" * 16 + ".", "G" * 16 + ".a", "\0/../.a"]
+)
+def test_the_name_of_a_strangers_state(state):
+    """Nothing of it but a mark gets into the name."""
+    assert name_of(state) == digest_of(state)

@@ -86,6 +86,12 @@ async def test_conflicts_are_told(records):
         pytest.param(b'{"record": {}}', id="no-schema"),
         pytest.param(b'{"schema": 1, "record": {"token": "secret-access"}}', id="not-a-record"),
         pytest.param(b'{"schema": 2, "record": {}}', id="a-later-release"),
+        pytest.param(b"[" * 100_000, id="nested"),
+        pytest.param(b'{"schema": ' + b"[" * 900 + b"]" * 900 + b"}", id="a-nested-schema"),
+        pytest.param(
+            b'{"schema": 1, "record": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+            id="a-nested-record",
+        ),
         pytest.param(
             b'{"schema":1,"record":{"configuration":"c","status_since":"2026-01-01T00:00:00Z",'
             b'"authorized_at":"2026-01-01T00:00:00Z","token":{"access_token":"two words",'
@@ -105,6 +111,29 @@ async def test_a_foreign_record_is_an_error_and_stays(store, records, foreign):
     assert "secret" not in shown
     assert "two words" not in shown
     assert (await store.get("tokens", "acme")).value == foreign
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [
+        ("3", "(schema 3)"),
+        ('"x"', "(schema 'x')"),
+        (f'"{"x" * 38}"', f"(schema '{'x' * 38}')"),
+        (f'"{"x" * 39}"', f"(schema '{'x' * 39})"),
+        (f'"{"x" * 100_000}"', f"(schema '{'x' * 39})"),
+        ('"\\u001b]0;\u202e"', r"(schema '\x1b]0;\u202e')"),
+    ],
+    ids=["number", "text", "40-characters", "41-characters", "far-too-long", "controls"],
+)
+async def test_a_schema_is_quoted_in_brief(store, records, schema, shown):
+    """At most 40 printable characters of what stands in a schema's place reach the message."""
+    await store.put("tokens", "acme", f'{{"schema": {schema}, "record": {{}}}}'.encode())
+
+    with pytest.raises(StoreError, match="another release") as caught:
+        await records.get("acme")
+
+    assert shown in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 class BrokenStore:

@@ -17,6 +17,7 @@ from atlassian_auth import (
     TransientError,
 )
 from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.pending import mark_of
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, jira_software_grant
 
@@ -39,8 +40,8 @@ def manager(atlassian, atlassian_clock, store):
 
 async def consent(manager, atlassian, key="acme"):
     flow = AuthorizationFlow(manager)
-    request = await flow.start(key)
-    return await flow.complete(atlassian.browse(request.url))
+    request = await flow.start(key, started_by=None)
+    return await flow.complete(atlassian.browse(request.url), started_by=None)
 
 
 async def test_new(manager):
@@ -57,16 +58,71 @@ async def test_new(manager):
 async def test_pending_at_the_consent_page(manager, atlassian_clock):
     """Whoever was sent to consent may come back for ten minutes; then it is NEW again."""
     flow = AuthorizationFlow(manager)
-    await flow.start("another")
-    await flow.start("acme")
+    await flow.start("another", started_by=None)
+    await flow.start("acme", started_by=None)
     atlassian_clock.advance(60)
-    last = await flow.start("acme")
+    last = await flow.start("acme", started_by=None)
 
     status = await manager.status("acme")
     atlassian_clock.advance(600)
 
     assert status.state is CredentialState.PENDING
     assert last.expires_at.isoformat(timespec="minutes") in status.reason
+    assert (await manager.status("acme")).state is CredentialState.NEW
+
+
+class Counting(MemoryStore):
+    """A store that counts what is read of logins."""
+
+    read = 0
+
+    async def get(self, namespace, key):
+        self.read += namespace == "flows"
+        return await super().get(namespace, key)
+
+
+@pytest.mark.parametrize(("begun", "read"), [(0, 0), (1, 1), (32, 32), (33, 32)])
+async def test_the_logins_of_others_are_not_read(manager, atlassian_clock, begun, read):
+    """However many strangers begin: only a key's own logins are read, and of those at most 32."""
+    store = Counting(clock=atlassian_clock)
+    manager = TokenManager(manager.grant, store=store, clock=atlassian_clock)
+    flow = AuthorizationFlow(manager)
+    for number in range(40):
+        await flow.start(f"other-{number}", started_by=None)
+    for _ in range(begun):
+        await flow.start("acme", started_by=None)
+
+    status = await manager.status("acme")
+
+    assert status.state is (CredentialState.PENDING if begun else CredentialState.NEW)
+    assert store.read == read
+
+
+async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, caplog):
+    """It is logged, and the key's other login counts; it is left as it is."""
+    flow = AuthorizationFlow(manager)
+    await flow.start("acme", started_by=None)
+    (name,) = await store.keys("flows")
+    await store.put("flows", name, b"[" * 100_000)
+    alone = await manager.status("acme")
+    atlassian_clock.advance(60)
+    good = await flow.start("acme", started_by=None)
+
+    status = await manager.status("acme")
+
+    assert (alone.state, status.state) == (CredentialState.NEW, CredentialState.PENDING)
+    assert good.expires_at.isoformat(timespec="minutes") in status.reason
+    assert caplog.text.count("A login was passed over") == 2
+    assert (await store.get("flows", name)).value == b"[" * 100_000
+
+
+async def test_a_login_that_only_looks_like_ones_own(manager, store):
+    """Marks are short: should those of two keys be the same one day, the record tells whose it is."""
+    await AuthorizationFlow(manager).start("other", started_by=None)
+    (name,) = await store.keys("flows")
+    value = (await store.get("flows", name)).value
+    await store.put("flows", mark_of("acme") + name[17:], value)
+
     assert (await manager.status("acme")).state is CredentialState.NEW
 
 

@@ -339,3 +339,20 @@ async def test_a_cancelled_caller(source, target):
     await anyio.to_thread.run_sync(SHARED_REFRESHER.drain)
 
     assert (before, await held(target)) == (None, VALUE)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b'"name": "a"}', b'"name": "a", "replaces": 0, "record": 7}', b'"x": ' + b"[" * 100_000],
+    ids=["cut", "incomplete", "of-another-type", "nested"],
+)
+async def test_a_damaged_mark(source, target, rest):
+    """What says that it is on its way, and not where to, is reported and left as it is."""
+    damaged = b'{"schema": "in transit", ' + rest
+    await source.put("tokens", KEY, damaged)
+
+    with pytest.raises(StoreError, match="marked as on its way to another store, and is damaged"):
+        await Transfer(source, target).move(KEY)
+
+    assert (await source.get("tokens", KEY)).value == damaged
+    assert await is_empty(target, "tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -140,6 +141,57 @@ async def test_trouble_with_one_stops_no_other(
     assert "Key 'broken' was passed over" in caplog.text
     # A dead one is told once, and not asked for again.
     assert caplog.text.count("AuthorizationNeeded(key='revoked'") == 1
+
+
+@pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
+async def test_a_damaged_record_stops_no_other(
+    manager, atlassian, atlassian_clock, store, caplog, job
+):
+    """However deep it is nested: it is passed over by name, and the others are kept and pruned."""
+    await enrol(manager, atlassian, "acme", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    await store.put("tokens", "broken", b"[" * 100_000)
+    atlassian_clock.advance(80 * DAY)
+
+    assert await manager.prune() == ["dead"]
+    assert caplog.text.count("Key 'broken' was passed over") == 1
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(getattr(manager, job))
+        while (await manager.status("acme")).refresh_count < 2:
+            pass
+        tasks.cancel_scope.cancel()
+    with pytest.raises(StoreError, match="key 'broken' in 'tokens' is not a record"):
+        await manager.status("broken")
+
+
+FAR_DATES = (
+    "9999-12-31T23:59:59.999999Z",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+23:59",
+)
+
+
+@pytest.mark.parametrize("far", FAR_DATES)
+@pytest.mark.parametrize("name", ["obtained_at", "expires_at", "authorized_at", "status_since"])
+async def test_a_date_beyond_the_calendar(manager_of, atlassian, store, far, name):
+    """What cannot be computed from it is left out; the credential is refreshed and looked after."""
+    await enrol(manager_of(), atlassian, "acme")
+    written = await store.get("tokens", "acme")
+    document = json.loads(written.value)
+    record = document["record"]
+    (record["token"] if name in record["token"] else record)[name] = far
+    await store.put("tokens", "acme", json.dumps(document).encode())
+    manager = manager_of()
+
+    before = await manager.status("acme")
+    await manager.perform(lambda: manager._upkeep.look("acme", last_look=None))
+    await manager.token("acme")
+    await manager.refresh("acme")
+
+    assert before.refresh_count == 1
+    assert (await manager.status("acme")).refresh_count in {2, 3}
+    assert await manager.prune() == []
 
 
 async def test_what_went_between_two_looks(manager):

@@ -89,9 +89,9 @@ async def _by_paste(profile: Profile) -> AuthorizationResult:
     async with obtaining(profile) as manager:
         flow = AuthorizationFlow(manager)
         _check_consent(profile, flow)
-        _tell_to_open((await flow.start(profile.store_key)).url)
+        _tell_to_open((await flow.start(profile.store_key, started_by=None)).url)
         # Nothing else runs in this event loop meanwhile.
-        return await flow.complete(ask("The URL that the browser ended at"))
+        return await flow.complete(ask("The URL that the browser ended at"), started_by=None)
 
 
 def _check_consent(profile: Profile, flow: AuthorizationFlow) -> None:

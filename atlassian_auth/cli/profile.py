@@ -167,6 +167,8 @@ class Flags:
             wrong = error.strerror or type(error).__name__
         except ValueError as error:
             wrong = str(error)
+        except RecursionError:
+            wrong = "its arrays or tables are nested too deeply"
         raise ConfigurationError(f"{self.file} cannot be read: {wrong}.", argument="config")
 
 

@@ -166,7 +166,7 @@ def _sink(output: Path | None) -> AbstractContextManager[BinaryIO]:
 def _document(response: httpx.Response) -> Any:
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return response.text
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
-from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of
+from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of, mark_of, name_of
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.callback import (
     AuthorizationCode,
@@ -23,6 +23,7 @@ from atlassian_auth.protocol.callback import (
     check_callback,
     stated,
 )
+from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.pkce import code_challenge, verifier_from
 from atlassian_auth.records import Loaded, Records
 from atlassian_auth.scopes import OFFLINE_ACCESS, missing_scopes
@@ -37,8 +38,8 @@ _RANDOM_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequest:
-    """Where to send the person; its ``repr`` holds no state.
+class AuthorizationRequest(Confidential):
+    """Where to send the person; its ``repr`` holds no state, and it cannot be pickled.
 
     Args:
         url: The consent page. Redirect the browser there, or show it to the person.
@@ -105,13 +106,15 @@ class AuthorizationFlow:
         self._random_bytes = random_bytes
         self._records = Records(manager.store, PENDING_NAMESPACE, PendingFlow)
 
-    async def start(self, key: str, *, started_by: str | None = None) -> AuthorizationRequest:
+    async def start(self, key: str, *, started_by: str | None) -> AuthorizationRequest:
         """Return where to send the person, and remember that they were sent there.
 
         Args:
             key: The credential they are going to authorize.
-            started_by: Who starts, such as the id of their session: nobody else can complete it then.
-                Kept as a digest only.
+            started_by: The id of the session that starts the login, which alone can complete it; kept as
+                a digest. It protects from a consent link that an attacker prepared: who follows that
+                link would store their grant under the attacker's key. None for a person at their own
+                computer, where there are no sessions.
 
         Raises:
             ConfigurationError: if an argument is empty, or the manager's grant needs nobody's consent.
@@ -131,7 +134,7 @@ class AuthorizationFlow:
         *,
         code: str | None = None,
         state: str | None = None,
-        started_by: str | None = None,
+        started_by: str | None,
     ) -> AuthorizationResult:
         """Check a callback, exchange its code, and store the token in place of whatever the key had.
 
@@ -142,7 +145,8 @@ class AuthorizationFlow:
             callback: The URL the browser came back with, its query, or either as somebody pasted it.
             code: In place of ``callback``: its ``code``, if it is at hand.
             state: In place of ``callback``: its ``state``.
-            started_by: What `start` was given.
+            started_by: The id of the session that the browser comes back in, as `start` was given it;
+                None if `start` was given None.
 
         Raises:
             AuthorizationRequired: if the person declined (``reason="declined"``), or the code was refused.
@@ -163,7 +167,7 @@ class AuthorizationFlow:
             configuration=grant.configuration,
             redirect_uri=grant.redirect_uri,
             scopes=grant.scopes,
-            state=self._unguessable(),
+            state=mark_of(key) + self._unguessable(),
             code_verifier=self._unguessable() if grant.uses_pkce else None,
             started_by_sha256=started_by and digest_of(started_by),
             created_at=now,
@@ -177,7 +181,7 @@ class AuthorizationFlow:
 
     async def _remember(self, pending: PendingFlow) -> None:
         ttl_seconds = self._lifetime.total_seconds()
-        await self._records.put(digest_of(pending.state), pending, ttl_seconds=ttl_seconds)
+        await self._records.put(name_of(pending.state), pending, ttl_seconds=ttl_seconds)
 
     async def _complete(
         self, callback: UncheckedCallback, started_by: str | None
@@ -190,7 +194,7 @@ class AuthorizationFlow:
         return _result(await self._redeemed(pending, code), pending)
 
     async def _pending(self, callback: UncheckedCallback) -> Loaded[PendingFlow]:
-        stored = await self._records.get(digest_of(stated(callback)))
+        stored = await self._records.get(name_of(stated(callback)))
         if stored is None:
             raise _not_pending()
         return stored
@@ -215,7 +219,7 @@ class AuthorizationFlow:
     async def _use_up(self, stored: Loaded[PendingFlow]) -> None:
         """Take the login out of the store: of two callbacks at once, one gets here and the other not."""
         try:
-            await self._records.delete(digest_of(stored.value.state), expected=stored.version)
+            await self._records.delete(name_of(stored.value.state), expected=stored.version)
         except VersionConflict:
             raise _not_pending() from None
 

@@ -1,4 +1,4 @@
-"""A login on the person's own computer: open the browser, wait on 127.0.0.1 for it to come back.
+"""A login on the person's own computer: open the browser, wait on a port for it to come back.
 
 The port is held from before the login starts until it ends, however it ends; what comes to it and does not
 answer this very login is shown an error and changes nothing.
@@ -6,7 +6,6 @@ answer this very login is shown an error and changes nothing.
 
 from __future__ import annotations
 
-import functools
 import logging
 import webbrowser
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from datetime import timedelta
 
 import anyio
 import anyio.to_thread
-from anyio.abc import ByteStream, Listener, SocketStream
+from anyio.abc import Listener, SocketStream
 
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -28,7 +27,7 @@ from atlassian_auth.flows.authorization import (
     AuthorizationResult,
 )
 from atlassian_auth.flows.page import page
-from atlassian_auth.flows.reception import Place, Reply, listening, receive
+from atlassian_auth.flows.reception import Place, Reception, Reply, listening
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, outcome_of
 from atlassian_auth.protocol.callback import UncheckedCallback, check_state
@@ -43,7 +42,8 @@ _Outcome = Succeeded[AuthorizationResult] | Failed
 class LoopbackLogin:
     """Lets the person at this computer authorize a credential, one at a time.
 
-    The grant's redirect URI must be ``http://127.0.0.1:PORT/PATH``, or the same with ``localhost``.
+    The grant's redirect URI should be ``http://127.0.0.1:PORT/PATH``. ``[::1]`` is taken as well, and so is
+    ``localhost``: the port must then be free at both addresses, since browsers may go to either.
     Nothing is printed.
 
     Args:
@@ -83,11 +83,12 @@ class LoopbackLogin:
         Raises:
             AuthorizationRequired: if the person declined (``reason="declined"``), or did not come back in
                 time (``reason="unanswered"``).
-            ConfigurationError: if the port is in use, or the app's registration is wrong.
+            ConfigurationError: if the port is in use, at either address of ``localhost``, or the app's
+                registration is wrong. In the first case nothing was started.
             AtlassianAuthError: as `AuthorizationFlow.complete` does.
         """
         async with listening(self._place) as listener:
-            request = await self._flow.start(key)
+            request = await self._flow.start(key, started_by=None)
             login = self._login = _Login(self._flow, request, self._timeout)
             try:
                 outcome = await self._outcome(login, listener)
@@ -113,8 +114,9 @@ class LoopbackLogin:
         if self._on_url is not None:
             self._on_url(login.request.url)
         outcome: _Outcome = _INTERRUPTED
+        reception = Reception(self._place, login.reply, clock=self._flow.manager.clock)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(listener.serve, functools.partial(self._receive, login), tasks)
+            tasks.start_soon(reception.serve, listener, login.showed)
             tasks.start_soon(self._open, login.request.url)
             outcome = await login.outcome()
             tasks.cancel_scope.cancel()
@@ -130,9 +132,6 @@ class LoopbackLogin:
             return
         if opened is False:
             logger.warning("No browser could be opened: pass on_url to show the URL instead.")
-
-    async def _receive(self, login: _Login, stream: ByteStream) -> None:
-        login.showed(await receive(stream, self._place, login.reply))
 
 
 class _Login:
@@ -196,7 +195,7 @@ class _Login:
                 await self._answered.wait()
         if self._answer is None:
             return Failed(_unanswered(self.request.key, self._timeout))
-        return await outcome_of(self._flow.complete(self._answer))
+        return await outcome_of(self._flow.complete(self._answer, started_by=None))
 
 
 _CLOSE = "You may close this window."

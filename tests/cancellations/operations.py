@@ -73,7 +73,7 @@ async def flow(world):
 
 
 async def complete(world):
-    await AuthorizationFlow(world.manager).complete(world.callback)
+    await AuthorizationFlow(world.manager).complete(world.callback, started_by=None)
 
 
 async def add(world):

@@ -70,7 +70,7 @@ class World:
     async def nothing(self):
         """The key has no credential; there is one to paste, and a callback to complete."""
         self.pasted = self.new_refresh_token()
-        request = await AuthorizationFlow(self.manager).start(KEY)
+        request = await AuthorizationFlow(self.manager).start(KEY, started_by=None)
         self.callback = self.atlassian.browse(request.url)
 
     async def due(self):
@@ -151,6 +151,8 @@ class World:
         assert caught.value.reason == "missing"
 
     async def _check_agreement(self):
+        # token() returns a token that is still valid while its successor is under way in the background.
+        await self.idle()
         stored = await self.store.inner.get("tokens", KEY)
         record = json.loads(stored.value)["record"]
         token = record["token"] or {"refresh_token": record["pasted_refresh_token"]}

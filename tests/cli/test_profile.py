@@ -139,6 +139,12 @@ def test_a_file_that_was_named_must_exist(home):
         Flags(config=home / "missing.toml").profile("acme")
 
 
+def test_a_file_that_is_nested_too_deeply(file):
+    """That is told as any other mistake in it."""
+    with pytest.raises(ConfigurationError, match="cannot be read: its arrays or tables are nested"):
+        Flags(config=file("a = " + "[" * 100_000)).profile("acme")
+
+
 def test_the_default_profile_needs_no_table(file):
     """It may be made of variables and flags alone."""
     path = file("[profiles.acme]")

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from atlassian_auth.testing import Fault, LoopbackServer
+from atlassian_auth.testing import Fault, LoopbackServer, Reply
 
 ME = "https://api.atlassian.com/me"
 
@@ -50,6 +50,14 @@ def test_the_answer_as_json(call, world):
     assert (found.json["status"], bool(found.json["body"]["account_id"])) == (200, True)
     assert (missing.status, missing.json["status"]) == (1, 404)
     assert missing.json["body"].startswith("<")
+
+
+def test_an_answer_that_is_nested_too_deeply(call, world):
+    """It is shown as text, like any answer that is not JSON."""
+    nested = b"[" * 100_000
+    world.fault("api", Fault.reply(Reply(200, {}, nested)))
+
+    assert call("request", "GET", ME, "--json").json["body"] == nested.decode()
 
 
 def test_the_body_in_a_file(call, home):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
+
 import anyio
 import pytest
 
@@ -38,3 +41,22 @@ def flow_of(atlassian, atlassian_clock, store):
 def flow(flow_of):
     """A flow for the emulator's Cloud app."""
     return flow_of()
+
+
+@pytest.fixture
+def no_more_files():
+    """As long as this context lasts, the process has used up its file descriptors."""
+    resource = pytest.importorskip("resource")
+
+    @contextmanager
+    def shortage():
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    return shortage

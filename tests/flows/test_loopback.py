@@ -77,7 +77,7 @@ class Attempt:
 @asynccontextmanager
 async def under_way(flow, **options):
     """A login that waits for its browser; ended when it was left, one way or the other."""
-    with anyio.fail_after(20):
+    with anyio.fail_after(100):
         async with anyio.create_task_group() as tasks:
             attempt = Attempt(flow, **options)
             tasks.start_soon(attempt.run)
@@ -123,15 +123,18 @@ async def test_a_login_through_a_browser(
     assert pages[0].headers["cache-control"] == "no-store"
 
 
-async def test_localhost_is_this_computer(flow_of, atlassian, redirect_uri):
-    """A redirect URI may say localhost; what is listened on is 127.0.0.1."""
+@pytest.fixture
+def named_flow(flow_of, atlassian, redirect_uri):
+    """A flow whose callback leads to localhost, which has two addresses."""
     named = redirect_uri.replace("127.0.0.1", "localhost")
     app = atlassian.register_cloud_app("named", redirect_uri=named)
-    flow = flow_of(cloud_grant(atlassian, app=app))
+    return flow_of(cloud_grant(atlassian, app=app))
 
-    async with under_way(flow) as attempt:
-        callback = atlassian.browse(attempt.url)
-        await visit(callback.replace("localhost", "127.0.0.1"))
+
+async def test_localhost_is_this_computer(named_flow, atlassian):
+    """A redirect URI may say localhost; the browser is answered wherever that leads it."""
+    async with under_way(named_flow) as attempt:
+        await visit(atlassian.browse(attempt.url).replace("localhost", "127.0.0.1"))
 
     assert attempt.outcome.key == "acme"
 
@@ -191,7 +194,7 @@ async def test_a_stranger_is_turned_away(flow, atlassian, redirect_uri, query):
 
 async def test_a_callback_of_another_flow(flow, atlassian):
     """A login that waits elsewhere, on the same store, is not completed here."""
-    other = await flow.start("other")
+    other = await flow.start("other", started_by=None)
 
     async with under_way(flow) as attempt:
         page = await visit(atlassian.browse(other.url))
@@ -272,6 +275,18 @@ async def test_nobody_comes_back(flow, atlassian, atlassian_clock, redirect_uri)
         await visit(redirect_uri)
 
 
+async def test_a_computer_without_room(flow, redirect_uri, no_more_files):
+    """Running out of file descriptors does not end a login; if that lasts, nobody came back in time."""
+    with socket.socket() as browser:
+        async with under_way(flow) as attempt:
+            with no_more_files():
+                browser.connect(("127.0.0.1", httpx.URL(redirect_uri).port))
+                await attempt.ended.wait()
+
+    assert isinstance(attempt.outcome, AuthorizationRequired)
+    assert attempt.outcome.reason == "unanswered"
+
+
 async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
     """Who comes back at the last moment is not turned away while the exchange takes its time."""
     async with under_way(flow, timeout=timedelta(seconds=1)) as attempt:
@@ -324,6 +339,22 @@ async def test_a_port_in_use(flow, atlassian, store):
     assert attempt.outcome.key == "acme"
     assert caught.value.argument == "redirect_uri"
     assert opened == []
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_a_thief_at_the_other_address(named_flow, redirect_uri, store):
+    """A browser would give its code to who listens on ::1: no browser is opened, nothing is started."""
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this computer has no ::1")
+    opened, there = [], ("::1", httpx.URL(redirect_uri).port)
+    refused = pytest.raises(ConfigurationError, match="of ::1")
+
+    with socket.create_server(there, family=socket.AF_INET6), refused as caught:
+        await LoopbackLogin(named_flow, open_browser=opened.append).login("acme")
+
+    assert caught.value.argument == "redirect_uri"
+    assert "127.0.0.1 in place of localhost" in str(caught.value)
+    assert (opened, await store.keys("flows")) == ([], [])
 
 
 async def test_cancelled_it_frees_the_port(flow, atlassian):
