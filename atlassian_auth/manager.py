@@ -158,7 +158,7 @@ class TokenManager:
         self._on_event = on_event
         self._refresher = refresher
         self._sender = sender or HttpxSender(
-            settings, verify=verify, proxy=proxy, transport=transport
+            settings, verify=verify, proxy=proxy, transport=transport, clock=clock
         )
         self.store: Store = _checked_store(grant, store)
         records = Records(self.store, "tokens", TokenRecord)

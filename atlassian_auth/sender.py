@@ -11,8 +11,8 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 
@@ -52,33 +52,35 @@ _KEPT_ALIVE_SECONDS = 2
 class _Clients:
     """The clients of one event loop: one for this machine, one for everywhere else.
 
-    It knows when they may be closed: an answer that is lost to closing may hold the only refresh token.
+    They are closed when their last request is answered: an answer that is lost to closing may hold the only
+    refresh token.
     """
 
     def __init__(self, new: Callable[[bool], httpx.AsyncClient]) -> None:
         self._new = new
         self._made: dict[bool, httpx.AsyncClient] = {}
         self._in_the_air = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._wanted = True
 
-    @contextmanager
-    def used(self, *, direct: bool) -> Generator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def used(self, *, direct: bool) -> AsyncGenerator[httpx.AsyncClient]:
         if direct not in self._made:
             self._made[direct] = self._new(direct)
         self._in_the_air += 1
-        self._quiet.clear()
         try:
             yield self._made[direct]
         finally:
             self._in_the_air -= 1
-            if not self._in_the_air:
-                self._quiet.set()
+            await self._close_at_last()
 
     async def aclose(self) -> None:
-        await self._quiet.wait()
-        for client in self._made.values():
-            await client.aclose()
+        self._wanted = False
+        await self._close_at_last()
+
+    async def _close_at_last(self) -> None:
+        if not self._wanted and not self._in_the_air:
+            for client in self._made.values():
+                await client.aclose()
 
 
 class HttpxSender:
@@ -140,7 +142,7 @@ class HttpxSender:
         raise failure
 
     async def aclose(self) -> None:
-        """Close the clients, if they were opened in this loop, as soon as their requests are answered."""
+        """Close the clients, if they were opened in this loop; those in use when they are answered."""
         clients, self._clients = self._clients, None
         if clients is not None and self._loop is asyncio.get_running_loop():
             await clients.aclose()
@@ -148,7 +150,7 @@ class HttpxSender:
     async def _send(self, request: HTTPRequest) -> HTTPResponse:
         passage = self._passage(request.url)
         direct = self._transport is None and is_direct(request.url)
-        with self._opened().used(direct=direct) as client:
+        async with self._opened().used(direct=direct) as client:
             built = client.build_request(
                 request.method,
                 request.url,

@@ -181,50 +181,51 @@ async def test_closing_and_sending_again():
     await carrier.aclose()
 
 
-async def test_closing_waits_for_what_is_in_the_air():
-    """A request that is under way gets its answer, and the client is closed after it."""
-    arrived, may_answer = asyncio.Event(), asyncio.Event()
+class Closable(httpx.MockTransport):
+    """Knows whether it was closed."""
 
-    async def answer(_request: httpx.Request) -> httpx.Response:
-        arrived.set()
-        await may_answer.wait()
-        return httpx.Response(200)
+    closed = False
 
-    carrier = sender(answer)
-    sending = asyncio.create_task(carrier.send(REQUEST))
-    await arrived.wait()
-    closing = asyncio.create_task(carrier.aclose())
-    await anyio.wait_all_tasks_blocked()
-    assert not closing.done()
-    may_answer.set()
-
-    assert (await sending).status == 200
-    await closing
+    async def aclose(self):
+        self.closed = True
 
 
-async def test_closing_waits_for_each():
-    """The clients are closed after the last of several answers, not after the first."""
-    gates = {"/first": asyncio.Event(), "/second": asyncio.Event()}
+async def test_closing_leaves_what_is_in_the_air():
+    """Requests that are under way get their answers; the client is closed after the last one."""
+    gates = {"/first": anyio.Event(), "/second": anyio.Event()}
 
     async def answer(request: httpx.Request) -> httpx.Response:
         await gates[request.url.path].wait()
         return httpx.Response(200)
 
-    carrier = sender(answer)
+    transport = Closable(answer)
+    carrier = HttpxSender(transport=transport)
     urls = [f"https://auth.example.com{path}" for path in gates]
     first, second = (
         asyncio.create_task(carrier.send(dataclasses.replace(REQUEST, url=url))) for url in urls
     )
     await anyio.wait_all_tasks_blocked()
-    closing = asyncio.create_task(carrier.aclose())
+    await carrier.aclose()
     gates["/first"].set()
     assert (await first).status == 200
-    await anyio.wait_all_tasks_blocked()
-    assert not closing.done()
+    assert not transport.closed
     gates["/second"].set()
 
     assert (await second).status == 200
-    await closing
+    assert transport.closed
+
+
+async def test_closing_closes_what_is_idle():
+    """A client without a request under way is closed at once, and another one opened at the next need."""
+    transport = Closable(lambda _: httpx.Response(200))
+    carrier = HttpxSender(transport=transport)
+    await carrier.send(REQUEST)
+
+    await carrier.aclose()
+
+    assert transport.closed
+    assert (await carrier.send(REQUEST)).status == 200
+    await carrier.aclose()
 
 
 def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):

@@ -20,6 +20,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.forks import ForkLock
 from atlassian_auth.latch import Latch
+from atlassian_auth.steady_loop import SteadyLoop
 
 __all__ = ["LoopThread", "Resident"]
 
@@ -121,7 +122,7 @@ class _Life(Generic[S]):
 
     def __init__(self, resident: S) -> None:
         # The selector's: psycopg does not work with the proactor of Windows.
-        self.loop = asyncio.SelectorEventLoop()
+        self.loop: asyncio.AbstractEventLoop = SteadyLoop()
         self.ended: Latch[Future[None]] = Latch()
         self._resident = resident
         self._tasks: set[asyncio.Task[None]] = set()
