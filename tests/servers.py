@@ -1,4 +1,4 @@
-"""Real servers for the tests: Redis and PostgreSQL, started when the first test asks for one.
+"""Real servers for the tests: Redis, PostgreSQL and PgBouncer, started when the first test asks for one.
 
 They are found among the packages of the tests, or on the PATH. A URL in the environment takes their
 place: ``ATLASSIAN_AUTH_TEST_REDIS_URL``, ``ATLASSIAN_AUTH_TEST_POSTGRES_URL``.
@@ -141,6 +141,29 @@ class PostgresCluster:
             signal="QUIT",
             user=USER,
         )
+
+
+@contextmanager
+def pgbouncer(folder, *, pool_size):
+    """Run a pooler, which lends connections by transaction, before the PostgreSQL of this folder."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("no pgbouncer on the PATH or in /usr/sbin")
+    (folder / "users.txt").write_text('"postgres" ""\n', "utf-8")
+    options = {
+        "listen_addr": "",
+        "listen_port": 6543,
+        "unix_socket_dir": folder,
+        "auth_type": "any",
+        "auth_file": folder / "users.txt",
+        "pool_mode": "transaction",
+        "default_pool_size": pool_size,
+    }
+    place = f"[databases]\npostgres = host={folder} user=postgres\n[pgbouncer]\n"
+    settings = "".join("{} = {}\n".format(*item) for item in options.items())
+    (folder / "pgbouncer.ini").write_text(place + settings, "utf-8")
+    with served([program, folder / "pgbouncer.ini"], ready="process up", user=USER):
+        yield f"postgresql://postgres@/postgres?host={quote(str(folder))}&port=6543"
 
 
 @pytest.fixture(scope="session")

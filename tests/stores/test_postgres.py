@@ -346,6 +346,20 @@ class TestConnections:
         with pytest.raises(StoreError, match="too many connections"):
             await enter(store)
 
+    async def test_no_connection_allowed(self, opened, raw, small_role, postgres_url):
+        """Many who get no connection are all told so at once: none waits for what others have not."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 0")
+        store = opened(f"{postgres_url}&user={small_role}", timeout_seconds=600)
+
+        async def fail(call):
+            with pytest.raises(StoreError, match="too many connections"):
+                await call()
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(fail, lambda: store.get("tokens", "acme"))
+                tasks.start_soon(fail, lambda: enter(store))
+
     async def test_none_given_back(self, opened, raw, small_role, postgres_url):
         """Who waits in vain for a connection that others have learns what the server said."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
@@ -493,6 +507,27 @@ async def ended_in_use(store, raw):
 
         tasks.start_soon(go_on)
         yield
+
+
+async def test_behind_pgbouncer():
+    """Behind PgBouncer, in its mode ``transaction``, many keys are locked, read and saved at once."""
+    from tests.servers import PostgresCluster, pgbouncer, short_folder
+
+    async def refresh(key):
+        async with store.lock("tokens", key, timeout_seconds=60) as hold:
+            assert await store.get("tokens", key) is None
+            assert await hold.confirm()
+            await store.put("tokens", key, b"value", expected=0)
+
+    with short_folder() as folder:
+        cluster = PostgresCluster(folder)
+        with cluster.running(), pgbouncer(folder, pool_size=5) as url:
+            store = PostgresStore(url, locks=4, timeout_seconds=60)
+            async with anyio.create_task_group() as tasks:
+                for number in range(40):
+                    tasks.start_soon(refresh, str(number))
+            assert len(await store.keys("tokens")) == 40
+            await store.aclose()
 
 
 def end_connections(raw, name):
