@@ -20,6 +20,7 @@ from atlassian_auth.exceptions import (
 )
 from atlassian_auth.protocol.lookup import read_document, unexpected
 from atlassian_auth.protocol.messages import HTTPResponse
+from atlassian_auth.protocol.redaction import printable
 
 __all__ = [
     "Identity",
@@ -198,12 +199,16 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
     if wanted is not None:
         found = [site for site in found if _is_wanted(site, wanted)]
     if not found:
-        message = f"No site is {wanted!a}. The token is good for {', '.join(urls)}: {_ADD_SITE}."
+        listed = printable(", ".join(urls), _LONGEST_LIST)
+        message = f"No site is {wanted!a:.200}. The token is good for {listed}: {_ADD_SITE}."
         raise SiteNotFound(message, wanted=wanted, urls=urls)
     if len(found) > 1:
         raise _ambiguous(found)
     return found[0]
 
+
+# Some twenty sites with their ids; the error's ``urls`` has all of them.
+_LONGEST_LIST = 2000
 
 _ADD_SITE = (
     "name one of these, or authorize again and choose the site on the consent page, signed in as somebody "
@@ -217,7 +222,7 @@ _NO_SITE = (
 
 
 def _ambiguous(found: list[Site]) -> AtlassianAuthError:
-    listed = "; ".join(f"{site.url} ({site.cloud_id})" for site in found)
+    listed = printable("; ".join(f"{site.url} ({site.cloud_id})" for site in found), _LONGEST_LIST)
     message = f"Several sites are possible; say which one by id, URL or host: {listed}."
     return AmbiguousSite(message, urls=tuple(site.url for site in found))
 

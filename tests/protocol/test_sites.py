@@ -409,3 +409,15 @@ def test_what_is_no_account_is_refused(document):
     """A login page with status 200 is not somebody."""
     with pytest.raises(DiscoveryError, match="The account"):
         read_identity(answer(document))
+
+
+@pytest.mark.parametrize("wanted", [None, "other"])
+def test_a_long_list_is_quoted_in_short(wanted):
+    """An answer of a thousand sites fills no error; its ``urls`` holds them all."""
+    sites = [Site(f"id-{n}", "", f"https://site-{n}.atlassian.net") for n in range(1000)]
+
+    with pytest.raises((AmbiguousSite, SiteNotFound)) as caught:
+        select_site(sites, wanted)
+
+    assert len(str(caught.value)) < 2500
+    assert len(caught.value.urls) == 1000
