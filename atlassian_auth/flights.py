@@ -89,7 +89,8 @@ class Flights:
                 return outcome.value
 
     async def idle(self) -> None:
-        """Return when the flights that are in the air now have landed."""
+        """Return when the calls that are made now are decided, and their flights have landed."""
+        await self._stripes.passed()
         if self._flying:
             await asyncio.wait(list(self._flying.values()))
 

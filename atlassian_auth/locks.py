@@ -24,3 +24,9 @@ class StripedLock:
     def of(self, key: str) -> asyncio.Lock:
         """Return the key's lock; the same key has the same lock in each process and release."""
         return self._locks[zlib.crc32(key.encode()) % len(self._locks)]
+
+    async def passed(self) -> None:
+        """Return when each decision that has begun is made; later ones may be under way."""
+        for lock in self._locks:
+            async with lock:
+                pass

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+
 from atlassian_auth.locks import StripedLock
 
 
@@ -24,3 +28,25 @@ def test_the_stripe_of_a_key_never_changes():
     locks = StripedLock(1 << 16)
 
     assert locks.of("123456789") is locks._locks[0xCBF43926 % (1 << 16)]
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_all_that_have_begun_are_waited_for():
+    """``passed`` waits for those who hold a stripe or stand in line for it, and for no others."""
+    locks = StripedLock(1)
+    done = []
+
+    async def decide(name):
+        async with locks.of(name):
+            await asyncio.sleep(0)
+            done.append(name)
+
+    begun = [asyncio.create_task(decide(name)) for name in ("first", "second")]
+    await asyncio.sleep(0)
+    passed = asyncio.create_task(locks.passed())
+    await asyncio.sleep(0)
+    later = asyncio.create_task(decide("later"))
+    await passed
+
+    assert done == ["first", "second"]
+    await asyncio.gather(*begun, later)

@@ -1282,6 +1282,27 @@ async def test_closing_waits_for_the_refreshes_of_that_moment(manager_of, atlass
     assert manager.peek("later") is not None
 
 
+async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
+    """A call that has not decided yet whether to refresh is under way, too: its pair is saved."""
+    closing = []
+
+    async def close() -> None:
+        await acme.aclose()
+        closing.append((await watched.get("tokens", "acme")).value)
+
+    async def begin_to_close() -> None:  # in the refresher, between the read and the decision
+        closings.append(asyncio.create_task(close()))
+        await asyncio.sleep(0)
+
+    closings = []
+    watched.after_get = begin_to_close
+    token = await acme.token("acme")
+
+    while not closing:
+        await acme.keys()
+    assert token.refresh_token.encode() in closing[0]
+
+
 def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
     """``close`` does what ``aclose`` does, of a manager and of its auth."""
     token = cloud.token_sync("acme")

@@ -32,16 +32,30 @@ from tests.cancellations.scenario import (
 )
 from tests.cancellations.world import PRODUCTS, STORES
 
-RENEWAL = (
-    *("lock", "locked", "get", "got", "send", "pause", "send 2", "answered", "token"),
+CHANGE = ("lock", "locked", "get", "got")
+EXCHANGE = (
+    *("send", "pause", "send 2", "answered", "token"),
     *("put", "pause 2", "put 2", "saved", "release", "released"),
 )
+RENEWAL = ("get", "got", "lock", "locked", "get 2", "got 2", *EXCHANGE)
 SECOND_RENEWAL = (
-    *("lock 2", "locked 2", "get 2", "got 2", "send 3", "answered 2", "token 2"),
+    *("get 3", "got 3", "lock 2", "locked 2", "get 4", "got 4", "send 3", "answered 2", "token 2"),
     *("put 3", "saved 2", "release 2", "released 2"),
 )
 LOGIN = ("flows get", "flows got", "flows delete", "flows deleted")
-LOOK = ("list", "get", "got", "get 2", "got 2", "lock", "locked", "get 3", "got 3")
+LOOK = (
+    "list",
+    "get",
+    "got",
+    "get 2",
+    "got 2",
+    "get 3",
+    "got 3",
+    "lock",
+    "locked",
+    "get 4",
+    "got 4",
+)
 PASSED = {
     "token": RENEWAL,
     "refresh": RENEWAL,
@@ -49,12 +63,12 @@ PASSED = {
     "request": (*RENEWAL, "request", "body"),
     "request with a dead token": ("request", "body", *RENEWAL, "request 2", "body 2"),
     "flow": (*RENEWAL, "yield", *SECOND_RENEWAL, "yield 2"),
-    "complete": (*LOGIN, *RENEWAL),
-    "add": (*RENEWAL[:4], "put", "pause", "put 2", *RENEWAL[-3:]),
+    "complete": (*LOGIN, *CHANGE, *EXCHANGE),
+    "add": (*CHANGE, "put", "pause", "put 2", *RENEWAL[-3:]),
     "forget": ("lock", "locked", "delete", "deleted", "release", "released"),
-    "revoke": (*RENEWAL[:5], "answered", "token", "delete", "deleted", "release", "released"),
+    "revoke": (*CHANGE, "send", "answered", "token", "delete", "deleted", "release", "released"),
     "keep_fresh": ("list", *RENEWAL, "idle"),
-    "keep_alive": (*LOOK, *RENEWAL[4:], "idle"),
+    "keep_alive": (*LOOK, *EXCHANGE, "idle"),
     "aclose": (*RENEWAL, "close store"),
 }
 

@@ -100,12 +100,12 @@ class TrackedStore:
     @asynccontextmanager
     async def lock(self, namespace, key, *, timeout_seconds):
         await self._reach("lock")
-        async with self.inner.lock(namespace, key, timeout_seconds=timeout_seconds):
+        async with self.inner.lock(namespace, key, timeout_seconds=timeout_seconds) as hold:
             assert key not in self.held
             self.held.add(key)
             try:
                 await self._reach("locked")
-                yield
+                yield hold
                 await self._reach("release")
             finally:
                 self.held.discard(key)

@@ -73,5 +73,5 @@ class _View:
     async def lock(self, namespace, key, *, timeout_seconds):
         self._shared.arrived(self)
         self._shared.check("lock")
-        async with self._memory.lock(namespace, key, timeout_seconds=timeout_seconds):
-            yield
+        async with self._memory.lock(namespace, key, timeout_seconds=timeout_seconds) as hold:
+            yield hold

@@ -135,9 +135,9 @@ class WatchedStore:
     @asynccontextmanager
     async def lock(self, *arguments, **options):
         self._fate.reach("before lock")
-        async with self._store.lock(*arguments, **options):
+        async with self._store.lock(*arguments, **options) as hold:
             self._fate.reach("after lock")
-            yield
+            yield hold
         self._fate.reach("after unlock")
 
 
