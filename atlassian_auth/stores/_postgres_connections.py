@@ -39,7 +39,7 @@ class _Share:
     opening: int = 0
     room: int = 0
     narrow_until: float = 0
-    connections: list[AsyncConnection[Any]] = field(default_factory=list)
+    connections: list[AsyncConnection[Any]] = field(default_factory=list["AsyncConnection[Any]"])
 
     def free(self) -> bool:
         now = asyncio.get_running_loop().time()
