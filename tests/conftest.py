@@ -64,7 +64,7 @@ def run(start):
 
     def run(script, *arguments):
         process = start(script, *arguments)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
         assert process.returncode == 0
         return output.split()
 

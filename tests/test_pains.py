@@ -202,7 +202,7 @@ def command(tmp_path):
 
 def end_of(process):
     """How a process ended, and what it said."""
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     return process.returncode, output, errors
 
 
@@ -762,7 +762,10 @@ async def test_a_browser_asks_for_its_favicon(atlassian, auth_of):
         urls.append(url)
         started.set()
 
-    async with anyio.create_task_group() as tasks, httpx.AsyncClient(trust_env=False) as browser:
+    async with (
+        anyio.create_task_group() as tasks,
+        httpx.AsyncClient(trust_env=False, timeout=300) as browser,
+    ):
         login = LoopbackLogin(AuthorizationFlow(manager), open_browser=None, on_url=on_url)
         tasks.start_soon(login.login, "acme")
         await started.wait()

@@ -72,7 +72,7 @@ def test_processes_present_each_refresh_token_once(atlassian, atlassian_server, 
         for _ in range(3)
     ]
 
-    assert [worker.wait(60) for worker in workers] == [0, 0, 0]
+    assert [worker.wait(300) for worker in workers] == [0, 0, 0]
     presented = [entry.generation for entry in atlassian.token_requests]
     assert sorted(presented) == sorted(set(presented))
     assert {entry.outcome for entry in atlassian.token_requests} == {"ok"}
@@ -92,7 +92,7 @@ def test_a_process_killed_in_mid_renewal_loses_nothing_on_cloud(
     worker = start(atlassian.cloud_app, "cloud", atlassian_server.urls.auth_url, 1)
     gate.arrived_sync()
     worker.send_signal(signal.SIGKILL)
-    worker.wait(60)
+    worker.wait(300)
     gate.open()
     token = asyncio.run(manager.token("acme"))
 

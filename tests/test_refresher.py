@@ -249,7 +249,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
     done = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -273,7 +273,7 @@ begun.wait()
 """
 
     done = subprocess.run(
-        [sys.executable, "-c", program], timeout=60, check=True, capture_output=True, text=True
+        [sys.executable, "-c", program], timeout=300, check=True, capture_output=True, text=True
     )
 
     assert done.stdout == "finished\n"

@@ -1,7 +1,7 @@
 """Locks that the kernel frees when their holder dies: ``flock`` on a small file per key.
 
 The holder removes the file before it lets go. So whoever gets the lock of a file must see that the
-path still names that file, and not a newer one which somebody else has locked. And nobody else may
+path still names that file, and not a newer one that another holder has locked. No other user may
 write the folder: who can remove a file there can make a second holder.
 """
 
@@ -178,7 +178,7 @@ def _claim(descriptor: int, path: Path) -> bool:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return _names(path, descriptor)
     except (BlockingIOError, FileNotFoundError):
-        # Another holder has the lock; or had, and removed the file.
+        # Another holder has the lock; or has let go of it, and removed the file.
         return False
 
 

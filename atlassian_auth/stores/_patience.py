@@ -15,9 +15,8 @@ from dataclasses import dataclass
 __all__ = ["PATIENCE_SECONDS", "Patience"]
 
 PATIENCE_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS = 0.002
-_LONGEST_PAUSE_SECONDS = 0.02
-_PAUSE_GROWTH = 1.5
+# Short, and as short at the end: a program that writes without rest leaves gaps of less than this.
+_PAUSE_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,9 @@ class Patience:
 
     def attempts(self) -> Iterator[None]:
         """Yield for each attempt, until one has begun at the deadline or after it; pause between them."""
-        pause = _FIRST_PAUSE_SECONDS
         while True:
             last = self.now() >= self.deadline
             yield
             if last:
                 return
-            self.pause(pause)
-            pause = min(pause * _PAUSE_GROWTH, _LONGEST_PAUSE_SECONDS)
+            self.pause(_PAUSE_SECONDS)

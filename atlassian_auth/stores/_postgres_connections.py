@@ -10,7 +10,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,13 +39,15 @@ class _Share:
     opening: int = 0
     room: int = 0
     narrow_until: float = 0
+    connections: list[AsyncConnection[Any]] = field(default_factory=list["AsyncConnection[Any]"])
 
     def free(self) -> bool:
         now = asyncio.get_running_loop().time()
         return self.lent < (self.limit if now >= self.narrow_until else self.room)
 
-    def open(self) -> int:
-        return self.lent - self.opening
+    def has_open(self) -> bool:
+        """Return whether one is lent that has not ended meanwhile."""
+        return not all(_is_gone(connection) for connection in self.connections)
 
     def narrow(self) -> None:
         """Have no more than there are, for a moment: the server has given no further one."""
@@ -168,7 +170,7 @@ class Connections:
     async def _will_be_returned(self) -> bool:
         """Return whether one is lent, as soon as that is known of those that are being opened."""
         shares = (self._records, self._locks)
-        while not (lent := any(share.open() for share in shares)):
+        while not (lent := any(share.has_open() for share in shares)):
             if not any(share.opening for share in shares):
                 break
             await self._changed.wait()
@@ -176,7 +178,7 @@ class Connections:
 
     async def _reserve(self) -> None:
         """See that the records have a connection: whoever gets a lock will need it."""
-        if self._idle or self._records.open():
+        if self._idle or self._records.has_open():
             return
         if self._reserving is None or self._reserving.done():
             self._reserving = asyncio.create_task(self._open_one())
@@ -189,15 +191,17 @@ class Connections:
     async def _open(self, share: _Share) -> AsyncConnection[Any]:
         share.lent += 1
         try:
-            return await self._usable(share) or await self._connect(share)
+            connection = await self._usable(share) or await self._connect(share)
         except BaseException:
             share.lent -= 1
             raise
         finally:
             self._tell()
+        share.connections.append(connection)
+        return connection
 
     async def _usable(self, share: _Share) -> AsyncConnection[Any] | None:
-        reserved = share is self._locks and not self._records.open()
+        reserved = share is self._locks and not self._records.has_open()
         while len(self._idle) > reserved:
             connection = self._idle.pop()
             if _is_quiet(connection):
@@ -219,6 +223,7 @@ class Connections:
 
     async def _give_back(self, connection: AsyncConnection[Any], share: _Share) -> None:
         share.lent -= 1
+        share.connections.remove(connection)
         self._returns += 1
         if _is_quiet(connection) and len(self._idle) < _KEPT_IDLE + self._waiting:
             self._idle.append(connection)
@@ -236,8 +241,19 @@ def _is_quiet(connection: AsyncConnection[Any]) -> bool:
     """Return whether the connection is in no transaction, and the server has not said good-bye."""
     from psycopg.pq import TransactionStatus  # noqa: PLC0415 -- was imported with the store
 
-    if connection.info.transaction_status != TransactionStatus.IDLE:
-        return False
+    return connection.info.transaction_status == TransactionStatus.IDLE and _is_silent(connection)
+
+
+def _is_gone(connection: AsyncConnection[Any]) -> bool:
+    """Return whether a connection that is lent has ended."""
+    from psycopg.pq import TransactionStatus  # noqa: PLC0415 -- was imported with the store
+
+    status = connection.info.transaction_status
+    waits = status == TransactionStatus.ACTIVE
+    return status == TransactionStatus.UNKNOWN or not (waits or _is_silent(connection))
+
+
+def _is_silent(connection: AsyncConnection[Any]) -> bool:
     with _duplicate(connection) as its_socket:
         its_socket.setblocking(False)
         try:

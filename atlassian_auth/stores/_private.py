@@ -62,10 +62,10 @@ def check_file(path: Path, status: os.stat_result) -> None:
 
 
 def check_closed(path: Path, status: os.stat_result) -> None:
-    """Return if nobody else may write there.
+    """Return if no other user may write there.
 
     Raises:
-        StoreError: if others may.
+        StoreError: if the mode says that others may.
     """
     if status.st_mode & 0o022:
         message = (

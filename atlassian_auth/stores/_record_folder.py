@@ -258,7 +258,7 @@ def _content(path: Path) -> bytes:
 
 
 def _load_if_whole(path: Path) -> FiledRecord | None:
-    # What is damaged, or not ours, is told to who asks for it, and hinders nobody else.
+    # What is damaged, or not ours, is told to the caller who asks for it, and hinders no other.
     try:
         return _load(path)
     except StoreError:

@@ -19,7 +19,7 @@ from tests.cancellations.kinds import AT_ONCE, DISTURBANCES, UNSTARTED, RingingM
 from tests.cancellations.operations import ENDLESS, OPERATIONS
 from tests.cancellations.world import KEY, World
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 300
 BACKENDS = ("asyncio", "uvloop", "trio")
 TURNS_TO_NOTICE = 4
 START = "before the start"

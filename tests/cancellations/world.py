@@ -30,7 +30,7 @@ from tests.cancellations.track import (
 KEY = "acme"
 PRODUCTS = ("cloud", "data_center")
 STORES = ("memory", "sqlite", "file")
-THREAD = ThreadRefresher(exit_timeout_seconds=30)
+THREAD = ThreadRefresher(exit_timeout_seconds=300)
 
 
 class World:

@@ -326,7 +326,7 @@ def test_processes(home):
                 env={**os.environ, "ATLASSIAN_AUTH_CLIENT_SECRET": app.client_secret},
                 input=stdin,
                 text=True,
-                timeout=60,
+                timeout=300,
             )
 
         added = run("add", "acme", stdin=refresh_token)

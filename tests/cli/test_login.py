@@ -190,7 +190,7 @@ def test_the_persons_own_browser(process, home, product):
 
     command = shlex.join([sys.executable, str(script)])
     with process(product, browser=f"{command} %s") as login:
-        output, errors = login.communicate(timeout=60)
+        output, errors = login.communicate(timeout=300)
 
     assert login.returncode == 0, errors
     assert "renewable: True" in output
@@ -212,7 +212,7 @@ def test_an_interrupt_ends_it(home, port):
             assert login.poll() is None
 
         login.send_signal(signal.SIGINT)
-        _, errors = login.communicate(timeout=30)
+        _, errors = login.communicate(timeout=300)
 
     assert (login.returncode, errors.strip()) == (130, "")
 
@@ -223,8 +223,8 @@ def test_over_ssh(process, product):
     with process(product, "--paste") as login:
         lines = iter(login.stderr.readline, "")
         url = next(line.strip() for line in lines if line.startswith("http"))
-        answer = httpx.get(url, trust_env=False)
-        output, errors = login.communicate(f"{answer.headers['location']}\n", timeout=60)
+        answer = httpx.get(url, trust_env=False, timeout=300)
+        output, errors = login.communicate(f"{answer.headers['location']}\n", timeout=300)
 
     assert login.returncode == 0, errors
     assert "renewable: True" in output

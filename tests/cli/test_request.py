@@ -188,7 +188,7 @@ def test_a_process(home):
             capture_output=True,
             check=False,
             env=os.environ | {f"ATLASSIAN_AUTH_{name}": value for name, value in settings.items()},
-            timeout=60,
+            timeout=300,
         )
 
     assert (ended.returncode, ended.stderr) == (0, b"HTTP/1.1 200 OK\n")

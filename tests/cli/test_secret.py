@@ -97,7 +97,7 @@ def test_a_person_types_unseen():
         while b"Client secret: " not in shown:
             shown += os.read(ours, 1024)
         os.write(ours, b" typed \n")
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=300)
     shown += os.read(ours, 1024)
     os.close(theirs)
     os.close(ours)

@@ -16,7 +16,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 100
+DEADLINE_SECONDS = 300
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ KINDS = (*AT_POINTS, *ANYWHERE, *ANYWHERE)
 
 BEHIND_AT = {"sent", "answered", "before save"}
 KILLED = {-signal.SIGKILL, -signal.SIGALRM}
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 300
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.fleet.crew import Ask
 
 _HOUR = 3600
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Nursery:
 
     def __exit__(self, *_):
         self._socket.close()
-        self._process.wait(60)
+        self._process.wait(300)
 
     def start(self, orders):
         """Return a worker that follows ``orders``."""

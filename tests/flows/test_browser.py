@@ -59,7 +59,7 @@ async def test_a_person_logs_in(atlassian, atlassian_server, flow_of, browser, r
     grant = cloud_grant(atlassian, atlassian_server.urls, app=app, scopes="read:me")
 
     result = await LoopbackLogin(flow_of(grant), open_browser=browser).login("acme")
-    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=60))
+    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=300))
 
     assert (result.key, result.status.renewable) == ("acme", True)
     assert "close" in shown
@@ -74,7 +74,7 @@ async def test_a_person_declines(atlassian, atlassian_server, flow_of, browser, 
 
     with pytest.raises(AuthorizationRequired) as caught:
         await LoopbackLogin(flow_of(grant), open_browser=browser).login("acme")
-    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=60))
+    shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=300))
 
     assert caught.value.reason == "declined"
     assert "declined" in shown

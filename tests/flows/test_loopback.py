@@ -77,7 +77,7 @@ class Attempt:
 @asynccontextmanager
 async def under_way(flow, **options):
     """A login that waits for its browser; ended when it was left, one way or the other."""
-    with anyio.fail_after(100):
+    with anyio.fail_after(300):
         async with anyio.create_task_group() as tasks:
             attempt = Attempt(flow, **options)
             tasks.start_soon(attempt.run)
@@ -88,7 +88,7 @@ async def under_way(flow, **options):
 
 async def visit(url):
     """What a browser shows at this URL."""
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         return await browser.get(url)
 
 
@@ -107,13 +107,13 @@ async def test_a_login_through_a_browser(
     seen, pages = threading.Event(), []
 
     def browser(url):
-        with httpx.Client(follow_redirects=True, trust_env=False) as client:
+        with httpx.Client(follow_redirects=True, trust_env=False, timeout=300) as client:
             pages.append(client.get(url))
         seen.set()
         return True
 
     result = await LoopbackLogin(flow, open_browser=browser).login("acme")
-    await anyio.to_thread.run_sync(seen.wait, 10)
+    await anyio.to_thread.run_sync(seen.wait, 300)
 
     assert result.key == "acme"
     assert (await flow.manager.token("acme")).access_token.startswith("secret-")
@@ -380,7 +380,7 @@ async def test_cancelled_in_the_middle_of_the_exchange(flow, atlassian):
             await pasted.local.paste(callback)
         assert caught.value.reason == "unanswered"
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(300):
         async with anyio.create_task_group() as pasters, anyio.create_task_group() as tasks:
             tasks.start_soon(pasted.run)
             await pasted.started.wait()
@@ -463,7 +463,7 @@ async def test_a_browser_that_cannot_be_opened(flow, atlassian, caplog, warned, 
         return outcome
 
     async with under_way(flow, open_browser=open_browser) as attempt:
-        await anyio.to_thread.run_sync((warned if said else tried).wait, 10)
+        await anyio.to_thread.run_sync((warned if said else tried).wait, 300)
         await visit(atlassian.browse(attempt.url))
 
     assert attempt.outcome.key == "acme"
@@ -476,7 +476,7 @@ async def test_a_browser_that_does_not_return(flow, atlassian):
     """Text browsers run until they are left; the login does not wait for that."""
     left = threading.Event()
 
-    async with under_way(flow, open_browser=lambda _: left.wait(20)) as attempt:
+    async with under_way(flow, open_browser=lambda _: left.wait(300)) as attempt:
         await visit(atlassian.browse(attempt.url))
     left.set()
 

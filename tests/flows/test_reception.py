@@ -100,7 +100,7 @@ class Desk:
 
     async def served(self, count):
         """What was answered, when so many connections have ended."""
-        with anyio.fail_after(60):
+        with anyio.fail_after(300):
             while len(self.answered) < count:
                 self.news = anyio.Event()
                 await self.news.wait()
@@ -130,7 +130,7 @@ async def say(place, request: bytes, address="127.0.0.1") -> bytes:
 async def rest_of(stream) -> bytes:
     """What still comes until the port closes the connection."""
     answer = b""
-    with anyio.fail_after(60):
+    with anyio.fail_after(300):
         try:
             while True:
                 answer += await stream.receive()
@@ -140,7 +140,7 @@ async def rest_of(stream) -> bytes:
 
 async def test_a_browser_is_answered(place):
     """It gets the page, its length, and headers that keep it to itself."""
-    async with Desk(place) as desk, httpx.AsyncClient(trust_env=False) as browser:
+    async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.get(f"http://127.0.0.1:{place.port}/callback?code=a&state=b")
         answered = await desk.served(1)
 
@@ -167,7 +167,7 @@ async def test_a_browser_is_answered(place):
 )
 async def test_anything_else_is_turned_away(place, method, path, status):
     """One path, one method: nobody is asked what to do about the rest."""
-    async with Desk(place) as desk, httpx.AsyncClient(trust_env=False) as browser:
+    async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.request(method, f"http://127.0.0.1:{place.port}{path}")
 
     assert (response.status_code, response.content) == (status, b"")
@@ -371,7 +371,7 @@ async def silent_ones(desk, count):
         streams = []
         for known in range(count):
             streams.append(await anyio.connect_tcp("127.0.0.1", desk.place.port))
-            with anyio.fail_after(60):
+            with anyio.fail_after(300):
                 while len(desk.reception._silent) != known + 1:
                     await checkpoint()
         yield streams

@@ -101,7 +101,7 @@ async def test_slow_callback_delays_no_waiter(new_manager, enrol):
 
     def on_event(event):
         if isinstance(event, RefreshSucceeded):
-            heard.append(served.wait(5))
+            heard.append(served.wait(100))
 
     heard = []
     manager = await enrol(new_manager(on_event=on_event))

@@ -158,7 +158,7 @@ anyio_backend = pytest.fixture(lambda: "asyncio")
 
 
 def said(process):
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return output.split()
 

@@ -50,7 +50,7 @@ if child:
 thread = anyio.run(store.worker.run, store.work)
 del store
 gc.collect()
-thread.join(10)
+thread.join(60)
 print("alive" if thread.is_alive() else "ended", flush=True)
 if child:
     os.waitpid(child, 0)
@@ -108,7 +108,7 @@ def test_dropped_stores_leave_nothing(make, descriptors):
 
     async def drop():
         thread = await use(make())
-        await anyio.to_thread.run_sync(thread.join, 10)
+        await anyio.to_thread.run_sync(thread.join, 60)
         return thread.is_alive(), descriptors()
 
     async def drop_many():
@@ -128,7 +128,7 @@ async def test_dropped_after_an_error(make):
     await fail(store)
 
     del store
-    await anyio.to_thread.run_sync(thread.join, 10)
+    await anyio.to_thread.run_sync(thread.join, 60)
 
     assert not thread.is_alive()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
 from atlassian_auth.stores._patience import Patience
@@ -39,15 +37,13 @@ def test_the_deadline(watch, patience, now, attempts):
     assert len(list(patience.attempts())) == attempts
 
 
-def test_pauses_grow(watch, patience):
-    """The first attempts follow quickly, later ones at most 20 ms apart, until the deadline."""
+def test_pauses(watch, patience):
+    """Attempts follow each other after 2 ms, until the deadline."""
     for _ in patience.attempts():
         pass
 
-    assert watch.pauses[:3] == pytest.approx([0.002, 0.003, 0.0045])
-    assert all(earlier <= later for earlier, later in pairwise(watch.pauses))
-    assert watch.pauses[-1] == 0.02
-    assert 110 <= watch.now < 110.02
+    assert set(watch.pauses) == {0.002}
+    assert 110 <= watch.now < 110.004
 
 
 def test_a_process_that_stood_still(watch, patience):

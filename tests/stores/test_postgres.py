@@ -636,6 +636,24 @@ class TestTrouble:
         with pytest.raises(StoreError, match=r"did not lock.*Grant its user"):
             await enter(other)
 
+    async def test_gone_with_a_lock_held(self, opened):
+        """Where the server has gone, who holds a lock is told so at once, and waits for no connection."""
+        from tests.servers import PostgresCluster, short_folder
+
+        with short_folder() as folder:
+            cluster = PostgresCluster(folder)
+            store = opened(cluster.url, timeout_seconds=600)
+            lock = store.lock("tokens", "acme", timeout_seconds=0)
+            with cluster.running():
+                hold = await lock.__aenter__()
+
+            with pytest.raises(StoreError, match="can be reached"):
+                await store.get("tokens", "acme")
+            assert not await hold.confirm()
+            with pytest.raises(StoreError, match="can be reached"):
+                await store.get("tokens", "acme")
+            await lock.__aexit__(None, None, None)
+
     async def test_restarted(self, opened):
         """After the server was away, the next call works, and what was stored is there."""
         from tests.servers import PostgresCluster, short_folder

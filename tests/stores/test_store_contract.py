@@ -253,7 +253,7 @@ def outcomes(tmp_path_factory):
     tests = [f"{file}::{store}::{test}" for store, test in GUARDS.items()]
     sound = [f"{file}::{store}" for store in SOUND]
     command = [sys.executable, "-m", "pytest", *options, *tests, *sound]
-    report = subprocess.run(command, check=False, capture_output=True, text=True, timeout=100)
+    report = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     outcomes = {}
     for outcome, store in re.findall(r"^([A-Z]+) \S+::(Test\w+)::", report.stdout, re.MULTILINE):
         outcomes.setdefault(store, set()).add(outcome)

@@ -134,7 +134,7 @@ def fake():
 
 @pytest.fixture(params=["mock", "server"])
 def caller(request, fake):
-    with httpx.Client(verify=TLS, trust_env=False) as http:
+    with httpx.Client(verify=TLS, trust_env=False, timeout=300) as http:
         if request.param == "mock":
             with mock_router(fake):
                 yield Caller(fake, fake.urls, http)

@@ -237,7 +237,7 @@ def test_a_hanging_server_does_nothing(caller, grant):
     caller.fake.fault("token", Fault.hang())
 
     with pytest.raises(httpx.ReadTimeout):
-        caller.http.post(caller.urls.token_url, json={}, timeout=0.01)
+        caller.http.post(caller.urls.token_url, json={}, timeout=httpx.Timeout(300, read=0.01))
 
     assert caller.cloud_refresh(grant.refresh_token).status_code == 200
 

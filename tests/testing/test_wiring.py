@@ -74,7 +74,7 @@ async def test_every_api_of_cloud_opens(fake, urls):
     auth = AtlassianAuth(grant, store=MemoryStore(clock=fake.clock), clock=fake.clock)
     await auth.manager.add(auth.key, refresh_token=fake.issue_grant().refresh_token)
 
-    async with httpx.AsyncClient(auth=auth, trust_env=False) as http:
+    async with httpx.AsyncClient(auth=auth, trust_env=False, timeout=300) as http:
         responses = [
             await http.get(urls.identity_url),
             await http.get(urls.resources_url),

@@ -45,7 +45,9 @@ async def _watch(console: Console, seconds: float) -> Evidence:
     logbook = Logbook(seconds=seconds, began_at=SYSTEM_CLOCK.time())
     with shown(console) as show:
         async with in_background(partial(_look, show, logbook)):
-            return await perform(logbook)
+            evidence = await perform(logbook)
+        await _look(show, logbook)  # at what came after the last look, on a busy computer much
+    return evidence
 
 
 async def _look(show: Show, logbook: Logbook) -> None:

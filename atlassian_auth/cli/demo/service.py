@@ -9,6 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import anyio
 import httpx
@@ -23,7 +24,7 @@ from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.stores import SQLiteStore
 
-__all__ = ["Job", "Service", "in_background", "opened", "transport"]
+__all__ = ["Job", "Service", "client", "in_background", "opened", "transport"]
 
 Job = Callable[[], Awaitable[None]]
 
@@ -37,6 +38,8 @@ _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # uvicorn hangs up on connections that are idle for 5 s, and httpx gives them up after 5 s as well: whoever
 # is second finds a broken connection. Here it is never httpx.
 _LIMITS = httpx.Limits(keepalive_expiry=2)
+
+_TIMEOUT_SECONDS = 60
 
 
 class Service:
@@ -99,11 +102,7 @@ async def opened(world: World, logbook: Logbook) -> AsyncGenerator[Service]:
                 )
             )
             clients[key] = await stack.enter_async_context(
-                httpx.AsyncClient(
-                    auth=managers[key].auth(key),
-                    base_url=world.base_urls[key],
-                    transport=transport(),
-                )
+                client(auth=managers[key].auth(key), base_url=world.base_urls[key])
             )
         yield Service(managers, clients, logbook)
 
@@ -116,6 +115,11 @@ async def in_background(*jobs: Job) -> AsyncGenerator[None]:
             tasks.start_soon(_repeat, job)
         yield
         tasks.cancel_scope.cancel()
+
+
+def client(**options: Any) -> httpx.AsyncClient:
+    """Return a client for this computer's own ports, which may be slow: other programs may be busy."""
+    return httpx.AsyncClient(transport=transport(), timeout=_TIMEOUT_SECONDS, **options)
 
 
 def transport() -> httpx.AsyncHTTPTransport:

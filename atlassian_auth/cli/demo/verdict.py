@@ -23,6 +23,7 @@ __all__ = [
     "Reason",
     "Verdict",
     "answers_of",
+    "have_outlived_tokens",
     "judge",
     "reasons_of",
 ]
@@ -213,6 +214,11 @@ def _needless(evidence: Evidence) -> Iterator[str]:
         count = reasons_of(credential, evidence).count(Reason.NONE)
         if count:
             yield f"{credential.title}: {count} times, without expiry, refusal or fault"
+
+
+def have_outlived_tokens(evidence: Evidence) -> bool:
+    """Return whether of each credential a token was renewed because it was ending."""
+    return not any(_short_lives(evidence))
 
 
 def _short_lives(evidence: Evidence) -> Iterator[str]:

@@ -183,7 +183,7 @@ def test_a_process(home):
             check=False,
             env=os.environ | {f"ATLASSIAN_AUTH_{name}": value for name, value in settings.items()},
             text=True,
-            timeout=60,
+            timeout=300,
         )
 
     lines = ended.stdout.splitlines()
