@@ -45,7 +45,7 @@ def reachable_folder():
 
 @contextmanager
 def ordinary_user(paths):
-    """Be somebody whom the modes of files concern, if this is root, and own these."""
+    """Be a user whom the modes of files concern, if this is root, and own these for that time."""
     if os.geteuid():
         yield
         return
@@ -56,6 +56,9 @@ def ordinary_user(paths):
         yield
     finally:
         os.seteuid(0)
+        # A store refuses what belongs to another user.
+        for path in filter(Path.exists, paths):
+            os.chown(path, 0, -1)
 
 
 @asynccontextmanager
