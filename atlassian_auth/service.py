@@ -141,7 +141,7 @@ class TokenService:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
         attempt, lost_answers = 0, 0
         failure: AtlassianAuthError | None = None
-        while await confirm():
+        while await self._confirmed(confirm):
             attempt += 1
             outcome = await self._attempt(request, read, deadline)
             if not isinstance(outcome, AtlassianAuthError):
@@ -156,20 +156,31 @@ class TokenService:
             raise failure
         raise LockLost
 
+    async def _confirmed(self, confirm: Callable[[], Awaitable[bool]]) -> bool:
+        """Return whether the lock is held, by a fresh answer: none from before a standstill."""
+        while True:
+            asked_at = self._clock.time()
+            held = await confirm()
+            took = self._clock.time() - asked_at
+            if not held or took <= self._settings.connect_timeout_seconds:
+                return held
+
     async def _attempt(
         self, request: HTTPRequest, read: _Reader[T], deadline: float
     ) -> T | AtlassianAuthError:
         # Expiry counts from before the request was sent: the server's clock starts after this one.
         obtained_at = utc_now(self._clock)
         response = await self._sent(request, deadline)
-        if isinstance(response, TransientError):
+        if isinstance(response, AtlassianAuthError):
             return response
         try:
             return read(response, obtained_at=obtained_at)
         except AtlassianAuthError as error:
             return error
 
-    async def _sent(self, request: HTTPRequest, deadline: float) -> HTTPResponse | TransientError:
+    async def _sent(
+        self, request: HTTPRequest, deadline: float
+    ) -> HTTPResponse | AtlassianAuthError:
         try:
             async with self._clock.timeout(deadline - self._clock.time()):
                 return await self._sender.send(request)
@@ -183,6 +194,8 @@ class TokenService:
             if is_being_cancelled():
                 raise
             reason = "the connection was cancelled"
+        except AtlassianAuthError as error:
+            return error
         except Exception as error:  # noqa: BLE001 -- users write senders too: it may have been sent
             reason = type(error).__name__
         return _unanswered(request, reason)

@@ -19,10 +19,12 @@ from atlassian_auth import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth.ports import NothingSent, Unanswered
+from atlassian_auth.ports import SYSTEM_CLOCK, NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPResponse
+from atlassian_auth.sender import HttpxSender
 from atlassian_auth.service import LockLost, TokenService
 from atlassian_auth.testing import ManualClock
+from tests.raw_server import RawServer
 
 OK = {"access_token": "new", "expires_in": 3600, "refresh_token": "next", "token_type": "Bearer"}
 
@@ -368,3 +370,44 @@ async def test_a_lost_answer_is_told_though_the_lock_is_lost(service):
 
     assert caught.value.ambiguous
     assert len(sender.asked_at) == 1
+
+
+@pytest.mark.parametrize(("took", "asked"), [(10, 1), (10.001, 2)])
+async def test_an_old_answer_about_the_lock_is_no_answer(service, clock, took, asked):
+    """If the process stood still while the lock was asked for, it is asked for again."""
+    built, sender = service(DATA_CENTER, answer())
+    answers = []
+
+    async def confirm():
+        if not answers:
+            clock.advance(took)
+        answers.append(True)
+        return True
+
+    await built.renew("rt", confirm=confirm)
+
+    assert len(answers) == asked
+    assert len(sender.asked_at) == 1
+
+
+async def test_a_refused_address_is_a_matter_of_the_configuration():
+    """With ``public_addresses_only`` a private address is an error that names the setting; nothing is sent."""
+    with RawServer() as server:
+        grant = DataCenterGrant(
+            server.url,
+            client_id="id",
+            client_secret="secret",
+            redirect_uri="http://localhost:8765/callback",
+            scopes=["READ"],
+        )
+        settings = Settings(public_addresses_only=True)
+        sender = HttpxSender(settings)
+        built = TokenService(
+            grant, sender, settings=settings, clock=SYSTEM_CLOCK, jitter=lambda: 0.0
+        )
+
+        with pytest.raises(ConfigurationError, match="public_addresses_only"):
+            await built.renew("rt")
+        await sender.aclose()
+
+    assert server.heads == []
