@@ -13,7 +13,7 @@ from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, StoreError
 from atlassian_auth.locks import StripedLock
-from atlassian_auth.outcome import Failed, Succeeded, outcome_of
+from atlassian_auth.outcome import Failed, Succeeded, settled
 from atlassian_auth.ports import Clock, utc_at, utc_now
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token
@@ -130,7 +130,7 @@ class Flights:
     async def _renewed(self, flight: Flight) -> Succeeded[Token] | Failed:
         started = self._clock.time()
         self._tell([RefreshStarted(key=flight.key, at=utc_now(self._clock))])
-        outcome = await outcome_of(self._renewer.renew(flight))
+        outcome = await settled(self._renewer.renew(flight))
         if isinstance(outcome, Failed):
             self._note_failure(flight, outcome.error, started)
         else:

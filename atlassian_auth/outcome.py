@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,7 +12,7 @@ from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.latch import Latch
 from atlassian_auth.ports import Refresher
 
-__all__ = ["Failed", "Outcome", "Succeeded", "outcome_of", "run_into", "start"]
+__all__ = ["Failed", "Outcome", "Succeeded", "outcome_of", "run_into", "settled", "start"]
 
 T = TypeVar("T")
 
@@ -51,10 +50,20 @@ async def outcome_of(work: Awaitable[T]) -> Succeeded[T] | Failed:
         return Succeeded(await work)
     except AtlassianAuthError as error:
         return Failed(error.fresh())
-    except (asyncio.CancelledError, GeneratorExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 -- those who wait must get an answer, and the loop go on
-        kind = type(error).__name__
+    except Exception as error:  # noqa: BLE001 -- those who wait must get an answer, whatever happened
+        return _unexpected(error)
+
+
+async def settled(work: Awaitable[T]) -> Succeeded[T] | Failed:
+    """Do the same in the library's own loop, which goes on if what a user wrote wants to end the program."""
+    try:
+        return await outcome_of(work)
+    except (KeyboardInterrupt, SystemExit) as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: BaseException) -> Failed:
+    kind = type(error).__name__
     # Neither the text nor the traceback: both could quote what the work held.
     logger.error("A renewal ended with an unexpected %s.", kind)
     message = f"A renewal ended with an unexpected {kind}; please report it."
@@ -72,7 +81,7 @@ async def run_into(latch: Latch[Succeeded[T] | Failed], work: Callable[[], Await
     """Run ``work`` and put its outcome there, also if the loop is torn down under it."""
     outcome: Succeeded[T] | Failed = _ABANDONED
     try:
-        outcome = await outcome_of(work())
+        outcome = await settled(work())
     finally:
         latch.set(outcome)
 

@@ -390,8 +390,9 @@ async def test_an_old_answer_about_the_lock_is_no_answer(service, clock, took, a
     assert len(sender.asked_at) == 1
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the refresher's
 async def test_a_refused_address_is_a_matter_of_the_configuration():
-    """With ``public_addresses_only`` a private address is an error that names the setting; nothing is sent."""
+    """With ``public_addresses_only`` a private address is an error that names it; nothing is sent."""
     with RawServer() as server:
         grant = DataCenterGrant(
             server.url,

@@ -30,7 +30,7 @@ async def main(url, path, timeout_seconds):
     grant = DataCenterGrant(
         url, client_id="id", client_secret="secret", redirect_uri="http://127.0.0.1:1/", scopes=["READ"]
     )
-    settings = Settings(read_timeout_seconds=timeout_seconds, exchange_timeout_seconds=timeout_seconds)
+    settings = Settings(read_timeout_seconds=timeout_seconds, exchange_timeout_seconds=600)
     manager = TokenManager(grant, store=SQLiteStore(path), settings=settings)
     await manager.add("k", refresh_token="rt-0")
     print((await manager.token("k")).refresh_token, flush=True)
