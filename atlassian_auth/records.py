@@ -231,6 +231,8 @@ class Records(Generic[R]):
         self._namespace = namespace
         self._model = model
         self._schema_version = schema_version
+        # Built here, in the thread of its maker: a fork would copy half of what is built in another one.
+        model.model_rebuild()
 
     async def get(self, key: str) -> Loaded[R] | None:
         """Return the key's record, or None.

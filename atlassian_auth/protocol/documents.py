@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from typing import cast
 
 __all__ = ["read_json", "read_object"]
@@ -15,7 +16,7 @@ def read_json(body: bytes) -> object:
     ``int``, and one odd number must not cost the document it stands in.
     """
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_int=float)
+        return json.loads(body.removeprefix(BOM_UTF8).decode(), parse_int=float)
     except (ValueError, RecursionError):
         return None
 
