@@ -1,7 +1,8 @@
 """What a token manager reports: frozen values with a key, a time and a reason, never a secret.
 
 Callbacks get them on the refresher's thread, after the outcome is published: they must be quick and
-thread-safe. An exception in one is logged and goes no further.
+thread-safe. One that waits, for another thread say, holds up every credential of the process. An exception in
+one is logged and goes no further.
 """
 
 from __future__ import annotations
