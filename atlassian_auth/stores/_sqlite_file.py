@@ -174,16 +174,28 @@ def _create(path: Path) -> None:
 
 def _probe(path: Path) -> None:
     """Return if the file is ours or empty, without a lock on it and without a trace."""
+    size = path.stat().st_size  # before it is looked into: another process may be making it
     try:
         version = _inspect(path, "mode=ro&immutable=1")
     except sqlite3.DatabaseError as error:
-        if _kind(error) != sqlite3.SQLITE_CORRUPT:
+        if _kind(error) not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise
         # Or is it being made this moment? Without a lock that looks the same.
-        version = _inspect(path, "mode=ro")
+        version = _inspect_patiently(path)
     # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
-    if not version and path.stat().st_size:
+    if not version and size:
         raise _foreign(path)
+
+
+def _inspect_patiently(path: Path) -> int:
+    try:
+        return _inspect(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    # A process was killed in the middle of a change. The opening that may write takes it back, and then looks
+    # whose file it is before it writes anything of its own.
+    return _VERSION
 
 
 def _inspect(path: Path, options: str) -> int:

@@ -19,7 +19,8 @@ from tests.cancellations.operations import ENDLESS, OPERATIONS
 from tests.cancellations.scenario import BACKENDS, PATIENCE_SECONDS, prepare, run
 from tests.cancellations.world import KEY, PRODUCTS, World
 
-PATH = ("lock", "locked", "get", "got", "send", "answered", "token", "put", "saved")
+READ = ("get", "got", "lock", "locked", "get 2", "got 2")
+PATH = (*READ, "send", "answered", "token", "put", "saved")
 LAST = ("release", "released")
 TURNS = 6
 SHARING = ("token", "token", "request", "execute", "refresh", "flow", "keep_fresh")
@@ -59,7 +60,9 @@ def draw(seed):
     inline = backend != "trio" and dice.random() < 0.15
     refusals, failures = dice.choice([0, 0, 1, 2]), dice.choice([0, 0, 1, 2])
     # keep_fresh reads the record as well, before it asks: a stop there would be ambiguous.
-    sharing, ambiguous = (SHARING, ("get", "got")) if dice.random() < 0.3 else (SHARING[:-1], ())
+    sharing, ambiguous = (
+        (SHARING, ("get", "got", "get 2", "got 2")) if dice.random() < 0.3 else (SHARING[:-1], ())
+    )
     path = (*_passed(refusals, failures), *LAST)
     path = tuple(checkpoint for checkpoint in path if checkpoint not in ambiguous)
     # Everybody who comes before the token is at hand has to wait, and is there when it is stopped.
@@ -93,7 +96,7 @@ def draw(seed):
 
 def _passed(refusals, failures):
     """The checkpoints of a renewal up to its save, with a pause after each trouble."""
-    before, after = PATH[:4], PATH[5:7]
+    before, after = READ, ("answered", "token")
     pauses = iter(["pause", *(f"pause {n}" for n in range(2, 9))])
     yield from before
     for number in range(1, refusals + 2):

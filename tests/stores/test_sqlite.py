@@ -686,6 +686,48 @@ class TestLocked:
             assert keys == [("child",), ("parent",)]
 
 
+KILLED_IN_A_CHANGE = """
+import os, sqlite3, sys
+
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA cache_size = 2")  # so that pages are written before the commit
+if sys.argv[2:]:
+    database.execute("CREATE TABLE theirs (x)")
+database.execute("BEGIN IMMEDIATE")
+database.execute("CREATE TABLE bulk (x)")
+for _ in range(500):
+    database.execute("INSERT INTO bulk VALUES (?)", ["x" * 500])
+os._exit(0)
+"""
+
+
+class TestKilledInAChange:
+    """A process was killed while it wrote; its journal takes the change back."""
+
+    async def test_one_that_was_being_made(self, run, path):
+        """A database that was being made when its process was killed is made anew."""
+        run(KILLED_IN_A_CHANGE, path)
+        assert path.stat().st_size
+        assert Path(f"{path}-journal").stat().st_size  # noqa: ASYNC240 -- of this test alone
+
+        store = SQLiteStore(path)
+        await store.put("tokens", "acme", b"value")
+
+        assert (await store.get("tokens", "acme")).value == b"value"
+        await store.aclose()
+
+    async def test_one_of_another_program(self, run, path):
+        """Another program's database is refused as ever, with what it held before the change."""
+        run(KILLED_IN_A_CHANGE, path, "theirs")
+
+        with pytest.raises(StoreError, match="another program's file"):
+            await SQLiteStore(path).keys("tokens")
+
+        with raw(path) as database:
+            tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+            assert tables == [("theirs",)]
+
+
 @POSIX
 class TestUnprivileged:
     """What the user may not do is told when the store is opened, not when a new token is to be saved."""
