@@ -119,6 +119,20 @@ class Postgres(Switch):
         self.url = cluster.url
         super().__init__(cluster.running)
 
+    def refuse_writes(self, *, refuse):
+        """Let it read only, as a standby or a server without room does, or write again."""
+        import psycopg
+
+        mode = "on" if refuse else "off"
+        writing = {"options": "-cdefault_transaction_read_only=off", "autocommit": True}
+        with psycopg.connect(self.url, **writing) as connection:
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {mode}")
+            connection.execute("SELECT pg_reload_conf()")
+        shown = None
+        while shown != (mode,):
+            with psycopg.connect(self.url) as connection:
+                shown = connection.execute("SHOW default_transaction_read_only").fetchone()
+
 
 @cache
 def postgres():
@@ -153,6 +167,15 @@ async def down(stage):
         yield
     finally:
         stage.server.on()
+
+
+@asynccontextmanager
+async def reading_only(stage):
+    stage.server.refuse_writes(refuse=True)
+    try:
+        yield
+    finally:
+        stage.server.refuse_writes(refuse=False)
 
 
 async def restarted(stage):
@@ -267,6 +290,14 @@ TROUBLES = (
         lasts=down,
         seen=alike("store", "store", 0),
         words=("did not",),
+    ),
+    Trouble(
+        name="PostgreSQL reads and does not write",
+        promise="Nothing is sent: there is no lock where nothing could be saved.",
+        stage=on_postgres,
+        lasts=reading_only,
+        seen=alike("store", "ready", 0),
+        words=("did not lock",),
     ),
     Trouble(
         name="PostgreSQL restarts in mid-exchange",
