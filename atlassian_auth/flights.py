@@ -11,7 +11,7 @@ from contextlib import suppress
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
-from atlassian_auth.exceptions import AtlassianAuthError, StoreError
+from atlassian_auth.exceptions import AtlassianAuthError, StoreError, TransientError
 from atlassian_auth.locks import StripedLock
 from atlassian_auth.outcome import Failed, Succeeded, settled
 from atlassian_auth.ports import Clock, utc_at, utc_now
@@ -36,7 +36,7 @@ class Flights:
         renewer: Does the work of a flight.
         cache: Where its outcome is published.
         backoff: Where its failure is remembered.
-        settings: The number of stripes, and how many flights there are at the same time.
+        settings: The number of stripes, how many flights there are at a time, and how long a call waits.
         clock: What time it is.
         tell: Hands events to the user, one after the other.
     """
@@ -56,6 +56,7 @@ class Flights:
         self._backoff = backoff
         self._clock = clock
         self._tell = tell
+        self._wait_seconds = settings.wait_timeout_seconds
         self._stripes = StripedLock(settings.stripes)
         self._slots = asyncio.Semaphore(settings.concurrent_exchanges)
         self._flying: dict[str, asyncio.Task[Succeeded[Token] | Failed]] = {}
@@ -64,8 +65,15 @@ class Flights:
         """Return a token that meets the demand.
 
         Raises:
+            TransientError: if it takes longer than ``wait_timeout_seconds``; the flight goes on.
             AtlassianAuthError: as `Renewer.renew` does, or did a moment ago.
         """
+        with suppress(TimeoutError):
+            async with self._clock.timeout(self._wait_seconds):
+                return await self._token(key, demand)
+        return self._make_do(key, demand, self._too_slow())
+
+    async def _token(self, key: str, demand: Demand) -> Token:
         rounds = itertools.count(1)
         while True:
             flight = Flight(key, demand)
@@ -157,6 +165,13 @@ class Flights:
             flight.events.append(
                 Degraded(key=key, at=now, reason=str(error), expires_at=token.expires_at)
             )
+
+    def _too_slow(self) -> TransientError:
+        message = (
+            f"No token within {self._wait_seconds:g} seconds (wait_timeout_seconds); the refresh goes on. "
+            "Try again later, and see whether the store or the token endpoint is slow."
+        )
+        return TransientError(message)
 
     def _make_do(self, key: str, demand: Demand, error: AtlassianAuthError) -> Token:
         """Trouble with renewing is nobody's trouble while the token at hand is valid."""

@@ -10,7 +10,6 @@ import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -37,7 +36,6 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
     StoreError,
     TokenRejected,
-    TransientError,
 )
 from atlassian_auth.flights import Flights
 from atlassian_auth.forks import ForkLock
@@ -567,22 +565,10 @@ class TokenManager:
 
     async def _answer(self, home: _Home, question: _Question) -> Token:
         try:
-            return await self._in_time(self._flights(home).token(*question))
+            return await self._flights(home).token(*question)
         finally:
             with self._guard.lock:
                 del home.calls[question]
-
-    async def _in_time(self, wait: Awaitable[Token]) -> Token:
-        """Return what is waited for, unless that takes too long. The flight goes on all the same."""
-        seconds = self._settings.wait_timeout_seconds
-        with suppress(TimeoutError):
-            async with self.clock.timeout(seconds):
-                return await wait
-        message = (
-            f"No token within {seconds:g} seconds (wait_timeout_seconds); the refresh goes on. Try again "
-            "later, and see whether the store or the token endpoint is slow."
-        )
-        raise TransientError(message)
 
     async def _status(self, key: str) -> CredentialStatus:
         record = await self._keeper.peek(key)

@@ -1255,6 +1255,27 @@ async def test_callers_are_bounded(manager_of, atlassian, atlassian_clock):
     assert atlassian.count("token") == 1
 
 
+async def test_a_valid_token_is_served_by_a_slow_refresh(
+    manager_of, cloud, atlassian, atlassian_clock
+):
+    """A caller that waits for more life than the token has gets it all the same when the refresh is slow."""
+    before = await cloud.token("acme")
+    manager = manager_of(settings=Settings(wait_timeout_seconds=30))
+    gate = atlassian.hold("token")
+    got = []
+
+    async def ask() -> None:
+        got.append(await manager.token("acme", margin=timedelta(hours=2)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        atlassian_clock.advance(30)
+    gate.open()
+
+    assert got == [before]
+
+
 async def test_closing_waits_for_the_refreshes_of_that_moment(manager_of, atlassian):
     """``aclose`` ends although others go on using the manager."""
     manager = manager_of()
