@@ -280,6 +280,38 @@ def test_loops_and_threads_share_a_renewal(cloud, atlassian):
     assert len(atlassian.token_requests) == 1
 
 
+class SlowToRead(MemoryStore):
+    """A store whose reads take a few turns of the loop."""
+
+    async def get(self, namespace, key):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().get(namespace, key)
+
+
+@pytest.mark.parametrize("stripes", [1, 64])
+async def test_different_demands_share_a_renewal(manager_of, atlassian, atlassian_clock, stripes):
+    """Calls that ask for more or less life decide one after the other, and so share one renewal."""
+    store = SlowToRead(clock=atlassian_clock)
+    manager = manager_of(
+        data_center_grant(atlassian), store=store, settings=Settings(stripes=stripes)
+    )
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    await manager.add("acme", refresh_token=issued.refresh_token)
+    got = []
+
+    async def ask(minutes) -> None:
+        got.append(await manager.token("acme", margin=timedelta(minutes=minutes)))
+
+    async with anyio.create_task_group() as tasks:
+        for minutes in range(10):
+            tasks.start_soon(ask, minutes)
+
+    assert len(got) == 10
+    assert len(set(got)) == 1
+    assert len(atlassian.token_requests) == 1
+
+
 async def test_managers_on_one_store_share_a_renewal(manager_of, cloud, atlassian, told):
     """What one manager has renewed another adopts from the store, without asking again."""
     other = manager_of()
