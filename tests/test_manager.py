@@ -1345,7 +1345,8 @@ async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
 
     async def begin_to_close() -> None:  # in the refresher, between the read and the decision
         closings.append(asyncio.create_task(close()))
-        await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
 
     closings = []
     watched.after_get = begin_to_close
