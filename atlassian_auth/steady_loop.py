@@ -20,6 +20,9 @@ __all__ = ["SteadyLoop"]
 # A machine under load is late by less; a server that is that late itself has not kept a timeout either.
 _STOOD_STILL_SECONDS = 0.25
 
+# A machine under load can be late several times before the process is stopped.
+_OFTEN = 10
+
 
 class SteadyLoop(asyncio.SelectorEventLoop):
     """A selector event loop that reads what has arrived before it believes a timer that is late.
@@ -56,7 +59,7 @@ class _Watch(selectors.DefaultSelector):
         super().__init__()
         self._monotonic = monotonic
         self._looked_at = monotonic()
-        self._left_out = False
+        self._in_a_row = 0
         self.missed_seconds = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -71,7 +74,9 @@ class _Watch(selectors.DefaultSelector):
     def _leave_out(self, timeout: float, *, something_to_read: bool) -> None:
         passed = self._monotonic() - self._looked_at
         late = passed - timeout > _STOOD_STILL_SECONDS
-        # Not twice in a row: in a loop that is always late and always busy, timers must come, too.
-        self._left_out = late and something_to_read and not self._left_out
-        if self._left_out:
+        # Not for ever: in a loop that is always late and always busy, timers must come, too.
+        if late and something_to_read and self._in_a_row < _OFTEN:
+            self._in_a_row += 1
             self.missed_seconds += passed
+        else:
+            self._in_a_row = 0

@@ -60,6 +60,34 @@ def test_what_has_arrived_comes_before_a_late_timer(pair):
     assert in_loop(work, clock) == b"answer"
 
 
+def test_a_machine_under_load_may_be_stopped_too(pair):
+    """An answer is read also if the loop was late, with something to read, just before the standstill."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    standstills = iter((21, 21, 21, _STILL))
+
+    async def work():
+        loop, read_all = asyncio.get_running_loop(), asyncio.Event()
+
+        def read():
+            ours.recv(1)
+            seconds = next(standstills, None)
+            if seconds is None:
+                read_all.set()
+            else:
+                theirs.sendall(b"x")
+                clock.seconds += seconds
+
+        theirs.sendall(b"x")
+        loop.add_reader(ours, read)
+        with anyio.fail_after(20):
+            await read_all.wait()
+        loop.remove_reader(ours)
+
+    in_loop(work, clock)
+
+
 def test_a_timer_that_is_right_comes(pair):
     """Where nothing has arrived, the time is over, however late that is noticed."""
     ours, _ = pair
