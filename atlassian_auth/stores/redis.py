@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -469,6 +470,7 @@ def _import_redis() -> None:
     try:
         import_module("redis.asyncio")
         import_module("redis.exceptions")
+        version("redis")  # which each connection asks for, and which imports more
     except ImportError:
         message = "RedisStore needs redis: pip install 'atlassian-auth[redis]'"
         raise ConfigurationError(message, argument="server") from None
