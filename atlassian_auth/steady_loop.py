@@ -2,8 +2,8 @@
 
 A process can be stopped (SIGSTOP, a frozen container, a debugger) for longer than a timeout. When it goes on,
 asyncio runs the timers that are due before it looks at what has arrived meanwhile (``epoll_wait`` ends with
-EINTR and without events). So an answer that lies in the socket's buffer, and holds the only valid refresh
-token, would be thrown away by the timeout of its read.
+EINTR and without events), and before it goes on with what it was in the middle of. So an answer that lies in
+the socket's buffer, or is just being read, and holds the only valid refresh token, would be thrown away.
 """
 
 from __future__ import annotations
@@ -63,20 +63,25 @@ class _Watch(selectors.DefaultSelector):
         self.missed_seconds = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        entered = self._monotonic()
         found = super().select(timeout)
         if timeout and not found:
             found = super().select(0)
+        left = self._monotonic()
         if timeout is not None:  # otherwise there is no timer
-            self._leave_out(timeout, something_to_read=bool(found))
-        self._looked_at = self._monotonic()
+            worked, waited = entered - self._looked_at, left - entered
+            stood_still = worked if worked > _STOOD_STILL_SECONDS else 0
+            # If nothing came in a wait that was too long, the timer is right.
+            if found and waited - timeout > _STOOD_STILL_SECONDS:
+                stood_still += waited
+            self._leave_out(stood_still)
+        self._looked_at = left
         return found
 
-    def _leave_out(self, timeout: float, *, something_to_read: bool) -> None:
-        passed = self._monotonic() - self._looked_at
-        late = passed - timeout > _STOOD_STILL_SECONDS
+    def _leave_out(self, seconds: float) -> None:
         # Not for ever: in a loop that is always late and always busy, timers must come, too.
-        if late and something_to_read and self._in_a_row < _OFTEN:
+        if seconds and self._in_a_row < _OFTEN:
             self._in_a_row += 1
-            self.missed_seconds += passed
+            self.missed_seconds += seconds
         else:
             self._in_a_row = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import socket
 import subprocess
 import sys
@@ -88,23 +89,38 @@ def test_a_machine_under_load_may_be_stopped_too(pair):
     in_loop(work, clock)
 
 
-def test_a_timer_that_is_right_comes(pair):
+def test_a_standstill_in_the_middle_of_the_work():
+    """What was being done when the process was stopped is finished, in as many turns as it takes."""
+    clock = StandsStill()
+
+    async def work():
+        with anyio.fail_after(20):
+            await asyncio.sleep(0)
+            clock.seconds += _STILL
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    in_loop(work, clock)
+
+
+def test_a_timer_that_is_right_comes(pair, monkeypatch):
     """Where nothing has arrived, the time is over, however late that is noticed."""
     ours, _ = pair
     clock = StandsStill()
 
+    def wait(_self, timeout=None):
+        clock.seconds += _STILL if timeout else 0
+        return []
+
     async def work():
-        loop = asyncio.get_running_loop()
-
-        def stand_still():
-            clock.seconds += _STILL
-
         with pytest.raises(TimeoutError):
             with anyio.fail_after(20):
-                loop.call_soon(stand_still)
-                await loop.sock_recv(ours, 1)
+                await asyncio.get_running_loop().sock_recv(ours, 1)
 
+    monkeypatch.setattr(selectors.DefaultSelector, "select", wait)
     in_loop(work, clock)
+
+    assert clock() == 1000 + _STILL
 
 
 @pytest.mark.parametrize(("late", "left_out"), [(0.25, 0), (0.26, 0.26)])
