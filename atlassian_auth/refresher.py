@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
-import inspect
 import threading
 from collections.abc import Callable, Collection, Coroutine
-from contextlib import suppress
-from typing import Any
+from contextlib import ExitStack, suppress
+from typing import Any, cast
 
 from atlassian_auth.exceptions import ConfigurationError, TransientError
 from atlassian_auth.forks import ForkLock
@@ -36,7 +35,7 @@ class ThreadRefresher:
     """
 
     _tasks: set[asyncio.Task[None]]
-    _loop: asyncio.AbstractEventLoop | None
+    _loop: SteadyLoop | None
     _thread: threading.Thread | None
 
     def __init__(self, *, exit_timeout_seconds: float = 120) -> None:
@@ -71,7 +70,7 @@ class ThreadRefresher:
 
     def drain(self) -> None:
         """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
-        if self._loop is not None and self._is_alive():
+        if self._loop is not None and self._is_alive(self._loop):
             # Asked behind all that was submitted, so that nothing has to be counted here, where an interrupt
             # may come between any two steps.
             ended = asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
@@ -79,27 +78,40 @@ class ThreadRefresher:
                 ended.result(self._exit_timeout_seconds)
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None or not self._is_alive():
+        if self._loop is None or not self._is_alive(self._loop):
+            self._abandon()
             self._loop = self._start()
         return self._loop
 
-    def _is_alive(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
+    def _is_alive(self, loop: SteadyLoop) -> bool:
+        return loop.is_open() and self._thread is not None and self._thread.is_alive()
 
-    def _start(self) -> asyncio.AbstractEventLoop:
-        loop, self._tasks = SteadyLoop(), set()
-        self._thread = threading.Thread(
-            target=_live, args=(loop, self._tasks), name="atlassian-auth-refresher", daemon=True
-        )
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            loop.close()
-            reason = str(error)
-        else:
-            return loop
+    def _start(self) -> SteadyLoop:
+        with ExitStack() as undo:
+            try:
+                loop = SteadyLoop()
+                undo.callback(loop.close)
+                self._thread = threading.Thread(
+                    target=_live,
+                    args=(loop, self._tasks),
+                    name="atlassian-auth-refresher",
+                    daemon=True,
+                )
+                self._thread.start()
+            except (OSError, RuntimeError) as error:
+                reason = str(error)
+            else:
+                undo.pop_all()
+                return loop
         message = f"Tokens are refreshed in a thread, and none can be started: {reason}."
         raise TransientError(message)
+
+    def _abandon(self) -> None:
+        """Tell those who wait for a thread that sleeps for ever without its descriptors."""
+        tasks, self._tasks = self._tasks, set()
+        _end(tasks)
+        if self._loop is not None:
+            _dead.append(self._loop)
 
     def _spawn(self, work: _Work) -> None:
         task = asyncio.get_running_loop().create_task(work())
@@ -117,24 +129,21 @@ class ThreadRefresher:
 
 
 # Descriptors of a loop that died may be another file's by now: it must not even be closed.
-_dead: list[asyncio.AbstractEventLoop] = []
+_dead: list[SteadyLoop] = []
 
 
-def _live(loop: asyncio.AbstractEventLoop, tasks: Collection[asyncio.Task[None]]) -> None:
+def _live(loop: SteadyLoop, tasks: Collection[asyncio.Task[None]]) -> None:
     try:
         loop.run_forever()
-    finally:
-        # It never ends but by an error, such as that the process has closed all descriptors.
-        _dead.append(loop)
-        for task in list(tasks):
-            _abandon(task)
+    finally:  # it never ends but by an error
+        _end(tasks)
 
 
-def _abandon(task: asyncio.Task[None]) -> None:
-    work = task.get_coro()
-    if inspect.iscoroutine(work):
-        with suppress(RuntimeError):  # it awaits something while it is closed
-            work.close()
+def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    for work in [task.get_coro() for task in list(tasks)]:
+        # It awaits something while it is closed; or it runs at this moment, and its thread ends it then.
+        with suppress(RuntimeError, ValueError):
+            cast("Coroutine[Any, Any, None]", work).close()
 
 
 SHARED_REFRESHER = ThreadRefresher()

@@ -9,6 +9,7 @@ the socket's buffer, or is just being read, and holds the only valid refresh tok
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import socket
 import time
@@ -34,10 +35,34 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         monotonic: Returns seconds that never go back.
     """
 
+    # Until asyncio says otherwise: without a descriptor to be had nothing was opened.
+    _closed: bool = True
+
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._watch = _Watch(monotonic)
-        super().__init__(self._watch)
+        self._canary = _Canary()
+        try:
+            super().__init__(self._watch)
+        except OSError:
+            # Too few descriptors: asyncio would complain of a loop that was not closed.
+            self._closed = True
+            self._watch.close()
+            self._canary.close()
+            raise
+
+    def is_open(self) -> bool:
+        """Return whether its descriptors are open.
+
+        A program that closes what it did not open, as daemonizing code does, takes them away. The loop would
+        then sleep for ever: what wakes it is gone, too.
+        """
+        return self._canary.is_alive()
+
+    def close(self) -> None:
+        """Close the loop; see ``asyncio.loop.close``."""
+        super().close()
+        self._canary.close()
 
     def time(self) -> float:
         """Return the seconds that timers count: those that the process did not stand still."""
@@ -85,3 +110,24 @@ class _Watch(selectors.DefaultSelector):
             self.missed_seconds += seconds
         else:
             self._in_a_row = 0
+
+
+class _Canary:
+    """A descriptor that dies with all others."""
+
+    def __init__(self) -> None:
+        self._descriptor, other_end = os.pipe()
+        os.close(other_end)
+        self._born = os.fstat(self._descriptor)
+
+    def is_alive(self) -> bool:
+        """Return whether the descriptor is open, and no other one has its number."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._born)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Let go of it, and of no other one."""
+        if self.is_alive():
+            os.close(self._descriptor)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable
@@ -122,7 +121,7 @@ class _Life(Generic[S]):
 
     def __init__(self, resident: S) -> None:
         # The selector's: psycopg does not work with the proactor of Windows.
-        self.loop: asyncio.AbstractEventLoop = SteadyLoop()
+        self.loop = SteadyLoop()
         self.ended: Latch[Future[None]] = Latch()
         self._resident = resident
         self._tasks: set[asyncio.Task[None]] = set()
@@ -130,19 +129,17 @@ class _Life(Generic[S]):
         self._waiting: set[Latch[Future[Any]]] = set()
         self._broken = ""
         self._ending = False
-        self._canary: _Canary | None = None
 
     def start(self, name: str) -> None:
         try:
-            self._canary = _Canary()
             threading.Thread(target=self._live, name=name, daemon=True).start()
-        except (OSError, RuntimeError):
-            self._close()
+        except RuntimeError:
+            self.loop.close()
             raise
 
     def is_broken(self) -> bool:
         """Return whether nothing more will be done here."""
-        return bool(self._broken) or not (self._canary and self._canary.is_alive())
+        return bool(self._broken) or not self.loop.is_open()
 
     def break_off(self, reason: str) -> None:
         """Tell all who wait, and all to come, that nothing more will be done here."""
@@ -173,7 +170,7 @@ class _Life(Generic[S]):
     def _live(self) -> None:
         try:
             outcome = self._run()
-            self._close()
+            self.loop.close()
         except BaseException as error:  # noqa: BLE001 -- a selector without descriptors raises anything
             self.break_off(f"{type(error).__name__}: {error}")
         else:
@@ -190,11 +187,6 @@ class _Life(Generic[S]):
         outcome = self.loop.run_until_complete(_outcome(self._finish))
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         return outcome
-
-    def _close(self) -> None:
-        self.loop.close()
-        if self._canary is not None:
-            self._canary.close()
 
     def _failure(self) -> Future[Any]:
         failure: Future[Any] = Future()
@@ -225,27 +217,3 @@ async def _outcome(work: Callable[[], Awaitable[T]]) -> Future[T]:
     except BaseException as error:  # noqa: BLE001 -- it is the caller's
         outcome.set_exception(error)
     return outcome
-
-
-class _Canary:
-    """A descriptor that dies with all others when a program closes what it did not open.
-
-    Daemonizing code does that. The loop would then sleep for ever: what wakes it is gone, too.
-    """
-
-    def __init__(self) -> None:
-        self._descriptor, other_end = os.pipe()
-        os.close(other_end)
-        self._born = os.fstat(self._descriptor)
-
-    def is_alive(self) -> bool:
-        """Return whether the descriptor is open, and no other one has its number."""
-        try:
-            return os.path.samestat(os.fstat(self._descriptor), self._born)
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        """Let go of it, and of no other one."""
-        if self.is_alive():
-            os.close(self._descriptor)

@@ -63,7 +63,7 @@ class Worker:
             if not self._open:
                 return
             self._open.pop().put((self._finish, done))
-            self._end_thread()
+            self._end_thread.detach()
         (await done.wait()).result()
 
     def _hand_over(self, call: Callable[[], T]) -> Latch[Future[T]]:
@@ -102,6 +102,8 @@ def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
     while (handed := calls.get()) is not None:
         call, done = handed
         done.set(_outcome(call))
+        if call is finish:
+            return  # once: another thread may have begun anew by now
         # They refer to the store, which could not be dropped while this waits for another call.
         del handed, call, done
     finish()

@@ -16,7 +16,8 @@ import pytest
 
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.latch import Latch
-from atlassian_auth.stores._loop_thread import LoopThread, _Canary
+from atlassian_auth.steady_loop import _Canary
+from atlassian_auth.stores._loop_thread import LoopThread
 
 AT_EXIT = """
 import atexit
@@ -380,8 +381,8 @@ async def test_no_descriptors_to_be_had(thread):
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     before = open_ones()
-    for_the_loop_alone = sorted({*range(4096)} - before)[3]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (for_the_loop_alone, hard))
+    too_few = sorted({*range(4096)} - before)[2]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (too_few, hard))
     try:
         with pytest.raises(StoreError, match="needs a thread"):
             await thread.run(lambda resident: resident.note("never"))
