@@ -39,7 +39,7 @@ _ADDRESSES = {
     "localhost": ("127.0.0.1", "::1"),
 }
 
-# What computers say that have no IPv6. Where there is no ::1, nobody else can listen on it either.
+# What computers say that have no IPv6. Where there is no ::1, no other program can listen on it.
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 # Room for a code of some thousand characters and a browser's headers.

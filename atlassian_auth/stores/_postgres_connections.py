@@ -58,7 +58,7 @@ class _Share:
 class Connections:
     """Lends connections to one task at a time each. Used in one event loop.
 
-    Whoever holds a lock needs another connection to read and write. So locks leave one that is open to
+    The holder of a lock needs another connection to read and write. So locks leave one that is open to
     the records; and where the server gives no more, who asks waits for those that there are.
 
     Args:
@@ -121,7 +121,7 @@ class Connections:
         """Break the connection if its use takes too long.
 
         Raises:
-            Overdue: in place of the error that whoever waited for it got then.
+            Overdue: in place of the error that its caller got then.
         """
         # No cancellation: psycopg would then wait for a server that may not be there any more.
         loop = asyncio.get_running_loop()
@@ -177,7 +177,7 @@ class Connections:
         return lent
 
     async def _reserve(self) -> None:
-        """See that the records have a connection: whoever gets a lock will need it."""
+        """See that the records have a connection: the holder of a lock will need it."""
         if self._idle or self._records.has_open():
             return
         if self._reserving is None or self._reserving.done():

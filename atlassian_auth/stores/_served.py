@@ -270,7 +270,7 @@ def check_network(hosts: Iterable[str], *, argument: str, cure: str) -> None:
     for host in hosts:
         if not _is_here(host):
             message = (
-                f"{argument}: whoever is between here and {host} could read and change the tokens, because "
+                f"{argument}: everyone between here and {host} could read and change the tokens, because "
                 f"the connection is not TLS with a checked certificate. {cure}, or say "
                 "allow_insecure_network=True if you trust everybody on that network."
             )

@@ -138,7 +138,7 @@ class PostgresStore(ServedStore):
         connections: How many read and write at the most.
         locks: How many keys are locked at the same time at the most; each takes a connection.
         allow_insecure_network: Accept a server on another computer without ``sslmode=verify-full`` or
-            ``verify-ca``. Whoever is on the way can then read and change what is stored, and perhaps
+            ``verify-ca``. Everyone on the way can then read and change what is stored, and perhaps
             the password; with `EncryptedStore` around this one, the password only.
         clock: Decides when a record's time is over and how long waiting for a lock takes.
 

@@ -168,7 +168,7 @@ class RedisStore(ServedStore):
             URL only: a client that a function makes has its own.
         connections: How many there are at the most; also for a URL only.
         allow_insecure_network: Accept a URL of another computer without TLS, or with TLS that does not
-            check the certificate. Whoever is on the way can then read and change what is stored, and
+            check the certificate. Everyone on the way can then read and change what is stored, and
             the password; with `EncryptedStore` around this one, the password only.
         clock: Decides when a record's time is over, how long waiting for a lock takes, and when a lease
             is extended.
