@@ -163,8 +163,10 @@ class AtlassianAuth(httpx.Auth, Confidential):
             ScopeMismatch: if the API says that the token lacks a scope.
             AtlassianAuthError: as `TokenManager.token` does.
         """
-        self._origins.check(request.url)
-        token = self._current() or await self._source.token()
+        token = self._current()
+        if token is None:
+            self._origins.check(request.url)  # before anything is asked for
+            token = await self._source.token()
         response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
@@ -184,8 +186,10 @@ class AtlassianAuth(httpx.Auth, Confidential):
         Raises:
             AtlassianAuthError: as `async_auth_flow` does.
         """
-        self._origins.check(request.url)
-        token = self._current() or self._source.token_sync()
+        token = self._current()
+        if token is None:
+            self._origins.check(request.url)
+            token = self._source.token_sync()
         response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
