@@ -1324,6 +1324,7 @@ async def test_closing_waits_for_the_refreshes_of_that_moment(manager_of, atlass
         tasks.start_soon(manager.token, "first")
         await gates[0].arrived()
         tasks.start_soon(close)
+        await anyio.wait_all_tasks_blocked()  # so the closing was asked for before what comes later
         await manager.keys()
         assert not closed.is_set()
         tasks.start_soon(manager.token, "later")
