@@ -136,3 +136,13 @@ print(len(manager._streams), list(stream._events))
 def test_a_fork_waits_until_an_event_is_handed_over():
     """A stream's lock is one that a fork waits for."""
     assert isinstance(EventStream(1)._guard, ForkLock)
+
+
+def test_a_childs_stream_starts_over():
+    """What the parent's reader has not read yet is not the child's to tell."""
+    stream = EventStream(10)
+    stream.put(event(1))
+
+    stream._guard.begin_anew()
+
+    assert list(stream._events) == []

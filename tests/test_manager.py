@@ -1090,6 +1090,24 @@ async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watch
     assert await acme.token("acme") == token
 
 
+async def test_a_token_saved_while_the_lock_was_waited_for(manager_of, acme, watched):
+    """What the holder of the lock saves while others wait for it is taken when their time is over."""
+    before = (await watched.get("tokens", "acme")).value
+    token = await acme.token("acme")
+    after = (await watched.get("tokens", "acme")).value
+    await watched.put("tokens", "acme", before)
+    other = manager_of(store=watched)
+    watched.locked_by_others = True
+
+    async def save() -> None:
+        await MemoryStore.put(watched, "tokens", "acme", after)
+
+    watched.after_get = save
+
+    assert await other.token("acme") == token
+    watched.locked_by_others = False
+
+
 async def test_what_was_forgotten_meanwhile_is_not_kept_at_hand(manager_of, acme, watched):
     """A token adopted without the lock is not kept if its credential is forgotten at that moment."""
     token = await manager_of(store=watched).token("acme")

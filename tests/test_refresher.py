@@ -22,7 +22,7 @@ from atlassian_auth import (
 )
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, outcome_of, start
-from atlassian_auth.refresher import SHARED_REFRESHER
+from atlassian_auth.refresher import SHARED_REFRESHER, _live
 
 
 async def test_work_runs_elsewhere_and_its_result_comes_back():
@@ -329,3 +329,24 @@ async def test_work_that_is_cancelled_still_answers():
 
     with pytest.raises(AtlassianAuthError, match="has ended"):
         (await latches[0].wait()).result()
+
+
+def test_a_loop_that_breaks_tells_those_who_wait():
+    """If the loop's own selector fails, the work under way is ended, so that its callers are told."""
+    ended = []
+
+    class Task:
+        def get_coro(self):
+            return self
+
+        def close(self):
+            ended.append(True)
+
+    class Broken:
+        def run_forever(self):
+            raise OSError("no descriptors")
+
+    with pytest.raises(OSError, match="no descriptors"):
+        _live(Broken(), [Task()])
+
+    assert ended == [True]

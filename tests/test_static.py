@@ -54,6 +54,7 @@ async def test_it_has_no_manager(source):
 
     with pytest.raises(ConfigurationError, match="never renewed"):
         await auth.refresh()
+    auth.close()
     await auth.aclose()
 
     assert (await auth.token()).access_token == SECRET

@@ -177,9 +177,7 @@ def _probe(path: Path) -> None:
     size = path.stat().st_size  # before it is looked into: another process may be making it
     try:
         version = _inspect(path, "mode=ro&immutable=1")
-    except sqlite3.DatabaseError as error:
-        if _kind(error) not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            raise
+    except sqlite3.DatabaseError:
         # Or is it being made this moment? Without a lock that looks the same.
         version = _inspect_patiently(path)
     # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
@@ -192,7 +190,7 @@ def _inspect_patiently(path: Path) -> int:
         return _inspect(path, "mode=ro")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise
+            raise  # pragma: no cover -- of a file that may not be read; root may read any
     # A process was killed in the middle of a change. The opening that may write takes it back, and then looks
     # whose file it is before it writes anything of its own.
     return _VERSION
