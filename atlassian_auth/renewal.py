@@ -107,9 +107,8 @@ class Renewer:
         if record is None or record.configuration != self._grant.configuration:
             return None
         token = self._adopted(flight, record)
-        if (
-            token is not None and self._cache.drops == drops
-        ):  # else it may be forgotten since it was read
+        # If anything was dropped since it was read, this may have been forgotten.
+        if token is not None and self._cache.drops == drops:
             self._cache.publish(flight.key, token)
         return token
 

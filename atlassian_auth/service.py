@@ -39,6 +39,10 @@ class _Reader(Protocol[T_co]):
     def __call__(self, response: HTTPResponse, *, obtained_at: datetime) -> T_co: ...
 
 
+# A store that never answers in time proves nothing.
+_CONFIRMATIONS = 2
+
+
 class LockLost(Exception):
     """The lock under which a refresh token is presented is held by another process, or by none."""
 
@@ -158,12 +162,13 @@ class TokenService:
 
     async def _confirmed(self, confirm: Callable[[], Awaitable[bool]]) -> bool:
         """Return whether the lock is held, by a fresh answer: none from before a standstill."""
-        while True:
+        for _ in range(_CONFIRMATIONS):
             asked_at = self._clock.time()
             held = await confirm()
             took = self._clock.time() - asked_at
             if not held or took <= self._settings.connect_timeout_seconds:
                 return held
+        return False
 
     async def _attempt(
         self, request: HTTPRequest, read: _Reader[T], deadline: float

@@ -390,6 +390,20 @@ async def test_an_old_answer_about_the_lock_is_no_answer(service, clock, took, a
     assert len(sender.asked_at) == 1
 
 
+async def test_a_lock_that_is_never_confirmed_in_time_is_lost(service, clock):
+    """A store that takes too long each time proves nothing: nothing is presented, and the wait ends."""
+    built, sender = service(DATA_CENTER)
+
+    async def confirm():
+        clock.advance(11)
+        return True
+
+    with pytest.raises(LockLost):
+        await built.renew("rt", confirm=confirm)
+
+    assert sender.asked_at == []
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the refresher's
 async def test_a_refused_address_is_a_matter_of_the_configuration():
     """With ``public_addresses_only`` a private address is an error that names it; nothing is sent."""
