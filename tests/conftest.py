@@ -15,10 +15,13 @@ from hypothesis import HealthCheck, settings
 import atlassian_auth
 
 ROOT = Path(atlassian_auth.__path__[0]).parent
+TESTS = Path(__file__).parent
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+CAMPAIGNS = {"benchmarks", "cancellations", "faults", "fleet", "interleavings", "model"}
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
@@ -41,6 +44,12 @@ def pytest_pycollect_makeitem(collector, name, obj):
     # anyio's own `anyio_mode = "auto"` is younger than the oldest anyio we support.
     if collector.istestfunction(obj, name) and inspect.iscoroutinefunction(obj):
         pytest.mark.usefixtures("anyio_backend")(obj)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if CAMPAIGNS.intersection(item.path.relative_to(TESTS.parent).parts[1:-1]):
+            item.add_marker(pytest.mark.campaign)
 
 
 @pytest.fixture
