@@ -1,0 +1,160 @@
+"""Explores every state that the machine can reach, and says which property breaks, and how."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tests.model.machine import Machine
+from tests.model.world import HOLDING, Pair, Process, Rules, Step, World
+
+# Each of them begins something new; all else that a process does brings its refresh to an end.
+_BEGINNINGS = {"asks", "starts", "sleeps long", "goes on"}
+
+
+@dataclass
+class Report:
+    """What was found: the shortest story for each property that breaks, and each set of causes."""
+
+    rules: Rules
+    states: int = 0
+    steps: int = 0
+    stories: dict[tuple[str, frozenset[str]], list[Step]] = field(default_factory=dict)
+
+    @property
+    def broken(self) -> set[str]:
+        """Return the properties that break."""
+        return {name for name, _ in self.stories}
+
+    def causes(self, broken: str) -> set[frozenset[str]]:
+        """Return the smallest sets of causes that break a property."""
+        found = {causes for name, causes in self.stories if name == broken}
+        return {causes for causes in found if not any(other < causes for other in found)}
+
+    def news(self, known: Report) -> list[tuple[str, frozenset[str]]]:
+        """Return which stories are not explained by the causes in another report."""
+        return [
+            (name, causes)
+            for name, causes in self.stories
+            if not any(other <= causes for other in known.causes(name))
+        ]
+
+
+def explore(rules: Rules, known: Report | None = None) -> Report:
+    """Visit every state, breadth first.
+
+    With ``known``, stop at the first story that has other causes than those in that report.
+    """
+    return _Search(rules, known).run()
+
+
+class _Search:
+    def __init__(self, rules: Rules, known: Report | None) -> None:
+        self._machine = Machine(rules)
+        self._known = known
+        self._report = Report(rules)
+        self._worlds: list[World] = []
+        self._numbers: dict[World, int] = {}
+        self._parents: list[tuple[int, Step] | None] = []
+        self._sources, self._targets = (
+            array("l"),
+            array("l"),
+        )  # the steps that bring a refresh to its end
+
+    def run(self) -> Report:
+        self._number(self._machine.start(), None)
+        number = 0
+        while number < len(self._worlds) and not self._is_enough():  # it grows meanwhile
+            self._visit(number, self._worlds[number])
+            number += 1
+        self._report.states, self._report.steps = number, self._report.steps
+        for circle in self._circles():
+            self._tell("never ends", circle, [])
+        return self._report
+
+    def _is_enough(self) -> bool:
+        return self._known is not None and bool(self._report.news(self._known))
+
+    def _number(self, world: World, parent: tuple[int, Step] | None) -> int:
+        number = self._numbers.setdefault(world, len(self._worlds))
+        if number == len(self._worlds):
+            self._worlds.append(world)
+            self._parents.append(parent)
+        return number
+
+    def _visit(self, number: int, world: World) -> None:
+        able: set[int | None] = set()
+        for step in self._machine.steps(world):
+            self._report.steps += 1
+            lost = loss(step.world)
+            for broken in filter(None, (step.broken, lost)):
+                self._tell(broken, number, [step])
+            following = self._number(step.world, (number, step))
+            if not step.is_trouble:
+                able.add(step.actor)
+                if step.actor is not None and step.action not in _BEGINNINGS:
+                    self._sources.append(number)
+                    self._targets.append(following)
+        for broken in stuck(world, able):
+            self._tell(broken, number, [])
+
+    def _tell(self, broken: str, number: int, last: list[Step]) -> None:
+        world = last[0].world if last else self._worlds[number]
+        name = broken, frozenset(world.blame)
+        if name not in self._report.stories:
+            self._report.stories[name] = self._story(number) + last
+
+    def _story(self, number: int) -> list[Step]:
+        story: list[Step] = []
+        while (parent := self._parents[number]) is not None:
+            number, step = parent
+            story.append(step)
+        return story[::-1]
+
+    def _circles(self) -> Iterator[int]:
+        """Yield a state from which a refresh may go round for ever, if there is one (Kahn, 1962)."""
+        ahead, leading = defaultdict(list), [0] * len(self._worlds)
+        for source, target in zip(self._sources, self._targets, strict=True):
+            ahead[source].append(target)
+            leading[target] += 1
+        free = [number for number, count in enumerate(leading) if not count]
+        while free:
+            for target in ahead.pop(free.pop(), ()):
+                leading[target] -= 1
+                if not leading[target]:
+                    free.append(target)
+        yield from [number for number, count in enumerate(leading) if count][:1]
+
+
+def loss(world: World) -> str:
+    """Return how the consent has come to its end in this state, if it has."""
+    record = world.store.now.record
+    if record is None:
+        return ""  # it was forgotten
+    accepted = world.server.accepted
+    if record.refused and record.pair.token in accepted:
+        return "declared lost"
+    known = (pair for process in world.processes for pair in _known(process))
+    ours = {pair.token for pair in known if pair == record.pair or pair.follows(record.pair)}
+    return "lost" if accepted.isdisjoint({record.pair.token, *ours}) else ""
+
+
+def stuck(world: World, able: set[int | None]) -> Iterator[str]:
+    """Yield what will never end in this state, although nothing goes wrong any more."""
+    for number, process in enumerate(world.processes):
+        if process.at not in ("idle", "down") and not process.paused and number not in able:
+            yield "waits for ever"
+    holder = world.store.lock
+    if holder is not None and world.processes[holder].at not in HOLDING and None not in able:
+        yield "a lock that no process holds"
+
+
+def _known(process: Process) -> Iterator[Pair]:
+    if process.known is not None:
+        yield process.known
+    if process.unsaved is not None:
+        yield process.unsaved.record.pair
+    if process.answer is not None and not isinstance(process.answer, str):
+        yield process.answer
