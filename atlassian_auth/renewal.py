@@ -209,8 +209,9 @@ class Renewer:
 
     @property
     def _seconds_to_keep(self) -> float:
-        # Where a server takes a refresh token again for a while, others need not wait for this process.
-        return 0 if self._grant.reuse_leeway_seconds else self._settings.standstill_seconds
+        # Where a server takes a refresh token again for longer than that, others need not wait.
+        standstill_seconds = self._settings.standstill_seconds
+        return 0 if self._grant.reuse_leeway_seconds >= standstill_seconds else standstill_seconds
 
     async def _refused(
         self, flight: Flight, presented: _Stored | None, hold: Hold, reason: str

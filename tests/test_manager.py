@@ -1202,18 +1202,31 @@ async def test_a_lock_that_cannot_be_confirmed_is_an_error(acme, watched, atlass
 
 async def test_how_long_a_lock_is_to_last(manager_of, watched, atlassian):
     """A server that takes a refresh token once is asked under a lock that outlasts a long standstill."""
+
+    class Brief(CloudGrant):
+        reuse_leeway_seconds = 76.0
+
     settings = Settings(standstill_seconds=77)
+    cloud = cloud_grant(atlassian)
+    brief = Brief(
+        client_id=cloud.client_id,
+        client_secret=atlassian.cloud_app.client_secret,
+        redirect_uri=cloud.redirect_uri,
+        scopes=cloud.scopes,
+    )
     for grant, app in (
-        (cloud_grant(atlassian), atlassian.cloud_app),
+        (cloud, atlassian.cloud_app),
         (data_center_grant(atlassian), atlassian.data_center_app),
+        (brief, atlassian.cloud_app),
         (jira_software_grant(atlassian), None),
     ):
         manager = manager_of(grant, store=watched, settings=settings)
+        key = type(grant).__name__
         if app is not None:
-            await manager.add(grant.kind, refresh_token=atlassian.issue_grant(app).refresh_token)
-        await manager.token(grant.kind)
+            await manager.add(key, refresh_token=atlassian.issue_grant(app).refresh_token)
+        await manager.token(key)
 
-    assert watched.confirmed == [0, 77]
+    assert watched.confirmed == [0, 77, 77]
 
 
 async def test_a_token_of_another_process_is_taken_without_the_lock(
