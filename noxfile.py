@@ -173,6 +173,13 @@ def cancellations(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def model(session: nox.Session) -> None:
+    """Every state of the model with two troubles and three processes; writes docs/model.md."""
+    session.install("-e", EVERYTHING, *group("tests"))
+    session.run("python", "-m", "tests.model.page", "--full")
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The budgets, measured as ratios and printed as a table."""
     session.install("-e", EVERYTHING, *group("tests"), *group("bench"))

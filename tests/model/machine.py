@@ -42,7 +42,6 @@ GUARDS = {
     "put back": "a store that fell back gets the newer pair",
     "descent": "which of two pairs is newer is told by the line they come from",
     "refused once": "a refresh token that was refused is marked, and not presented again",
-    "one repetition": "without a leeway a request is repeated once after a lost answer",
     "writable": "only a store that can be written gives its lock",
     "standstill": "without a leeway a lease outlives a process that stands still for minutes",
 }
@@ -337,19 +336,21 @@ class Machine:
     def _serve_stray(self, world: World, token: int) -> Step:
         strays = list(world.strays)
         strays.remove(token)
-        server, _, broken = self._answer(world.server, Pair((token,), 0))
+        # No process presents it now, so it breaks no promise; what it costs shows later.
+        server, _, _ = self._answer(world.server, Pair((token,), 0))
+        server = server._replace(refused=world.server.refused)
         later = world._replace(server=server, strays=tuple(strays))
-        return Step(None, "a late request is served", later, broken)
+        return Step(None, "a late request is served", later)
 
     def _end_lease(self, world: World) -> Iterator[Step]:
         number = world.store.lock
-        if number is None:
+        if number is None or not self.rules.lease:
             return
         holder = world.processes[number]
         free = world._replace(store=world.store._replace(lock=None))
         if holder.at not in HOLDING:
             yield Step(None, "the lease ends", free)
-        elif self.rules.lease and holder.paused and holder.slept:
+        elif holder.paused and holder.slept:
             if self.rules.leeway != "minutes" and self.rules.has("standstill"):
                 free = free.blamed(f"stands still beyond its lease {phase(holder)}")
             yield Step(number, "its lease ends", free)

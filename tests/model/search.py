@@ -42,19 +42,21 @@ class Report:
         ]
 
 
-def explore(rules: Rules, known: Report | None = None) -> Report:
+def explore(
+    rules: Rules, known: Report | None = None, *, machine: type[Machine] = Machine
+) -> Report:
     """Visit every state, breadth first.
 
     With ``known``, stop at the first story that has other causes than those in that report.
     """
-    return _Search(rules, known).run()
+    return _Search(machine(rules), known).run()
 
 
 class _Search:
-    def __init__(self, rules: Rules, known: Report | None) -> None:
-        self._machine = Machine(rules)
+    def __init__(self, machine: Machine, known: Report | None) -> None:
+        self._machine = machine
         self._known = known
-        self._report = Report(rules)
+        self._report = Report(machine.rules)
         self._worlds: list[World] = []
         self._numbers: dict[World, int] = {}
         self._parents: list[tuple[int, Step] | None] = []
@@ -69,7 +71,7 @@ class _Search:
         while number < len(self._worlds) and not self._is_enough():  # it grows meanwhile
             self._visit(number, self._worlds[number])
             number += 1
-        self._report.states, self._report.steps = number, self._report.steps
+        self._report.states = number
         for circle in self._circles():
             self._tell("never ends", circle, [])
         return self._report
@@ -97,7 +99,7 @@ class _Search:
                 if step.actor is not None and step.action not in _BEGINNINGS:
                     self._sources.append(number)
                     self._targets.append(following)
-        for broken in stuck(world, able):
+        for broken in stuck(self._machine.rules, world, able):
             self._tell(broken, number, [])
 
     def _tell(self, broken: str, number: int, last: list[Step]) -> None:
@@ -141,13 +143,13 @@ def loss(world: World) -> str:
     return "lost" if accepted.isdisjoint({record.pair.token, *ours}) else ""
 
 
-def stuck(world: World, able: set[int | None]) -> Iterator[str]:
+def stuck(rules: Rules, world: World, able: set[int | None]) -> Iterator[str]:
     """Yield what will never end in this state, although nothing goes wrong any more."""
     for number, process in enumerate(world.processes):
         if process.at not in ("idle", "down") and not process.paused and number not in able:
             yield "waits for ever"
     holder = world.store.lock
-    if holder is not None and world.processes[holder].at not in HOLDING and None not in able:
+    if holder is not None and world.processes[holder].at not in HOLDING and not rules.lease:
         yield "a lock that no process holds"
 
 

@@ -12,6 +12,8 @@ def troubles(rules: Rules, world: World) -> Iterator[Step]:
     if len(world.blame) - world.blame.count("the leeway ends") >= rules.troubles:
         return
     for step in _all(rules, world):
+        if rules.kinds and step.action not in rules.kinds:
+            continue
         yield step._replace(world=step.world.blamed(step.action), is_trouble=True)
 
 
@@ -112,5 +114,7 @@ def tried(rules: Rules, turn: Turn, action: str) -> Step:
 
 def phase(process: Process) -> str:
     """Return the part of a refresh in which its lock is lost: what is safe differs."""
+    if process.at == "proved":
+        return "between proof and request"
     begun = process.at in ("read", "locked", "enrolling", "forgetting")
-    return "before the proof" if begun else "after the proof"
+    return "before the proof" if begun else "after the request"

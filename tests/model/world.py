@@ -178,6 +178,7 @@ class Rules:
     attempts: int = 2
     expiries: int = 1  # how often all access tokens end
     troubles: int = 1  # how much goes wrong
+    kinds: frozenset[str] = frozenset()  # what goes wrong; empty: anything
     without: frozenset[str] = frozenset()
 
     def has(self, guard: str) -> bool:
@@ -186,4 +187,4 @@ class Rules:
     @property
     def repeats(self) -> int:
         """How many answers may be lost before the process gives up."""
-        return 1 if self.leeway == "none" and self.has("one repetition") else self.attempts
+        return 1 if self.leeway == "none" else self.attempts

@@ -1,0 +1,147 @@
+"""Writes docs/model.md: what was explored, when a consent is lost, and what breaks without each guard.
+
+``python -m tests.model.page`` leaves the table of what was explored as it is; ``--full`` explores it anew,
+which takes some minutes: that is ``nox -s model``.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.model.catalog import missed, reports
+from tests.model.drawing import draw
+from tests.model.machine import GUARDS
+from tests.model.search import Report
+
+PAGE = Path(__file__).parents[2] / "docs" / "model.md"
+BOUNDS: list[dict[str, int]] = [{}, {"troubles": 2}, {"processes": 3}, {"expiries": 2}]
+
+_INTRODUCTION = """\
+# The model
+
+A refresh is a handful of steps that a process takes under a lock. What makes it hard is what can happen
+between two of them. So the steps are written down a second time, as a state machine without a network, a
+clock or a database (`tests/model/machine.py`, about 350 lines), and a program visits every state that the
+machine can reach: two or three processes, one store, one authorization server, and all orders of their
+steps.
+
+Trouble is part of the machine. A process is killed, stands still for any time, is forked, has a wrong
+clock; its lock, its request or its answer is lost, or its request arrives twice or late; a save fails, the
+store cannot be written any more, or falls back by one to three saves; a person consents again, or the
+credential is forgotten.
+
+In every state these properties are checked:
+
+- A refresh token is presented twice only inside the leeway, or in one of the cases below.
+- A refresh token that the server has refused is not presented again.
+- A token is durable before a caller sees it.
+- A process never presents or saves an older pair than it knows.
+- Nothing that was forgotten or replaced by a new consent comes back.
+- Nobody is told to consent again while the refresh token in the store is good.
+- Each refresh comes to an end, and no process waits for a lock that no process holds.
+- A consent is lost only in the cases below.
+
+What the machine leaves out: other keys, which share nothing; the callers of one process, which share one
+refresh; and time, but for its order.
+"""
+
+_COUNTED = "## What was explored"
+
+_ADDED = """\
+What two troubles, a third process or a second end of all tokens add to the cases below:
+"""
+
+_CASES = """\
+These are the only ways in which one trouble ends a consent.
+"""
+
+_WORDS = {
+    "cannot save": "the save fails, and another process refreshes before this one has saved",
+    "does not get its answer": "the answer is lost",
+    "is killed": "the process is killed between the server's answer and the save",
+    "is paused": "the process stands still between the server's answer and the save, longer than its lease",
+    "its request is doubled": "the network delivers the request twice",
+    "loses its lock between proof and request": "the store gives the lock to another process between "
+    "the proof and the request",
+    "loses its lock after the request": "the store gives the lock to another process before the save",
+    "stands still beyond its lease after the request": "",
+    "the store is read-only": "the store becomes read-only between the lock and the save",
+    "the store is restored": "the store falls back, and a process that does not know the newer pair "
+    "refreshes first",
+    "waits no longer for its answer": "the request reaches the server after the process has given it up",
+}
+
+_GUARDS = """\
+Each guard was taken away, one at a time. What follows is the shortest story that then goes wrong. A line
+is a step; "~" marks what happens to all.
+
+Two rules are not in this list, because no consent depends on them. A request whose answer was lost is
+repeated once where the server has no leeway: more repetitions would not lose more, and would not help. A
+lock that is lost before the request is taken once more: without that the caller would have to ask again.
+"""
+
+
+def page(counted: str) -> str:
+    """Return the page around the table of what was explored."""
+    return "\n".join([_INTRODUCTION, counted, *_cases(), *_guards()])
+
+
+def count() -> str:
+    """Explore everything, and return the table of it, and what it adds to the cases of one trouble."""
+    lines = [_COUNTED, "", "| conditions | processes | troubles | expiries | states | steps |"]
+    lines += ["|---|---|---|---|---|---|"]
+    small, added = dict(reports()), []
+    for changes in BOUNDS:
+        for name, report in reports(**changes):
+            lines.append(_row(name, report))
+            sys.stdout.write(f"{lines[-1]}\n")
+            added += [
+                f"- {name}: {broken}: {_told(causes)}"
+                for broken, causes in report.news(small[name])
+            ]
+    return "\n".join([*lines, "", _ADDED, *(added or ["- nothing"]), ""])
+
+
+def _row(name: str, report: Report) -> str:
+    rules = report.rules
+    numbers = rules.processes, rules.troubles, rules.expiries
+    cells = [name, *map(str, numbers), f"{report.states:,}", f"{report.steps:,}"]
+    return f"| {' | '.join(cells)} |"
+
+
+def counted() -> str:
+    """Return the table that the page has."""
+    _, _, rest = PAGE.read_text().partition(_COUNTED)
+    return f"{_COUNTED}{rest.partition('## When')[0]}".rstrip() + "\n"
+
+
+def _cases() -> list[str]:
+    lines = ["## When a consent is lost", "", _CASES, "| conditions | what happens |", "|---|---|"]
+    for name, report in reports():
+        causes = sorted(_told(each) for each in report.causes("lost"))
+        lines.append(f"| {name} | {'; '.join(causes) or 'nothing of this'} |")
+    return [*lines, ""]
+
+
+def _told(causes: frozenset[str]) -> str:
+    words = [_WORDS.get(cause, cause) for cause in sorted(causes - {"the leeway ends"})]
+    told = ", ".join(filter(None, words))
+    return (
+        f"{told}, and the next refresh comes after the leeway"
+        if "the leeway ends" in causes
+        else told
+    )
+
+
+def _guards() -> list[str]:
+    lines = ["## What breaks without each guard", "", _GUARDS]
+    for guard, promise in GUARDS.items():
+        rules, story = missed(guard)
+        lines += [f"### {guard.capitalize()}", "", f"The guard: {promise}. Without it:", ""]
+        lines += ["```text", draw(story, rules.processes), "```", ""]
+    return lines
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(count() if "--full" in sys.argv else counted()))
