@@ -10,7 +10,7 @@ import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
@@ -624,7 +624,8 @@ class TokenManager:
         with self._guard.lock:
             streams = list(self._streams)
         for event in events:
-            logger.log(_level(event), "%r", event)
+            fields = {"event": type(event).__name__, **asdict(event)}
+            logger.log(_level(event), "%s", event, extra=fields)
             for stream in streams:
                 stream.put(event)
             if self._on_event is not None:
