@@ -10,12 +10,19 @@ from typing import Annotated, Any
 import anyio
 import typer
 
+from atlassian_auth.cli.group import FAILURE
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
-from atlassian_auth.cli.output import show, show_table
+from atlassian_auth.cli.output import say, show, show_table
 from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, Profile
 from atlassian_auth.cli.secret import read_secret
-from atlassian_auth.cli.session import enrolling, looking, obtaining
+from atlassian_auth.cli.session import (
+    enrolling,
+    grant_without_secret,
+    looking,
+    nothing_stored,
+    obtaining,
+)
 from atlassian_auth.exceptions import AuthorizationRequired
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.status import CredentialState, CredentialStatus
@@ -57,7 +64,7 @@ def status(
     chosen = profile_of(context, profile)
     found = _looked_up(chosen.place, chosen.store_key)
     if found.state is CredentialState.NEW:
-        raise _nothing_stored(chosen)
+        raise nothing_stored(chosen)
     show(described(found), as_json=as_json)
     if found.authorized_at is None or found.state is CredentialState.REAUTHORIZE:
         message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
@@ -105,11 +112,12 @@ def revoke(
     """End a credential at Atlassian, then delete it from the store.
 
     If the server does not revoke it, it is kept. A person can also remove the app in the settings of
-    their account, under Connected apps.
+    their account, under Connected apps. The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
-    revoked = anyio.run(_revoke, chosen)
-    show({"key": chosen.store_key, "revoked": revoked}, as_json=as_json)
+    grant_without_secret(chosen)
+    revoked = chosen.place.exists() and anyio.run(_revoke, chosen)
+    _show_ended(chosen, "revoked", ended=revoked, as_json=as_json)
 
 
 def forget(
@@ -117,12 +125,12 @@ def forget(
 ) -> None:
     """Delete a credential from the store.
 
-    Its refresh token is gone for good. At Atlassian the grant lives on until it is revoked or runs out.
+    Its refresh token is gone for good. At Atlassian the consent lives on until it is revoked or runs out.
+    The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
-    store, key = chosen.place, chosen.store_key
-    forgotten = store.exists() and anyio.run(_forget, store, key)
-    show({"key": key, "forgotten": forgotten}, as_json=as_json)
+    forgotten = chosen.place.exists() and anyio.run(_forget, chosen.place, chosen.store_key)
+    _show_ended(chosen, "forgotten", ended=forgotten, as_json=as_json)
 
 
 def described(found: CredentialStatus) -> dict[str, object]:
@@ -144,6 +152,17 @@ def described(found: CredentialStatus) -> dict[str, object]:
     }
 
 
+def _show_ended(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:
+    key = profile.store_key
+    show({"key": key, how: ended}, as_json=as_json)
+    if not ended:
+        say(
+            f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}: "
+            "atlassian-auth list shows what is stored."
+        )
+        raise typer.Exit(FAILURE)
+
+
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
@@ -153,14 +172,6 @@ def _looked_up(store: Place, key: str) -> CredentialStatus:
     if not store.exists():
         return CredentialStatus.without_record(key)
     return anyio.run(_status, store, key)
-
-
-def _nothing_stored(profile: Profile) -> AuthorizationRequired:
-    message = (
-        f"Nothing is stored for key {profile.store_key!r} in {profile.place}: run "
-        f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
-    )
-    return AuthorizationRequired(message, key=profile.store_key, reason="missing")
 
 
 async def _token(profile: Profile) -> Token:

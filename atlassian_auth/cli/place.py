@@ -56,9 +56,19 @@ class Place:
         return is_url(self.name) and (parts.password is not None or "password" in parts.query)
 
     def exists(self) -> bool:
-        """Return whether there is something to look at, as far as can be told without asking a server."""
+        """Return whether there is something to look at, as far as can be told without asking a server.
+
+        Raises:
+            StoreError: if there is not even its folder.
+        """
         file = self._file()
-        return file is None or file.exists()
+        if file is None or file.exists():
+            return True
+        if not file.parent.is_dir() and file != usual_store():
+            raise StoreError(
+                f"{file}: there is no folder {file.parent}. Make it, or name another store."
+            )
+        return False
 
     def opened(self) -> Store:
         """Return the store.
