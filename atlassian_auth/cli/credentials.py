@@ -12,7 +12,7 @@ import typer
 
 from atlassian_auth.cli.group import FAILURE
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
-from atlassian_auth.cli.output import say, show, show_table
+from atlassian_auth.cli.output import distance, say, show, show_table
 from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, Profile
 from atlassian_auth.cli.secret import read_secret
@@ -23,11 +23,23 @@ from atlassian_auth.cli.session import (
     nothing_stored,
     obtaining,
 )
-from atlassian_auth.exceptions import AuthorizationRequired
+from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
+from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.status import CredentialState, CredentialStatus
 
-__all__ = ["add", "described", "forget", "list_", "refresh", "revoke", "status", "token"]
+__all__ = ["add", "forget", "list_", "refresh", "revoke", "show_credential", "status", "token"]
+
+_MOMENTS = (
+    "access_expires_at",
+    "inactive_by",
+    "grant_expires_at",
+    "authorized_at",
+    "last_refreshed_at",
+)
+
+# State and reason say it.
+_IN_OTHER_WORDS = ("status", "status_since")
 
 _COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
 
@@ -65,7 +77,7 @@ def status(
     found = _looked_up(chosen.place, chosen.store_key)
     if found.state is CredentialState.NEW:
         raise nothing_stored(chosen)
-    show(described(found), as_json=as_json)
+    show_credential(found, as_json=as_json)
     if found.authorized_at is None or found.state is CredentialState.REAUTHORIZE:
         message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
         raise AuthorizationRequired(message, key=found.key)
@@ -93,17 +105,20 @@ def add(
     on nobody else may use it: the next token that is needed renews it.
     """
     chosen = profile_of(context, profile)
+    if not grant_without_secret(chosen).rotates:
+        message = f"Profile {chosen.name} is for {chosen.product}, which has no refresh tokens."
+        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.name}")
     pasted = read_secret(
         "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
     )
-    show(described(anyio.run(_add, chosen, pasted)), as_json=as_json)
+    show_credential(anyio.run(_add, chosen, pasted), as_json=as_json)
 
 
 def refresh(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
     """Renew a token now, whatever the present one is worth."""
-    show(described(anyio.run(_refresh, profile_of(context, profile))), as_json=as_json)
+    show_credential(anyio.run(_refresh, profile_of(context, profile)), as_json=as_json)
 
 
 def revoke(
@@ -133,8 +148,32 @@ def forget(
     _show_ended(chosen, "forgotten", ended=forgotten, as_json=as_json)
 
 
-def described(found: CredentialStatus) -> dict[str, object]:
-    """Return what is shown of a credential; holds no secret."""
+def show_credential(found: CredentialStatus, *, as_json: bool, **more: object) -> None:
+    """Print how a credential is doing; no secret is in that.
+
+    Args:
+        found: How it is doing.
+        as_json: For programs.
+        more: What else is known.
+    """
+    document = {**_described(found), **more}
+    if not as_json:
+        document = _for_people(document)
+    show(document, as_json=as_json)
+
+
+def _for_people(document: dict[str, object]) -> dict[str, object]:
+    now = utc_now(SYSTEM_CLOCK)
+    return {
+        name: f"{value} ({distance(datetime.fromisoformat(str(value)) - now)})"
+        if value and name in _MOMENTS
+        else value
+        for name, value in document.items()
+        if name not in _IN_OTHER_WORDS
+    }
+
+
+def _described(found: CredentialStatus) -> dict[str, object]:
     return {
         "key": found.key,
         "state": found.state.value,

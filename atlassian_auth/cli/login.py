@@ -10,9 +10,9 @@ from typing import Annotated
 import anyio
 import typer
 
-from atlassian_auth.cli.credentials import described
+from atlassian_auth.cli.credentials import show_credential
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, profile_of
-from atlassian_auth.cli.output import say, show
+from atlassian_auth.cli.output import say
 from atlassian_auth.cli.profile import Profile
 from atlassian_auth.cli.secret import ask
 from atlassian_auth.cli.session import authorizing, grant_without_secret
@@ -58,8 +58,8 @@ def login(
         _check_waiting(chosen)
         opener = None if no_browser else _open
         result = anyio.run(_by_browser, chosen, opener, timedelta(seconds=seconds))
-    document = {**described(result.status), "missing_scopes": list(result.missing_scopes)}
-    show(document, as_json=as_json)
+    missing = list(result.missing_scopes)
+    show_credential(result.status, as_json=as_json, missing_scopes=missing)
 
 
 async def _by_browser(

@@ -53,7 +53,7 @@ class Place:
     def has_password(self) -> bool:
         """Whether its URL holds a password."""
         parts = _split(self.name)
-        return is_url(self.name) and (parts.password is not None or "password" in parts.query)
+        return is_url(self.name) and bool(parts.password or "password" in parts.query)
 
     def exists(self) -> bool:
         """Return whether there is something to look at, as far as can be told without asking a server.

@@ -34,6 +34,10 @@ _WORDS = (
     ),
     ("endpoints.revoke_url", "--revoke-url"),
     ("wanted must", "--site must"),
+    (
+        "its URL says more, and may be pasted",
+        "run atlassian-auth login PROFILE --paste, and paste that page's URL: it says more",
+    ),
     ("url=", "URL "),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -125,6 +126,8 @@ def test_status(authorized, home):
 
     assert (people.status, people.errors) == (0, "")
     assert people.output.startswith("key: acme\nstate: pending\nreason: ")
+    assert re.search(r"^inactive by: [-+:T0-9]+ \(in 89 days\)$", people.output, re.MULTILINE)
+    assert "status" not in people.output
     assert programs.json.keys() == KEYS
     assert "secret-" not in people.output + programs.output
 
@@ -208,6 +211,22 @@ def test_add(acme, world, app, home, monkeypatch, source):
 
     assert (ended.status, ended.json["renewable"]) == (0, True)
     assert "secret-" not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["robot"], "has no refresh tokens. Run: atlassian-auth token robot"),
+        (["acme", "--scopes", "READ"], "It comes from --scopes."),
+    ],
+    ids=["no refresh tokens", "wrong settings"],
+)
+def test_add_asks_for_nothing_in_vain(acme, arguments, words):
+    """What is wrong with the profile is said before a refresh token is read."""
+    ended = acme("add", *arguments, "--refresh-token-file", "missing")
+
+    assert (ended.status, ended.output) == (2, "")
+    assert words in ended.errors
 
 
 def test_add_nothing(acme):
@@ -356,6 +375,6 @@ def test_processes(home):
     assert {ended.stderr for ended in (added, *tokens, status)} == {""}
     assert tokens[0].stdout == tokens[1].stdout
     assert tokens[0].stdout.startswith("secret-")
-    assert "status: valid" in status.stdout
+    assert "state: ready" in status.stdout
     with closing(sqlite3.connect(home / "acme.db")) as database:
         assert database.execute("SELECT count(*) FROM records").fetchone()[0]
