@@ -61,14 +61,21 @@ class Place:
         Raises:
             StoreError: if there is not even its folder.
         """
+        self.check_folder()
         file = self._file()
-        if file is None or file.exists():
-            return True
-        if not file.parent.is_dir() and file != usual_store():
+        return file is None or file.exists()
+
+    def check_folder(self) -> None:
+        """Return if the folder is there that the store's file is in, or would be made in.
+
+        Raises:
+            StoreError: if it is not; only the usual store's is made.
+        """
+        file = self._file()
+        if file is not None and file != usual_store() and not file.parent.is_dir():
             raise StoreError(
                 f"{file}: there is no folder {file.parent}. Make it, or name another store."
             )
-        return False
 
     def opened(self) -> Store:
         """Return the store.

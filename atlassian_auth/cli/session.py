@@ -81,9 +81,11 @@ async def authorizing(profile: Profile) -> AsyncGenerator[TokenManager]:
 
     Raises:
         ConfigurationError: if a setting or the client secret is missing or wrong.
+        StoreError: if the store's folder is missing.
     """
     # What is wrong with the settings is said before a person types a secret.
     grant_without_secret(profile)
+    profile.place.check_folder()
     client_secret = read_secret(
         "client_secret",
         file=profile.client_secret_file,

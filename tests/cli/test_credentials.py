@@ -290,7 +290,7 @@ def test_nothing_is_made_for_what_is_not_there(acme, home, name):
     assert not (home / "tokens.db").exists()
 
 
-@pytest.mark.parametrize("name", ["forget", "revoke", "status", "token", "migrate"])
+@pytest.mark.parametrize("name", ["forget", "revoke", "status", "token", "login", "migrate"])
 def test_the_folder_of_a_store_is_missing(acme, home, name):
     """That is told from a store with nothing in it: the store cannot be read."""
     store = home / "typo" / "tokens.db"
