@@ -253,8 +253,8 @@ def tunables() -> Settings:
     try:
         return Settings.from_environment()
     except ValidationError as error:
-        wrong = _wrong(error, {})
-    raise ConfigurationError(f"The ATLASSIAN_AUTH_… variables of the environment: {wrong}.")
+        wrong = _wrong(error, {name: variable_of(name) for name in Settings.model_fields})
+    raise ConfigurationError(f"{wrong}.")
 
 
 def _is_tables(profiles: object) -> bool:

@@ -15,14 +15,14 @@ from atlassian_auth.exceptions import (
 
 __all__ = ["told"]
 
-# What the library advises to those who call it, and what does the same here.
+# What the library advises to those who call it, and what does the same here, with what `_filled` fills in.
 _WORDS = (
     ("use DataCenterGrant", "use --product data-center"),
     ("needs DataCenterGrant", "needs --product data-center"),
     ("use CloudGrant", "use --product cloud"),
     (
         "to scopes=, then authorize again;",
-        "to the profile's scopes, then run atlassian-auth login PROFILE;",
+        "to {scopes}, then run atlassian-auth login {profile};",
     ),
     ("the grant is the one for this product", "--product is the right one"),
     ("use the same grant, or start again with this one", "start again"),
@@ -30,13 +30,13 @@ _WORDS = (
     ("or say allow_insecure_network=True", "or add allow_insecure_network=true to its URL"),
     (
         "endpoints has no revoke_url: nothing can be revoked there. Forget the credential,",
-        "This server has no --revoke-url: nothing can be revoked there. Run atlassian-auth forget PROFILE,",
+        "This server has no --revoke-url: nothing can be revoked there. Run atlassian-auth forget {profile},",
     ),
     ("endpoints.revoke_url", "--revoke-url"),
     ("wanted must", "--site must"),
     (
         "its URL says more, and may be pasted",
-        "run atlassian-auth login PROFILE --paste, and paste that page's URL: it says more",
+        "run atlassian-auth login {profile} --paste, and paste that page's URL: it says more",
     ),
     ("url=", "URL "),
 )
@@ -54,11 +54,10 @@ def told(error: AtlassianAuthError, profile: Profile | None = None) -> str:
         error: What went wrong.
         profile: What the command is about, if that is known.
     """
-    text = " ".join(_translated(error).split())
+    text = _filled(" ".join(_translated(error).split()), profile)
     if profile is None:
         return text
-    text = text.replace("PROFILE", profile.name)
-    advice = [part for part in _advice(error, profile) if part not in text]
+    advice = _advice(error, profile, text)
     if advice and not text.endswith((".", "?")):
         text += "."
     return " ".join([text, *advice])
@@ -76,9 +75,18 @@ def _translated(error: AtlassianAuthError) -> str:
     return text
 
 
-def _advice(error: AtlassianAuthError, profile: Profile) -> list[str]:
-    if isinstance(error, AuthorizationRequired) and profile.product in CONSENTED:
-        return [f"Run: atlassian-auth login {profile.name}"]
+def _filled(text: str, profile: Profile | None) -> str:
+    name, scopes = (
+        ("PROFILE", None) if profile is None else (profile.name, profile.sources.get("scopes"))
+    )
+    return text.replace("{profile}", name).replace("{scopes}", scopes or "the profile's scopes")
+
+
+def _advice(error: AtlassianAuthError, profile: Profile, text: str) -> list[str]:
+    if isinstance(error, AuthorizationRequired):
+        login = f"atlassian-auth login {profile.name}"
+        helps = profile.product in CONSENTED and login not in text
+        return [f"Run: {login}"] if helps else []
     if isinstance(error, AmbiguousSite | SiteNotFound):
         return [f"To name a site, {profile.places('site')}."]
     if isinstance(error, ConfigurationError) and error.argument is not None:

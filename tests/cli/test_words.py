@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from pathlib import Path
 
 import pytest
 
-from atlassian_auth import StoreError
-from atlassian_auth.cli.words import told
+import atlassian_auth
+from atlassian_auth import AuthorizationRequired, ScopeMismatch, StoreError
+from atlassian_auth.cli.profile import Flags
+from atlassian_auth.cli.words import _WORDS, told
 from atlassian_auth.testing import Fault
 
 # Calls, keyword arguments and classes of ours.
@@ -71,11 +75,18 @@ def test_another_host(refused):
         assert said.endswith("it is taken below the profile's API.\n")
 
 
-def test_a_scope_that_is_missing(refused):
-    """The command that asks for consent again has the profile's name."""
+def test_a_url_that_is_none(refused):
+    """What was expected is said, before anything is sent."""
+    said = refused("request", "GET", "ht tp://x", "--profile", "acme")
+
+    assert "URL is 'ht tp://x', but must be a path such as /rest/api/3/myself" in said
+
+
+def test_a_scope_that_is_missing(refused, config):
+    """The place of the scopes is named, and the command that asks for consent again."""
     said = refused("request", "GET", "/rest/api/3/auditing/record", "--profile", "acme")
 
-    assert "to the profile's scopes, then run atlassian-auth login acme;" in said
+    assert f"to scopes in [profiles.acme] of {config}, then run atlassian-auth login acme;" in said
 
 
 def test_another_site(refused, world):
@@ -106,6 +117,18 @@ def test_a_consent_that_is_lost(authorized, world):
     assert len(ended.errors.splitlines()) == 1
 
 
+def test_a_command_is_advised_once(acme):
+    """What the message has already is not said again."""
+    assert acme("token", "acme").errors.count("atlassian-auth login acme") == 1
+
+
+def test_no_login_is_advised_where_there_is_none(home):
+    """Credentials that need no consent are not told to log in."""
+    profile = Flags(values={"product": "service-account"}).profile("robot")
+
+    assert told(AuthorizationRequired("Gone."), profile) == "Gone."
+
+
 def test_a_wrong_secret(authorized, home):
     """The file that it was read from is named."""
     (home / "acme.secret").write_text("wrong", "utf-8")
@@ -130,6 +153,33 @@ def test_an_insecure_network(refused):
     assert "add allow_insecure_network=true to its URL" in said
 
 
+def texts(tree):
+    """The texts of a module, each as one, with nothing where values go."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+SAID = [
+    text
+    for path in Path(atlassian_auth.__file__).parent.rglob("*.py")
+    if path.name != "words.py"
+    for text in texts(ast.parse(path.read_text("utf-8")))
+]
+
+
+# It is put together from the name of an argument.
+@pytest.mark.parametrize("phrase", [old for old, _ in _WORDS if old != "wanted must"])
+def test_the_library_speaks_so(phrase):
+    """What is translated is still what the library says."""
+    assert any(phrase in text for text in SAID)
+
+
 def test_without_a_profile():
     """What is known is said, in one line."""
     assert told(StoreError("one\n two")) == "one two"
+    assert told(ScopeMismatch("Add it to scopes=, then authorize again; x")) == (
+        "Add it to the profile's scopes, then run atlassian-auth login PROFILE; x"
+    )

@@ -75,7 +75,8 @@ def _scopes(profile: Profile) -> str:
     where = _SCOPES[profile.product]
     if profile.product not in CONSENTED:
         return where
-    return f"{where}; then name them in scopes and run: atlassian-auth login {profile.name}"
+    source = profile.sources.get("scopes", "scopes")
+    return f"{where}; then change {source} and run: atlassian-auth login {profile.name}"
 
 
 def _site(profile: Profile) -> str:
