@@ -47,7 +47,7 @@ _STDIN = Path("-")
 # Stand in for answers that are still to come, while one that was given is checked.
 _ANY = {"client_id": "x", "base_url": "https://jira.example.com"}
 
-Answers = dict[str, str]
+_Answers = dict[str, str]
 
 
 def init(
@@ -83,7 +83,7 @@ def _check_new(flags: Flags, name: str) -> None:
         raise ConfigurationError(message, argument="client_secret_file")
 
 
-def _answered(flags: Flags, name: str) -> Answers:
+def _answered(flags: Flags, name: str) -> _Answers:
     """Return the values of the flags, and those that a person was asked for."""
     answers = {setting: _text(setting, value) for setting, value in flags.values.items()}
     if "product" not in answers:
@@ -126,7 +126,7 @@ def _checked_product(answer: str) -> str:
     return answer
 
 
-def _open_questions(answers: Answers) -> list[str]:
+def _open_questions(answers: _Answers) -> list[str]:
     product = cast("Product", answers["product"])
     wanted = [*needed_by(product)]
     if product in CONSENTED and sys.stdin.isatty():
@@ -136,7 +136,7 @@ def _open_questions(answers: Answers) -> list[str]:
     return [setting for setting in wanted if setting not in answers]
 
 
-def _again(setting: str, check: Callable[[Answers], None]) -> Callable[[str], str]:
+def _again(setting: str, check: Callable[[_Answers], None]) -> Callable[[str], str]:
     """Return what takes an answer, or says what is wrong with it so that it is asked for again."""
 
     def checked(answer: str) -> str:
@@ -151,7 +151,7 @@ def _again(setting: str, check: Callable[[Answers], None]) -> Callable[[str], st
     return checked
 
 
-def _checked(flags: Flags, name: str, known: Answers, new: Answers) -> None:
+def _checked(flags: Flags, name: str, known: _Answers, new: _Answers) -> None:
     scopes = "READ" if known["product"].startswith("data-center") else "read:me"
     values = {**_ANY, "scopes": scopes, **known, **new}
     grant_without_secret(Flags(config=flags.config, values=values).new_profile(name))
@@ -176,7 +176,7 @@ def _secret(flags: Flags, name: str) -> str:
     return typed.strip()
 
 
-def _written(flags: Flags, name: str, answers: Answers, secret: str) -> dict[str, str]:
+def _written(flags: Flags, name: str, answers: _Answers, secret: str) -> dict[str, str]:
     """Write the profile, and its secret if there is one, and return where they are."""
     secret_file = _secret_file(flags, name)
     kept = {"client_secret_file": secret_file.name} if secret else {}
@@ -203,7 +203,7 @@ def _write_secret(path: Path, secret: str) -> None:
         file.write(f"{secret}\n")
 
 
-def _table(flags: Flags, name: str, answers: Answers) -> str:
+def _table(flags: Flags, name: str, answers: _Answers) -> str:
     """Return the text that is added to the file.
 
     Raises:
