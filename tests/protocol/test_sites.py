@@ -342,6 +342,12 @@ def test_a_site_on_this_computer_is_chosen_by_its_name(wanted):
     assert select_site(sites, wanted).cloud_id == "id-beta"
 
 
+def test_elsewhere_a_name_is_no_choice():
+    """Administrators name their sites as they like, also as another one's host."""
+    with pytest.raises(SiteNotFound):
+        select_site([Site("id-beta", "acme", "https://beta.atlassian.net")], "acme")
+
+
 def test_names_of_sites_on_this_computer_are_not_guessed():
     """One that two sites have is no choice, and a part of one is no match."""
     sites = [Site("1", "acme", f"{LOCAL}/1"), Site("2", "acme", f"{LOCAL}/2")]
