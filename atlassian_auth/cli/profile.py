@@ -60,7 +60,8 @@ _PATHS = ("client_secret_file", "encryption_key_file", "store")
 class Profile(BaseSettings):
     """One credential and how to obtain it, as flags, the environment and the file have it.
 
-    ``file`` is the configuration file, and ``sources`` says where each setting comes from that has a value.
+    ``file`` is the configuration file, ``in_file`` the names of its profiles, and ``sources`` says where each
+    setting comes from that has a value.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -69,6 +70,7 @@ class Profile(BaseSettings):
 
     name: str
     file: Path
+    in_file: tuple[str, ...]
     sources: Mapping[str, str]
     product: Product = "cloud"
     client_id: str | None = None
@@ -107,14 +109,13 @@ class Profile(BaseSettings):
         """Return the three places where these settings can be set, as part of a sentence."""
         flags = " and ".join(map(flag_of, settings))
         variables = " and ".join(map(variable_of, settings))
-        return f"pass {flags}, set {variables}, or write {self.in_file(*settings)}"
-
-    def in_file(self, *settings: str) -> str:
-        """Return the place in the configuration file where these settings can be set."""
-        return f"{' and '.join(settings)} into [profiles.{self.name}] of {self.file}"
+        table = f"[profiles.{self.name}] of {self.file}"
+        return f"pass {flags}, set {variables}, or write {' and '.join(settings)} into {table}"
 
 
-_SETTINGS = tuple(name for name in Profile.model_fields if name not in {"name", "file", "sources"})
+_SETTINGS = tuple(
+    name for name in Profile.model_fields if name not in {"name", "file", "in_file", "sources"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ class Flags:
             raise ConfigurationError(message, argument="profile")
         table = self._table(name, tables.get(name, {}))
         check_no_password("--store", self.values.get("store"))
-        return self._built(name, table, _variables())
+        return self._built(name, table, tuple(sorted(tables)))
 
     def new_profile(self, name: str) -> Profile:
         """Return a profile of flags and variables alone, whatever the file has.
@@ -163,16 +164,17 @@ class Flags:
             ConfigurationError: if something in it is wrong.
         """
         check_no_password("--store", self.values.get("store"))
-        return self._built(name, {}, _variables())
+        return self._built(name, {}, ())
 
-    def _built(self, name: str, table: Mapping[str, object], variables: frozenset[str]) -> Profile:
+    def _built(self, name: str, table: Mapping[str, object], in_file: tuple[str, ...]) -> Profile:
+        variables = _variables()
         values = {**_not_replaced(table, variables), **self.values}
         sources = {
             **{setting: f"{setting} in [profiles.{name}] of {self.file}" for setting in table},
             **{setting: variable_of(setting) for setting in variables},
             **{setting: flag_of(setting) for setting in self.values},
         }
-        known = {"name": name, "file": self.file, "sources": sources}
+        known = {"name": name, "file": self.file, "in_file": in_file, "sources": sources}
         try:
             return Profile(**{**values, **known})  # type: ignore[arg-type]
         except ValidationError as error:

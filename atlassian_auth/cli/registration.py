@@ -136,6 +136,8 @@ def _check_complete(profile: Profile) -> None:
         f"Profile {profile.name}{which} has no {' and no '.join(missing)}, which {profile.product} needs: "
         f"{profile.places(*missing)}."
     )
+    if profile.in_file and profile.name not in profile.in_file:
+        message += f" Or name one of its profiles: {', '.join(profile.in_file)}."
     if not profile.file.exists():
         message += (
             f" That file is not there yet: atlassian-auth init {profile.name} asks and writes it."

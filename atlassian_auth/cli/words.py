@@ -33,6 +33,7 @@ _WORDS = (
         "This server has no --revoke-url: nothing can be revoked there. Run atlassian-auth forget {profile},",
     ),
     ("endpoints.revoke_url", "--revoke-url"),
+    ("name the revoke_url of that server", "pass --revoke-url at that server"),
     ("wanted must", "--site must"),
     (
         "its URL says more, and may be pasted",

@@ -106,6 +106,21 @@ def test_what_is_missing_is_said(product, values, missing):
     )
 
 
+def test_no_profile_was_named(home):
+    """Whoever has profiles and names none is told which there are."""
+    Flags().file.parent.mkdir(parents=True)
+    Flags().file.write_text("[profiles.b]\n[profiles.a]", "utf-8")
+
+    with pytest.raises(
+        ConfigurationError, match=r" Or name one of its profiles: a, b\.$"
+    ) as caught:
+        grant_of(Flags().profile("default"), "secret")
+
+    assert "Profile default, which is used where none is named, has no client_id" in str(
+        caught.value
+    )
+
+
 def test_a_file_that_is_there_is_not_made(home):
     """Then its profile is completed by hand."""
     Flags().file.parent.mkdir(parents=True)
