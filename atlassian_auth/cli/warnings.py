@@ -1,4 +1,4 @@
-"""What the library warns of, as lines on standard error: nobody has configured logging here."""
+"""What the library warns of, as lines on standard error: a shell user has no logging configured."""
 
 from __future__ import annotations
 

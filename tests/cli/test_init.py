@@ -159,7 +159,7 @@ def test_a_secret_from_standard_input_is_kept(command, home):
     assert "hush" not in ended.output + ended.errors + Flags().file.read_text("utf-8")
 
 
-def test_nobody_to_ask(command, home):
+def test_no_terminal_to_ask_at(command, home):
     """A script is told which flags are missing; nothing is written."""
     ended = command("init", "acme")
 

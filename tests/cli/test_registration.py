@@ -107,7 +107,7 @@ def test_what_is_missing_is_said(product, values, missing):
 
 
 def test_no_profile_was_named(home):
-    """Whoever has profiles and names none is told which there are."""
+    """A person who has profiles and names none is told which there are."""
     Flags().file.parent.mkdir(parents=True)
     Flags().file.write_text("[profiles.b]\n[profiles.a]", "utf-8")
 
