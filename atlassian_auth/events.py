@@ -3,6 +3,10 @@
 Callbacks get them on the refresher's thread, after the outcome is published: they must be quick and
 thread-safe. One that waits, for another thread say, holds up every credential of the process. An exception in
 one is logged and goes no further.
+
+``str(event)`` is a sentence for people. The logger ``atlassian_auth`` gets it, with the event's fields in
+``extra``, and the name of its class as ``event`` there. Events that a person has to act on are warnings, the
+others are for debugging.
 """
 
 from __future__ import annotations
@@ -41,10 +45,19 @@ class Event:
     key: str
     at: datetime
 
+    def __str__(self) -> str:
+        return f"Key {self.key!r}: {self._sentence()}"
+
+    def _sentence(self) -> str:
+        return "something happened."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshStarted(Event):
     """The token endpoint is about to be asked."""
+
+    def _sentence(self) -> str:
+        return "a refresh begins."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +73,12 @@ class RefreshSucceeded(Event):
     duration_seconds: float
     refresh_count: int
     expires_at: datetime
+
+    def _sentence(self) -> str:
+        return (
+            f"refreshed in {self.duration_seconds:.1f} s; the access token expires at "
+            f"{_moment(self.expires_at)}."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +97,10 @@ class RefreshFailed(Event):
     reason: str
     retry_at: datetime | None
 
+    def _sentence(self) -> str:
+        later = f" No attempt is made before {_moment(self.retry_at)}." if self.retry_at else ""
+        return f"a refresh failed after {self.duration_seconds:.1f} s ({self.code}): {self.reason}{later}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAdopted(Event):
@@ -88,6 +111,12 @@ class TokenAdopted(Event):
     """
 
     expires_at: datetime
+
+    def _sentence(self) -> str:
+        return (
+            "another process has refreshed the token; the access token expires at "
+            f"{_moment(self.expires_at)}."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +131,12 @@ class Degraded(Event):
     reason: str
     expires_at: datetime
 
+    def _sentence(self) -> str:
+        return (
+            "a refresh was due and failed; the present access token is used until "
+            f"{_moment(self.expires_at)}: {self.reason}"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationUnsaved(Event):
@@ -113,6 +148,9 @@ class RotationUnsaved(Event):
 
     reason: str
 
+    def _sentence(self) -> str:
+        return f"the new refresh token could not be saved and is only in memory: {self.reason}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationNeeded(Event):
@@ -123,6 +161,9 @@ class AuthorizationNeeded(Event):
     """
 
     reason: str
+
+    def _sentence(self) -> str:
+        return f"the consent is lost; a person has to authorize again: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +180,11 @@ class KeepsFailing(Event):
     since: datetime
     reason: str
 
+    def _sentence(self) -> str:
+        return (
+            f"refreshes have failed since {_moment(self.since)}, and are tried again: {self.reason}"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEndsSoon(Event):
@@ -154,3 +200,12 @@ class GrantEndsSoon(Event):
 
     limit: Limit
     ends_at: datetime
+
+    def _sentence(self) -> str:
+        if self.limit == "inactivity":
+            return f"the consent ends at {_moment(self.ends_at)}, unless the token is refreshed before then."
+        return f"the consent ends at {_moment(self.ends_at)}: a person has to authorize again before then."
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

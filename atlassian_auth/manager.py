@@ -10,7 +10,7 @@ import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
@@ -624,7 +624,7 @@ class TokenManager:
         with self._guard.lock:
             streams = list(self._streams)
         for event in events:
-            logger.log(_level(event), "%r", event)
+            _log(event)
             for stream in streams:
                 stream.put(event)
             if self._on_event is not None:
@@ -717,8 +717,11 @@ def _answered(token: Token) -> _Answer:
     return answer
 
 
-def _level(event: Event) -> int:
-    return logging.WARNING if isinstance(event, _FOR_PEOPLE) else logging.DEBUG
+def _log(event: Event) -> None:
+    level = logging.WARNING if isinstance(event, _FOR_PEOPLE) else logging.DEBUG
+    if logger.isEnabledFor(level):
+        fields = {"event": type(event).__name__, **asdict(event)}
+        logger.log(level, "%s", event, extra=fields)
 
 
 def _call_back(on_event: Callable[[Event], None], event: Event) -> None:

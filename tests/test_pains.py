@@ -796,7 +796,8 @@ def test_the_port_is_in_use(command):
     assert errors.splitlines()[-1] == (
         f"atlassian-auth: Port {port} of 127.0.0.1, which redirect_uri names, cannot be listened on "
         f"({os.strerror(errno.EADDRINUSE)}). If a program uses it, perhaps a login that is still waiting, "
-        "end that; otherwise register a redirect URI with another port."
+        "end that; otherwise register a redirect URI with another port. It comes from "
+        "ATLASSIAN_AUTH_REDIRECT_URI."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from atlassian_auth.cli import credentials
 from atlassian_auth.cli.doctor.command import doctor
 from atlassian_auth.cli.group import Commands
+from atlassian_auth.cli.init import init
 from atlassian_auth.cli.login import login
 from atlassian_auth.cli.migrate import migrate
 from atlassian_auth.cli.profile import PRODUCTS, Flags
@@ -22,9 +24,9 @@ __all__ = ["app", "demo", "root"]
 _EPILOG = """\
 PROFILE names a table of the configuration file, such as [profiles.acme]; without it, it is "default".
 
-The environment is weaker than the configuration file, which is weaker than these options; each has a
-variable, such as ATLASSIAN_AUTH_CLIENT_ID. They may stand after the command, too. Secrets come from
-variables, files, standard input or a hidden prompt.
+A setting comes from its flag, else from its variable, such as ATLASSIAN_AUTH_CLIENT_ID, else from the
+configuration file. The flags above may stand after the command, too. Secrets come from variables, files,
+standard input or a hidden prompt.
 
 \b
 Exit status:
@@ -34,6 +36,10 @@ Exit status:
   3  somebody has to authorize first, or again
   4  a bad minute of a server or the network: try later
   5  the store cannot be read, written or locked
+"""
+
+_SETTINGS_EPILOG = """\
+The profile's settings are flags of this command, too, such as --client-id: atlassian-auth --help lists them.
 """
 
 app: typer.Typer = typer.Typer(
@@ -53,6 +59,12 @@ _SECONDS_HELP = (
 )
 
 
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- as Typer calls it
+    if wanted:
+        print(f"atlassian-auth {metadata.version('atlassian-auth')}")
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -61,7 +73,7 @@ def root(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The configuration file.",
+            help="The configuration file; what init writes.",
             envvar="ATLASSIAN_AUTH_CONFIG",
             show_envvar=False,
         ),
@@ -71,7 +83,7 @@ def root(
         typer.Option(metavar="FILE|URL", help="The SQLite file or the store with the credentials."),
     ] = None,
     encryption_key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the key is that encrypts them.")
+        Path | None, typer.Option(metavar="FILE", help="File with the key that encrypts the store.")
     ] = None,
     key: Annotated[
         str | None,
@@ -81,11 +93,11 @@ def root(
         str | None, typer.Option(metavar="NAME", help=f"One of: {', '.join(PRODUCTS)}.")
     ] = None,
     client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of the registered app.")
+        str | None, typer.Option(metavar="ID", help="The client id of the registered app.")
     ] = None,
     client_secret_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where its secret is; - is standard input."),
+        typer.Option(metavar="FILE", help="File with its client secret; - is standard input."),
     ] = None,
     redirect_uri: Annotated[
         str | None, typer.Option(metavar="URL", help="The app's callback URL, to the letter.")
@@ -104,17 +116,23 @@ def root(
     ] = None,
     authorize_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="In place of Atlassian's own, like what follows."),
+        typer.Option(metavar="URL", help="Replaces Atlassian's own, as do the next five."),
     ] = None,
     token_url: Annotated[str | None, typer.Option(metavar="URL", help="Issues tokens.")] = None,
     api_url: Annotated[str | None, typer.Option(metavar="URL", help="The root of the API.")] = None,
-    revoke_url: Annotated[str | None, typer.Option(metavar="URL", help="Ends grants.")] = None,
+    revoke_url: Annotated[str | None, typer.Option(metavar="URL", help="Ends credentials.")] = None,
     resources_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Lists the sites of a token.")
     ] = None,
     identity_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Says whose token it is.")
     ] = None,
+    version: Annotated[  # noqa: ARG001 -- its callback has used it
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     """OAuth for Jira and Confluence as one httpx.Auth."""
     values: dict[str, object] = {
@@ -140,19 +158,23 @@ def root(
     context.obj = Flags(config=config, values=said)
 
 
-app.command()(login)
-app.command()(credentials.token)
-app.command()(credentials.status)
-app.command("list")(credentials.list_)
-app.command()(credentials.add)
-app.command()(credentials.refresh)
-app.command()(credentials.revoke)
-app.command()(credentials.forget)
-app.command()(migrate)
-app.command()(sites)
-app.command()(whoami)
-app.command()(request)
-app.command()(doctor)
+for _name, _command in (
+    ("init", init),
+    ("login", login),
+    ("token", credentials.token),
+    ("status", credentials.status),
+    ("list", credentials.list_),
+    ("add", credentials.add),
+    ("refresh", credentials.refresh),
+    ("revoke", credentials.revoke),
+    ("forget", credentials.forget),
+    ("migrate", migrate),
+    ("sites", sites),
+    ("whoami", whoami),
+    ("request", request),
+    ("doctor", doctor),
+):
+    app.command(_name, epilog=_SETTINGS_EPILOG)(_command)
 
 
 @app.command()

@@ -10,17 +10,36 @@ from typing import Annotated, Any
 import anyio
 import typer
 
+from atlassian_auth.cli.group import FAILURE
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
-from atlassian_auth.cli.output import show, show_table
+from atlassian_auth.cli.output import distance, say, show, show_table
 from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, Profile
 from atlassian_auth.cli.secret import read_secret
-from atlassian_auth.cli.session import enrolling, looking, obtaining
-from atlassian_auth.exceptions import AuthorizationRequired
+from atlassian_auth.cli.session import (
+    enrolling,
+    grant_without_secret,
+    looking,
+    nothing_stored,
+    obtaining,
+)
+from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
+from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.status import CredentialState, CredentialStatus
 
-__all__ = ["add", "described", "forget", "list_", "refresh", "revoke", "status", "token"]
+__all__ = ["add", "forget", "list_", "refresh", "revoke", "show_credential", "status", "token"]
+
+_MOMENTS = (
+    "access_expires_at",
+    "inactive_by",
+    "grant_expires_at",
+    "authorized_at",
+    "last_refreshed_at",
+)
+
+# State and reason say it.
+_IN_OTHER_WORDS = ("status", "status_since")
 
 _COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
 
@@ -57,8 +76,8 @@ def status(
     chosen = profile_of(context, profile)
     found = _looked_up(chosen.place, chosen.store_key)
     if found.state is CredentialState.NEW:
-        raise _nothing_stored(chosen)
-    show(described(found), as_json=as_json)
+        raise nothing_stored(chosen)
+    show_credential(found, as_json=as_json)
     if found.authorized_at is None or found.state is CredentialState.REAUTHORIZE:
         message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
         raise AuthorizationRequired(message, key=found.key)
@@ -86,17 +105,20 @@ def add(
     on nobody else may use it: the next token that is needed renews it.
     """
     chosen = profile_of(context, profile)
+    if not grant_without_secret(chosen).rotates:
+        message = f"Profile {chosen.name} is for {chosen.product}, which has no refresh tokens."
+        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.name}")
     pasted = read_secret(
         "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
     )
-    show(described(anyio.run(_add, chosen, pasted)), as_json=as_json)
+    show_credential(anyio.run(_add, chosen, pasted), as_json=as_json)
 
 
 def refresh(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
     """Renew a token now, whatever the present one is worth."""
-    show(described(anyio.run(_refresh, profile_of(context, profile))), as_json=as_json)
+    show_credential(anyio.run(_refresh, profile_of(context, profile)), as_json=as_json)
 
 
 def revoke(
@@ -105,11 +127,12 @@ def revoke(
     """End a credential at Atlassian, then delete it from the store.
 
     If the server does not revoke it, it is kept. A person can also remove the app in the settings of
-    their account, under Connected apps.
+    their account, under Connected apps. The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
-    revoked = anyio.run(_revoke, chosen)
-    show({"key": chosen.store_key, "revoked": revoked}, as_json=as_json)
+    grant_without_secret(chosen)
+    revoked = chosen.place.exists() and anyio.run(_revoke, chosen)
+    _show_ended(chosen, "revoked", ended=revoked, as_json=as_json)
 
 
 def forget(
@@ -117,16 +140,40 @@ def forget(
 ) -> None:
     """Delete a credential from the store.
 
-    Its refresh token is gone for good. At Atlassian the grant lives on until it is revoked or runs out.
+    Its refresh token is gone for good. At Atlassian the consent lives on until it is revoked or runs out.
+    The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
-    store, key = chosen.place, chosen.store_key
-    forgotten = store.exists() and anyio.run(_forget, store, key)
-    show({"key": key, "forgotten": forgotten}, as_json=as_json)
+    forgotten = chosen.place.exists() and anyio.run(_forget, chosen.place, chosen.store_key)
+    _show_ended(chosen, "forgotten", ended=forgotten, as_json=as_json)
 
 
-def described(found: CredentialStatus) -> dict[str, object]:
-    """Return what is shown of a credential; holds no secret."""
+def show_credential(found: CredentialStatus, *, as_json: bool, **more: object) -> None:
+    """Print how a credential is doing; no secret is in that.
+
+    Args:
+        found: How it is doing.
+        as_json: For programs.
+        more: What else is known.
+    """
+    document = {**_described(found), **more}
+    if not as_json:
+        document = _for_people(document)
+    show(document, as_json=as_json)
+
+
+def _for_people(document: dict[str, object]) -> dict[str, object]:
+    now = utc_now(SYSTEM_CLOCK)
+    return {
+        name: f"{value} ({distance(datetime.fromisoformat(str(value)) - now)})"
+        if value and name in _MOMENTS
+        else value
+        for name, value in document.items()
+        if name not in _IN_OTHER_WORDS
+    }
+
+
+def _described(found: CredentialStatus) -> dict[str, object]:
     return {
         "key": found.key,
         "state": found.state.value,
@@ -144,6 +191,17 @@ def described(found: CredentialStatus) -> dict[str, object]:
     }
 
 
+def _show_ended(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:
+    key = profile.store_key
+    show({"key": key, how: ended}, as_json=as_json)
+    if not ended:
+        say(
+            f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}: "
+            "atlassian-auth list shows what is stored."
+        )
+        raise typer.Exit(FAILURE)
+
+
 def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
@@ -153,14 +211,6 @@ def _looked_up(store: Place, key: str) -> CredentialStatus:
     if not store.exists():
         return CredentialStatus.without_record(key)
     return anyio.run(_status, store, key)
-
-
-def _nothing_stored(profile: Profile) -> AuthorizationRequired:
-    message = (
-        f"Nothing is stored for key {profile.store_key!r} in {profile.place}: run "
-        f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
-    )
-    return AuthorizationRequired(message, key=profile.store_key, reason="missing")
 
 
 async def _token(profile: Profile) -> Token:

@@ -8,6 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 from atlassian_auth.cli.output import say
+from atlassian_auth.cli.profile import Profile
+from atlassian_auth.cli.warnings import told_warnings
+from atlassian_auth.cli.words import told
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,
@@ -20,7 +23,10 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 
-__all__ = ["FAILURE", "TRANSIENT", "Commands", "report", "status_of"]
+__all__ = ["FAILURE", "PROFILE", "TRANSIENT", "Commands", "report", "status_of"]
+
+PROFILE = "atlassian_auth.profile"
+"""Under this name a command's context has the profile that the command is about."""
 
 FAILURE = 1
 """Whatever has no status of its own."""
@@ -48,9 +54,14 @@ def status_of(error: AtlassianAuthError) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), FAILURE)
 
 
-def report(error: AtlassianAuthError) -> None:
-    """Print one line about an error where it does not mix with results."""
-    say(f"atlassian-auth: {' '.join(str(error).split())}")
+def report(error: AtlassianAuthError, profile: Profile | None = None) -> None:
+    """Print one line about an error where it does not mix with results.
+
+    Args:
+        error: What went wrong.
+        profile: What the command is about, if that is known.
+    """
+    say(f"atlassian-auth: {told(error, profile)}")
 
 
 class Commands(TyperGroup):
@@ -68,9 +79,10 @@ class Commands(TyperGroup):
             Exit: with the status of the error, if it fails with one of ours.
         """
         try:
-            return super().invoke(ctx)
+            with told_warnings():
+                return super().invoke(ctx)
         except AtlassianAuthError as error:
-            report(error)
+            report(error, ctx.meta.get(PROFILE))
             status = status_of(error)
         except KeyboardInterrupt:
             status = _INTERRUPTED

@@ -10,14 +10,15 @@ from typing import Annotated
 import anyio
 import typer
 
-from atlassian_auth.cli.credentials import described
+from atlassian_auth.cli.credentials import show_credential
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, profile_of
-from atlassian_auth.cli.output import say, show
+from atlassian_auth.cli.output import say
 from atlassian_auth.cli.profile import Profile
 from atlassian_auth.cli.secret import ask
-from atlassian_auth.cli.session import obtaining
+from atlassian_auth.cli.session import authorizing, grant_without_secret
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows import AuthorizationFlow, AuthorizationResult, LoopbackLogin
+from atlassian_auth.flows.reception import Place
 
 __all__ = ["login"]
 
@@ -50,54 +51,52 @@ def login(
         message = f"must be more than 0 and at most {_LONGEST:g}"
         raise typer.BadParameter(message, param_hint="--timeout")
     chosen = profile_of(context, profile)
+    _check_consent(chosen)
     if paste:
         result = anyio.run(_by_paste, chosen)
     else:
+        _check_waiting(chosen)
         opener = None if no_browser else _open
         result = anyio.run(_by_browser, chosen, opener, timedelta(seconds=seconds))
-    document = {**described(result.status), "missing_scopes": list(result.missing_scopes)}
-    show(document, as_json=as_json)
+    missing = list(result.missing_scopes)
+    show_credential(result.status, as_json=as_json, missing_scopes=missing)
 
 
 async def _by_browser(
     profile: Profile, opener: Callable[[str], object] | None, patience: timedelta
 ) -> AuthorizationResult:
-    async with obtaining(profile) as manager:
-        flow = AuthorizationFlow(manager)
-        return await _waiting(profile, flow, opener, patience).login(profile.store_key)
-
-
-def _waiting(
-    profile: Profile,
-    flow: AuthorizationFlow,
-    opener: Callable[[str], object] | None,
-    patience: timedelta,
-) -> LoopbackLogin:
-    _check_consent(profile, flow)
     tell = _tell_to_open if opener is None else _tell_of_opening
-    try:
-        return LoopbackLogin(flow, open_browser=opener, on_url=tell, timeout=patience)
-    except ConfigurationError:
-        message = (
-            f"redirect_uri is {profile.redirect_uri}, where this computer cannot wait for a browser: pass "
-            "--paste, or register and use one such as http://127.0.0.1:8765/callback."
-        )
-    raise ConfigurationError(message, argument="redirect_uri")
+    async with authorizing(profile) as manager:
+        flow = AuthorizationFlow(manager)
+        login = LoopbackLogin(flow, open_browser=opener, on_url=tell, timeout=patience)
+        return await login.login(profile.store_key)
 
 
 async def _by_paste(profile: Profile) -> AuthorizationResult:
-    async with obtaining(profile) as manager:
+    async with authorizing(profile) as manager:
         flow = AuthorizationFlow(manager)
-        _check_consent(profile, flow)
         _tell_to_open((await flow.start(profile.store_key, started_by=None)).url)
         # Nothing else runs in this event loop meanwhile.
         return await flow.complete(ask("The URL that the browser ended at"), started_by=None)
 
 
-def _check_consent(profile: Profile, flow: AuthorizationFlow) -> None:
-    if flow.manager.grant.redirect_uri is None:
-        message = f"Profile {profile.name} is for {profile.product}, which needs nobody's consent."
+def _check_consent(profile: Profile) -> None:
+    if grant_without_secret(profile).redirect_uri is None:
+        message = f"Profile {profile.name} is for {profile.product}, which needs no consent."
         raise ConfigurationError(f"{message} Run: atlassian-auth token {profile.name}")
+
+
+def _check_waiting(profile: Profile) -> None:
+    try:
+        Place.of(profile.redirect_uri)
+    except ConfigurationError:
+        message = (
+            f"redirect_uri is {profile.redirect_uri}, where this computer cannot wait for a browser: pass "
+            "--paste, or register and use one such as http://127.0.0.1:8765/callback."
+        )
+    else:
+        return
+    raise ConfigurationError(message, argument="redirect_uri")
 
 
 def _tell_of_opening(url: str) -> None:

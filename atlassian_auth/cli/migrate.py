@@ -77,6 +77,7 @@ def migrate(
     if not source.exists():
         message = f"There is no store {source}: name the one that credentials are in."
         raise ConfigurationError(message, argument="store")
+    target.check_folder()
     move = functools.partial(_moved, tuple(keys or ()), overwrite=overwrite, quiet=as_json)
     rows = anyio.run(move, source, target)
     if as_json:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from atlassian_auth.cli.group import PROFILE
 from atlassian_auth.cli.profile import Flags, Profile
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import DEFAULT_KEY
@@ -27,7 +28,9 @@ def profile_of(context: typer.Context, name: str) -> Profile:
     Raises:
         ConfigurationError: if there is none of this name, or something in it is wrong.
     """
-    return flags_of(context).profile(name)
+    profile = flags_of(context).profile(name)
+    context.meta[PROFILE] = profile
+    return profile
 
 
 def _complete(incomplete: str) -> list[str]:

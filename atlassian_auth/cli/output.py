@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import cast
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["say", "show", "show_line", "show_list", "show_table"]
+__all__ = ["distance", "say", "show", "show_line", "show_list", "show_table"]
+
+_UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
 # No line is broken where no terminal is: the next program wants it whole.
 _ENDLESS = 10_000
@@ -61,6 +64,14 @@ def show_line(text: str) -> None:
 def say(text: str) -> None:
     """Print what is not the result: progress, and what to do."""
     print("\n".join(map(_printable, text.split("\n"))), file=sys.stderr, flush=True)
+
+
+def distance(away: timedelta) -> str:
+    """Return how far away a moment is, in the largest unit of which there are two at least."""
+    seconds = abs(away.total_seconds())
+    unit, length = next(((unit, long) for unit, long in _UNITS if seconds >= 2 * long), _UNITS[-1])
+    count = f"{seconds // length:.0f} {unit}"
+    return f"{count} ago" if away < timedelta() else f"in {count}"
 
 
 def _print_json(document: object) -> None:

@@ -53,12 +53,29 @@ class Place:
     def has_password(self) -> bool:
         """Whether its URL holds a password."""
         parts = _split(self.name)
-        return is_url(self.name) and (parts.password is not None or "password" in parts.query)
+        return is_url(self.name) and bool(parts.password or "password" in parts.query)
 
     def exists(self) -> bool:
-        """Return whether there is something to look at, as far as can be told without asking a server."""
+        """Return whether there is something to look at, as far as can be told without asking a server.
+
+        Raises:
+            StoreError: if there is not even its folder.
+        """
+        self.check_folder()
         file = self._file()
         return file is None or file.exists()
+
+    def check_folder(self) -> None:
+        """Return if the folder is there that the store's file is in, or would be made in.
+
+        Raises:
+            StoreError: if it is not; only the usual store's is made.
+        """
+        file = self._file()
+        if file is not None and file != usual_store() and not file.parent.is_dir():
+            raise StoreError(
+                f"{file}: there is no folder {file.parent}. Make it, or name another store."
+            )
 
     def opened(self) -> Store:
         """Return the store.

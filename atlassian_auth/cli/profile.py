@@ -1,14 +1,16 @@
-"""Where a command's settings come from: the environment, then the configuration file, then flags.
+"""Where a command's settings come from: flags, then the environment, then the configuration file.
 
-The later one is the stronger. Secrets come neither from flags, which any user of the computer can see,
-nor from the file, which is copied and shown.
+The first place that has a setting decides. Secrets come neither from flags, which any user of the computer
+can see, nor from the file, which is copied and shown.
 """
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -21,7 +23,17 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.settings import Settings
 
-__all__ = ["PRODUCTS", "Flags", "Product", "Profile", "check_no_password", "tunables"]
+__all__ = [
+    "PRODUCTS",
+    "VARIABLES",
+    "Flags",
+    "Product",
+    "Profile",
+    "check_no_password",
+    "flag_of",
+    "tunables",
+    "variable_of",
+]
 
 Product = Literal[
     "cloud",
@@ -37,19 +49,29 @@ PRODUCTS: tuple[str, ...] = (
     *("jira-software", "service-account", "data-center-service-account"),
 )
 
+VARIABLES = "ATLASSIAN_AUTH_"
+"""What the names of the environment's variables begin with."""
+
 _APP = "atlassian-auth"
 _SECRETS = ("client_secret", "encryption_key", "refresh_token")
 _PATHS = ("client_secret_file", "encryption_key_file", "store")
 
 
 class Profile(BaseSettings):
-    """One credential and how to obtain it, as the environment, the file and flags have it."""
+    """One credential and how to obtain it, as flags, the environment and the file have it.
+
+    ``file`` is the configuration file, ``in_file`` the names of its profiles, and ``sources`` says where each
+    setting comes from that has a value.
+    """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        env_prefix="ATLASSIAN_AUTH_", env_ignore_empty=True, extra="forbid", frozen=True
+        env_prefix=VARIABLES, env_ignore_empty=True, extra="forbid", frozen=True
     )
 
     name: str
+    file: Path
+    in_file: tuple[str, ...]
+    sources: Mapping[str, str]
     product: Product = "cloud"
     client_id: str | None = None
     client_secret: SecretStr | None = None
@@ -82,6 +104,18 @@ class Profile(BaseSettings):
         store = self.store or str(usual_store())
         name = store if is_url(store) else str(Path(store).expanduser())
         return Place(name, self.encryption_key_file, self.encryption_key)
+
+    def places(self, *settings: str) -> str:
+        """Return the three places where these settings can be set, as part of a sentence."""
+        flags = " and ".join(map(flag_of, settings))
+        variables = " and ".join(map(variable_of, settings))
+        table = f"[profiles.{self.name}] of {self.file}"
+        return f"pass {flags}, set {variables}, or write {' and '.join(settings)} into {table}"
+
+
+_SETTINGS = tuple(
+    name for name in Profile.model_fields if name not in {"name", "file", "in_file", "sources"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,26 +155,36 @@ class Flags:
             raise ConfigurationError(message, argument="profile")
         table = self._table(name, tables.get(name, {}))
         check_no_password("--store", self.values.get("store"))
-        return self._built(name, {**table, **self.values})
+        return self._built(name, table, tuple(sorted(tables)))
 
-    def _built(self, name: str, values: Mapping[str, object]) -> Profile:
+    def new_profile(self, name: str) -> Profile:
+        """Return a profile of flags and variables alone, whatever the file has.
+
+        Raises:
+            ConfigurationError: if something in it is wrong.
+        """
+        check_no_password("--store", self.values.get("store"))
+        return self._built(name, {}, ())
+
+    def _built(self, name: str, table: Mapping[str, object], in_file: tuple[str, ...]) -> Profile:
+        variables = _variables()
+        values = {**_not_replaced(table, variables), **self.values}
+        sources = {
+            **{setting: f"{setting} in [profiles.{name}] of {self.file}" for setting in table},
+            **{setting: variable_of(setting) for setting in variables},
+            **{setting: flag_of(setting) for setting in self.values},
+        }
+        known = {"name": name, "file": self.file, "in_file": in_file, "sources": sources}
         try:
-            return Profile(**{**values, "name": name})  # type: ignore[arg-type]
+            return Profile(**{**values, **known})  # type: ignore[arg-type]
         except ValidationError as error:
-            wrong = _wrong(error)
-        raise ConfigurationError(
-            f"Profile {name}: {wrong}. Look into {self.file}, the flags and ATLASSIAN_AUTH_… variables."
-        )
+            wrong = _wrong(error, sources)
+        raise ConfigurationError(f"Profile {name}: {wrong}.")
 
     def _table(self, name: str, table: Mapping[str, object]) -> dict[str, object]:
-        for secret in _SECRETS:
-            if secret in table:
-                message = (
-                    f"[profiles.{name}] of {self.file} has {secret}, but a secret must not be there: set "
-                    f"ATLASSIAN_AUTH_{secret.upper()}, or keep it in a file of its own"
-                )
-                raise ConfigurationError(message, argument=secret)
-        check_no_password(f"store in [profiles.{name}] of {self.file}", table.get("store"))
+        where = f"[profiles.{name}] of {self.file}"
+        _check_names(where, table)
+        check_no_password(f"store in {where}", table.get("store"))
         # Beside the file that names them, wherever the command is started.
         paths = {
             key: self._beside(path) for key in _PATHS if isinstance(path := table.get(key), str)
@@ -169,7 +213,18 @@ class Flags:
             wrong = str(error)
         except RecursionError:
             wrong = "its arrays or tables are nested too deeply"
-        raise ConfigurationError(f"{self.file} cannot be read: {wrong}.", argument="config")
+        message = f"The configuration file {self.file} cannot be read: {wrong}."
+        raise ConfigurationError(message, argument="config")
+
+
+def flag_of(setting: str) -> str:
+    """Return the flag of a setting."""
+    return f"--{setting.replace('_', '-')}"
+
+
+def variable_of(setting: str) -> str:
+    """Return the environment's variable of a setting."""
+    return f"{VARIABLES}{setting.upper()}"
 
 
 def check_no_password(where: str, store: object, *, variable: str = "ATLASSIAN_AUTH_STORE") -> None:
@@ -200,8 +255,8 @@ def tunables() -> Settings:
     try:
         return Settings.from_environment()
     except ValidationError as error:
-        wrong = _wrong(error)
-    raise ConfigurationError(f"The ATLASSIAN_AUTH_… variables of the environment: {wrong}.")
+        wrong = _wrong(error, {name: variable_of(name) for name in Settings.model_fields})
+    raise ConfigurationError(f"{wrong}.")
 
 
 def _is_tables(profiles: object) -> bool:
@@ -210,7 +265,38 @@ def _is_tables(profiles: object) -> bool:
     return all(isinstance(table, dict) for table in cast("dict[str, object]", profiles).values())
 
 
-def _wrong(error: ValidationError) -> str:
+def _variables() -> frozenset[str]:
+    """Return the settings that have a variable; an empty one is none, and case makes no difference."""
+    there = {name.upper() for name, value in os.environ.items() if value}
+    return frozenset(setting for setting in _SETTINGS if variable_of(setting) in there)
+
+
+def _not_replaced(table: Mapping[str, object], variables: frozenset[str]) -> dict[str, object]:
+    # A secret in a variable replaces the file with the secret that the profile names.
+    replaced = variables | {f"{setting}_file" for setting in variables}
+    return {setting: value for setting, value in table.items() if setting not in replaced}
+
+
+def _check_names(where: str, table: Mapping[str, object]) -> None:
+    for name in table:
+        if name in _SECRETS:
+            message = (
+                f"{where} has {name}, but a secret must not be there: set {variable_of(name)}, or keep it "
+                "in a file of its own"
+            )
+            raise ConfigurationError(message, argument=name)
+        if name not in _SETTINGS:
+            near = get_close_matches(name, _SETTINGS, n=1)
+            meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_SETTINGS)}."
+            raise ConfigurationError(f"{where} has {name}, which is no setting. {meant}")
+
+
+def _wrong(error: ValidationError, sources: Mapping[str, str]) -> str:
     # Without the values: they may be secrets.
     details = error.errors(include_input=False, include_context=False, include_url=False)
-    return "; ".join(f"{detail['loc'][0]}: {detail['msg']}" for detail in details)
+    # One for each setting: one that may be a text or a list has two.
+    wrong = {str(detail["loc"][0]): detail["msg"] for detail in details}
+    return "; ".join(
+        f"{sources.get(name, name)} {message.replace('Input should', 'should')}"
+        for name, message in wrong.items()
+    )

@@ -9,11 +9,21 @@ from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Profile, tunables
 from atlassian_auth.cli.registration import grant_of
 from atlassian_auth.cli.secret import read_secret
+from atlassian_auth.exceptions import AuthorizationRequired
 from atlassian_auth.grants import ClientCredentialsGrant, Grant
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.transfer import Transfer
 
-__all__ = ["enrolling", "looking", "obtaining", "transferring"]
+__all__ = [
+    "authorizing",
+    "check_stored",
+    "enrolling",
+    "grant_without_secret",
+    "looking",
+    "nothing_stored",
+    "obtaining",
+    "transferring",
+]
 
 _UNUSED = "unused"
 
@@ -21,13 +31,61 @@ _UNUSED = "unused"
 _NOBODY = ClientCredentialsGrant.service_account(_UNUSED, _UNUSED)
 
 
+def grant_without_secret(profile: Profile) -> Grant:
+    """Return the grant of a profile, for everything that needs no client secret.
+
+    Raises:
+        ConfigurationError: if a setting is missing or wrong.
+    """
+    return grant_of(profile, _UNUSED)
+
+
 @asynccontextmanager
 async def obtaining(profile: Profile) -> AsyncGenerator[TokenManager]:
-    """Yield a manager that can obtain and renew tokens.
+    """Yield a manager that can obtain tokens, and refresh those that are stored.
+
+    Raises:
+        AuthorizationRequired: if a person must consent first; no store is made then.
+        ConfigurationError: if a setting or the client secret is missing or wrong.
+        StoreError: if the store's folder is missing.
+    """
+    check_stored(profile)
+    async with authorizing(profile) as manager:
+        yield manager
+
+
+def check_stored(profile: Profile) -> None:
+    """Return if there may be a credential, or none needs to be stored.
+
+    Raises:
+        AuthorizationRequired: if a person must consent first, and the store is not there yet.
+        ConfigurationError: if a setting is missing or wrong.
+        StoreError: if the store's folder is missing.
+    """
+    if grant_without_secret(profile).rotates and not profile.place.exists():
+        raise nothing_stored(profile)
+
+
+def nothing_stored(profile: Profile) -> AuthorizationRequired:
+    """Return the error for a credential that is not in its store."""
+    message = (
+        f"Nothing is stored for key {profile.store_key!r} in {profile.place}: run "
+        f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
+    )
+    return AuthorizationRequired(message, key=profile.store_key, reason="missing")
+
+
+@asynccontextmanager
+async def authorizing(profile: Profile) -> AsyncGenerator[TokenManager]:
+    """Yield a manager that can obtain tokens, also the first ones of a store that is made for them.
 
     Raises:
         ConfigurationError: if a setting or the client secret is missing or wrong.
+        StoreError: if the store's folder is missing.
     """
+    # What is wrong with the settings is said before a person types a secret.
+    grant_without_secret(profile)
+    profile.place.check_folder()
     client_secret = read_secret(
         "client_secret",
         file=profile.client_secret_file,
@@ -41,7 +99,7 @@ async def obtaining(profile: Profile) -> AsyncGenerator[TokenManager]:
 @asynccontextmanager
 async def enrolling(profile: Profile) -> AsyncGenerator[TokenManager]:
     """Yield a manager that can add a refresh token, which takes no client secret."""
-    async with _managing(grant_of(profile, _UNUSED), profile.place) as manager:
+    async with _managing(grant_without_secret(profile), profile.place) as manager:
         yield manager
 
 

@@ -61,6 +61,7 @@ async def target_of(
         AtlassianAuthError: if the site cannot be found, or has no such API.
     """
     if "://" in url:
+        _check_web(url)
         return url
     path = url.lstrip("/")
     if profile.product == _JIRA_SOFTWARE:
@@ -68,3 +69,12 @@ async def target_of(
         return manager.grant.endpoints.translate_url(path, cloud_id)
     # Joined as text: urljoin would lose the path of the base.
     return await base_url_of(profile, manager, confluence=confluence) + path
+
+
+def _check_web(url: str) -> None:
+    if not url.lower().startswith(("http://", "https://")):
+        message = (
+            f"URL is {url!a:.200}, but must be a path such as /rest/api/3/myself, or begin with https://. "
+            "Nothing was sent."
+        )
+        raise ConfigurationError(message, argument="url")

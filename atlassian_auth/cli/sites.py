@@ -12,8 +12,9 @@ from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, profile_of
 from atlassian_auth.cli.output import show, show_table
 from atlassian_auth.cli.profile import Profile
-from atlassian_auth.cli.session import obtaining
+from atlassian_auth.cli.session import grant_without_secret, obtaining
 from atlassian_auth.cli.site import base_url_of
+from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.scopes import READ_ME
 from atlassian_auth.sites import Identity, Site, accessible_resources
@@ -28,7 +29,13 @@ def sites(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
     """List the Cloud sites a credential is good for."""
-    found = anyio.run(_sites, profile_of(context, profile))
+    chosen = profile_of(context, profile)
+    if grant_without_secret(chosen).endpoints.resources_url is None:
+        message = f"Profile {chosen.name} is for {chosen.product}, where nothing lists the sites of a token."
+        raise ConfigurationError(
+            f"{message} Only 3LO apps and service accounts of Cloud have such a list."
+        )
+    found = anyio.run(_sites, chosen)
     show_table(map(_described, found), columns=_COLUMNS, as_json=as_json)
 
 

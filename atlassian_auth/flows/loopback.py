@@ -208,8 +208,8 @@ _INTERRUPTED = Failed(
 
 def _unanswered(key: str, timeout: timedelta) -> AuthorizationRequired:
     message = (
-        f"Nobody came back from the consent page within {timeout}. Start again; if the page showed an "
-        "error instead of returning, its URL says more, and may be pasted."
+        f"No browser came back from the consent page within {timeout.total_seconds():g} seconds. Start "
+        "again. If the page showed an error, its URL says more, and may be pasted."
     )
     return AuthorizationRequired(message, key=key, reason="unanswered")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
-from atlassian_auth.endpoints import check_secure, origin_of
+from atlassian_auth.endpoints import check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,
@@ -185,7 +185,8 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
     Args:
         sites: As `accessible_resources` returns them, in any order.
         wanted: Its cloud id, URL, host or bare name, in any case; ``/wiki`` and a slash at the end make
-            no difference. Needed only if there are several.
+            no difference. A site of an emulator on this computer has its ``name`` as bare name. Needed only
+            if there are several.
 
     Raises:
         SiteNotFound: if there is none, or none that is wanted.
@@ -230,7 +231,11 @@ def _ambiguous(found: list[Site]) -> AtlassianAuthError:
 def _is_wanted(site: Site, wanted: str) -> bool:
     if site.cloud_id.casefold() == wanted.casefold():
         return True
-    return _place(wanted, "wanted") == _place(site.url, "sites")
+    if _place(wanted, "wanted") == _place(site.url, "sites"):
+        return True
+    # An emulated site has no host of its own; elsewhere a name is what an administrator likes.
+    on_this_computer = is_loopback(urlsplit(site.url).hostname or "")
+    return on_this_computer and site.name.casefold() == wanted.casefold()
 
 
 def _merged(sites: Iterable[Site]) -> tuple[Site, ...]:

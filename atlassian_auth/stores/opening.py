@@ -75,7 +75,10 @@ def _split(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     if parts.scheme not in _FORMS:
         forms = ", ".join(form for scheme, form in _FORMS.items() if scheme != "postgres")
-        message = f"This is no URL of a store. Expected one of: {forms}."
+        plain, plus, _ = parts.scheme.partition("+")
+        # As SQLAlchemy writes them: postgresql+psycopg://…
+        advice = f" Write {plain}:// without its driver." if plus and plain in _FORMS else ""
+        message = f"This is no URL of a store.{advice} Expected one of: {forms}."
         raise ConfigurationError(message, argument="url")
     return parts
 

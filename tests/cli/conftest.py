@@ -19,6 +19,7 @@ SECRET = "secret-of-the-app"
 PROFILES = """
 [profiles.acme]
 client_id = "console-app"
+client_secret_file = "acme.secret"
 scopes = ["read:me", "read:jira-user"]
 
 [profiles.robot]
@@ -98,6 +99,7 @@ def config(home, world, app):
     """A configuration file with four profiles, and the secrets beside it."""
     file = home / "settings.toml"
     file.write_text(PROFILES, "utf-8")
+    (home / "acme.secret").write_text(f"{SECRET}\n", "utf-8")
     apps = {
         "robot": world.service_account_app,
         "tracker": world.data_center_app,
@@ -109,13 +111,12 @@ def config(home, world, app):
 
 
 @pytest.fixture
-def acme(command, config, home, monkeypatch):
-    """Run a command with the configuration file, a store of the test's own and the app's secret."""
-    monkeypatch.setenv("ATLASSIAN_AUTH_CLIENT_SECRET", SECRET)
+def acme(command, config, home):
+    """Run a command with the configuration file and a store of the test's own."""
     store = home / "tokens.db"
 
     def run(*arguments, stdin=""):
-        return command(*arguments, "--config", config, "--store", store, stdin=stdin)
+        return command("--config", config, "--store", store, *arguments, stdin=stdin)
 
     return run
 

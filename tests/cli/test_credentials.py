@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -103,11 +104,12 @@ def test_nobody_has_authorized(acme):
     assert "'acme'" in ended.errors
 
 
-def test_the_secret_is_missing(acme, monkeypatch):
+def test_the_secret_is_missing(authorized, config):
     """A script is told how to hand it over."""
-    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+    text = config.read_text("utf-8").replace('client_secret_file = "acme.secret"', "")
+    config.write_text(text, "utf-8")
 
-    ended = acme("token", "acme")
+    ended = authorized("token", "acme")
 
     assert ended.status == 2
     assert "ATLASSIAN_AUTH_CLIENT_SECRET" in ended.errors
@@ -116,14 +118,16 @@ def test_the_secret_is_missing(acme, monkeypatch):
 # -- status ----------------------------------------------------------------------------------------
 
 
-def test_status(authorized, monkeypatch):
+def test_status(authorized, home):
     """It asks no server, needs no secret, and shows none."""
-    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+    (home / "acme.secret").unlink()
 
     people, programs = authorized("status", "acme"), authorized("status", "acme", "--json")
 
     assert (people.status, people.errors) == (0, "")
     assert people.output.startswith("key: acme\nstate: pending\nreason: ")
+    assert re.search(r"^inactive by: [-+:T0-9]+ \(in 89 days\)$", people.output, re.MULTILINE)
+    assert "status" not in people.output
     assert programs.json.keys() == KEYS
     assert "secret-" not in people.output + programs.output
 
@@ -194,7 +198,7 @@ def test_list_of_nothing(command):
 @pytest.mark.parametrize("source", ["pipe", "file", "variable"])
 def test_add(acme, world, app, home, monkeypatch, source):
     """From where secrets may come; the client's own secret is not asked for."""
-    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+    (home / "acme.secret").unlink()
     refresh_token = world.issue_grant(app, ["read:me"]).refresh_token
     file = home / "pasted"
     file.write_text(refresh_token, "utf-8")
@@ -207,6 +211,22 @@ def test_add(acme, world, app, home, monkeypatch, source):
 
     assert (ended.status, ended.json["renewable"]) == (0, True)
     assert "secret-" not in ended.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["robot"], "has no refresh tokens. Run: atlassian-auth token robot"),
+        (["acme", "--scopes", "READ"], "It comes from --scopes."),
+    ],
+    ids=["no refresh tokens", "wrong settings"],
+)
+def test_add_asks_for_nothing_in_vain(acme, arguments, words):
+    """What is wrong with the profile is said before a refresh token is read."""
+    ended = acme("add", *arguments, "--refresh-token-file", "missing")
+
+    assert (ended.status, ended.output) == (2, "")
+    assert words in ended.errors
 
 
 def test_add_nothing(acme):
@@ -234,7 +254,8 @@ def test_revoke(authorized, world):
     first, second = authorized("revoke", "acme", "--json"), authorized("revoke", "acme")
 
     assert (first.status, first.json) == (0, {"key": "acme", "revoked": True})
-    assert second.output.endswith("revoked: False\n")
+    assert (second.status, second.output) == (1, "key: acme\nrevoked: False\n")
+    assert "so nothing was revoked" in second.errors
     assert not refresh_token.alive
     assert authorized("status", "acme").status == 3
 
@@ -247,21 +268,38 @@ def test_a_revocation_that_fails(authorized, world):
     assert authorized("status", "acme").status == 0
 
 
-def test_forget(authorized, monkeypatch):
-    """It is gone, no secret is needed for that, and doing it again does no harm."""
-    monkeypatch.delenv("ATLASSIAN_AUTH_CLIENT_SECRET")
+def test_forget(authorized, home):
+    """It is gone, and no secret is needed for that; where there is nothing, that is no success."""
+    (home / "acme.secret").unlink()
 
     first, second = authorized("forget", "acme", "--json"), authorized("forget", "acme")
 
     assert (first.status, first.json) == (0, {"key": "acme", "forgotten": True})
-    assert (second.status, second.output) == (0, "key: acme\nforgotten: False\n")
+    assert (second.status, second.output) == (1, "key: acme\nforgotten: False\n")
+    assert "Nothing is stored for key 'acme'" in second.errors
     assert authorized("status", "acme").status == 3
 
 
-def test_forget_from_nowhere(acme, home):
-    """Where there is no store, none is made."""
-    assert acme("forget", "acme").output.endswith("forgotten: False\n")
+@pytest.mark.parametrize("name", ["forget", "revoke", "token", "refresh", "sites", "doctor"])
+def test_nothing_is_made_for_what_is_not_there(acme, home, name):
+    """A store whose name was mistyped is not a success, and is not made."""
+    ended = acme(name, "acme")
+
+    assert ended.status in {1, 3}
+    assert "Nothing is stored for key 'acme'" in ended.output + ended.errors
     assert not (home / "tokens.db").exists()
+
+
+@pytest.mark.parametrize("name", ["forget", "revoke", "status", "token", "login", "migrate"])
+def test_the_folder_of_a_store_is_missing(acme, home, name):
+    """That is told from a store with nothing in it: the store cannot be read."""
+    store = home / "typo" / "tokens.db"
+    arguments = ("--to", home / "new.db") if name == "migrate" else ("acme",)
+
+    ended = acme(name, *arguments, "--store", store)
+
+    assert (ended.status, ended.output) == (5, "")
+    assert f"{store}: there is no folder {store.parent}" in ended.errors
 
 
 # -- the store -------------------------------------------------------------------------------------
@@ -337,6 +375,6 @@ def test_processes(home):
     assert {ended.stderr for ended in (added, *tokens, status)} == {""}
     assert tokens[0].stdout == tokens[1].stdout
     assert tokens[0].stdout.startswith("secret-")
-    assert "status: valid" in status.stdout
+    assert "state: ready" in status.stdout
     with closing(sqlite3.connect(home / "acme.db")) as database:
         assert database.execute("SELECT count(*) FROM records").fetchone()[0]

@@ -103,6 +103,8 @@ def test_nobody_comes_back(local, browser):
     ended = local("login", "acme", "--no-browser", "--timeout", "0.01")
 
     assert ended.status == 3
+    assert "within 0.01 seconds" in ended.errors
+    assert "run atlassian-auth login acme --paste" in ended.errors
     assert not browser.opened.is_set()
 
 
@@ -113,6 +115,17 @@ def test_a_time_of_no_use_is_refused(local, seconds):
 
     assert ended.status == 2
     assert "--timeout: must be more than 0" in ended.errors
+
+
+def test_no_secret_is_asked_for_in_vain(acme, home):
+    """What is wrong with the profile is said before the client secret is read."""
+    (home / "acme.secret").unlink()
+
+    scopes = acme("login", "acme", "--scopes", "READ")
+    callback = acme("login", "acme", "--redirect-uri", "https://app.example.com/callback")
+
+    assert "--product data-center" in scopes.errors
+    assert "pass --paste" in callback.errors
 
 
 def test_no_consent_is_needed(acme):

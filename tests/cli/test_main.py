@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,14 @@ def test_each_command_has_a_help_page(command):
 def test_without_a_command_it_shows_help(command):
     """Whoever types the name alone is told what there is."""
     assert "Commands:" in "".join(map(str, vars(command()).values()))
+
+
+def test_the_version(command):
+    """It is the installed package's, and no command is needed."""
+    shown = command("--version")
+
+    assert (shown.status, shown.errors) == (0, "")
+    assert shown.output == f"atlassian-auth {metadata.version('atlassian-auth')}\n"
 
 
 @pytest.mark.parametrize("seconds", ["4.9", "3600.1", "nan"])

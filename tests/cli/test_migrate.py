@@ -57,6 +57,17 @@ def test_all_credentials_move(authorized, command, config, home, states):
     assert used.status == 0
 
 
+def test_the_folder_of_the_target_is_missing(authorized, home, states):
+    """It is said which one, and everything stays where it is."""
+    there = home / "typo" / "there.db"
+
+    ended = authorized("migrate", "--to", there)
+
+    assert (ended.status, ended.output) == (5, "")
+    assert f"there is no folder {there.parent}" in ended.errors
+    assert states("--store", home / "tokens.db") == "pending"
+
+
 def test_named_credentials_move(authorized, home):
     """The others stay; one that is nowhere is an error, and the rest are moved all the same."""
     there = home / "there.db"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
-from atlassian_auth.cli.output import say, show, show_table
+import pytest
+
+from atlassian_auth.cli.output import distance, say, show, show_table
 
 ROWS = [{"name": "[red]\x1b[2J", "text": "x " * 100}, {"name": None, "text": "y"}]
 
@@ -48,3 +51,23 @@ def test_progress_gives_the_terminal_no_orders(capsys):
     say("HTTP/1.1 200 OK\x1b]0;PWNED\x07\x9b\nnext")
 
     assert capsys.readouterr().err == "HTTP/1.1 200 OK?]0;PWNED??\nnext\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "in 0 s"),
+        (1, "in 1 s"),
+        (119.9, "in 119 s"),
+        (120, "in 2 min"),
+        (7199, "in 119 min"),
+        (7200, "in 2 h"),
+        (172_799, "in 47 h"),
+        (172_800, "in 2 days"),
+        (-120, "2 min ago"),
+        (-31_536_000, "365 days ago"),
+    ],
+)
+def test_a_distance_has_one_unit(seconds, text):
+    """People see at once how long something still takes, or how long ago it was."""
+    assert distance(timedelta(seconds=seconds)) == text

@@ -36,6 +36,7 @@ def test_paths_and_urls(text, url):
         ("keyring:atlassian", "keyring:atlassian", False),
         ("redis://host:6379/0", "redis://host:6379/0", False),
         ("redis://ada@host/0", "redis://ada@host/0", False),
+        ("redis://ada:@host/0", "redis://ada@host/0", False),
         ("redis://:pass-word@host/0", "redis://@host/0", True),
         ("postgresql://ada:pass-word@host/db?sslmode=require", "postgresql://ada@host/db", True),
         ("postgresql://host/db?user=ada&password=pass-word", "postgresql://host/db", True),

@@ -1,6 +1,8 @@
-"""The environment is weakest, then the file, then flags; secrets are in neither of the latter."""
+"""Flags come first, then the environment, then the file; secrets are neither in flags nor in the file."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import platformdirs
 import pytest
@@ -23,15 +25,44 @@ def file(home):
     return write
 
 
-def test_flags_beat_the_file_and_the_file_the_environment(file, monkeypatch):
-    """Each setting comes from the strongest place that has it."""
-    for name in ("CLIENT_ID", "SITE", "KEY"):
+def test_flags_then_the_environment_then_the_file(file, monkeypatch):
+    """Each setting comes from the first place that has it."""
+    for name in ("SITE", "KEY"):
         monkeypatch.setenv(f"ATLASSIAN_AUTH_{name}", "environment")
-    path = file("[profiles.acme]\nsite = 'file'\nkey = 'file'")
+    path = file("[profiles.acme]\nclient_id = 'file'\nsite = 'file'\nkey = 'file'")
 
     profile = Flags(config=path, values={"key": "flag"}).profile("acme")
 
-    assert (profile.client_id, profile.site, profile.key) == ("environment", "file", "flag")
+    assert (profile.key, profile.site, profile.client_id) == ("flag", "environment", "file")
+    assert profile.sources == {
+        "key": "--key",
+        "site": "ATLASSIAN_AUTH_SITE",
+        "client_id": f"client_id in [profiles.acme] of {path}",
+    }
+
+
+@pytest.mark.parametrize("name", ["ATLASSIAN_AUTH_STORE", "atlassian_auth_store"])
+def test_a_variable_replaces_the_store_of_the_file(file, monkeypatch, name):
+    """As a container overrides what its image brings; the case of the name makes no difference."""
+    monkeypatch.setenv(name, "/var/lib/x.db")
+
+    profile = Flags(config=file("[profiles.acme]\nstore = 'a.db'")).profile("acme")
+
+    assert profile.place == Place("/var/lib/x.db")
+
+
+@pytest.mark.parametrize("secret", ["client_secret", "encryption_key"])
+def test_a_secret_in_a_variable_replaces_the_file_of_the_profile(file, monkeypatch, secret):
+    """It is the same setting in another form; a flag is stronger than both."""
+    monkeypatch.setenv(f"ATLASSIAN_AUTH_{secret.upper()}", "from the environment")
+    path = file(f"[profiles.acme]\n{secret}_file = 'x'")
+
+    plain = Flags(config=path).profile("acme")
+    flagged = Flags(config=path, values={f"{secret}_file": "y"}).profile("acme")
+
+    assert getattr(plain, secret).get_secret_value() == "from the environment"
+    assert getattr(plain, f"{secret}_file") is None
+    assert getattr(flagged, f"{secret}_file") == Path("y")
 
 
 def test_an_empty_variable_is_none(home, monkeypatch):
@@ -107,9 +138,23 @@ def test_secrets_are_refused_in_the_file(file, secret):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("[profiles.acme]\nx = 1", "Profile acme: x: Extra inputs", id="unknown"),
-        pytest.param("[profiles.acme]\nproduct = 'x'", "product: Input should be", id="product"),
-        pytest.param("[profiles.acme]\nsite = 1", "site: Input should be", id="type"),
+        pytest.param(
+            "[profiles.acme]\nclientid = 1",
+            r"\[profiles.acme\] of .*has clientid, which is no setting. Did you mean client_id\?",
+            id="mistyped",
+        ),
+        pytest.param("[profiles.acme]\nx = 1", r"has x, .* There are: product, ", id="unknown"),
+        pytest.param("[profiles.acme]\nname = 'x'", "has name, which is no setting", id="not ours"),
+        pytest.param(
+            "[profiles.acme]\nproduct = 'x'",
+            r"acme: product in \[profiles.acme\] of .*config.toml should be 'cloud', ",
+            id="product",
+        ),
+        pytest.param(
+            "[profiles.acme]\nscopes = 1\nsite = 1",
+            r"scopes in .* should be a valid .*; site in .* should be a valid string",
+            id="types",
+        ),
         pytest.param("[profiles.other]", r"no \[profiles.acme\] in .*there is: other", id="name"),
         pytest.param("client_id = 'x'", r"nothing but tables such as \[profiles", id="top"),
         pytest.param("profiles = 1", r"nothing but tables such as \[profiles", id="no table"),
@@ -127,7 +172,7 @@ def test_what_is_wrong_in_the_file_is_said(file, text, message):
 
 def test_a_wrong_value_is_not_shown(home):
     """It may be a secret in the wrong place."""
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match="Profile acme: --product should be") as caught:
         Flags(values={"product": "hush"}).profile("acme")
 
     assert "hush" not in str(caught.value)
@@ -135,7 +180,7 @@ def test_a_wrong_value_is_not_shown(home):
 
 def test_a_file_that_was_named_must_exist(home):
     """Other than the usual one."""
-    with pytest.raises(ConfigurationError, match=r"missing\.toml cannot be read: No such file"):
+    with pytest.raises(ConfigurationError, match=r"file .*missing\.toml cannot be read: No such"):
         Flags(config=home / "missing.toml").profile("acme")
 
 
@@ -159,7 +204,9 @@ def test_the_librarys_settings_come_from_the_environment(home, monkeypatch):
     assert tunables().buffer_seconds == 30
 
     monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "hush")
-    with pytest.raises(ConfigurationError, match="buffer_seconds") as caught:
+    with pytest.raises(
+        ConfigurationError, match="ATLASSIAN_AUTH_BUFFER_SECONDS should be"
+    ) as caught:
         tunables()
 
     assert "hush" not in str(caught.value)

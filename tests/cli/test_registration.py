@@ -84,17 +84,47 @@ def test_data_center_has_one_address(product):
 @pytest.mark.parametrize(
     ("product", "values", "missing"),
     [
-        ("cloud", {"client_id": None, "scopes": "a:b"}, "client_id"),
-        ("cloud", {}, "scopes"),
-        ("data-center", {"scopes": "READ"}, "base_url"),
-        ("data-center-service-account", {"base_url": BASE}, "scopes"),
+        ("cloud", {"client_id": None}, ["client_id", "scopes"]),
+        ("cloud", {}, ["scopes"]),
+        ("data-center", {"scopes": "READ"}, ["base_url"]),
+        ("data-center-service-account", {"base_url": BASE}, ["scopes"]),
     ],
 )
 def test_what_is_missing_is_said(product, values, missing):
-    """With the three places where it may be set."""
-    with pytest.raises(ConfigurationError, match=f"no {missing}, which {product} needs") as caught:
+    """All of it at once, with the three places where it may be set, and what writes a first file."""
+    with pytest.raises(ConfigurationError, match=f"no {' and no '.join(missing)}, which") as caught:
         grant(product=product, **values)
 
-    assert caught.value.argument == missing
-    assert f"ATLASSIAN_AUTH_{missing.upper()}" in str(caught.value)
-    assert f"--{missing.replace('_', '-')}" in str(caught.value)
+    message = str(caught.value)
+    assert caught.value.argument == missing[0]
+    for name in missing:
+        assert f"ATLASSIAN_AUTH_{name.upper()}" in message
+        assert f"--{name.replace('_', '-')}" in message
+    assert f"{' and '.join(missing)} into [profiles.acme] of {Flags().file}." in message
+    assert message.endswith(
+        "That file is not there yet: atlassian-auth init acme asks and writes it."
+    )
+
+
+def test_no_profile_was_named(home):
+    """A person who has profiles and names none is told which there are."""
+    Flags().file.parent.mkdir(parents=True)
+    Flags().file.write_text("[profiles.b]\n[profiles.a]", "utf-8")
+
+    with pytest.raises(
+        ConfigurationError, match=r" Or name one of its profiles: a, b\.$"
+    ) as caught:
+        grant_of(Flags().profile("default"), "secret")
+
+    assert "Profile default, which is used where none is named, has no client_id" in str(
+        caught.value
+    )
+
+
+def test_a_file_that_is_there_is_not_made(home):
+    """Then its profile is completed by hand."""
+    Flags().file.parent.mkdir(parents=True)
+    Flags().file.write_text("[profiles.acme]", "utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"no scopes, .* of .*config\.toml\.$"):
+        grant()

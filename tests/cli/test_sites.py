@@ -27,7 +27,7 @@ def test_data_center_has_no_sites(acme, world):
     ended = acme("sites", "tracker")
 
     assert ended.status == 2
-    assert "only Cloud" in ended.errors
+    assert "nothing lists the sites of a token" in ended.errors
 
 
 def test_whose_credential(authorized):

@@ -331,6 +331,33 @@ def test_a_site_is_chosen_by_id_url_or_host(sites, wanted):
     assert select_site(sites, wanted) == BETA
 
 
+LOCAL = "http://127.0.0.1:8080/site"
+
+
+@pytest.mark.parametrize("wanted", ["beta", "Beta", "id-beta", f"{LOCAL}/beta"])
+def test_a_site_on_this_computer_is_chosen_by_its_name(wanted):
+    """An emulated site has no host of its own, so the name from the list stands for it."""
+    sites = [Site("id-acme", "acme", f"{LOCAL}/acme"), Site("id-beta", "beta", f"{LOCAL}/beta")]
+
+    assert select_site(sites, wanted).cloud_id == "id-beta"
+
+
+def test_elsewhere_a_name_is_no_choice():
+    """Administrators name their sites as they like, also as another one's host."""
+    with pytest.raises(SiteNotFound):
+        select_site([Site("id-beta", "acme", "https://beta.atlassian.net")], "acme")
+
+
+def test_names_of_sites_on_this_computer_are_not_guessed():
+    """One that two sites have is no choice, and a part of one is no match."""
+    sites = [Site("1", "acme", f"{LOCAL}/1"), Site("2", "acme", f"{LOCAL}/2")]
+
+    with pytest.raises(AmbiguousSite):
+        select_site(sites, "acme")
+    with pytest.raises(SiteNotFound):
+        select_site(sites, "acm")
+
+
 def test_several_sites_are_never_guessed():
     """The error lists them all, with what to write."""
     with pytest.raises(AmbiguousSite, match=r"beta\.atlassian\.net \(id-beta\)") as caught:

@@ -122,6 +122,8 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
         ("redis://user:secret@host:port", "redis://user:password@host"),
         ("postgresql://user:sec%zzret@host", "postgresql://user:password@host"),
         (f"mysql://{ENDLESS}", "postgresql://"),
+        ("postgresql+psycopg://user:secret@host/x", "Write postgresql:// without its driver."),
+        ("postgresql+secret:", "Write postgresql:// without its driver."),
     ],
 )
 def test_no_url_of_a_store(url, expected):

@@ -14,8 +14,8 @@ class Finding:
 
     Args:
         link: Its name.
-        outcome: Whether it holds; skipped if it depends on one that does not.
-        detail: What was seen.
+        outcome: Whether it holds; skipped if it was not tested.
+        detail: What was seen, or why it was not tested.
         remedy: What to change where.
         status: The exit status that fits.
     """

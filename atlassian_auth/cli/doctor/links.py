@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from atlassian_auth import lookup
 from atlassian_auth.cli.doctor.finding import Finding
@@ -12,7 +13,9 @@ from atlassian_auth.cli.doctor.network import reach, skew_seconds
 from atlassian_auth.cli.doctor.remedies import remedy_for
 from atlassian_auth.cli.group import status_of
 from atlassian_auth.cli.profile import Profile
+from atlassian_auth.cli.session import check_stored
 from atlassian_auth.cli.site import base_url_of, cloud_id_of, has_sites, target_of
+from atlassian_auth.cli.words import told
 from atlassian_auth.endpoints import origin_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -24,12 +27,17 @@ from atlassian_auth.exceptions import (
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
 
-__all__ = ["LINKS", "Patient", "examine"]
+__all__ = ["BEHIND", "LINKS", "Patient", "examine"]
 
 # Tokens end by the clock; whole seconds and a slow answer make for a few.
 _TOLERATED_SECONDS = 30
 
 _MYSELF = "rest/api/2/myself"
+
+_STILL_GOOD = "the token is still good, so the client secret was not needed; --renew tries it"
+
+BEHIND = "not tested: it depends on what failed"
+"""Why a link is skipped behind one that does not hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +47,26 @@ class Patient:
     Args:
         profile: Its settings.
         manager: Has its credential.
+        began_at: When the examination began, in UTC.
+        refreshing: Whether to refresh the token even if it is still good.
         needs: The job or scopes it should be good for; None for what the profile asks for.
         path: What to call; None for something that everybody may call.
     """
 
     profile: Profile
     manager: TokenManager
+    began_at: datetime
+    refreshing: bool = False
     needs: str | None = None
     path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Untested:
+    reason: str
+
+
+_Work = Callable[[Patient], Awaitable[str | _Untested]]
 
 
 async def examine(patient: Patient) -> list[Finding]:
@@ -55,7 +75,7 @@ async def examine(patient: Patient) -> list[Finding]:
     broken = False
     for link, work in _WORK.items():
         if broken:
-            findings.append(Finding(link=link, outcome="skipped"))
+            findings.append(Finding(link=link, outcome="skipped", detail=BEHIND))
             continue
         finding = await _examined(link, work, patient)
         findings.append(finding)
@@ -63,17 +83,22 @@ async def examine(patient: Patient) -> list[Finding]:
     return findings
 
 
-async def _examined(link: str, work: Callable[[Patient], Awaitable[str]], who: Patient) -> Finding:
+async def _examined(link: str, work: _Work, who: Patient) -> Finding:
     try:
-        return Finding(link=link, outcome="ok", detail=await work(who))
+        seen = await work(who)
     except AtlassianAuthError as error:
+        remedy = remedy_for(link, error, who.profile)
+        advised = remedy and not isinstance(error, ConfigurationError)
         return Finding(
             link=link,
             outcome="failed",
-            detail=str(error),
-            remedy=remedy_for(link, error, who.profile),
+            detail=told(error, None if advised else who.profile),
+            remedy=remedy,
             status=status_of(error),
         )
+    if isinstance(seen, _Untested):
+        return Finding(link=link, outcome="skipped", detail=f"not tested: {seen.reason}")
+    return Finding(link=link, outcome="ok", detail=seen)
 
 
 async def _network(who: Patient) -> str:
@@ -84,11 +109,11 @@ async def _network(who: Patient) -> str:
     return f"{' and '.join(hosts)} can be reached"
 
 
-async def _clock(who: Patient) -> str:
+async def _clock(who: Patient) -> str | _Untested:
     headers = await reach(who.manager.grant.endpoints.token_url)
     ahead = skew_seconds(headers, SYSTEM_CLOCK.time())
     if ahead is None:
-        return "the server does not tell its time"
+        return _Untested("the server does not tell its time")
     if abs(ahead) > _TOLERATED_SECONDS:
         way = "ahead of" if ahead > 0 else "behind"
         raise ConfigurationError(f"This computer's clock is {abs(ahead):.0f} s {way} the server's.")
@@ -96,8 +121,19 @@ async def _clock(who: Patient) -> str:
 
 
 async def _token(who: Patient) -> str:
+    check_stored(who.profile)
     token = await who.manager.token(who.profile.store_key)
     return f"good until {token.expires_at.isoformat(timespec='seconds')}"
+
+
+async def _refresh(who: Patient) -> str | _Untested:
+    status = await who.manager.status(who.profile.store_key)
+    if status.last_refreshed_at is not None and status.last_refreshed_at >= who.began_at:
+        return "the token was issued just now, so the client secret is right"
+    if not who.refreshing:
+        return _Untested(_STILL_GOOD)
+    token = await who.manager.refresh(who.profile.store_key)
+    return f"a new token is good until {token.expires_at.isoformat(timespec='seconds')}"
 
 
 async def _scopes(who: Patient) -> str:
@@ -117,9 +153,9 @@ async def _site(who: Patient) -> str:
     return f"cloud id {await cloud_id_of(who.profile, who.manager)}"
 
 
-async def _call(who: Patient) -> str:
+async def _call(who: Patient) -> str | _Untested:
     if who.path is None and who.profile.product == "jira-software":
-        return "none: nothing can be called without effect; name a path with --call"
+        return _Untested("nothing can be called without effect; --call PATH names what to GET")
     url = await target_of(who.path or _MYSELF, who.profile, who.manager)
     try:
         answer = await lookup.get(url, auth=who.manager.auth(who.profile.store_key))
@@ -138,10 +174,11 @@ def _check_status(url: str, status: int) -> None:
         raise DiscoveryError(f"GET {url}: {status}, although the token is fresh.", status=status)
 
 
-_WORK: dict[str, Callable[[Patient], Awaitable[str]]] = {
+_WORK: dict[str, _Work] = {
     "network": _network,
     "clock": _clock,
     "token": _token,
+    "refresh": _refresh,
     "scopes": _scopes,
     "site": _site,
     "call": _call,

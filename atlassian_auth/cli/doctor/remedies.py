@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from atlassian_auth.cli.profile import Profile
+from atlassian_auth.cli.registration import CONSENTED
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -45,7 +46,6 @@ _SCOPES = MappingProxyType(
         "data-center-service-account": "Service accounts get READ and WRITE at most",
     }
 )
-_CONSENTED = ("cloud", "government", "data-center")
 
 _BY_LINK = MappingProxyType(
     {
@@ -73,9 +73,10 @@ def remedy_for(link: str, error: AtlassianAuthError, profile: Profile) -> str:
 
 def _scopes(profile: Profile) -> str:
     where = _SCOPES[profile.product]
-    if profile.product not in _CONSENTED:
+    if profile.product not in CONSENTED:
         return where
-    return f"{where}; then name them in scopes and run: atlassian-auth login {profile.name}"
+    source = profile.sources.get("scopes", "scopes")
+    return f"{where}; then change {source} and run: atlassian-auth login {profile.name}"
 
 
 def _site(profile: Profile) -> str:

@@ -14,7 +14,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import Fault, LoopbackServer
 from atlassian_auth.testing.wire import Reply
 
-LINKS = ["settings", "network", "clock", "token", "scopes", "site", "call"]
+LINKS = ["settings", "network", "clock", "token", "refresh", "scopes", "site", "call"]
 
 
 @pytest.fixture
@@ -40,17 +40,60 @@ def test_all_is_well(authorized, doctor, world, profile):
 
     outcomes, _, status = doctor(profile=profile)
 
+    skipped = {"call"} if profile == "builds" else set()
+    assert status == 0
+    assert outcomes == {link: "skipped" if link in skipped else "ok" for link in LINKS}
+
+
+def test_what_was_not_tested_is_said(authorized, doctor, home):
+    """A wrong client secret is not noticed while the token is good: it is said how to try it."""
+    authorized("token", "acme")
+    (home / "acme.secret").write_text("wrong", "utf-8")
+
+    ended = authorized("doctor", "acme")
+    outcomes, failed, status = doctor("--renew")
+
+    [line] = [line for line in ended.output.splitlines() if line.startswith("skipped")]
+    assert ended.status == 0
+    assert line.split()[:4] == ["skipped", "refresh", "not", "tested:"]
+    assert "--renew" in line
+    assert (status, failed["link"], outcomes["call"]) == (2, "refresh", "ok")
+    assert "It comes from client_secret_file in [profiles.acme] of" in failed["detail"]
+
+
+def test_a_refresh_is_tried(authorized, doctor, world):
+    """A token that is good is refreshed, and one that was issued just now is not refreshed again."""
+    authorized("token", "acme")
+
+    outcomes, _, status = doctor("--renew")
+
     assert (status, {*outcomes.values()}) == (0, {"ok"})
+    assert world.count("token", outcome="ok") == 2
+    assert authorized("doctor", "robot", "--renew").status == 0
+    assert world.count("token", outcome="ok") == 3
+
+
+def test_where_settings_come_from(authorized, monkeypatch, config):
+    """The file is named, and what replaces parts of it; values that may be secrets are not shown."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_CLIENT_SECRET", "hush")
+    monkeypatch.setenv("ATLASSIAN_AUTH_SITE", "acme")
+
+    ended = authorized("doctor", "robot", "--json")
+
+    assert ended.json[0]["detail"].endswith(
+        f"tokens.db; set by --store, {config}, ATLASSIAN_AUTH_CLIENT_SECRET, ATLASSIAN_AUTH_SITE"
+    )
+    assert "hush" not in ended.output + ended.errors
 
 
 def test_for_people(authorized):
     """A line for each link, and one below those that failed that says what to do."""
     lines = authorized("doctor", "acme", "--needs", "jira-audit").output.splitlines()
 
-    assert [line.split()[:2] for line in lines[:4]] == [["ok", link] for link in LINKS[:4]]
-    assert lines[4].startswith("failed   scopes    Not granted: manage:jira-configuration;")
-    assert "Permissions" in lines[5]
-    assert lines[6].startswith("ok       site      cloud id ")
+    assert [line.split()[:2] for line in lines[:5]] == [["ok", link] for link in LINKS[:5]]
+    assert lines[5].startswith("failed   scopes    Not granted: manage:jira-configuration;")
+    assert "Permissions" in lines[6]
+    assert lines[7].startswith("ok       site      cloud id ")
 
 
 def test_settings(doctor, config):
@@ -88,13 +131,13 @@ def test_a_wrong_clock(doctor, world, seconds, way):
 
 
 def test_a_server_that_does_not_tell_its_time(doctor, world):
-    """That is no trouble."""
+    """That is no trouble, and it is said that nothing was compared."""
     fault = Fault.reply(Reply(405, {"date": ""}))
     world.fault(lambda request: request.path == "/oauth/token", fault, times=2)
 
     outcomes, _, status = doctor()
 
-    assert (status, outcomes["clock"]) == (0, "ok")
+    assert (status, outcomes["clock"]) == (0, "skipped")
 
 
 def test_nobody_has_authorized(doctor, authorized):
@@ -176,6 +219,7 @@ def test_a_process(home):
             "TOKEN_URL": urls.token_url,
             "API_URL": urls.api_url,
             "RESOURCES_URL": urls.resources_url,
+            "SITE": "acme",
         }
         ended = subprocess.run(
             [sys.executable, "-m", "atlassian_auth", "doctor", "--store", home / "tokens.db"],

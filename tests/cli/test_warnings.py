@@ -1,0 +1,29 @@
+"""What the library warns of reaches the person at the terminal, as a sentence."""
+
+from __future__ import annotations
+
+import logging
+
+
+def test_a_consent_that_ends_soon(authorized, monkeypatch):
+    """The warning is a line on standard error, and the result is as without it."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_WARNING_PERIOD", "P400D")
+
+    ended = authorized("refresh", "acme", "--json")
+
+    assert (ended.status, ended.json["state"]) == (0, "ready")
+    lines = ended.errors.splitlines()
+    assert lines
+    assert all(
+        line.startswith("atlassian-auth: Key 'acme': the consent ends at ") for line in lines
+    )
+
+
+def test_nothing_is_left_behind(authorized):
+    """A program that calls the command has its logging as it was."""
+    logger = logging.getLogger("atlassian_auth")
+    before = list(logger.handlers)
+
+    authorized("status", "acme")
+
+    assert logger.handlers == before

@@ -1,0 +1,185 @@
+"""Messages name flags, variables, commands and the configuration file, and no arguments of Python."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import atlassian_auth
+from atlassian_auth import AuthorizationRequired, ScopeMismatch, StoreError
+from atlassian_auth.cli.profile import Flags
+from atlassian_auth.cli.words import _WORDS, told
+from atlassian_auth.testing import Fault
+
+# Calls, keyword arguments and classes of ours.
+PYTHON = re.compile(r"\w\(|\w+=(?!true\b)|\b\w+(?:Grant|Store|Flow|Auth)\b|\bEndpoints\b")
+
+
+@pytest.fixture
+def refused(authorized):
+    """Run a command that fails because of its settings; return what it says."""
+
+    def refused(*arguments, status=2):
+        ended = authorized(*arguments)
+        assert (ended.status, ended.output) == (status, "")
+        assert not PYTHON.search(ended.errors), ended.errors
+        return ended.errors
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scopes", "READ"], "use --product data-center. It comes from --scopes."),
+        (
+            ["--product", "data-center", "--base-url", "https://x.example.com"],
+            "use --product cloud",
+        ),
+        (
+            ["--product", "data-center", "--base-url", "https://acme.atlassian.net"],
+            "use --product cloud instead. It comes from --base-url.",
+        ),
+        (
+            [
+                *("--product", "data-center-service-account", "--scopes", "ADMIN"),
+                *("--base-url", "https://x.example.com"),
+            ],
+            "needs --product data-center. It comes from --scopes.",
+        ),
+        (["--redirect-uri", "nowhere"], "It comes from --redirect-uri."),
+    ],
+    ids=["cloud scopes", "data center scopes", "base url", "service account", "redirect"],
+)
+def test_settings(refused, arguments, words):
+    """The flag to change is named."""
+    assert words in refused("token", "acme", *arguments)
+
+
+def test_settings_of_the_file(refused, config):
+    """So is the file that a setting comes from."""
+    text = config.read_text("utf-8").replace('["read:me", "read:jira-user"]', '"READ"')
+    config.write_text(text, "utf-8")
+
+    assert f"It comes from scopes in [profiles.acme] of {config}." in refused("token", "acme")
+
+
+def test_another_host(refused):
+    """Nothing advises to send a credential elsewhere."""
+    for url in ("https://example.com/", "https://acme.atlassian.net/rest/api/3/myself"):
+        said = refused("request", "GET", url, "--profile", "acme")
+
+        assert said.endswith("it is taken below the profile's API.\n")
+
+
+def test_a_url_that_is_none(refused):
+    """What was expected is said, before anything is sent."""
+    said = refused("request", "GET", "ht tp://x", "--profile", "acme")
+
+    assert "URL is 'ht tp://x', but must be a path such as /rest/api/3/myself" in said
+
+
+def test_a_scope_that_is_missing(refused, config):
+    """The place of the scopes is named, and the command that asks for consent again."""
+    said = refused("request", "GET", "/rest/api/3/auditing/record", "--profile", "acme")
+
+    assert f"to scopes in [profiles.acme] of {config}, then run atlassian-auth login acme;" in said
+
+
+def test_another_site(refused, world):
+    """The flag that names one is said, whether none fits or several."""
+    world.add_site("other")
+
+    for arguments in ((), ("--site", "third")):
+        said = refused("request", "GET", "/x", "--profile", "acme", *arguments)
+
+        assert "To name a site, pass --site, set ATLASSIAN_AUTH_SITE, or write site into [" in said
+
+
+def test_a_site_that_can_be_none(refused):
+    """It is called as the flag is."""
+    assert "--site must be " in refused(
+        "request", "GET", "/", "--profile", "acme", "--site", "ftp://x"
+    )
+
+
+def test_a_consent_that_is_lost(authorized, world):
+    """The command that helps is said, with the profile's name, and the line is the only one."""
+    world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
+
+    ended = authorized("token", "acme")
+
+    assert ended.status == 3
+    assert ended.errors.endswith(" Run: atlassian-auth login acme\n")
+    assert len(ended.errors.splitlines()) == 1
+
+
+def test_a_command_is_advised_once(acme):
+    """What the message has already is not said again."""
+    assert acme("token", "acme").errors.count("atlassian-auth login acme") == 1
+
+
+def test_no_login_is_advised_where_there_is_none(home):
+    """Credentials that need no consent are not told to log in."""
+    profile = Flags(values={"product": "service-account"}).profile("robot")
+
+    assert told(AuthorizationRequired("Gone."), profile) == "Gone."
+
+
+def test_a_wrong_secret(authorized, home):
+    """The file that it was read from is named."""
+    (home / "acme.secret").write_text("wrong", "utf-8")
+
+    ended = authorized("token", "acme")
+
+    assert "the client secret is wrong" in ended.errors
+    assert "It comes from client_secret_file in [profiles.acme] of " in ended.errors
+
+
+def test_nothing_to_revoke(refused, acme):
+    """The command that can be used instead is said."""
+    assert acme("token", "builds").status == 0
+
+    assert "Run atlassian-auth forget builds" in refused("revoke", "builds")
+
+
+def test_an_insecure_network(refused):
+    """What allows it is part of the store's URL."""
+    said = refused("status", "acme", "--store", "redis://redis.example.com/0")
+
+    assert "add allow_insecure_network=true to its URL" in said
+
+
+def texts(tree):
+    """The texts of a module, each as one, with nothing where values go."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+SAID = [
+    text
+    for path in Path(atlassian_auth.__file__).parent.rglob("*.py")
+    if path.name != "words.py"
+    for text in texts(ast.parse(path.read_text("utf-8")))
+]
+
+
+# It is put together from the name of an argument.
+@pytest.mark.parametrize("phrase", [old for old, _ in _WORDS if old != "wanted must"])
+def test_the_library_speaks_so(phrase):
+    """What is translated is still what the library says."""
+    assert any(phrase in text for text in SAID)
+
+
+def test_without_a_profile():
+    """What is known is said, in one line."""
+    assert told(StoreError("one\n two")) == "one two"
+    assert told(ScopeMismatch("Add it to scopes=, then authorize again; x")) == (
+        "Add it to the profile's scopes, then run atlassian-auth login PROFILE; x"
+    )
