@@ -27,7 +27,7 @@ __all__ = ["Bench", "Effort", "Failed", "check", "check_outcome", "prepared", "s
 ENDED = -60
 """Seconds that an access token has left which ended a minute ago."""
 
-_TIMEOUT_SECONDS = 10.0
+_TIMEOUT_SECONDS = 30.0
 _PAUSE_SECONDS = 0.25
 
 
@@ -116,7 +116,7 @@ class Effort:
         rounds: How often each trial is run; it has to be passed each time.
     """
 
-    crowd: int = 1000
+    crowd: int = 200
     patience_seconds: float = 5.0
     rounds: int = 3
 

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from collections import Counter
 from contextlib import suppress
 from importlib import import_module
@@ -27,7 +28,7 @@ __all__ = ["Process", "Silent", "Starter", "serve"]
 _NUMBER = struct.Struct("!i")
 _SOURCES = Path(__file__).parents[2]
 _SERVE = "import sys; from benchmarks.trials.processes import serve; serve(sys.argv[1], int(sys.argv[2]))"
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 60.0
 
 
 class Silent(Exception):
@@ -110,7 +111,7 @@ class Process:
 
 
 class Starter:
-    """Starts processes of one library while it is entered, and lets none outlive it.
+    """Starts processes of one library while it is entered, in any thread, and lets none outlive it.
 
     Args:
         library: The name of the module that puts the library to work.
@@ -118,6 +119,7 @@ class Starter:
 
     def __init__(self, library: str) -> None:
         self._library = library
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         self._socket, theirs = socket.socketpair()
@@ -142,9 +144,9 @@ class Starter:
             Silent: if it ends first.
         """
         ours, theirs = Pipe()
-        with theirs:
+        with theirs, self._turn:
             socket.send_fds(self._socket, [b"\0"], [theirs.fileno()])
-        [pid] = _NUMBER.unpack(self._socket.recv(_NUMBER.size, socket.MSG_WAITALL))
+            [pid] = _NUMBER.unpack(self._socket.recv(_NUMBER.size, socket.MSG_WAITALL))
         process = Process(ours, pid)
         ours.send(scene)
         process.heard()

@@ -177,7 +177,7 @@ def restarted(bench: Bench) -> None:
 def storm(bench: Bench) -> None:
     """A crowd of tasks meets an access token that has ended.
 
-    1,000 requests begin at once (100 at a time in libraries that need threads). Passed if all
+    200 requests begin at once (100 at a time in libraries that need threads). Passed if all
     succeed after one token request.
     """
     process = bench.first()
@@ -215,7 +215,7 @@ def two_processes(bench: Bench) -> None:
 def failing_storm(bench: Bench) -> None:
     """A crowd meets a token endpoint that is down.
 
-    1,000 requests begin at once, and each token request is answered with 503. Passed if no more
+    200 requests begin at once, and each token request is answered with 503. Passed if no more
     than ten token requests are made, and requests succeed when the server is up again.
     """
     process = bench.first()
