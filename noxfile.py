@@ -184,3 +184,10 @@ def bench(session: nox.Session) -> None:
     """The budgets, measured as ratios and printed as a table."""
     session.install("-e", EVERYTHING, *group("tests"), *group("bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session(default=False)
+def trials(session: nox.Session) -> None:
+    """This library and others in trials of rotating refresh tokens; writes docs/comparison.md."""
+    session.install("-e", ".[testing]", *group("trials"))
+    session.run("python", "-m", "benchmarks.trials", *session.posargs)

@@ -1,0 +1,1 @@
+"""One module for each library, see `benchmarks.trials.client.Library`."""
