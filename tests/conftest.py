@@ -21,7 +21,16 @@ TESTS = Path(__file__).parent
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-CAMPAIGNS = {"benchmarks", "cancellations", "faults", "fleet", "interleavings", "model"}
+CAMPAIGNS = {
+    "benchmarks",
+    "cancellations",
+    "faults",
+    "fleet",
+    "interleavings",
+    "model",
+    "trials",
+    "world",
+}
 
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
