@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from atlassian_auth.exceptions import ConfigurationError
 
@@ -33,9 +33,9 @@ _CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
 # Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
 # table, 2026-08); then the gateways and the authorization servers. Not all of atlassian.com:
 # jira.atlassian.com is a Data Center.
+_SITE_HOSTS = (".atlassian.net", ".atlassian-us-gov-mod.net")
 _CLOUD_HOSTS = (
-    ".atlassian.net",
-    ".atlassian-us-gov-mod.net",
+    *_SITE_HOSTS,
     ".api.atlassian.com",
     ".auth.atlassian.com",
     ".atlassian-us-gov-mod.com",
@@ -309,10 +309,16 @@ class Endpoints:
         The reference writes ``/rest/builds/0.1/bulk``; 2LO credentials send the same request to
         ``https://api.atlassian.com/jira/builds/0.1/cloud/{cloud_id}/bulk``. A query is kept.
 
+        Args:
+            path: The path; or the whole URL at a Cloud site, such as
+                ``https://acme.atlassian.net/rest/builds/0.1/bulk``.
+            cloud_id: The site; that of the URL, if it is one.
+
         Raises:
-            ConfigurationError: if the path is not one of a provider API, or this is not a cloud id.
+            ConfigurationError: if the path is not one of a provider API, the URL is not at a Cloud site, or
+                this is not a cloud id.
         """
-        match = _PROVIDER_PATH.fullmatch(path)
+        match = _PROVIDER_PATH.fullmatch(_path_at_site(path) if "://" in path else path)
         if match is None:
             _refuse("path", "must look like /rest/builds/0.1/bulk: copy it from the API reference")
         root = self._provider_root(match["entity"], match["version"], cloud_id)
@@ -322,6 +328,13 @@ class Endpoints:
         if entity not in _PROVIDER_ENTITIES:
             _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
         return f"{self.api_url}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+
+
+def _path_at_site(url: str) -> str:
+    parts = urlsplit(check_secure(url, argument="path"))
+    if not (parts.hostname or "").endswith(_SITE_HOSTS):
+        _refuse("path", f"must be at a Cloud site or a path alone, but is at {origin_of(url)}")
+    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def _cloud_id(value: object) -> str:

@@ -302,6 +302,17 @@ def test_translation_keeps_the_tail():
     )
 
 
+@pytest.mark.parametrize("site", ["acme.atlassian.net", "ACME.atlassian-us-gov-mod.net:443"])
+def test_a_whole_url_is_translated(site):
+    """Code that builds URLs at the site may hand them over as they are."""
+    software = Endpoints.jira_software()
+
+    for tail in ("bulk", "bulk?x=a%2Fb&y="):
+        translated = software.translate_url(f"https://{site}/rest/builds/0.1/{tail}", CLOUD_ID)
+
+        assert translated == software.translate_url(f"/rest/builds/0.1/{tail}", CLOUD_ID)
+
+
 @pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
 async def test_provider_apis_are_posted_to(entity, atlassian, atlassian_clock):
     """Each kind of data has its base URL; documented paths are translated for a client without one."""
@@ -338,7 +349,21 @@ def test_provider_urls_need_known_parts(entity, cloud_id, argument):
     assert caught.value.argument == argument
 
 
-@pytest.mark.parametrize("path", ["", "/rest/builds/0.1/", "/wiki/rest/api", "/rest/builds"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/rest/builds/0.1/",
+        "/wiki/rest/api",
+        "/rest/builds",
+        "https://acme.atlassian.net/wiki/rest/api",
+        "https://jira.example.com/rest/builds/0.1/bulk",
+        "https://atlassian.net.example.com/rest/builds/0.1/bulk",
+        "http://acme.atlassian.net/rest/builds/0.1/bulk",
+        "https://acme.atlassian.net/rest/builds/0.1/bulk#a",
+        "https://ada:word@acme.atlassian.net/rest/builds/0.1/bulk",
+    ],
+)
 def test_only_provider_paths_are_translated(path):
     """Another path is refused, not guessed."""
     with pytest.raises(ConfigurationError) as caught:
