@@ -1467,6 +1467,63 @@ async def test_adding_what_another_process_has_added_takes_its_token(manager_of,
     assert cloud.peek("acme") == theirs
 
 
+async def test_one_refresh_token_under_two_keys(manager_of, cloud, atlassian):
+    """The second key is refused, in any process, as long as the first one has it; the error names both."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("site-1", refresh_token=pasted)
+    token = await cloud.token("site-1")
+
+    with pytest.raises(ConfigurationError, match=r"'site-1'.*'site-2'") as caught:
+        await manager_of().add("site-2", refresh_token=pasted)
+
+    assert caught.value.argument == "refresh_token"
+    assert pasted not in str(caught.value)
+    assert await cloud.keys() == ["acme", "site-1"]
+    assert await cloud.token("site-1") == token
+    assert atlassian.count("token", outcome="ok") == 1
+
+
+async def test_a_refresh_token_changes_its_key(cloud, atlassian):
+    """What the first key has forgotten, or had replaced, another one may have."""
+    for number, leave in enumerate([cloud.forget, cloud.revoke]):
+        pasted = atlassian.issue_grant().refresh_token
+        await cloud.add("old", refresh_token=pasted)
+        await leave("old")
+
+        await cloud.add(f"new-{number}", refresh_token=pasted)
+
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("old", refresh_token=pasted)
+    await cloud.add("old", refresh_token=atlassian.issue_grant().refresh_token)
+    await cloud.add("another", refresh_token=pasted)
+    assert await cloud.keys() == ["acme", "another", "new-0", "new-1", "old"]
+
+
+class Raced(MemoryStore):
+    """Lets something happen before a note about a refresh token is written."""
+
+    meanwhile = None
+
+    async def put(self, namespace, key, value, **options):
+        if namespace == "pasted" and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return await super().put(namespace, key, value, **options)
+
+
+async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
+    """If another process was first, after this one had looked, it has the token."""
+    store = Raced(clock=atlassian_clock)
+    first, second = manager_of(store=store), manager_of(store=store)
+    pasted = atlassian.issue_grant().refresh_token
+    store.meanwhile = lambda: first.add("site-1", refresh_token=pasted)
+
+    with pytest.raises(ConfigurationError, match="'site-1'"):
+        await second.add("site-2", refresh_token=pasted)
+
+    assert await second.keys() == ["site-1"]
+
+
 async def test_adding_another_token_replaces(cloud, atlassian):
     """Another refresh token takes the place of the old credential."""
     await cloud.token("acme")
