@@ -7,12 +7,13 @@ They are no lock. Two processes that add one token under two keys in the same mo
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from atlassian_auth.exceptions import ConfigurationError, VersionConflict
+from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.records import Loaded, Records
@@ -25,6 +26,9 @@ PASTED_NAMESPACE = "pasted"
 
 # By then the token itself has ended: after 90 days without use, or a year after the consent on Cloud.
 _REMEMBERED = timedelta(days=365)
+
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class _Note(BaseModel):
@@ -52,7 +56,7 @@ class PastedTokens:
 
         Raises:
             ConfigurationError: if another key has it.
-            StoreError: if the store cannot be read or written.
+            StoreError: if the store cannot be read. A note that cannot be written hinders nothing.
         """
         noted = await self._notes.get(digest)
         await self._check_free(key, digest, noted)
@@ -65,6 +69,8 @@ class PastedTokens:
             )
         except VersionConflict:
             await self._check_free(key, digest, await self._notes.get(digest))
+        except StoreError as error:
+            logger.warning("Under which key a refresh token was added was not noted: %s", error)
 
     async def _check_free(self, key: str, digest: str, noted: Loaded[_Note] | None) -> None:
         if noted is None or noted.value.key == key:

@@ -1511,6 +1511,22 @@ class Raced(MemoryStore):
         return await super().put(namespace, key, value, **options)
 
 
+async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_clock, caplog):
+    """The refresh token is added all the same: the note only guards against a mistake."""
+    store = Raced(clock=atlassian_clock)
+
+    async def fail():
+        raise StoreError("no space")
+
+    store.meanwhile = fail
+    manager = manager_of(store=store)
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await manager.token("acme")).access_token
+    assert "was not noted: no space" in caplog.text
+
+
 async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
     """If another process was first, after this one had looked, it has the token."""
     store = Raced(clock=atlassian_clock)
