@@ -42,6 +42,9 @@ _CLOUD_HOSTS = (
 )
 
 
+_DATA_CENTER_OAUTH = "/rest/oauth2/latest"
+
+
 def origin_of(url: str) -> str:
     """Return the origin of an absolute http(s) URL, so that equal origins are equal strings.
 
@@ -255,7 +258,7 @@ class Endpoints:
         if f".{urlsplit(base).hostname}".endswith(_CLOUD_HOSTS):
             _refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
         # Joined as text: urljoin would lose the context path.
-        oauth = f"{base}/rest/oauth2/latest"
+        oauth = f"{base}{_DATA_CENTER_OAUTH}"
         return cls(
             authorize_url=f"{oauth}/authorize",
             token_url=f"{oauth}/token",
@@ -264,6 +267,11 @@ class Endpoints:
             revoke_url=f"{oauth}/revoke",
             allow_insecure_http=allow_http,
         )
+
+    @property
+    def is_data_center(self) -> bool:
+        """Whether these are `data_center`'s, whose API takes an invalid bearer for an anonymous call."""
+        return self.token_url == f"{self.api_url}{_DATA_CENTER_OAUTH}/token"
 
     @property
     def origins(self) -> frozenset[str]:

@@ -35,6 +35,8 @@ class Rules:
         grant_lifetime_seconds: From consent, Cloud only. Default: 365 days.
         code_lifetime_seconds: Of authorization codes. Default: 60 (Data Center's figure).
         dead_grant_error: Which of its two wordings Cloud uses for a dead refresh token.
+        anonymous_answer: How Data Center answers a call whose token is not valid: by a 401, by a redirect to
+            its login page, or by that page with status 200.
     """
 
     access_token_lifetime_seconds: dict[Product, float] = field(default_factory=_lifetimes)
@@ -43,3 +45,4 @@ class Rules:
     grant_lifetime_seconds: float = 365 * _DAY
     code_lifetime_seconds: float = 60.0
     dead_grant_error: Literal["invalid_grant", "unauthorized_client"] = "invalid_grant"
+    anonymous_answer: Literal["401", "redirect", "page"] = "401"
