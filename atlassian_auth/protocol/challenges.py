@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from urllib.parse import urlsplit
 
 from atlassian_auth.protocol.documents import read_object
 from atlassian_auth.protocol.redaction import redact_scopes
@@ -88,7 +87,7 @@ def is_anonymous(status: int, headers: Mapping[str, str], path: str) -> bool:
     if headers.get("x-ausername", "").strip().lower() == "anonymous":
         return True
     if 300 <= status < 400:
-        return bool(_LOGIN_PAGE.search(urlsplit(headers.get("location", "")).path))
+        return bool(_LOGIN_PAGE.search(headers.get("location", "").partition("?")[0]))
     # REST resources answer JSON: a page in its place is the login page. Pages of other paths are pages.
     is_page = headers.get("content-type", "").lower().startswith("text/html")
     return status == 200 and is_page and "/rest/" in path

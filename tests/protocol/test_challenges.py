@@ -188,6 +188,7 @@ PAGE = {"content-type": "text/html;charset=UTF-8"}
         pytest.param(302, {"location": "/loginhelp"}, REST, False, id="another-word"),
         pytest.param(302, {"location": "/x?to=/login"}, REST, False, id="in-the-query"),
         pytest.param(302, {}, REST, False, id="nowhere"),
+        pytest.param(302, {"location": "http://[::1/login"}, REST, True, id="no-url"),
         pytest.param(201, {"location": "/login"}, REST, False, id="created"),
         pytest.param(200, PAGE, REST, True, id="page"),
         pytest.param(200, PAGE, "/jira/browse/SHOP-1", False, id="page-of-a-page"),
