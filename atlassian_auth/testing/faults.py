@@ -156,7 +156,11 @@ class Fault:
 
     @classmethod
     def hang(cls) -> Fault:
-        """Take the request and never answer; the server does nothing."""
+        """Take the request and never answer; the server does nothing.
+
+        It ends with the client's own read timeout: behind ``mock_router`` by the emulator's clock, behind a
+        port by the client's.
+        """
 
         def run(_work: Callable[[], Reply]) -> Reply:
             raise NeverAnswered
