@@ -154,7 +154,7 @@ def _base_url(url: str, *, argument: str, allow_http: bool) -> str:
 class Endpoints:
     """The URLs of one authorization server and of the API its tokens are for.
 
-    Build one with `cloud`, `government`, `jira_software` or `data_center`. For other hosts write
+    Build one with `cloud`, `government`, `jira_software`, `data_center` or `below`. For other hosts write
     all URLs yourself, or change some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
 
     Args:
@@ -225,6 +225,32 @@ class Endpoints:
             api_url="https://api.atlassian-us-gov-mod.com",
             # On the host of the authorization server here, not on the gateway as elsewhere.
             resources_url="https://auth.atlassian-us-gov-mod.com/oauth/token/accessible-resources",
+        )
+
+    @classmethod
+    def below(cls, origin: str, *, allow_http: bool = False) -> Self:
+        """Return the endpoints of a Cloud whose services are all below one origin.
+
+        That is how `atlassian_auth.testing.LoopbackServer` serves its emulated Atlassian: ``/auth`` and
+        ``/api`` take the place of auth.atlassian.com and api.atlassian.com.
+
+        Args:
+            origin: Such as ``http://127.0.0.1:8080``; a path is kept, a trailing slash makes no difference.
+            allow_http: Accept plain http to hosts other than loopback.
+
+        Raises:
+            ConfigurationError: if the origin is malformed or insecure.
+        """
+        base = _base_url(origin, argument="origin", allow_http=allow_http)
+        return cls(
+            authorize_url=f"{base}/auth/authorize",
+            token_url=f"{base}/auth/oauth/token",
+            audience="api.atlassian.com",
+            api_url=f"{base}/api",
+            revoke_url=f"{base}/auth/oauth/revoke",
+            resources_url=f"{base}/api/oauth/token/accessible-resources",
+            identity_url=f"{base}/api/me",
+            allow_insecure_http=allow_http,
         )
 
     @classmethod

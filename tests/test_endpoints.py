@@ -280,6 +280,36 @@ def test_product_urls_go_through_the_gateway():
     )
 
 
+def test_endpoints_below_an_origin():
+    """A path in front of them is kept; plain http away from loopback has to be named."""
+    endpoints = Endpoints.below("https://mirror.example.com/atlassian/")
+
+    assert endpoints.token_url == "https://mirror.example.com/atlassian/auth/oauth/token"
+    assert endpoints.jira_url(CLOUD_ID) == (
+        f"https://mirror.example.com/atlassian/api/ex/jira/{CLOUD_ID}/"
+    )
+    assert endpoints.audience == "api.atlassian.com"
+    assert not endpoints.is_data_center
+    with pytest.raises(ConfigurationError, match="must be https") as caught:
+        Endpoints.below("http://mirror.example.com")
+    assert caught.value.argument == "origin"
+    assert Endpoints.below("http://mirror.example.com", allow_http=True).allow_insecure_http
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        (Endpoints.data_center("https://jira.example.com/jira/"), True),
+        (Endpoints.data_center("http://intranet", allow_http=True), True),
+        (Endpoints.cloud(), False),
+        (Endpoints.jira_software(), False),
+    ],
+)
+def test_data_center_is_known(endpoints, expected):
+    """By its layout, however it was written."""
+    assert endpoints.is_data_center is expected
+
+
 @pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
 def test_provider_urls(entity):
     """The four kinds of data of 2LO credentials have one shape of URL."""
