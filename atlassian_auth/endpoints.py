@@ -231,7 +231,7 @@ class Endpoints:
     def below(cls, origin: str, *, allow_http: bool = False) -> Self:
         """Return the endpoints of a Cloud whose services are all below one origin.
 
-        That is how `atlassian_auth.testing.LoopbackServer` serves its emulated Atlassian: ``/auth`` and
+        That is how a `LoopbackServer` serves its emulated Atlassian: ``/auth`` and
         ``/api`` take the place of auth.atlassian.com and api.atlassian.com.
 
         Args:

@@ -54,10 +54,17 @@ class PastedTokens:
     async def claim(self, key: str, digest: str) -> None:
         """Note that the key has the refresh token with this digest.
 
+        A note that cannot be read or written hinders nothing: it only guards against a mistake.
+
         Raises:
             ConfigurationError: if another key has it.
-            StoreError: if the store cannot be read. A note that cannot be written hinders nothing.
         """
+        try:
+            await self._claim(key, digest)
+        except StoreError as error:
+            logger.warning("Under which key a refresh token was added was not noted: %s", error)
+
+    async def _claim(self, key: str, digest: str) -> None:
         noted = await self._notes.get(digest)
         await self._check_free(key, digest, noted)
         try:
@@ -69,8 +76,6 @@ class PastedTokens:
             )
         except VersionConflict:
             await self._check_free(key, digest, await self._notes.get(digest))
-        except StoreError as error:
-            logger.warning("Under which key a refresh token was added was not noted: %s", error)
 
     async def _check_free(self, key: str, digest: str, noted: Loaded[_Note] | None) -> None:
         if noted is None or noted.value.key == key:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import threading
@@ -1516,6 +1517,17 @@ class Raced(MemoryStore):
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         return await super().put(namespace, key, value, **options)
+
+
+async def test_a_note_that_cannot_be_read(cloud, atlassian, store, caplog):
+    """A damaged one does not keep its refresh token out for ever."""
+    pasted = atlassian.issue_grant().refresh_token
+    await store.put("pasted", hashlib.sha256(pasted.encode()).hexdigest(), b"damaged")
+
+    await cloud.add("other", refresh_token=pasted)
+
+    assert (await cloud.token("other")).access_token
+    assert "was not noted: " in caplog.text
 
 
 async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_clock, caplog):

@@ -34,7 +34,7 @@ class FakeAtlassian(Emulator):
 
     A test needs to register nothing: one app of every kind (`cloud_app`, `data_center_app`,
     `jira_software_app`, `service_account_app`, `data_center_service_account_app`) and one site,
-    ``acme`` with `cloud_id`, are there from the start. Consent is given at once.
+    ``acme`` with ``cloud_id``, are there from the start. Consent is given at once.
 
     It answers through `handle`; ``mock_router`` puts it behind httpx, ``LoopbackServer`` on a port.
     Every secret it issues starts with ``secret-``, so that a leak can be searched for.
