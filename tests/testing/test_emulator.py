@@ -284,6 +284,25 @@ def test_an_unknown_kind_of_request(fake, order):
     assert fake.unused_faults == ()
 
 
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda fake: fake.add_site("other", products=["jira", "conflunce"]),
+        lambda fake: fake.add_site("other", products="jira"),
+        lambda fake: fake.register_2lo("data_center", "some-app"),
+    ],
+    ids=["misspelled", "text", "credential"],
+)
+def test_an_unknown_product(fake, arrange):
+    """A site or a credential of a product that does not exist is refused, and not registered."""
+    before = (dict(fake._world.sites), dict(fake._world.apps))
+
+    with pytest.raises(ValueError, match="is no product"):
+        arrange(fake)
+
+    assert (fake._world.sites, fake._world.apps) == before
+
+
 @pytest.mark.parametrize("times", [0, -1])
 def test_a_fault_for_no_request(fake, times):
     """A fault that can meet nothing is a mistake."""
