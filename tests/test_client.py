@@ -190,31 +190,31 @@ def without_refresh_token(answer):
     ("options", "kind", "base_url"),
     [
         (
-            {"cloud_id": "1-2"},
+            {"cloud_id": CLOUD_ID},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "JIRA"},
+            {"cloud_id": CLOUD_ID, "product": "JIRA"},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "Confluence"},
+            {"cloud_id": CLOUD_ID, "product": "Confluence"},
             ConfluenceCloudOAuthClient,
-            "https://api.atlassian.com/ex/confluence/1-2/wiki/",
+            f"https://api.atlassian.com/ex/confluence/{CLOUD_ID}/wiki/",
         ),
         ({"cloud_id": "", "server_url": SERVER}, JiraOnPremOAuthClient, SERVER),
         ({"server_url": SERVER, "product": "confluence"}, JiraOnPremOAuthClient, SERVER),
         (
-            {"cloud_id": "1-2", "server_url": "https://acme.atlassian.net"},
+            {"cloud_id": CLOUD_ID, "server_url": "https://acme.atlassian.net"},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "endpoints": Endpoints.government()},
+            {"cloud_id": CLOUD_ID, "endpoints": Endpoints.government()},
             JiraCloudOAuthClient,
-            "https://api.atlassian-us-gov-mod.com/ex/jira/1-2/",
+            f"https://api.atlassian-us-gov-mod.com/ex/jira/{CLOUD_ID}/",
         ),
         (
             {"server_url": "http://jira.intranet", "allow_insecure_http": True},
@@ -274,7 +274,7 @@ def test_where_it_is():
 def test_what_consumers_read():
     """The app and its place can be read, and not changed; the secret cannot be read."""
     cloud = create_atlassian_oauth_client(
-        *ARGUMENTS, cloud_id="1-2", server_url="https://acme.atlassian.net", store=MemoryStore()
+        *ARGUMENTS, cloud_id=CLOUD_ID, server_url="https://acme.atlassian.net", store=MemoryStore()
     )
     on_prem = create_atlassian_oauth_client(
         *ARGUMENTS, server_url=f"{SERVER}/", store=MemoryStore()
@@ -284,7 +284,7 @@ def test_what_consumers_read():
         (ARGUMENTS[0], ARGUMENTS[2])
     }
     # JiraEventCollector takes a client with a cloud id for one of Cloud.
-    assert (cloud.cloud_id, on_prem.cloud_id, on_prem.server_url) == ("1-2", "", SERVER)
+    assert (cloud.cloud_id, on_prem.cloud_id, on_prem.server_url) == (CLOUD_ID, "", SERVER)
     assert not hasattr(cloud, "server_url")
     assert not hasattr(cloud, "client_secret")
     with pytest.raises(AttributeError):
@@ -294,7 +294,7 @@ def test_what_consumers_read():
 @pytest.mark.parametrize(
     ("options", "argument"),
     [
-        ({"cloud_id": "1-2", "allow_insecure_http": True}, "allow_insecure_http"),
+        ({"cloud_id": CLOUD_ID, "allow_insecure_http": True}, "allow_insecure_http"),
         ({"server_url": SERVER, "endpoints": Endpoints.cloud()}, "endpoints"),
     ],
 )
@@ -371,7 +371,7 @@ async def test_another_cloud(atlassian_clock, store):
 def test_bad_arguments(changes, argument):
     """Each is refused when the client is made, by its name."""
     good = {"client_id": "an-id", "client_secret": "secret", "callback_url": CALLBACK}
-    good |= {"cloud_id": "1-2", "store": MemoryStore()}
+    good |= {"cloud_id": CLOUD_ID, "store": MemoryStore()}
 
     with pytest.raises(ConfigurationError) as caught:
         create_atlassian_oauth_client(**(good | changes))
@@ -382,7 +382,7 @@ def test_bad_arguments(changes, argument):
 def test_an_unknown_option():
     """A misspelled option is not taken silently."""
     with pytest.raises(TypeError, match="stor"):
-        create_atlassian_oauth_client(*ARGUMENTS, cloud_id="1-2", stor=MemoryStore())
+        create_atlassian_oauth_client(*ARGUMENTS, cloud_id=CLOUD_ID, stor=MemoryStore())
 
 
 def test_the_base_class_is_abstract():
@@ -438,7 +438,7 @@ async def test_a_subclass_with_scopes_of_its_own(store):
         def get_oauth_scopes(self):
             return [*super().get_oauth_scopes(), "write:jira-work"]
 
-    async with WithWork(*ARGUMENTS, "1-2", store=store) as client:
+    async with WithWork(*ARGUMENTS, CLOUD_ID, store=store) as client:
         asked = query_of(await client.oauth_start())["scope"].split()
 
     assert {*asked} == {*scopes.JIRA_AUDIT_XSOAR, "write:jira-work"}

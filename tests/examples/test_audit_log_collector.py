@@ -14,6 +14,7 @@ from atlassian_auth.exceptions import AuthorizationRequired, ScopeMismatch
 from atlassian_auth.testing import Fault, ManualClock
 
 HOUR = timedelta(hours=1)
+CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"
 
 
 @pytest.fixture(autouse=True)
@@ -520,11 +521,11 @@ LOGS = [
         "/acme/wiki/rest/api/audit",
         "results",
     ),
-    (["--cloud-id", "1-2"], "api", "/ex/jira/1-2/rest/api/3/auditing/record", "records"),
+    (["--cloud-id", CLOUD_ID], "api", f"/ex/jira/{CLOUD_ID}/rest/api/3/auditing/record", "records"),
     (
-        ["--cloud-id", "1-2", "--product", "confluence"],
+        ["--cloud-id", CLOUD_ID, "--product", "confluence"],
         "api",
-        "/ex/confluence/1-2/wiki/rest/api/audit",
+        f"/ex/confluence/{CLOUD_ID}/wiki/rest/api/audit",
         "results",
     ),
     (
