@@ -689,7 +689,7 @@ def test_missing_settings_are_named(collector, monkeypatch, tmp_path, caplog):
     monkeypatch.delenv("ATLASSIAN_CLIENT_SECRET", raising=False)
     monkeypatch.delenv("ATLASSIAN_REDIRECT_URI", raising=False)
 
-    status = collector.main(["--cloud-id", "some", "--state", str(tmp_path / "state")])
+    status = collector.main(["--cloud-id", CLOUD_ID, "--state", str(tmp_path / "state")])
 
     assert status == 1
     assert "Set ATLASSIAN_CLIENT_SECRET, ATLASSIAN_REDIRECT_URI" in caplog.text
