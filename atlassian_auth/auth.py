@@ -17,7 +17,12 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
 from atlassian_auth.origins import NOWHERE, Origins, read_origins
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
-from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
+from atlassian_auth.protocol.challenges import (
+    Challenge,
+    is_anonymous,
+    read_challenge,
+    required_scopes,
+)
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.protocol.tokens import Token
@@ -100,6 +105,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
             )
         self._source = source.source(key) if isinstance(source, TokenManager) else source
         self._current = self._source.current
+        self._grows_anonymous = _grows_anonymous(self._source)
         self._origins = Origins(
             self._source.origins | read_origins(allowed_origins, argument="allowed_origins")
         )
@@ -211,17 +217,18 @@ class AtlassianAuth(httpx.Auth, Confidential):
         return request
 
     def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
+        if self._grows_anonymous and _was_anonymous(response, token):
+            return True
         status = response.status_code
         if status not in _SUSPICIOUS:
             return False
         if status in _PERHAPS_EXPIRED and not self._source.expired(token):
             return False
-        # After a redirect to another origin the answer says nothing about our bearer.
-        sent: str | None = response.request.headers.get("Authorization")
-        return sent == _header(token)
+        return _was_sent(response, token)
 
     def _judge(self, response: httpx.Response, renewed: Token) -> None:
-        if response.status_code == _UNAUTHORIZED:
+        refused = response.status_code == _UNAUTHORIZED
+        if refused or (self._grows_anonymous and _was_anonymous(response, renewed)):
             self._source.refused(renewed)
 
     def _keyed(self) -> KeySource:
@@ -233,6 +240,25 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
 def _header(token: Token) -> str:
     return f"Bearer {token.access_token}"
+
+
+def _grows_anonymous(source: TokenSource) -> bool:
+    return isinstance(source, KeySource) and source.manager.grant.endpoints.is_data_center
+
+
+def _was_anonymous(response: httpx.Response, token: Token) -> bool:
+    # A client that follows redirects has the login page in the end, perhaps on another host.
+    return any(
+        is_anonymous(answer.status_code, answer.headers, answer.request.url.path)
+        and _was_sent(answer, token)
+        for answer in (*response.history, response)
+    )
+
+
+def _was_sent(response: httpx.Response, token: Token) -> bool:
+    # After a redirect to another origin the answer says nothing about our bearer.
+    sent: str | None = response.request.headers.get("Authorization")
+    return sent == _header(token)
 
 
 def _is_replayable(request: httpx.Request) -> bool:

@@ -10,7 +10,7 @@ consent. So what that module is known to get wrong (demisto/content, 2026-08) ha
 * A second start spoiled the first; a PKCE verifier outlived a failed exchange. Each login has its own.
 * The connection test asked nobody. It makes a call.
 * Bodies of answers were quoted in errors, and HTML ended in an untyped one. See `exceptions`.
-* Neither a cloud id nor a server, or both, were taken silently. They are refused.
+* Neither a cloud id nor a server was taken silently. It is refused.
 
 Source: https://xsoar.pan.dev/docs/reference/scripts/atlassian-api-module
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType, TracebackType
 from typing import ClassVar, Self, TypedDict, Unpack
 
@@ -27,11 +27,13 @@ from atlassian_auth import scopes as presets
 from atlassian_auth import sites
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
+from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows import AuthorizationFlow, AuthorizationResult
 from atlassian_auth.grants import CloudGrant, DataCenterGrant, Grant
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import Store
 
 __all__ = [
@@ -55,6 +57,9 @@ class ClientOptions(TypedDict, total=False):
     key: str
     verify: ssl.SSLContext | bool
     proxy: str | bool | None
+    settings: Settings | None
+    allowed_origins: Iterable[str]
+    on_event: Callable[[Event], None] | None
     clock: Clock
 
 
@@ -71,6 +76,9 @@ class AtlassianOAuthClient(ABC):
         verify: TLS verification for the requests made here, as for ``httpx.AsyncClient``.
         proxy: The URL of a proxy for them. Without one, those that the environment names are used; True
             and False, as XSOAR has them, make no difference to that.
+        settings: The buffer, timeouts and pauses, such as ``Settings(buffer_seconds=30)``.
+        allowed_origins: Where the bearer may go besides, as for `AtlassianAuth`.
+        on_event: Called with each event, as for `TokenManager`.
         clock: What time it is.
 
     Raises:
@@ -79,6 +87,8 @@ class AtlassianOAuthClient(ABC):
 
     default_scopes: ClassVar[tuple[str, ...]]
     """What is asked for unless ``scopes`` says otherwise."""
+
+    _scopes: tuple[str, ...] | None = None
 
     def __init__(
         self,
@@ -89,6 +99,9 @@ class AtlassianOAuthClient(ABC):
         key: str = DEFAULT_KEY,
         verify: ssl.SSLContext | bool = True,
         proxy: str | bool | None = None,
+        settings: Settings | None = None,
+        allowed_origins: Iterable[str] = (),
+        on_event: Callable[[Event], None] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._verify = verify
@@ -96,9 +109,39 @@ class AtlassianOAuthClient(ABC):
         self._clock = clock
         self.base_url: str = base_url
         self.auth: AtlassianAuth = AtlassianAuth(
-            grant, store=store, key=key, verify=verify, proxy=self._proxy, clock=clock
+            grant,
+            store=store,
+            key=key,
+            verify=verify,
+            proxy=self._proxy,
+            settings=settings,
+            allowed_origins=allowed_origins,
+            on_event=on_event,
+            clock=clock,
         )
         self._flow = AuthorizationFlow(self.auth.manager)
+
+    @property
+    def client_id(self) -> str:
+        """The client id of the registered app."""
+        return self.auth.manager.grant.client_id
+
+    @property
+    def callback_url(self) -> str:
+        """The app's callback URL."""
+        return self.auth.manager.grant.redirect_uri or ""
+
+    @property
+    def cloud_id(self) -> str:
+        """The Cloud site; empty for Data Center."""
+        return ""
+
+    def get_oauth_scopes(self) -> list[str]:
+        """Return what is asked for: the argument ``scopes``, or else the ``default_scopes``.
+
+        A subclass may override it, as in XSOAR: what it returns is asked for.
+        """
+        return list(self.default_scopes if self._scopes is None else self._scopes)
 
     async def get_access_token(self) -> str:
         """Return a fresh access token, renewed and saved first if need be. Ask again for each page.
@@ -199,24 +242,37 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
         cloud_id: str,
         *,
         scopes: str | Iterable[str] | None = None,
+        endpoints: Endpoints = _CLOUD,
         **options: Unpack[ClientOptions],
     ) -> None:
+        self._scopes = None if scopes is None else presets.parse_scopes(scopes)
+        self._cloud_id = cloud_id
+        allow_http = endpoints.allow_insecure_http
         grant = CloudGrant(
             client_id=client_id,
             client_secret=client_secret,
-            redirect_uri=check_secure(callback_url, argument="callback_url"),
-            scopes=self.default_scopes if scopes is None else scopes,
+            redirect_uri=check_secure(callback_url, argument="callback_url", allow_http=allow_http),
+            scopes=self.get_oauth_scopes(),
+            endpoints=endpoints,
         )
-        super().__init__(grant, self._site_url(cloud_id), **options)
-        self._cloud_id = cloud_id
+        super().__init__(grant, self._site_url(endpoints), **options)
+
+    @property
+    def cloud_id(self) -> str:
+        """The Cloud site."""
+        return self._cloud_id
 
     @abstractmethod
-    def _site_url(self, cloud_id: str) -> str: ...
+    def _site_url(self, endpoints: Endpoints) -> str: ...
 
     async def _call(self) -> None:
         # Any scope is enough for this list, and it tells a wrong cloud id from a missing permission.
         found = await sites.accessible_resources(
-            self.auth, verify=self._verify, proxy=self._proxy, clock=self._clock
+            self.auth,
+            endpoints=self.auth.manager.grant.endpoints,
+            verify=self._verify,
+            proxy=self._proxy,
+            clock=self._clock,
         )
         sites.select_site(found, self._cloud_id)
 
@@ -224,27 +280,27 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
 class JiraCloudOAuthClient(AtlassianCloudOAuthClient):
     """Jira Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    Besides what the XSOAR page lists (``scopes.JIRA_AUDIT_XSOAR``, for apps registered by it) it asks
-    for the classic admin scope, like the module itself, which says that the audit log needs it.
+    It asks for what the module asks for, which is more than the module's page lists
+    (``scopes.JIRA_AUDIT_XSOAR_PAGE``, for apps registered by that page).
     """
 
-    default_scopes: ClassVar[tuple[str, ...]] = presets.JIRA_AUDIT
+    default_scopes: ClassVar[tuple[str, ...]] = presets.JIRA_AUDIT_XSOAR
 
-    def _site_url(self, cloud_id: str) -> str:
-        return _CLOUD.jira_url(cloud_id)
+    def _site_url(self, endpoints: Endpoints) -> str:
+        return endpoints.jira_url(self.cloud_id)
 
 
 class ConfluenceCloudOAuthClient(AtlassianCloudOAuthClient):
     """Confluence Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    It asks for what the module asks for, which includes writing; ``scopes.CONFLUENCE_AUDIT`` is enough for
-    the audit log.
+    It asks for what the module asks for, which includes writing and deleting; ``scopes.CONFLUENCE_AUDIT``
+    is enough for the audit log.
     """
 
     default_scopes: ClassVar[tuple[str, ...]] = presets.CONFLUENCE_AUDIT_XSOAR
 
-    def _site_url(self, cloud_id: str) -> str:
-        return _CLOUD.confluence_url(cloud_id)
+    def _site_url(self, endpoints: Endpoints) -> str:
+        return endpoints.confluence_url(self.cloud_id)
 
 
 class JiraOnPremOAuthClient(AtlassianOAuthClient):
@@ -263,16 +319,26 @@ class JiraOnPremOAuthClient(AtlassianOAuthClient):
         server_url: str,
         *,
         scopes: str | Iterable[str] | None = None,
+        allow_insecure_http: bool = False,
         **options: Unpack[ClientOptions],
     ) -> None:
+        self._scopes = None if scopes is None else presets.parse_scopes(scopes)
         grant = DataCenterGrant(
-            check_secure(server_url, argument="server_url"),
+            check_secure(server_url, argument="server_url", allow_http=allow_insecure_http),
             client_id=client_id,
             client_secret=client_secret,
-            redirect_uri=check_secure(callback_url, argument="callback_url"),
-            scopes=self.default_scopes if scopes is None else scopes,
+            redirect_uri=check_secure(
+                callback_url, argument="callback_url", allow_http=allow_insecure_http
+            ),
+            scopes=self.get_oauth_scopes(),
+            allow_insecure_http=allow_insecure_http,
         )
         super().__init__(grant, grant.endpoints.api_url, **options)
+
+    @property
+    def server_url(self) -> str:
+        """The server's base URL, without a slash at the end."""
+        return self.base_url
 
     async def _call(self) -> None:
         await sites.whoami(
@@ -298,6 +364,8 @@ def create_atlassian_oauth_client(
     *,
     product: str = "jira",
     scopes: str | Iterable[str] | None = None,
+    endpoints: Endpoints | None = None,
+    allow_insecure_http: bool = False,
     **options: Unpack[ClientOptions],
 ) -> AtlassianOAuthClient:
     """Return the client for a Cloud site, if there is a cloud id, or else for a Data Center.
@@ -307,28 +375,45 @@ def create_atlassian_oauth_client(
         client_secret: From the same place.
         callback_url: The app's callback URL, to the letter.
         cloud_id: The Cloud site; empty for Data Center.
-        server_url: The base URL of Data Center with its context path, with or without a slash at the end;
-            empty for Cloud.
+        server_url: The base URL of Data Center with its context path, with or without a slash at the end.
+            Beside a cloud id it counts for nothing, as in XSOAR: its collectors give the site's URL there.
         product: ``"jira"`` or ``"confluence"``, in any case. On Data Center it makes no difference, as in
             XSOAR: tokens are had the same way there, but `test_connection` asks Jira.
         scopes: What to ask for. Default: the client's ``default_scopes``.
+        endpoints: Of which cloud, such as ``Endpoints.government()``; for a Cloud site only.
+        allow_insecure_http: Accept plain http to hosts other than loopback, for the server and the callback
+            URL; for Data Center only. Everybody on the way can then read the secrets.
         options: As for `AtlassianOAuthClient`; ``store`` is required.
 
     Raises:
-        ConfigurationError: if there are both a cloud id and a server, or neither, if the product is
-            another, or an argument is wrong.
+        ConfigurationError: if there is neither a cloud id nor a server, if the product is another, or an
+            argument is wrong or belongs to the other kind of client.
     """
-    cloud_client = _ON_CLOUD.get(str(product).lower())
-    if cloud_client is None:
+    on_cloud = _ON_CLOUD.get(str(product).lower())
+    if on_cloud is None:
         message = f"product must be jira or confluence, in any case, but is {product!a}."
         raise ConfigurationError(message, argument="product")
-    _check_one("cloud_id", cloud_id, "server_url", server_url)
-    client, place = (cloud_client, cloud_id) if cloud_id else (JiraOnPremOAuthClient, server_url)
-    return client(client_id, client_secret, callback_url, place, scopes=scopes, **options)
+    app = (client_id, client_secret, callback_url)
+    if cloud_id:
+        _check_left_out("allow_insecure_http", allow_insecure_http, "a Cloud site")
+        return on_cloud(*app, cloud_id, scopes=scopes, endpoints=endpoints or _CLOUD, **options)
+    if not server_url:
+        message = "Give cloud_id for a Cloud site or server_url for a Data Center: both are empty."
+        raise ConfigurationError(message, argument="cloud_id")
+    _check_left_out("endpoints", endpoints, "a Data Center")
+    return JiraOnPremOAuthClient(
+        *app, server_url, scopes=scopes, allow_insecure_http=allow_insecure_http, **options
+    )
 
 
 create_jira_oauth_client = create_atlassian_oauth_client
 """The same function, by its older name."""
+
+
+def _check_left_out(argument: str, value: object, place: str) -> None:
+    if value:
+        message = f"{argument} means nothing for {place}: leave it out, or check cloud_id."
+        raise ConfigurationError(message, argument=argument)
 
 
 def _check_one(one: str, value: str, other: str, other_value: str) -> None:

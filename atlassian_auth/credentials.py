@@ -9,13 +9,12 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from typing import NoReturn, Self
-from urllib.parse import urlsplit
 
 import httpx
 
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
-from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
-from atlassian_auth.origins import NOWHERE, Origins, read_origins, target_of
+from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, ScopeMismatch
+from atlassian_auth.origins import NOWHERE, Origins, Target, read_origins, target_of
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.sites import site_url
@@ -222,39 +221,45 @@ class PersonalAccessToken(FixedCredential):
 
 
 class AuthRouter(httpx.Auth, Confidential):
-    """Picks the credential by the origin of the request: one client, several servers.
+    """Picks the credential by the URL of the request: one client, several servers, several credentials.
 
     Each auth checks the origin too, so none can be sent to a server it is not for by a wrong table.
 
     Args:
-        auths: For each origin, such as ``"https://jira.example.com"``, its auth.
+        auths: For each origin, such as ``"https://jira.example.com"``, its auth. Credentials that share an
+            origin are told apart by the path, such as ``"https://api.atlassian.com/admin"``: the longest
+            that the request's path begins with counts, whole segments only.
 
     Raises:
-        ConfigurationError: if there is none, an origin is malformed, insecure, or named twice, or
-            holds a path, or something is not an ``httpx.Auth``.
+        ConfigurationError: if there is none, a URL is malformed, insecure, or named twice, or has a query,
+            or something is not an ``httpx.Auth``.
     """
 
-    _origins = NOWHERE
+    _places: tuple[str, ...] = ()
 
     def __init__(self, auths: Mapping[str, httpx.Auth]) -> None:
-        by_origin: dict[str, httpx.Auth] = {}
+        by_place: dict[tuple[str, str], httpx.Auth] = {}
         for url, auth in auths.items():
-            origin = _exact_origin(url)
-            if origin in by_origin or not isinstance(auth, httpx.Auth):
-                _refuse("auths", f"must name {origin} once, with one httpx.Auth")
-            by_origin[origin] = auth
-        if not by_origin:
+            place = _place(url)
+            if place in by_place or not isinstance(auth, httpx.Auth):
+                _refuse("auths", f"must name {''.join(place)} once, with one httpx.Auth")
+            by_place[place] = auth
+        if not by_place:
             _refuse("auths", 'must name an origin: {"https://jira.example.com": auth}')
-        self._origins = Origins(by_origin, remedy="name the origin in the router")
-        self._auths = {target_of(httpx.URL(name)): auth for name, auth in by_origin.items()}
+        self._places = tuple(sorted("".join(place) for place in by_place))
+        origins = {origin for origin, _path in by_place}
+        self._origins = Origins(origins, remedy="name the origin in the router")
+        self._auths: dict[Target, list[tuple[str, httpx.Auth]]] = {}
+        for (origin, path), auth in sorted(by_place.items(), key=_length_of_path, reverse=True):
+            self._auths.setdefault(target_of(httpx.URL(origin)), []).append((f"{path}/", auth))
 
     def __repr__(self) -> str:
-        return f"AuthRouter(origins={list(self._origins.names)})"
+        return f"AuthRouter({list(self._places)})"
 
     def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Return the flow of the auth for this origin.
+        """Return the flow of the auth for this URL.
 
         Raises:
             OriginNotAllowed: if there is none.
@@ -264,7 +269,7 @@ class AuthRouter(httpx.Auth, Confidential):
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Return the flow of the auth for this origin.
+        """Return the flow of the auth for this URL.
 
         Raises:
             OriginNotAllowed: if there is none.
@@ -273,7 +278,17 @@ class AuthRouter(httpx.Auth, Confidential):
 
     def _auth_for(self, request: httpx.Request) -> httpx.Auth:
         self._origins.check(request.url)
-        return self._auths[target_of(request.url)]
+        path = request.url.path
+        # A server may decode and follow "%2e%2e", so such a path says nothing about where it leads.
+        for prefix, auth in self._auths[target_of(request.url)] if _is_plain(path) else ():
+            if f"{path}/".startswith(prefix):
+                return auth
+        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        message = (
+            f"The router has no auth for this path of {origin}; it has auths for {', '.join(self._places)}. "
+            "Nothing was sent. Name the path in the router, or send the request to a path without '..'."
+        )
+        raise OriginNotAllowed(message, origin=origin, allowed=self._origins.names)
 
 
 def _scope_mismatch(missing: tuple[str, ...]) -> ScopeMismatch:
@@ -294,11 +309,20 @@ def _gateway(endpoints: Endpoints) -> set[str]:
     return {origin_of(endpoints.api_url)}
 
 
-def _exact_origin(url: str) -> str:
+def _place(url: str) -> tuple[str, str]:
     origin = origin_of(check_secure(url, argument="auths"))
-    if urlsplit(url).path.strip("/") or "?" in url:
-        _refuse("auths", f"must name origins only, such as {origin}: remove the path and query")
-    return origin
+    if "?" in url:
+        _refuse("auths", f"must name origins and paths only, such as {origin}: remove the query")
+    return origin, httpx.URL(url).path.rstrip("/")
+
+
+def _length_of_path(entry: tuple[tuple[str, str], httpx.Auth]) -> int:
+    (_origin, path), _auth = entry
+    return len(path)
+
+
+def _is_plain(path: str) -> bool:
+    return ".." not in path.replace("\\", "/").split("/")
 
 
 def _bearer(token: str, *, argument: str = "token") -> str:

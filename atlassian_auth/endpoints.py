@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from atlassian_auth.exceptions import ConfigurationError
 
@@ -33,13 +33,16 @@ _CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
 # Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
 # table, 2026-08); then the gateways and the authorization servers. Not all of atlassian.com:
 # jira.atlassian.com is a Data Center.
+_SITE_HOSTS = (".atlassian.net", ".atlassian-us-gov-mod.net")
 _CLOUD_HOSTS = (
-    ".atlassian.net",
-    ".atlassian-us-gov-mod.net",
+    *_SITE_HOSTS,
     ".api.atlassian.com",
     ".auth.atlassian.com",
     ".atlassian-us-gov-mod.com",
 )
+
+
+_DATA_CENTER_OAUTH = "/rest/oauth2/latest"
 
 
 def origin_of(url: str) -> str:
@@ -151,7 +154,7 @@ def _base_url(url: str, *, argument: str, allow_http: bool) -> str:
 class Endpoints:
     """The URLs of one authorization server and of the API its tokens are for.
 
-    Build one with `cloud`, `government`, `jira_software` or `data_center`. For other hosts write
+    Build one with `cloud`, `government`, `jira_software`, `data_center` or `below`. For other hosts write
     all URLs yourself, or change some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
 
     Args:
@@ -225,6 +228,32 @@ class Endpoints:
         )
 
     @classmethod
+    def below(cls, origin: str, *, allow_http: bool = False) -> Self:
+        """Return the endpoints of a Cloud whose services are all below one origin.
+
+        That is how a `LoopbackServer` serves its emulated Atlassian: ``/auth`` and
+        ``/api`` take the place of auth.atlassian.com and api.atlassian.com.
+
+        Args:
+            origin: Such as ``http://127.0.0.1:8080``; a path is kept, a trailing slash makes no difference.
+            allow_http: Accept plain http to hosts other than loopback.
+
+        Raises:
+            ConfigurationError: if the origin is malformed or insecure.
+        """
+        base = _base_url(origin, argument="origin", allow_http=allow_http)
+        return cls(
+            authorize_url=f"{base}/auth/authorize",
+            token_url=f"{base}/auth/oauth/token",
+            audience="api.atlassian.com",
+            api_url=f"{base}/api",
+            revoke_url=f"{base}/auth/oauth/revoke",
+            resources_url=f"{base}/api/oauth/token/accessible-resources",
+            identity_url=f"{base}/api/me",
+            allow_insecure_http=allow_http,
+        )
+
+    @classmethod
     def jira_software(cls) -> Self:
         """Return the endpoints of "OAuth credentials" of a Jira Software Cloud site (2LO).
 
@@ -255,7 +284,7 @@ class Endpoints:
         if f".{urlsplit(base).hostname}".endswith(_CLOUD_HOSTS):
             _refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
         # Joined as text: urljoin would lose the context path.
-        oauth = f"{base}/rest/oauth2/latest"
+        oauth = f"{base}{_DATA_CENTER_OAUTH}"
         return cls(
             authorize_url=f"{oauth}/authorize",
             token_url=f"{oauth}/token",
@@ -264,6 +293,11 @@ class Endpoints:
             revoke_url=f"{oauth}/revoke",
             allow_insecure_http=allow_http,
         )
+
+    @property
+    def is_data_center(self) -> bool:
+        """Whether these are `data_center`'s, whose API takes an invalid bearer for an anonymous call."""
+        return self.token_url == f"{self.api_url}{_DATA_CENTER_OAUTH}/token"
 
     @property
     def origins(self) -> frozenset[str]:
@@ -309,10 +343,16 @@ class Endpoints:
         The reference writes ``/rest/builds/0.1/bulk``; 2LO credentials send the same request to
         ``https://api.atlassian.com/jira/builds/0.1/cloud/{cloud_id}/bulk``. A query is kept.
 
+        Args:
+            path: The path; or the whole URL at a Cloud site, such as
+                ``https://acme.atlassian.net/rest/builds/0.1/bulk``.
+            cloud_id: The site; that of the URL, if it is one.
+
         Raises:
-            ConfigurationError: if the path is not one of a provider API, or this is not a cloud id.
+            ConfigurationError: if the path is not one of a provider API, the URL is not at a Cloud site, or
+                this is not a cloud id.
         """
-        match = _PROVIDER_PATH.fullmatch(path)
+        match = _PROVIDER_PATH.fullmatch(_path_at_site(path) if "://" in path else path)
         if match is None:
             _refuse("path", "must look like /rest/builds/0.1/bulk: copy it from the API reference")
         root = self._provider_root(match["entity"], match["version"], cloud_id)
@@ -322,6 +362,13 @@ class Endpoints:
         if entity not in _PROVIDER_ENTITIES:
             _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
         return f"{self.api_url}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+
+
+def _path_at_site(url: str) -> str:
+    parts = urlsplit(check_secure(url, argument="path"))
+    if not (parts.hostname or "").endswith(_SITE_HOSTS):
+        _refuse("path", f"must be at a Cloud site or a path alone, but is at {origin_of(url)}")
+    return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def _cloud_id(value: object) -> str:

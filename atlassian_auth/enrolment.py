@@ -8,6 +8,7 @@ from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
+from atlassian_auth.pasted import PastedTokens
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import Token
@@ -26,6 +27,7 @@ class Enrolment:
         service: Redeems codes.
         cache: Forgets the token that was there before.
         backoff: Forgets its failures.
+        pasted: Knows under which key a refresh token was added.
         clock: What time it is.
     """
 
@@ -37,10 +39,12 @@ class Enrolment:
         cache: TokenCache,
         backoff: Backoff,
         *,
+        pasted: PastedTokens,
         clock: Clock,
     ) -> None:
         self._grant = grant
         self._keeper = keeper
+        self._pasted = pasted
         self._service = service
         self._cache = cache
         self._backoff = backoff
@@ -66,6 +70,7 @@ class Enrolment:
                 # has been rotated since. What the store has counts, also if another process put it there.
                 self._start_over(key, stored.value.token)
                 return stored.value
+            await self._pasted.claim(key, digest)
             record = self._begun(stored).model_copy(
                 update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
             )

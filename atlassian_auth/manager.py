@@ -43,6 +43,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
+from atlassian_auth.pasted import PastedTokens
 from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
 from atlassian_auth.protocol.demand import Demand
@@ -170,7 +171,10 @@ class TokenManager:
         self._backoff = Backoff(settings, clock, jitter=jitter)
         service = TokenService(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
         self._renewer = Renewer(grant, keeper, service, cache, settings=settings, clock=clock)
-        self._enrolment = Enrolment(grant, keeper, service, cache, self._backoff, clock=clock)
+        pasted = PastedTokens(self.store, keeper)
+        self._enrolment = Enrolment(
+            grant, keeper, service, cache, self._backoff, pasted=pasted, clock=clock
+        )
         self._upkeep = Upkeep(grant, keeper, cache, settings=settings, clock=clock, tell=self._tell)
         self._streams: WeakSet[EventStream] = WeakSet()
         self._home = _Home(None)
@@ -281,10 +285,11 @@ class TokenManager:
         """Store a refresh token obtained elsewhere; the first request renews it.
 
         Adding the same one again, as a service does at each start, changes nothing: its successors are
-        kept. Nobody else may use the token any more, not even another key.
+        kept. Nobody else may use the token any more, not even another key of the same store.
 
         Raises:
-            ConfigurationError: if it is empty or has blanks in it, or the grant has no refresh tokens.
+            ConfigurationError: if it is empty or has blanks in it, if another key was given it, or if the
+                grant has no refresh tokens.
             StoreError: if it cannot be saved.
         """
         _checked_key(key)

@@ -116,7 +116,11 @@ class _AsyncPeeked(httpx.AsyncByteStream):
 
     async def look(self) -> bytes:
         try:
-            while self._budget.allows(self.raw) and (chunk := await anext(self._rest, b"")):
+            # An empty chunk is not the end: a stream left before its end is left to the garbage collector.
+            while (
+                self._budget.allows(self.raw)
+                and (chunk := await anext(self._rest, None)) is not None
+            ):
                 self.raw += chunk
         except httpx.TransportError as error:
             self._failure = error  # for the caller, when it reads on
@@ -145,7 +149,7 @@ class _Peeked(httpx.SyncByteStream):
 
     def look(self) -> bytes:
         try:
-            while self._budget.allows(self.raw) and (chunk := next(self._rest, b"")):
+            while self._budget.allows(self.raw) and (chunk := next(self._rest, None)) is not None:
                 self.raw += chunk
         except httpx.TransportError as error:
             self._failure = error

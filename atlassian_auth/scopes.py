@@ -24,6 +24,7 @@ __all__ = [
     "JIRA_AUDIT_CLASSIC",
     "JIRA_AUDIT_GRANULAR",
     "JIRA_AUDIT_XSOAR",
+    "JIRA_AUDIT_XSOAR_PAGE",
     "JIRA_SNOW_ATLAS",
     "OFFLINE_ACCESS",
     "READ_ME",
@@ -43,15 +44,12 @@ OFFLINE_ACCESS = "offline_access"
 # (passport-atlassian-oauth2 and next-auth, 2026-08). Add it to any preset.
 READ_ME = "read:me"
 
-# Enough for GET /rest/api/3/auditing/record in every setup seen. The reference asks for the classic
-# scope or for the granular ones (JIRA_AUDIT_CLASSIC, JIRA_AUDIT_GRANULAR); the shipping collector
-# of demisto/content asks for both kinds and says that both are needed (2026-08).
-JIRA_AUDIT = (
-    "manage:jira-configuration",
-    "read:audit-log:jira",
-    "read:jira-user",
-    OFFLINE_ACCESS,
-)
+# Granular and classic scopes: the scope pages say that an app may mix them, demisto/content says that one
+# request must not (159ea5a, 2026-11). So no preset mixes them but the two that repeat what XSOAR asks for.
+
+# Enough for GET /rest/api/3/auditing/record by the reference (JIRA_AUDIT_CLASSIC), and for the names of the
+# people in it. Classic, which Atlassian recommends.
+JIRA_AUDIT = ("manage:jira-configuration", "read:jira-user", OFFLINE_ACCESS)
 
 # Enough for GET /rest/api/3/auditing/record by
 # developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/ (2026-08), "classic".
@@ -60,9 +58,19 @@ JIRA_AUDIT_CLASSIC = ("manage:jira-configuration", OFFLINE_ACCESS)
 # The same page, "granular": both are needed. read:user:jira is not the classic read:jira-user.
 JIRA_AUDIT_GRANULAR = ("read:audit-log:jira", "read:user:jira", OFFLINE_ACCESS)
 
-# What xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud. For apps that
-# were registered by that page; it equals neither documented set, so prefer JIRA_AUDIT for new ones.
-JIRA_AUDIT_XSOAR = ("read:audit-log:jira", "read:jira-user", OFFLINE_ACCESS)
+# What demisto/content's AtlassianApiModule asks for on Jira Cloud (159ea5a, 2026-11). It says that the
+# audit log needs the classic scope and the granular one; Atlassian's page asks for one kind.
+JIRA_AUDIT_XSOAR = (
+    "read:audit-log:jira",
+    "manage:jira-configuration",
+    "read:jira-work",
+    "read:jira-user",
+    OFFLINE_ACCESS,
+)
+
+# What xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud, which is less. For
+# apps that were registered by that page; it equals neither documented set.
+JIRA_AUDIT_XSOAR_PAGE = ("read:audit-log:jira", "read:jira-user", OFFLINE_ACCESS)
 
 # The 13 granular scopes of Snow Atlas, "Prepare Atlassian Jira connector": users, their activity,
 # licenses and the audit log, read only.
@@ -86,16 +94,37 @@ JIRA_SNOW_ATLAS = (
 # Enough for GET /wiki/rest/api/audit: the only scope its OpenAPI document names (2026-08).
 CONFLUENCE_AUDIT = ("read:audit-log:confluence", OFFLINE_ACCESS)
 
-# What demisto/content's AtlassianApiModule asks for on Confluence Cloud (2026-08): the audit log, and
-# content, spaces, users and groups besides. It may write; prefer CONFLUENCE_AUDIT for the log alone.
+# What demisto/content's AtlassianApiModule asks for on Confluence Cloud (159ea5a, 2026-11): the audit log,
+# and content, spaces and groups besides, all granular. It may write and delete; prefer CONFLUENCE_AUDIT for
+# the log alone.
 CONFLUENCE_AUDIT_XSOAR = (
+    "read:content:confluence",
+    "write:content:confluence",
+    "read:content-details:confluence",
+    "read:space-details:confluence",
+    "delete:content:confluence",
     "read:audit-log:confluence",
-    "read:confluence-content.all",
-    "read:confluence-space.summary",
-    "read:confluence-user",
-    "read:confluence-groups",
-    "write:confluence-content",
-    "write:confluence-space",
+    "read:page:confluence",
+    "write:page:confluence",
+    "delete:page:confluence",
+    "read:blogpost:confluence",
+    "write:blogpost:confluence",
+    "delete:blogpost:confluence",
+    "read:custom-content:confluence",
+    "write:custom-content:confluence",
+    "delete:custom-content:confluence",
+    "read:comment:confluence",
+    "write:comment:confluence",
+    "delete:comment:confluence",
+    "read:template:confluence",
+    "write:template:confluence",
+    "read:label:confluence",
+    "write:label:confluence",
+    "read:watcher:confluence",
+    "read:space:confluence",
+    "write:space:confluence",
+    "delete:space:confluence",
+    "read:group:confluence",
     OFFLINE_ACCESS,
 )
 

@@ -24,7 +24,16 @@ FLOORS = (
     (
         *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
         *("lookup", "origins", "outcome", "own_client", "refresher", "refusal", "renewal"),
-        *("event_stream", "lifetimes", "sender", "service", "status", "transfer", "upkeep"),
+        *(
+            "event_stream",
+            "lifetimes",
+            "pasted",
+            "sender",
+            "service",
+            "status",
+            "transfer",
+            "upkeep",
+        ),
     ),
     ("auth", "credentials", "discovery", "flows", "sites", "static"),
     ("__main__", "cli", "client", "testing"),

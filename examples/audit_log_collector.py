@@ -1,4 +1,4 @@
-"""Collects the audit log of Jira Cloud or of a Data Center as JSON lines, for months on end.
+"""Collects the audit log of Jira Cloud, Confluence Cloud or a Data Center as JSON lines, for months on end.
 
 The rule: one window of time is read whole, delivered oldest first, and only then the watermark moves.
 So every event is delivered at least once. What a kill catches between delivery and watermark is
@@ -6,7 +6,12 @@ delivered again, with the same ids, so that whoever reads the lines can drop it.
 
     export ATLASSIAN_CLIENT_ID=… ATLASSIAN_CLIENT_SECRET=… ATLASSIAN_REDIRECT_URI=…
     export ATLASSIAN_REFRESH_TOKEN=…    # for the first start; its successors are kept in --tokens
-    python audit_log_collector.py --cloud-id 11223344-a1b2-… --output audit.jsonl
+    python audit_log_collector.py --site acme --output audit.jsonl
+
+Without OAuth: --auth basic, with an API token, or a password of Data Center.
+
+    export ATLASSIAN_USER=ada@example.com ATLASSIAN_API_TOKEN=…
+    python audit_log_collector.py --site acme --product confluence --auth basic --output audit.jsonl
 
 Run one process per state file. SIGTERM and SIGINT end it after the delivery under way.
 """
@@ -21,11 +26,12 @@ import logging
 import math
 import mmap
 import os
+import re
 import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,20 +44,27 @@ from atlassian_auth import (
     AtlassianAuthError,
     CloudGrant,
     DataCenterGrant,
+    Endpoints,
     Grant,
     StoreError,
     TransientError,
     scopes,
 )
+from atlassian_auth.credentials import ApiToken
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
+from atlassian_auth.protocol.sites import site_url
+from atlassian_auth.sites import cloud_id_for_site
 from atlassian_auth.stores import SQLiteStore
 
-FIRST = timedelta(days=3)  # how far back the very first run goes
+FIRST = "3 days"  # how far back the very first run goes
 LONGEST = timedelta(days=1)  # how much is read, and held in memory, at once
 OVERLAP = timedelta(minutes=5)  # how late an event may turn up in the log and not be missed
+READINGS = 10  # how often several pages without ids are read, until two readings are equal
 PAGE_SIZE = 1000  # Jira Cloud gives no more
 PATIENCE_SECONDS = (1, 2, 4, 8, 16, 32, 60)  # pauses before a request is asked again
 HOUR_SECONDS = 3600  # the longest pause: quotas end with the hour (rate limiting page, 2026-08)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 logger = logging.getLogger("audit_log_collector")
 
@@ -72,18 +85,54 @@ class CannotGoOn(Exception):
     """Trying again would not help: somebody has to change something."""
 
 
-# -- two products, both of which show the newest first -------------------------------------------
+# -- windows of time -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A span of time, both ends included; the last one reaches to the present."""
+
+    start: datetime
+    end: datetime
+    is_last: bool
+
+
+def next_window(since: datetime, now: datetime) -> Window:
+    # The last window may be twice as long as the others: these end long ago, also by a server's
+    # clock that differs from ours.
+    if now - since >= 2 * LONGEST:
+        return Window(since, since + LONGEST, is_last=False)
+    return Window(since, max(since, now), is_last=True)
+
+
+def in_iso(window: Window) -> Position:
+    ends = (("from", window.start), ("to", window.end))
+    return {name: f"{time:%Y-%m-%dT%H:%M:%S}.{time:%f}"[:-3] + "Z" for name, time in ends}
+
+
+def in_milliseconds(window: Window) -> Position:
+    ends = (("startDate", window.start), ("endDate", window.end))
+    return {name: (time - EPOCH) // timedelta(milliseconds=1) for name, time in ends}
+
+
+# -- three logs, all of which show the newest first ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AuditLog:
-    """Where a product has its audit log, and how it is read."""
+    """Where a product has its audit log, and how it is read.
+
+    In one that ``shifts``, new records push the others to later pages, and no id tells a record that comes
+    twice from two that are equal.
+    """
 
     path: str
     records: str
     time: str
     first: Position
+    span: Callable[[Window], Position]
     following: Callable[[Page, Position], Position | None]
+    shifts: bool = False
 
 
 def next_offset(page: Page, position: Position) -> Position | None:
@@ -91,6 +140,15 @@ def next_offset(page: Page, position: Position) -> Position | None:
     offset = position["offset"] + len(page["records"])
     ends = not page["records"] or offset >= page.get("total", math.inf)
     return None if ends else {**position, "offset": offset}
+
+
+def next_start(page: Page, position: Position) -> Position | None:
+    # There is no total, and the server may lower the limit: it says so in the page.
+    results, start = page["results"], position["start"]
+    if page.get("start", start) != start:
+        raise CannotGoOn("Another page came than was asked for: make LONGEST shorter.")
+    ends = len(results) < page.get("limit", 1)
+    return None if ends else {**position, "start": start + len(results)}
 
 
 def next_cursor(page: Page, position: Position) -> Position | None:
@@ -105,7 +163,19 @@ CLOUD = AuditLog(
     records="records",
     time="created",
     first={"offset": 0, "limit": PAGE_SIZE},
+    span=in_iso,
     following=next_offset,
+)
+
+# developer.atlassian.com/cloud/confluence/rest/v1/api-group-audit/ (2026-08). Its records have no id.
+CONFLUENCE = AuditLog(
+    "rest/api/audit",
+    records="results",
+    time="creationDate",
+    first={"start": 0, "limit": PAGE_SIZE},
+    span=in_milliseconds,
+    following=next_start,
+    shifts=True,
 )
 
 # confluence.atlassian.com/jiracore/audit-log-improvements-for-developers-1019401815.html: Jira from
@@ -115,6 +185,7 @@ DATA_CENTER = AuditLog(
     records="entities",
     time="timestamp",
     first={"limit": PAGE_SIZE},
+    span=in_iso,
     following=next_cursor,
 )
 
@@ -123,9 +194,9 @@ DATA_CENTER = AuditLog(
 
 MEANINGS = {
     200: "a page without an audit log in it, most likely a proxy's login page",
-    401: "the token was refused: authorize again, as an administrator",
-    403: "the account must administer Jira, which on Cloud must be on a paid plan",
-    404: "there is no audit log: check --cloud-id or --data-center",
+    401: "the credential was refused: authorize again, as an administrator, or make a new API token",
+    403: "the account must be an administrator, and Jira Cloud must be on a paid plan",
+    404: "there is no audit log: check --site, --cloud-id or --data-center",
 }
 
 
@@ -149,7 +220,7 @@ def meaning_of(response: httpx.Response) -> str:
     return MEANINGS.get(response.status_code, "not what an audit log answers")
 
 
-# -- windows and the watermark -------------------------------------------------------------------
+# -- events and the watermark --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +237,6 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time, both ends included; the last one reaches to the present."""
-
-    start: datetime
-    end: datetime
-    is_last: bool
-
-    def parameters(self) -> Position:
-        ends = (("from", self.start), ("to", self.end))
-        return {name: f"{time:%Y-%m-%dT%H:%M:%S}.{time:%f}"[:-3] + "Z" for name, time in ends}
-
-
-@dataclass(frozen=True, slots=True)
 class Watermark:
     """What happened before ``since`` is delivered; of the rest, what ``delivered`` names."""
 
@@ -187,14 +245,6 @@ class Watermark:
 
     def lacks(self, event: Event) -> bool:
         return event.time >= self.since and event.id not in self.delivered
-
-
-def next_window(since: datetime, now: datetime) -> Window:
-    # The last window may be twice as long as the others: these end long ago, also by a server's
-    # clock that differs from ours.
-    if now - since >= 2 * LONGEST:
-        return Window(since, since + LONGEST, is_last=False)
-    return Window(since, max(since, now), is_last=True)
 
 
 def events_of(log: AuditLog, pages: Sequence[Page], window: Window) -> list[Event]:
@@ -213,8 +263,8 @@ def events_of(log: AuditLog, pages: Sequence[Page], window: Window) -> list[Even
 
 
 def named_by_id_or_content(records: Iterable[Record]) -> dict[str, Record]:
-    # Data Center shows no ids. Events that are equal to the letter are numbered; a window begins on
-    # a whole second, so it has all of them or none, and the numbers are the same each time.
+    # Data Center and Confluence show no ids. Events that are equal to the letter are numbered; a window
+    # begins on a whole second, so it has all of them or none, and the numbers are the same each time.
     named: dict[str, Record] = {}
     equals: Counter[str] = Counter()
     for record in records:
@@ -227,8 +277,11 @@ def named_by_id_or_content(records: Iterable[Record]) -> dict[str, Record]:
 
 def time_of(record: Record, name: str, window: Window) -> datetime:
     try:
-        time = datetime.fromisoformat(record[name])
-    except (KeyError, TypeError, ValueError):
+        given = record[name]
+        if isinstance(given, int):
+            return EPOCH + timedelta(milliseconds=given)
+        time = datetime.fromisoformat(given)
+    except (KeyError, OverflowError, TypeError, ValueError):
         return window.start  # it is delivered, and moves no watermark
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -240,6 +293,15 @@ def moved(mark: Watermark, window: Window, events: Sequence[Event]) -> Watermark
     reached = newest if window.is_last else window.end
     since = max(mark.since, (reached - OVERLAP).replace(microsecond=0))
     return Watermark(since, frozenset(event.id for event in events if event.time >= since))
+
+
+def stopped(mark: Watermark, events: Sequence[Event], delivered: Sequence[Event]) -> Watermark:
+    # The limit of a run came before the end of its window: the next run reads the rest of it.
+    since = max(mark.since, (delivered[-1].time - OVERLAP).replace(microsecond=0))
+    known = mark.delivered | {event.id for event in delivered}
+    return Watermark(
+        since, frozenset(event.id for event in events if event.time >= since and event.id in known)
+    )
 
 
 # -- what is on disk -----------------------------------------------------------------------------
@@ -303,37 +365,59 @@ def drop_torn_line(file: BinaryIO) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Collector:
-    """Brings the output up to the present, from wherever the state says it stands."""
+    """Brings the output up to the present, from wherever the state says it stands.
+
+    With a ``limit`` a run delivers no more events than that; the next one goes on from there.
+    """
 
     client: httpx.AsyncClient
     log: AuditLog
     state: State
     output: Path | None
     clock: Clock
+    first: timedelta = timedelta(days=3)
+    limit: int | None = None
 
     async def run(self) -> None:
-        now = utc_now(self.clock)
-        mark = self.state.load() or Watermark((now - FIRST).replace(microsecond=0))
+        now, delivered = utc_now(self.clock), 0
+        mark = self.state.load() or Watermark((now - self.first).replace(microsecond=0))
         while True:
             window = next_window(mark.since, now)
             events = events_of(self.log, await self.read(window), window)
-            mark = self.settle(mark, window, events)
-            if window.is_last:
+            room = None if self.limit is None else self.limit - delivered
+            mark, count = self.settle(mark, window, events, room)
+            delivered += count
+            if window.is_last or delivered == self.limit:
                 return
 
-    def settle(self, mark: Watermark, window: Window, events: Sequence[Event]) -> Watermark:
+    def settle(
+        self, mark: Watermark, window: Window, events: Sequence[Event], room: int | None
+    ) -> tuple[Watermark, int]:
         # Nothing is awaited here, so a signal stops us before or after, never between.
         news = [event for event in events if mark.lacks(event)]
-        if news:
-            deliver(news, self.output)
-            logger.info("delivered %d events up to %s", len(news), news[-1].time)
-        mark = moved(mark, window, events)
+        chosen = news[:room]
+        if chosen:
+            deliver(chosen, self.output)
+            logger.info("delivered %d events up to %s", len(chosen), chosen[-1].time)
+        is_whole = len(chosen) == len(news)
+        mark = moved(mark, window, events) if is_whole else stopped(mark, events, chosen)
         self.state.commit(mark)
-        return mark
+        return mark, len(chosen)
 
     async def read(self, window: Window) -> list[Page]:
+        pages = await self.read_once(window)
+        if not self.log.shifts or len(pages) == 1:
+            return pages
+        for _ in range(READINGS):
+            again = await self.read_once(window)
+            if again == pages:
+                return pages
+            pages = again
+        raise Later("The log changes faster than it can be read")
+
+    async def read_once(self, window: Window) -> list[Page]:
         pages = []
-        position: Position | None = {**self.log.first, **window.parameters()}
+        position: Position | None = {**self.log.first, **self.log.span(window)}
         while position is not None:
             pages.append(await self.ask(position))
             position = self.log.following(pages[-1], position)
@@ -369,19 +453,54 @@ APP = {
     "client_secret": "ATLASSIAN_CLIENT_SECRET",
     "redirect_uri": "ATLASSIAN_REDIRECT_URI",
 }
+BASIC = {"user": "ATLASSIAN_USER", "token": "ATLASSIAN_API_TOKEN"}
+CLOUD_API = Endpoints.cloud()
 
 
-def target(
-    options: argparse.Namespace, environment: Mapping[str, str]
-) -> tuple[AuditLog, Grant, str]:
-    if missing := [name for name in APP.values() if not environment.get(name)]:
-        raise CannotGoOn(f"Set {', '.join(missing)}: the app's registration has the values.")
-    app: dict[str, Any] = {argument: environment[name] for argument, name in APP.items()}
+def required(
+    names: Mapping[str, str], environment: Mapping[str, str], where: str
+) -> dict[str, str]:
+    if missing := [name for name in names.values() if not environment.get(name)]:
+        raise CannotGoOn(f"Set {', '.join(missing)}: {where}.")
+    return {argument: environment[name] for argument, name in names.items()}
+
+
+def log_of(options: argparse.Namespace) -> AuditLog:
     if options.data_center:
-        instance = DataCenterGrant(options.data_center, **app, scopes=scopes.DATA_CENTER_ADMIN)
-        return DATA_CENTER, instance, f"{instance.endpoints.api_url}/"
-    cloud = CloudGrant(**app, scopes=scopes.JIRA_AUDIT)
-    return CLOUD, cloud, cloud.endpoints.jira_url(options.cloud_id)
+        return DATA_CENTER
+    return CONFLUENCE if options.product == "confluence" else CLOUD
+
+
+async def address_of(options: argparse.Namespace, clock: Clock) -> str:
+    """Return the base URL of the API: a server's, a site's own, or a site's behind the gateway."""
+    if options.data_center:
+        return f"{Endpoints.data_center(options.data_center).api_url}/"
+    is_confluence = options.product == "confluence"
+    if options.site and options.auth == "basic":
+        # An API token without scopes works there only; one with scopes only with --cloud-id.
+        return site_url(options.site) + ("/wiki/" if is_confluence else "/")
+    cloud_id = options.cloud_id or await cloud_id_for_site(
+        options.site, proxy=options.proxy, clock=clock
+    )
+    return CLOUD_API.confluence_url(cloud_id) if is_confluence else CLOUD_API.jira_url(cloud_id)
+
+
+def basic_of(options: argparse.Namespace, environment: Mapping[str, str]) -> httpx.Auth:
+    where = "your email address and an API token, or a user of Data Center and the password"
+    basic = required(BASIC, environment, where)
+    if options.data_center:
+        return httpx.BasicAuth(basic["user"], basic["token"])
+    if options.site:
+        return ApiToken(basic["user"], basic["token"], site=options.site)
+    return ApiToken.scoped(basic["user"], basic["token"])
+
+
+def grant_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Grant:
+    app: dict[str, Any] = required(APP, environment, "the app's registration has the values")
+    if options.data_center:
+        return DataCenterGrant(options.data_center, **app, scopes=scopes.DATA_CENTER_ADMIN)
+    is_confluence = options.product == "confluence"
+    return CloudGrant(**app, scopes=scopes.CONFLUENCE_AUDIT if is_confluence else scopes.JIRA_AUDIT)
 
 
 async def run(
@@ -390,17 +509,29 @@ async def run(
     clock: Clock = SYSTEM_CLOCK,
 ) -> None:
     """Collect once, or until cancelled."""
-    log, grant, url = target(options, environment)
-    auth = AtlassianAuth(grant, store=SQLiteStore(options.tokens), key=url, clock=clock)
-    client = httpx.AsyncClient(auth=auth, base_url=url, timeout=60)
-    async with auth.manager, client:
-        if refresh_token := environment.get("ATLASSIAN_REFRESH_TOKEN"):
-            await auth.manager.add(auth.key, refresh_token=refresh_token)
-        collector = Collector(client, log, State(options.state, url), options.output, clock)
-        if options.once:
-            await collector.run()
-        else:
-            await repeat(collector, options.interval)
+    is_basic = options.auth == "basic"
+    credential = basic_of(options, environment) if is_basic else grant_of(options, environment)
+    url = await address_of(options, clock)
+    async with AsyncExitStack() as opened:
+        if isinstance(credential, Grant):
+            store = SQLiteStore(options.tokens)
+            auth = AtlassianAuth(credential, store=store, key=url, proxy=options.proxy, clock=clock)
+            await opened.enter_async_context(auth.manager)
+            if refresh_token := environment.get("ATLASSIAN_REFRESH_TOKEN"):
+                await auth.manager.add(auth.key, refresh_token=refresh_token)
+            credential = auth
+        client = httpx.AsyncClient(auth=credential, base_url=url, proxy=options.proxy, timeout=60)
+        await opened.enter_async_context(client)
+        collector = Collector(
+            client,
+            log_of(options),
+            State(options.state, url),
+            options.output,
+            clock,
+            first=options.first_fetch,
+            limit=options.limit,
+        )
+        await (collector.run() if options.once else repeat(collector, options.interval))
 
 
 async def repeat(collector: Collector, interval_seconds: float) -> None:
@@ -421,14 +552,39 @@ async def until_stopped(options: argparse.Namespace) -> None:
         await collecting
 
 
+def span(text: str) -> timedelta:
+    """Return what ``"3 days"`` says."""
+    match = re.fullmatch(r"(\d{1,4}) (minute|hour|day|week)s?", text.strip().lower())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no span: write 3 days, 12 hours or 1 week")
+    return timedelta(**{f"{match[2]}s": int(match[1])})
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Collect the audit log as JSON lines. What the app's registration says comes from "
-        f"the environment: {', '.join(APP.values())}; for the first start ATLASSIAN_REFRESH_TOKEN, too."
+        f"the environment: {', '.join(APP.values())}; for the first start ATLASSIAN_REFRESH_TOKEN, too. "
+        f"With --auth basic: {', '.join(BASIC.values())}."
     )
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--cloud-id", metavar="ID", help="of a Jira Cloud site")
+    where.add_argument("--site", metavar="SITE", help="a Cloud site, such as acme.atlassian.net")
+    where.add_argument("--cloud-id", metavar="ID", help="of a Cloud site, where you know it")
     where.add_argument("--data-center", metavar="URL", help="base URL, with its context path")
+    product = "whose log on Cloud: jira (default) or confluence"
+    parser.add_argument("--product", choices=("jira", "confluence"), default="jira", help=product)
+    auth = "oauth (default), or basic: an API token, or a password of Data Center"
+    parser.add_argument("--auth", choices=("oauth", "basic"), default="oauth", help=auth)
+    parser.add_argument("--proxy", metavar="URL", help="for all requests")
+    first = "how far back the very first run goes (default: %(default)s)"
+    parser.add_argument("--first-fetch", type=span, default=FIRST, metavar="SPAN", help=first)
+    limit = "at most so many events in a run; the next run goes on (default: all)"
+    parser.add_argument("--limit", type=positive, metavar="NUMBER", help=limit)
     for name, default, text in (
         ("--output", None, "append here, durably, instead of printing"),
         ("--state", "audit_log.state", "where the watermark is kept (default: %(default)s)"),

@@ -1,10 +1,10 @@
 """Tells Jira about a build, as the app itself (2LO): nobody consents, nothing is stored.
 
     export ATLASSIAN_CLIENT_ID=… ATLASSIAN_CLIENT_SECRET=…    # Jira: Apps > OAuth credentials
-    python send_build_info.py --site https://acme.atlassian.net --pipeline shop --number 16 \
+    python send_build_info.py --site acme.atlassian.net --pipeline shop --number 16 \
         --state failed --url https://ci.example.com/shop/16 --issue SHOP-1 --issue SHOP-2
 
-Ends with 1 if Jira rejected the build or knows none of the issues.
+Ends with 1 if Jira rejected the build or knows none of the issues, with 2 if Jira could not be told.
 """
 
 from __future__ import annotations
@@ -18,11 +18,17 @@ from typing import Any
 
 import httpx
 
-from atlassian_auth import AtlassianAuth, ClientCredentialsGrant, Endpoints
+from atlassian_auth import AtlassianAuth, AtlassianAuthError, ClientCredentialsGrant, Endpoints
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
+from atlassian_auth.sites import cloud_id_for_site
 
+CREDENTIAL = ("ATLASSIAN_CLIENT_ID", "ATLASSIAN_CLIENT_SECRET")
 STATES = ("pending", "in_progress", "successful", "failed", "cancelled", "unknown")
 JIRA = Endpoints.jira_software()
+
+
+class NotSent(Exception):
+    """Jira could not be told. The text says why, and what to do."""
 
 
 class Options(argparse.Namespace):
@@ -43,25 +49,31 @@ async def send(
     clock: Clock = SYSTEM_CLOCK,
 ) -> dict[str, Any]:
     """Return Jira's answer."""
-    grant = ClientCredentialsGrant.jira_software(
-        environment["ATLASSIAN_CLIENT_ID"],
-        environment["ATLASSIAN_CLIENT_SECRET"],
-        endpoints=endpoints,
-    )
-    cloud_id = options.cloud_id or await cloud_id_of(options.site)
+    if missing := [name for name in CREDENTIAL if not environment.get(name)]:
+        raise NotSent(
+            f"Set {' and '.join(missing)}: Jira shows both under Apps > OAuth credentials."
+        )
+    client_id, client_secret = (environment[name] for name in CREDENTIAL)
+    grant = ClientCredentialsGrant.jira_software(client_id, client_secret, endpoints=endpoints)
+    # The site is asked without the credential: it wants none, and must not get one.
+    cloud_id = options.cloud_id or await cloud_id_for_site(options.site)
     base_url = endpoints.provider_url("builds", cloud_id)
     auth = AtlassianAuth(grant, clock=clock)
     async with auth.manager, httpx.AsyncClient(auth=auth, base_url=base_url) as jira:
-        response = await jira.post("bulk", json={"builds": [build_of(options, clock)]})
+        return await post(jira, {"builds": [build_of(options, clock)]})
+
+
+async def post(jira: httpx.AsyncClient, document: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        response = await jira.post("bulk", json=document)
+    except httpx.TransportError as error:
+        raise NotSent(f"Jira gave no answer ({type(error).__name__}): try again later.") from None
+    try:
         answer: dict[str, Any] = response.raise_for_status().json()
-        return answer
-
-
-async def cloud_id_of(site: str) -> str:
-    # A client of its own, without auth: the site wants no token, and must not get one.
-    async with httpx.AsyncClient(base_url=site) as client:
-        response = await client.get("_edge/tenant_info")
-        return str(response.raise_for_status().json()["cloudId"])
+    except (httpx.HTTPStatusError, ValueError):
+        advice = "see that the credential was made on this site, and is allowed to send builds"
+        raise NotSent(f"Jira answered HTTP {response.status_code}: {advice}.") from None
+    return answer
 
 
 def build_of(options: Options, clock: Clock) -> dict[str, Any]:
@@ -104,7 +116,7 @@ def is_bad(answer: Mapping[str, Any]) -> bool:
 def parse(arguments: Sequence[str] | None = None) -> Options:
     parser = argparse.ArgumentParser(description="Tell Jira about a build.")
     place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--site", metavar="URL", help="such as https://acme.atlassian.net")
+    place.add_argument("--site", metavar="SITE", help="such as acme.atlassian.net, or its URL")
     place.add_argument("--cloud-id", metavar="ID", help="of the site, where you know it")
     parser.add_argument("--pipeline", required=True, metavar="NAME", help="what was built")
     parser.add_argument("--number", required=True, type=int, help="of the build")
@@ -116,7 +128,12 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    answer = asyncio.run(send(parse(arguments)))
+    options = parse(arguments)
+    try:
+        answer = asyncio.run(send(options))
+    except (AtlassianAuthError, NotSent) as error:
+        print(error, file=sys.stderr)
+        return 2
     print(*report(answer), sep="\n")
     return int(is_bad(answer))
 

@@ -28,7 +28,13 @@ from atlassian_auth import (
 from atlassian_auth.credentials import ApiToken, AuthRouter
 from atlassian_auth.origins import Origins
 from atlassian_auth.stores import MemoryStore
-from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+from atlassian_auth.testing import (
+    Fault,
+    cloud_grant,
+    data_center_grant,
+    data_center_service_account_grant,
+    jira_software_grant,
+)
 from tests.raw_server import RawServer, answer
 
 HOUR = timedelta(hours=1)
@@ -320,7 +326,7 @@ async def test_a_spent_body_is_not_replayed(ci_auth, atlassian, upload, kind):
 async def test_the_second_401_is_the_callers(atlassian_auth, atlassian, myself, kind):
     """An API that refuses every token answers its caller, and does not burn a rotation each time."""
     unauthorized = Fault.json({"code": 401, "message": "Unauthorized"}, status=401)
-    atlassian.fault("api", unauthorized, times=100)
+    atlassian.fault("api", unauthorized, times=None)
     statuses = []
 
     if kind == "async":
@@ -334,6 +340,131 @@ async def test_the_second_401_is_the_callers(atlassian_auth, atlassian, myself, 
 
     assert statuses == [401] * 3
     assert atlassian.count("token", grant_type="refresh_token") == 1
+
+
+DATA_CENTER = "https://jira.example.com/jira"
+
+
+@pytest.fixture
+def on_premise(atlassian, atlassian_clock):
+    """An auth for a Data Center, authorized."""
+    grant = data_center_grant(atlassian)
+    auth = AtlassianAuth(grant, store=MemoryStore(clock=atlassian_clock), clock=atlassian_clock)
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    anyio.run(lambda: auth.manager.add(refresh_token=issued.refresh_token))
+    yield auth
+    anyio.run(auth.aclose)
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("anonymous_answer", ["401", "redirect", "page"])
+@pytest.mark.parametrize("service_account", [False, True], ids=["person", "service-account"])
+async def test_an_anonymous_answer_of_data_center(
+    on_premise, atlassian, atlassian_clock, kind, anonymous_answer, service_account
+):
+    """A bearer that Data Center does not know makes us nobody; however it says so, it counts as a 401."""
+    auth = on_premise
+    if service_account:
+        auth = AtlassianAuth(data_center_service_account_grant(atlassian), clock=atlassian_clock)
+    atlassian.rules.anonymous_answer = anonymous_answer
+    await revoke(auth, atlassian)
+    url = f"{DATA_CENTER}/rest/api/2/myself"
+
+    if kind == "async":
+        async with httpx.AsyncClient(auth=auth) as client:
+            response = await client.get(url)
+    else:
+        with httpx.Client(auth=auth) as client:
+            response = client.get(url)
+    await auth.aclose()
+
+    assert (response.status_code, response.json()["name"]) == (200, "ada")
+    assert atlassian.count("token") == 2
+
+
+ANONYMOUS = {
+    "header": httpx.Response(200, headers={"X-AUSERNAME": "anonymous"}, json={}),
+    "jira": httpx.Response(302, headers={"Location": "/jira/login.jsp?os_destination=%2Frest"}),
+    "confluence": httpx.Response(303, headers={"Location": f"{DATA_CENTER}/login.action"}),
+    "bitbucket": httpx.Response(302, headers={"Location": "https://git.example.com/login?next=/"}),
+    "page": httpx.Response(200, headers={"Content-Type": "text/html;charset=UTF-8"}),
+}
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+@pytest.mark.parametrize("case", ANONYMOUS)
+async def test_a_second_anonymous_answer_is_the_callers(on_premise, atlassian, case, kind):
+    """If another token changes nothing, the answer comes back, and no rotation is burnt for each request."""
+    seen = []
+
+    def answer(request):
+        seen.append(request.headers["Authorization"])
+        known = ANONYMOUS[case]
+        return httpx.Response(known.status_code, headers=known.headers, content=known.content)
+
+    transport = httpx.MockTransport(answer)
+    url = f"{DATA_CENTER}/rest/api/2/search"
+    if kind == "async":
+        async with httpx.AsyncClient(auth=on_premise, transport=transport) as client:
+            statuses = {(await client.get(url)).status_code for _ in range(3)}
+    else:
+        with httpx.Client(auth=on_premise, transport=transport) as client:
+            statuses = {client.get(url).status_code for _ in range(3)}
+
+    assert statuses == {ANONYMOUS[case].status_code}
+    assert (len(seen), len(set(seen))) == (4, 2)
+    assert atlassian.count("token", grant_type="refresh_token") == 2
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same-host", "another-host"])
+async def test_a_login_page_behind_a_redirect(on_premise, atlassian, elsewhere):
+    """A client that follows redirects ends on the login page; the request is sent again all the same."""
+    first = (await on_premise.token()).access_token
+    host = "https://login.example.com" if elsewhere else DATA_CENTER
+
+    def answer(request):
+        if request.url.path.endswith("/login"):
+            return httpx.Response(200, html="<h1>Log in</h1>")
+        if request.headers["Authorization"] == f"Bearer {first}":
+            return httpx.Response(302, headers={"Location": f"{host}/login"})
+        return httpx.Response(200, json={"name": "ada"})
+
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(
+        auth=on_premise, transport=transport, follow_redirects=True
+    ) as client:
+        response = await client.get(f"{DATA_CENTER}/rest/api/2/myself")
+
+    assert response.json() == {"name": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/rest/api/2/myself", {"headers": {"X-AUSERNAME": "ada"}, "json": {}}),
+        ("/browse/SHOP-1", {"html": "<h1>SHOP-1</h1>"}),
+        ("/rest/api/2/attachment/1", {"status_code": 302, "headers": {"Location": "/secure/1"}}),
+        ("/rest/api/2/search", {"status_code": 400, "html": "<h1>Bad request</h1>"}),
+    ],
+)
+async def test_other_answers_of_data_center_are_answers(on_premise, atlassian, path, answer):
+    """A page of a path that has pages, another redirect, another error: nothing is refreshed."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(**({"status_code": 200} | answer)))
+
+    async with httpx.AsyncClient(auth=on_premise, transport=transport) as client:
+        await client.get(f"{DATA_CENTER}{path}")
+
+    assert atlassian.count("token") == 1
+
+
+async def test_a_page_of_the_gateway_is_no_anonymous_answer(atlassian_auth, atlassian, myself):
+    """Cloud refuses what it does not know, so nothing but a refusal is looked into there."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, html="<h1>Log in</h1>"))
+
+    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+        await client.get(myself)
+
+    assert atlassian.count("token", grant_type="refresh_token") == 0
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
@@ -837,7 +968,7 @@ def test_what_was_refused_can_be_shown(make):
 async def test_a_forced_refresh_names_no_secret(atlassian, atlassian_auth):
     """A reporter that shows locals finds no token in ours; tracebacks go through them."""
     bearer = (await atlassian_auth.token()).access_token
-    atlassian.fault("token", Fault.status(500), times=9)
+    atlassian.fault("token", Fault.status(500), times=None)
     with pytest.raises(TransientError) as caught:
         await atlassian_auth.refresh()
 

@@ -6,7 +6,7 @@ Each case of AtlassianApiModule_test.py (demisto/content, 2026-08) has its twin 
 ======================================================== ====================================================
 There                                                    Here
 ======================================================== ====================================================
-get_oauth_scopes, …_onprem; Confluence's                 test_what_is_asked_for
+get_oauth_scopes, …_onprem; Confluence's                 test_what_is_asked_for, test_other_scopes
 get_access_token_valid (2 products)                      test_a_valid_token_costs_nothing
 get_access_token_missing (2)                             test_nobody_has_authorized
 get_access_token_missing_refresh_token                   test_expired_with_nothing_to_renew_with
@@ -24,7 +24,7 @@ oauth_start_onprem_no_url_cleans_code_verifier           the same: nothing is as
 oauth_complete (2), onprem_with_code                     test_start_and_complete
 test_connection_success, …_failure (2)                   test_a_good_connection, test_a_bad_connection
 server_url_trailing_slash_stripped                       test_a_trailing_slash
-factory jira_cloud, onprem, confluence_cloud             test_the_factory
+factory jira_cloud, onprem, confluence_cloud             test_the_factory, test_what_consumers_read
 factory case_insensitive, default_jira                   the same
 factory onprem_ignores_product                           the same
 alias, alias_creates_cloud, alias_creates_onprem         test_the_alias
@@ -45,7 +45,7 @@ a missing expires_in is an expired token                 test_no_lifetime
 bodies in messages; HTML ends in an untyped error        test_http_errors
 test_connection passes with a revoked token              test_a_bad_connection
 no redirect_uri in a refresh on-prem                     test_a_refresh_token_is_exchanged
-neither cloud_id nor server_url, or both                 test_where_it_is
+neither cloud_id nor server_url                          test_where_it_is
 no validation of what is given                           test_bad_arguments
 ======================================================== ====================================================
 """
@@ -67,6 +67,8 @@ from atlassian_auth import (
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
+    Endpoints,
+    Settings,
     SiteNotFound,
     StoreError,
     TokenResponseError,
@@ -81,10 +83,18 @@ from atlassian_auth.client import (
     create_atlassian_oauth_client,
     create_jira_oauth_client,
 )
+from atlassian_auth.events import RefreshStarted, RefreshSucceeded
 from atlassian_auth.exceptions import DiscoveryError
 from atlassian_auth.protocol.pkce import code_challenge
 from atlassian_auth.stores import MemoryStore, SQLiteStore
-from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer, ManualClock, mock_router
+from atlassian_auth.testing import (
+    FakeAtlassian,
+    Fault,
+    LoopbackServer,
+    ManualClock,
+    cloud_grant,
+    mock_router,
+)
 
 SERVER = "https://jira.example.com/jira"
 CALLBACK = "http://127.0.0.1:8765/callback"
@@ -165,7 +175,8 @@ def token_fields(atlassian):
         return False
 
     atlassian.fault(look, Fault.empty())
-    return seen
+    yield seen
+    atlassian.clear_faults()  # it was there to look, and met no request
 
 
 def without_refresh_token(answer):
@@ -179,24 +190,48 @@ def without_refresh_token(answer):
     ("options", "kind", "base_url"),
     [
         (
-            {"cloud_id": "1-2"},
+            {"cloud_id": CLOUD_ID},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "JIRA"},
+            {"cloud_id": CLOUD_ID, "product": "JIRA"},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "Confluence"},
+            {"cloud_id": CLOUD_ID, "product": "Confluence"},
             ConfluenceCloudOAuthClient,
-            "https://api.atlassian.com/ex/confluence/1-2/wiki/",
+            f"https://api.atlassian.com/ex/confluence/{CLOUD_ID}/wiki/",
         ),
         ({"cloud_id": "", "server_url": SERVER}, JiraOnPremOAuthClient, SERVER),
         ({"server_url": SERVER, "product": "confluence"}, JiraOnPremOAuthClient, SERVER),
+        (
+            {"cloud_id": CLOUD_ID, "server_url": "https://acme.atlassian.net"},
+            JiraCloudOAuthClient,
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
+        ),
+        (
+            {"cloud_id": CLOUD_ID, "endpoints": Endpoints.government()},
+            JiraCloudOAuthClient,
+            f"https://api.atlassian-us-gov-mod.com/ex/jira/{CLOUD_ID}/",
+        ),
+        (
+            {"server_url": "http://jira.intranet", "allow_insecure_http": True},
+            JiraOnPremOAuthClient,
+            "http://jira.intranet",
+        ),
     ],
-    ids=["jira-cloud", "any-case", "confluence-cloud", "on-prem", "on-prem-ignores-product"],
+    ids=[
+        "jira-cloud",
+        "any-case",
+        "confluence-cloud",
+        "on-prem",
+        "on-prem-ignores-product",
+        "cloud-id-decides",
+        "government",
+        "intranet",
+    ],
 )
 def test_the_factory(options, kind, base_url):
     """A cloud id means Cloud, otherwise a server means Data Center, and the product counts on Cloud."""
@@ -228,15 +263,90 @@ def test_as_the_page_calls_it():
     assert isinstance(client, JiraOnPremOAuthClient)
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"cloud_id": "1-2", "server_url": SERVER}], ids=["neither", "both"]
-)
-def test_where_it_is(options):
-    """Without a place, or with two, nothing is guessed."""
-    with pytest.raises(ConfigurationError, match="either cloud_id or server_url") as caught:
-        create_atlassian_oauth_client(*ARGUMENTS, store=MemoryStore(), **options)
+def test_where_it_is():
+    """Without a place nothing is guessed."""
+    with pytest.raises(ConfigurationError, match=r"Give cloud_id .* or server_url") as caught:
+        create_atlassian_oauth_client(*ARGUMENTS, store=MemoryStore())
 
     assert caught.value.argument == "cloud_id"
+
+
+def test_what_consumers_read():
+    """The app and its place can be read, and not changed; the secret cannot be read."""
+    cloud = create_atlassian_oauth_client(
+        *ARGUMENTS, cloud_id=CLOUD_ID, server_url="https://acme.atlassian.net", store=MemoryStore()
+    )
+    on_prem = create_atlassian_oauth_client(
+        *ARGUMENTS, server_url=f"{SERVER}/", store=MemoryStore()
+    )
+
+    assert {(each.client_id, each.callback_url) for each in (cloud, on_prem)} == {
+        (ARGUMENTS[0], ARGUMENTS[2])
+    }
+    # JiraEventCollector takes a client with a cloud id for one of Cloud.
+    assert (cloud.cloud_id, on_prem.cloud_id, on_prem.server_url) == (CLOUD_ID, "", SERVER)
+    assert not hasattr(cloud, "server_url")
+    assert not hasattr(cloud, "client_secret")
+    with pytest.raises(AttributeError):
+        cloud.cloud_id = "3-4"
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"cloud_id": CLOUD_ID, "allow_insecure_http": True}, "allow_insecure_http"),
+        ({"server_url": SERVER, "endpoints": Endpoints.cloud()}, "endpoints"),
+    ],
+)
+def test_an_option_of_the_other_kind(options, argument):
+    """What would count for nothing is refused, by its name."""
+    with pytest.raises(ConfigurationError) as caught:
+        create_atlassian_oauth_client(*ARGUMENTS, store=MemoryStore(), **options)
+
+    assert caught.value.argument == argument
+
+
+async def test_options_are_passed_on(atlassian, atlassian_clock, make, place, consent):
+    """The buffer, other origins and events are those of the auth behind it."""
+    seen = []
+    client = make(
+        **place,
+        settings=Settings(buffer_seconds=120, refresh_ahead_seconds=0),
+        allowed_origins=["https://proxy.example.com"],
+        on_event=seen.append,
+    )
+    await consent(client)
+    old = await client.get_access_token()
+    atlassian_clock.advance(3600 - 120)
+
+    assert await client.get_access_token() != old
+    await client.aclose()  # events are told after the outcome
+    assert "https://proxy.example.com" in repr(client.auth)
+    assert [type(event) for event in seen] == [RefreshStarted, RefreshSucceeded]
+
+
+async def test_another_cloud(atlassian_clock, store):
+    """Live calls go to the cloud that was named."""
+    atlassian = FakeAtlassian(atlassian_clock)
+    with LoopbackServer(atlassian) as server:
+        endpoints = cloud_grant(atlassian, server.urls).endpoints
+        app, pasted = atlassian.cloud_app, atlassian.issue_grant().refresh_token
+        async with create_atlassian_oauth_client(
+            app.client_id,
+            app.client_secret,
+            app.redirect_uri,
+            atlassian.cloud_id,
+            endpoints=endpoints,
+            store=store,
+            clock=atlassian_clock,
+        ) as client:
+            await client.oauth2_retrieve_access_token(refresh_token=pasted)
+
+            await client.test_connection()
+
+    assert [request.path for request in atlassian.api_requests] == [
+        "/oauth/token/accessible-resources"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +371,7 @@ def test_where_it_is(options):
 def test_bad_arguments(changes, argument):
     """Each is refused when the client is made, by its name."""
     good = {"client_id": "an-id", "client_secret": "secret", "callback_url": CALLBACK}
-    good |= {"cloud_id": "1-2", "store": MemoryStore()}
+    good |= {"cloud_id": CLOUD_ID, "store": MemoryStore()}
 
     with pytest.raises(ConfigurationError) as caught:
         create_atlassian_oauth_client(**(good | changes))
@@ -272,7 +382,7 @@ def test_bad_arguments(changes, argument):
 def test_an_unknown_option():
     """A misspelled option is not taken silently."""
     with pytest.raises(TypeError, match="stor"):
-        create_atlassian_oauth_client(*ARGUMENTS, cloud_id="1-2", stor=MemoryStore())
+        create_atlassian_oauth_client(*ARGUMENTS, cloud_id=CLOUD_ID, stor=MemoryStore())
 
 
 def test_the_base_class_is_abstract():
@@ -296,7 +406,7 @@ async def test_a_trailing_slash(make):
 @pytest.mark.parametrize(
     ("place", "expected"),
     [
-        ("jira-cloud", {*scopes.JIRA_AUDIT_XSOAR, "manage:jira-configuration"}),
+        ("jira-cloud", {*scopes.JIRA_AUDIT_XSOAR}),
         ("confluence-cloud", {*scopes.CONFLUENCE_AUDIT_XSOAR}),
         ("on-prem", {"ADMIN"}),
     ],
@@ -305,7 +415,7 @@ def test_what_is_asked_for(make, place, expected):
     """The audit log, the right to read it, users, and on Cloud a refresh token."""
     client = make(**PLACES[place])
 
-    assert {*client.default_scopes} == {*client.auth.manager.grant.scopes} == expected
+    assert {*client.get_oauth_scopes()} == {*client.auth.manager.grant.scopes} == expected
     assert ("offline_access" in expected) == (place != "on-prem")
 
 
@@ -318,6 +428,20 @@ async def test_other_scopes(make, place, asked):
     client = make(**PLACES[place], scopes=asked)
 
     assert query_of(await client.oauth_start())["scope"] == asked
+    assert client.get_oauth_scopes() == asked.split()
+
+
+async def test_a_subclass_with_scopes_of_its_own(store):
+    """What an overridden ``get_oauth_scopes`` returns is asked for, as in XSOAR."""
+
+    class WithWork(JiraCloudOAuthClient):
+        def get_oauth_scopes(self):
+            return [*super().get_oauth_scopes(), "write:jira-work"]
+
+    async with WithWork(*ARGUMENTS, CLOUD_ID, store=store) as client:
+        asked = query_of(await client.oauth_start())["scope"].split()
+
+    assert {*asked} == {*scopes.JIRA_AUDIT_XSOAR, "write:jira-work"}
 
 
 # -- start ----------------------------------------------------------------------------------------
@@ -711,7 +835,7 @@ async def test_http_errors(atlassian, client, place, fault, kind):
     """Each has its kind, and none quotes a body or a secret."""
     app = atlassian.data_center_app if "server_url" in place else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
-    atlassian.fault("token", fault, times=9)
+    atlassian.fault("token", fault, times=None)
 
     with pytest.raises(AtlassianAuthError) as caught:
         await client.oauth2_retrieve_access_token(refresh_token=pasted)
@@ -725,7 +849,7 @@ async def test_connection_errors(atlassian, client, place):
     """No connection is no HTTP error: it says what happened, and the grant is as it was."""
     app = atlassian.data_center_app if "server_url" in place else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
-    atlassian.fault("token", Fault.refused_connection(), times=9)
+    atlassian.fault("token", Fault.refused_connection(), times=None)
 
     with pytest.raises(TransientError, match="Connect"):
         await client.oauth2_retrieve_access_token(refresh_token=pasted)
@@ -762,7 +886,7 @@ async def test_a_bad_connection(atlassian, client, consent):
 async def test_what_answers_is_not_atlassian(atlassian, client, consent):
     """A login page is not a connection."""
     await consent(client)
-    atlassian.fault("api", Fault.html())
+    atlassian.fault("api", Fault.html(), times=None)
 
     with pytest.raises(DiscoveryError):
         await client.test_connection()

@@ -352,6 +352,59 @@ async def test_unknown_origins_get_nothing(kind):
         await send(router, SITE, never, kind=kind)
 
 
+@pytest.mark.parametrize(
+    ("path", "token"),
+    [
+        ("/admin/v1/orgs/1/events?x=/ex/jira/1", "admin-key"),
+        ("/admin", "admin-key"),
+        ("/admin/", "admin-key"),
+        ("/ex/jira/1-2/rest/api/3/myself", "one"),
+        ("/ex/jira/1%2D2/rest", "one"),
+        ("/ex/jira/1-23/rest", "other"),
+        ("/ex/jira/3/../1-2/rest", "one"),
+        ("/administration", "other"),
+        ("/me", "other"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_the_router_picks_by_path(path, token, kind):
+    """Credentials of one origin are told apart by the longest path that fits, segment by segment."""
+    router = AuthRouter(
+        {
+            GATEWAY: ServiceAccountToken("other"),
+            f"{GATEWAY}/ex/jira/1-2/": ServiceAccountToken("one"),
+            f"{GATEWAY}/admin": OrganizationApiKey("admin-key"),
+        }
+    )
+
+    response = await send(router, f"{GATEWAY}{path}", lambda _: httpx.Response(200), kind=kind)
+
+    assert response.request.headers["Authorization"] == f"Bearer {token}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ex/jira/2/",
+        "/adm",
+        "/",
+        "/admin/%2e%2e/ex/jira/2/",
+        "/admin/..%2fex",
+        "/admin/%2e%2e%5cex",
+    ],
+)
+async def test_a_path_without_a_credential(path):
+    """A path that no entry is for, or that may lead elsewhere, is refused before anything is sent."""
+    router = AuthRouter({f"{GATEWAY}/admin": OrganizationApiKey(TOKEN)})
+
+    with pytest.raises(
+        OriginNotAllowed, match=r"auths for https://api\.atlassian\.com/admin\."
+    ) as caught:
+        await send(router, f"{GATEWAY}{path}", never)
+
+    assert caught.value.origin == GATEWAY
+
+
 async def test_a_wrong_table_leaks_nothing():
     """A credential under another server's origin still refuses to go there."""
     router = AuthRouter({"https://evil.example": PersonalAccessToken(JIRA, TOKEN)})
@@ -378,8 +431,11 @@ async def test_oauth_and_other_credentials_share_a_client(atlassian, atlassian_a
         pytest.param({}, "must name an origin", id="none"),
         pytest.param({JIRA: ("ada", "password")}, "one httpx.Auth", id="no-auth"),
         pytest.param({JIRA: httpx.Auth(), f"{JIRA}:443": httpx.Auth()}, "once", id="twice"),
-        pytest.param({f"{GATEWAY}/ex/jira/1": httpx.Auth()}, "remove the path", id="path"),
-        pytest.param({f"{GATEWAY}?a": httpx.Auth()}, "remove the path", id="query"),
+        pytest.param(
+            {f"{GATEWAY}/admin": httpx.Auth(), f"{GATEWAY}/admin/": httpx.Auth()}, "once", id="path"
+        ),
+        pytest.param({f"{GATEWAY}?a": httpx.Auth()}, "remove the query", id="query"),
+        pytest.param({f"{GATEWAY}/admin#a": httpx.Auth()}, "fragment", id="fragment"),
         pytest.param({"http://jira.example.com": httpx.Auth()}, "must be https", id="insecure"),
         pytest.param({"jira.example.com": httpx.Auth()}, "must be an absolute", id="host"),
     ],
@@ -393,9 +449,10 @@ def test_a_malformed_table_is_refused(auths, expected):
 
 
 def test_the_router_shows_no_secret():
-    """Its text is a list of origins; it is not pickled either."""
-    router = AuthRouter({JIRA: PersonalAccessToken(JIRA, TOKEN)})
+    """Its text is a list of origins and paths; it is not pickled either."""
+    pat = PersonalAccessToken(JIRA, TOKEN)
+    router = AuthRouter({JIRA: pat, f"{JIRA}/jira/": pat})
 
-    assert repr(router) == f"AuthRouter(origins=['{JIRA}'])"
+    assert repr(router) == f"AuthRouter(['{JIRA}', '{JIRA}/jira'])"
     with pytest.raises(TypeError, match="holds secrets"):
         pickle.dumps(router)

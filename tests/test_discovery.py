@@ -77,13 +77,14 @@ async def test_the_result_can_be_edited():
     assert replace(endpoints, revoke_url=None).revoke_url is None
 
 
-async def test_atlassians_own_server():
-    """What its metadata does not say is built in: audience, gateway, list of sites."""
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_atlassians_own_server(slash):
+    """What its metadata does not say is built in; its issuer is known, however its URL was pasted."""
     issuer = "https://auth.atlassian.com"
     own = {"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token2"}
     server = Server({f"{issuer}/.well-known/openid-configuration": own})
 
-    endpoints = await discover(issuer, transport=server.transport)
+    endpoints = await discover(issuer + slash, transport=server.transport)
 
     assert endpoints == replace(Endpoints.cloud(), token_url=f"{issuer}/oauth/token2")
 

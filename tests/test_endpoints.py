@@ -280,6 +280,36 @@ def test_product_urls_go_through_the_gateway():
     )
 
 
+def test_endpoints_below_an_origin():
+    """A path in front of them is kept; plain http away from loopback has to be named."""
+    endpoints = Endpoints.below("https://mirror.example.com/atlassian/")
+
+    assert endpoints.token_url == "https://mirror.example.com/atlassian/auth/oauth/token"
+    assert endpoints.jira_url(CLOUD_ID) == (
+        f"https://mirror.example.com/atlassian/api/ex/jira/{CLOUD_ID}/"
+    )
+    assert endpoints.audience == "api.atlassian.com"
+    assert not endpoints.is_data_center
+    with pytest.raises(ConfigurationError, match="must be https") as caught:
+        Endpoints.below("http://mirror.example.com")
+    assert caught.value.argument == "origin"
+    assert Endpoints.below("http://mirror.example.com", allow_http=True).allow_insecure_http
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "expected"),
+    [
+        (Endpoints.data_center("https://jira.example.com/jira/"), True),
+        (Endpoints.data_center("http://intranet", allow_http=True), True),
+        (Endpoints.cloud(), False),
+        (Endpoints.jira_software(), False),
+    ],
+)
+def test_data_center_is_known(endpoints, expected):
+    """By its layout, however it was written."""
+    assert endpoints.is_data_center is expected
+
+
 @pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
 def test_provider_urls(entity):
     """The four kinds of data of 2LO credentials have one shape of URL."""
@@ -300,6 +330,17 @@ def test_translation_keeps_the_tail():
         f"https://api.atlassian.com/jira/deployments/0.2/cloud/{CLOUD_ID}"
         "/pipelines/p/environments/e/deployments/1?x=a%2Fb"
     )
+
+
+@pytest.mark.parametrize("site", ["acme.atlassian.net", "ACME.atlassian-us-gov-mod.net:443"])
+def test_a_whole_url_is_translated(site):
+    """Code that builds URLs at the site may hand them over as they are."""
+    software = Endpoints.jira_software()
+
+    for tail in ("bulk", "bulk?x=a%2Fb&y="):
+        translated = software.translate_url(f"https://{site}/rest/builds/0.1/{tail}", CLOUD_ID)
+
+        assert translated == software.translate_url(f"/rest/builds/0.1/{tail}", CLOUD_ID)
 
 
 @pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
@@ -338,7 +379,21 @@ def test_provider_urls_need_known_parts(entity, cloud_id, argument):
     assert caught.value.argument == argument
 
 
-@pytest.mark.parametrize("path", ["", "/rest/builds/0.1/", "/wiki/rest/api", "/rest/builds"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/rest/builds/0.1/",
+        "/wiki/rest/api",
+        "/rest/builds",
+        "https://acme.atlassian.net/wiki/rest/api",
+        "https://jira.example.com/rest/builds/0.1/bulk",
+        "https://atlassian.net.example.com/rest/builds/0.1/bulk",
+        "http://acme.atlassian.net/rest/builds/0.1/bulk",
+        "https://acme.atlassian.net/rest/builds/0.1/bulk#a",
+        "https://ada:word@acme.atlassian.net/rest/builds/0.1/bulk",
+    ],
+)
 def test_only_provider_paths_are_translated(path):
     """Another path is refused, not guessed."""
     with pytest.raises(ConfigurationError) as caught:

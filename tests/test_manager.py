@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import logging
 import threading
@@ -104,6 +105,13 @@ def issue_without_rotation(atlassian, times):
             "expires_in": 3600,
         }
         atlassian.fault("token", Fault.json(answer))
+
+
+def nothing_was_revoked(atlassian):
+    """Return whether the fault that waited for a revocation has met none, and take it away."""
+    waiting = atlassian.unused_faults
+    atlassian.clear_faults()
+    return waiting == ("status 400 (met 0 of 1)",)
 
 
 def names(told):
@@ -674,7 +682,7 @@ async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, at
 
 async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
     """A thousand callers make one exchange's attempts, and each gets an exception of its own."""
-    atlassian.fault("token", Fault.status(503), times=100)
+    atlassian.fault("token", Fault.status(503), times=None)
     caught = []
 
     async def ask() -> None:
@@ -727,7 +735,7 @@ async def test_trouble_is_not_raised_while_the_token_is_valid(
     """Within the buffer, a failing renewal is an event; at the expiry it becomes an error."""
     cloud = manager_of(settings=Settings(attempts=1))
     before = await cloud.token("acme")
-    atlassian.fault("token", Fault.status(503), times=100)
+    atlassian.fault("token", Fault.status(503), times=None)
 
     atlassian_clock.advance(HOUR - timedelta(seconds=9))
     assert await cloud.token("acme") == before
@@ -745,7 +753,7 @@ async def test_trouble_is_not_raised_while_the_token_is_valid(
 async def test_trouble_ahead_of_time_bothers_nobody(cloud, atlassian, atlassian_clock, told):
     """A renewal ahead of time that fails is not repeated before its pause has passed."""
     before = await cloud.token("acme")
-    atlassian.fault("token", Fault.html(), times=100)
+    atlassian.fault("token", Fault.html(), times=None)
 
     atlassian_clock.advance(HOUR - timedelta(seconds=50))
     assert await cloud.token("acme") == before
@@ -1480,6 +1488,90 @@ async def test_adding_what_another_process_has_added_takes_its_token(manager_of,
     assert cloud.peek("acme") == theirs
 
 
+async def test_one_refresh_token_under_two_keys(manager_of, cloud, atlassian):
+    """The second key is refused, in any process, as long as the first one has it; the error names both."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("site-1", refresh_token=pasted)
+    token = await cloud.token("site-1")
+
+    with pytest.raises(ConfigurationError, match=r"'site-1'.*'site-2'") as caught:
+        await manager_of().add("site-2", refresh_token=pasted)
+
+    assert caught.value.argument == "refresh_token"
+    assert pasted not in str(caught.value)
+    assert await cloud.keys() == ["acme", "site-1"]
+    assert await cloud.token("site-1") == token
+    assert atlassian.count("token", outcome="ok") == 1
+
+
+async def test_a_refresh_token_changes_its_key(cloud, atlassian):
+    """What the first key has forgotten, or had replaced, another one may have."""
+    for number, leave in enumerate([cloud.forget, cloud.revoke]):
+        pasted = atlassian.issue_grant().refresh_token
+        await cloud.add("old", refresh_token=pasted)
+        await leave("old")
+
+        await cloud.add(f"new-{number}", refresh_token=pasted)
+
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("old", refresh_token=pasted)
+    await cloud.add("old", refresh_token=atlassian.issue_grant().refresh_token)
+    await cloud.add("another", refresh_token=pasted)
+    assert await cloud.keys() == ["acme", "another", "new-0", "new-1", "old"]
+
+
+class Raced(MemoryStore):
+    """Lets something happen before a note about a refresh token is written."""
+
+    meanwhile = None
+
+    async def put(self, namespace, key, value, **options):
+        if namespace == "pasted" and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return await super().put(namespace, key, value, **options)
+
+
+async def test_a_note_that_cannot_be_read(cloud, atlassian, store, caplog):
+    """A damaged one does not keep its refresh token out for ever."""
+    pasted = atlassian.issue_grant().refresh_token
+    await store.put("pasted", hashlib.sha256(pasted.encode()).hexdigest(), b"damaged")
+
+    await cloud.add("other", refresh_token=pasted)
+
+    assert (await cloud.token("other")).access_token
+    assert "was not noted: " in caplog.text
+
+
+async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_clock, caplog):
+    """The refresh token is added all the same: the note only guards against a mistake."""
+    store = Raced(clock=atlassian_clock)
+
+    async def fail():
+        raise StoreError("no space")
+
+    store.meanwhile = fail
+    manager = manager_of(store=store)
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await manager.token("acme")).access_token
+    assert "was not noted: no space" in caplog.text
+
+
+async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
+    """If another process was first, after this one had looked, it has the token."""
+    store = Raced(clock=atlassian_clock)
+    first, second = manager_of(store=store), manager_of(store=store)
+    pasted = atlassian.issue_grant().refresh_token
+    store.meanwhile = lambda: first.add("site-1", refresh_token=pasted)
+
+    with pytest.raises(ConfigurationError, match="'site-1'"):
+        await second.add("site-2", refresh_token=pasted)
+
+    assert await second.keys() == ["site-1"]
+
+
 async def test_adding_another_token_replaces(cloud, atlassian):
     """Another refresh token takes the place of the old credential."""
     await cloud.token("acme")
@@ -1845,6 +1937,7 @@ async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, a
     assert not atlassian.family_of(token.refresh_token).alive
     assert manager.peek(key) is None
     assert key not in await manager.keys()
+    assert nothing_was_revoked(atlassian)
 
 
 async def test_revoking_what_was_never_used(cloud, atlassian):
@@ -1894,6 +1987,7 @@ async def test_another_apps_credential_is_not_revoked(cloud, data_center, atlass
         await data_center.revoke("acme")
 
     assert atlassian.families[0].alive
+    assert nothing_was_revoked(atlassian)
 
 
 async def test_client_credentials_have_nothing_to_revoke(manager_of, atlassian):
@@ -1915,6 +2009,7 @@ async def test_revoking_an_empty_record(manager_of, store, atlassian, atlassian_
     assert await manager.revoke("acme") is True
 
     assert await manager.keys() == []
+    assert nothing_was_revoked(atlassian)
 
 
 # -- a store that loses what it has taken ----------------------------------------------------------

@@ -501,6 +501,7 @@ async def test_data_center_is_asked_as_it_wants(atlassian, auth_of, atlassian_cl
 
     await auth.token()
 
+    atlassian.clear_faults()
     login, exchange, renewal = asked
     assert {"audience", "prompt"}.isdisjoint(login.query)
     assert (login.query["scope"], login.query["code_challenge_method"]) == ("ADMIN", "S256")

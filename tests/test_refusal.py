@@ -108,6 +108,14 @@ async def test_no_more_than_the_beginning_is_read(reader, size):
     assert await reader.read(response) == whole
 
 
+async def test_an_empty_chunk_is_not_the_end(reader):
+    """What follows it is looked at, too."""
+    response, _body = refusal([b"", MESSAGE[:9], b"", MESSAGE[9:]])
+
+    assert await reader.look(response) == MESSAGE
+    assert await reader.read(response) == MESSAGE
+
+
 async def test_a_large_chunk_is_kept_whole(reader):
     """It has been received already, and belongs to the caller."""
     response, _body = refusal([b"x" * 200_000])

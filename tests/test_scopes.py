@@ -108,6 +108,7 @@ def test_presets_are_scopes():
         scopes.JIRA_AUDIT_CLASSIC,
         scopes.JIRA_AUDIT_GRANULAR,
         scopes.JIRA_AUDIT_XSOAR,
+        scopes.JIRA_AUDIT_XSOAR_PAGE,
         scopes.JIRA_SNOW_ATLAS,
         scopes.CONFLUENCE_AUDIT,
         scopes.CONFLUENCE_AUDIT_XSOAR,
@@ -124,14 +125,31 @@ def test_presets_are_scopes():
     assert all(scopes.DATA_CENTER_SCOPES.issuperset(preset) for preset in data_center)
 
 
-def test_jira_audit_works_for_both_kinds_of_scopes():
-    """The audit log's classic scope, its granular scope, and user names."""
-    assert set(scopes.JIRA_AUDIT) == {
-        "manage:jira-configuration",
-        "read:audit-log:jira",
-        "read:jira-user",
-        "offline_access",
-    }
+def kinds_of(preset):
+    """Granular scopes name their product at the end: read:audit-log:jira."""
+    asked = [scope for scope in preset if scope != scopes.OFFLINE_ACCESS]
+    return {scope.count(":") == 2 for scope in asked}
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        scopes.JIRA_AUDIT,
+        scopes.JIRA_AUDIT_CLASSIC,
+        scopes.JIRA_AUDIT_GRANULAR,
+        scopes.JIRA_SNOW_ATLAS,
+        scopes.CONFLUENCE_AUDIT,
+        scopes.CONFLUENCE_AUDIT_XSOAR,
+    ],
+)
+def test_presets_do_not_mix(preset):
+    """A preset asks for classic scopes or for granular ones, and not for both."""
+    assert len(kinds_of(preset)) == 1
+
+
+def test_jira_audit_scopes():
+    """The documented scope of the audit log, classic or granular, and the names of people."""
+    assert scopes.JIRA_AUDIT == ("manage:jira-configuration", "read:jira-user", "offline_access")
     assert set(scopes.JIRA_AUDIT_CLASSIC) < set(scopes.JIRA_AUDIT)
     assert set(scopes.JIRA_AUDIT_GRANULAR) == {
         "read:audit-log:jira",
@@ -150,13 +168,20 @@ def test_snow_atlas_is_enough_for_the_audit_log():
 
 
 def test_xsoar_sets_are_those_of_its_module():
-    """Three scopes for Jira and eight for Confluence, whose audit scope is among them."""
-    assert set(scopes.JIRA_AUDIT_XSOAR) == {
+    """Five scopes for Jira, of which its page lists three, and 28 for Confluence (159ea5a), in its order."""
+    assert scopes.JIRA_AUDIT_XSOAR == (
+        "read:audit-log:jira",
+        "manage:jira-configuration",
+        "read:jira-work",
+        "read:jira-user",
+        "offline_access",
+    )
+    assert scopes.JIRA_AUDIT_XSOAR_PAGE == (
         "read:audit-log:jira",
         "read:jira-user",
         "offline_access",
-    }
-    assert len(scopes.CONFLUENCE_AUDIT_XSOAR) == 8
+    )
+    assert len(set(scopes.CONFLUENCE_AUDIT_XSOAR)) == len(scopes.CONFLUENCE_AUDIT_XSOAR) == 28
     assert scopes.missing_scopes(scopes.CONFLUENCE_AUDIT_XSOAR, scopes.CONFLUENCE_AUDIT) == ()
 
 

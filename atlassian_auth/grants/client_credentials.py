@@ -37,7 +37,8 @@ class ClientCredentialsGrant(Grant):
         client_secret: Its secret.
         endpoints: Whom to ask.
         scopes: What to ask for; nothing where the credential itself decides.
-        as_json: Send JSON with the endpoints' audience, instead of a form without.
+        as_json: Send JSON instead of a form.
+        with_audience: Send the endpoints' audience, if they have one.
         default_lifetime_seconds: How long a token lives where the answer does not say.
 
     Raises:
@@ -50,6 +51,7 @@ class ClientCredentialsGrant(Grant):
     refresh_ahead_seconds: ClassVar[float] = 60.0
 
     _as_json: bool = field(repr=False)
+    _with_audience: bool = field(repr=False)
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class ClientCredentialsGrant(Grant):
         endpoints: Endpoints,
         scopes: tuple[str, ...] = (),
         as_json: bool = False,
+        with_audience: bool = False,
         default_lifetime_seconds: float = 3600.0,
     ) -> None:
         self._assign(
@@ -69,32 +72,53 @@ class ClientCredentialsGrant(Grant):
             default_lifetime_seconds=default_lifetime_seconds,
         )
         object.__setattr__(self, "_as_json", as_json)
+        object.__setattr__(self, "_with_audience", with_audience)
 
     @classmethod
     def jira_software(
-        cls, client_id: str, client_secret: str, *, endpoints: Endpoints = _JIRA_SOFTWARE
+        cls,
+        client_id: str,
+        client_secret: str,
+        *,
+        endpoints: Endpoints = _JIRA_SOFTWARE,
+        as_json: bool = True,
+        with_audience: bool = True,
     ) -> Self:
         """Return the grant for "OAuth credentials" of a Jira Software Cloud site.
 
         They may send builds, deployments, development information and feature flags, and nothing
         else: see `Endpoints.provider_url`.
 
+        Args:
+            client_id: From the site's settings, "OAuth credentials".
+            client_secret: From the same place.
+            endpoints: Whom to ask.
+            as_json: Send JSON, as the page of these credentials shows it; Atlassian's own Jenkins plugin
+                sent a form (2022-03).
+            with_audience: Send the audience, as the page shows it; the plugin sent none.
+
         Raises:
             ConfigurationError: if an argument is malformed.
         """
-        # The page says 15 minutes and "check the value in the response"; Atlassian's own Jenkins
-        # plugin said 60. It shows JSON with an audience; the plugin sent a form without (2022-03).
+        # The page says 15 minutes and "check the value in the response"; the plugin said 60.
         return cls(
             client_id,
             client_secret,
             endpoints=endpoints,
-            as_json=True,
+            as_json=as_json,
+            with_audience=with_audience,
             default_lifetime_seconds=900.0,
         )
 
     @classmethod
     def service_account(
-        cls, client_id: str, client_secret: str, *, endpoints: Endpoints = _CLOUD
+        cls,
+        client_id: str,
+        client_secret: str,
+        *,
+        endpoints: Endpoints = _CLOUD,
+        as_json: bool = False,
+        with_audience: bool = False,
     ) -> Self:
         """Return the grant for an OAuth 2.0 credential of a Cloud service account.
 
@@ -102,12 +126,23 @@ class ClientCredentialsGrant(Grant):
 
         Source: https://support.atlassian.com/user-management/docs/create-oauth-2-0-credential-for-service-accounts
 
+        Args:
+            client_id: Of the credential.
+            client_secret: Of the credential.
+            endpoints: Whom to ask.
+            as_json: Send JSON instead of the form that its guide shows (a client's notes of 2026-08-08).
+            with_audience: Send the endpoints' audience, which no page names; Nango sends none.
+
         Raises:
             ConfigurationError: if an argument is malformed.
         """
-        # A form, as its guide shows (by a client's notes of 2026-08-08), without audience: no page
-        # names one, and Nango sends none. The same URL takes forms of 3LO apps, too.
-        return cls(client_id, client_secret, endpoints=endpoints)
+        return cls(
+            client_id,
+            client_secret,
+            endpoints=endpoints,
+            as_json=as_json,
+            with_audience=with_audience,
+        )
 
     @classmethod
     def data_center(
@@ -177,7 +212,7 @@ class ClientCredentialsGrant(Grant):
         return build(self.endpoints.token_url, fields, secrets=[self._client_secret])
 
     def _extras(self) -> Mapping[str, str]:
-        audience = self.endpoints.audience if self._as_json else None
+        audience = self.endpoints.audience if self._with_audience else None
         extras = {"audience": audience, "scope": " ".join(self.scopes)}
         return {name: value for name, value in extras.items() if value}
 

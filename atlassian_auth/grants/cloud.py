@@ -6,19 +6,20 @@ Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import AuthorizationCodeGrant
 from atlassian_auth.protocol.messages import HTTPRequest
-from atlassian_auth.protocol.token_endpoint import json_request
-from atlassian_auth.scopes import DATA_CENTER_SCOPES, OFFLINE_ACCESS, parse_scopes
+from atlassian_auth.protocol.token_endpoint import form_request, json_request
+from atlassian_auth.scopes import DATA_CENTER_SCOPES, OFFLINE_ACCESS, READ_ME, parse_scopes
 
 __all__ = ["CloudGrant"]
 
 _CLOUD = Endpoints.cloud()
+_OPENID = "openid"
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -35,9 +36,11 @@ class CloudGrant(AuthorizationCodeGrant):
         offline_access: Ask for a refresh token. Without one, a person has to consent every hour.
         pkce: Bind codes to a verifier. Off by default: the 3LO pages do not mention PKCE, one guide
             says that Atlassian does not support it, and the server's metadata names S256.
+        as_json: Send token requests as JSON, as the refresh token page shows it. False: as a form, which
+            RFC 6749 has and several clients send (2026-08).
 
     Raises:
-        ConfigurationError: if an argument is malformed, or a scope is one of Data Center.
+        ConfigurationError: if an argument is malformed, or a scope is ``openid`` or one of Data Center.
     """
 
     kind: ClassVar[str] = "cloud"
@@ -46,6 +49,8 @@ class CloudGrant(AuthorizationCodeGrant):
     reuse_leeway_seconds: ClassVar[float] = 600.0
     # Atlassian's 2LO page advises 30 to 60 seconds; jira.js uses 60 here (2026-08).
     refresh_ahead_seconds: ClassVar[float] = 60.0
+
+    _as_json: bool = field(repr=False)
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class CloudGrant(AuthorizationCodeGrant):
         endpoints: Endpoints = _CLOUD,
         offline_access: bool = True,
         pkce: bool = False,
+        as_json: bool = True,
     ) -> None:
         if endpoints.authorize_url is None or endpoints.audience is None:
             message = "endpoints must have an authorize_url and an audience: use Endpoints.cloud()"
@@ -71,13 +77,14 @@ class CloudGrant(AuthorizationCodeGrant):
             ),
             uses_pkce=pkce,
         )
+        object.__setattr__(self, "_as_json", as_json)
 
     def _authorization_extras(self) -> Mapping[str, str]:
         return {"audience": self.endpoints.audience or "", "prompt": "consent"}
 
     def _encode(self, fields: Mapping[str, str], *secrets: str) -> HTTPRequest:
-        # The refresh token page shows JSON; several clients send forms, which work as well.
-        return json_request(self.endpoints.token_url, fields, secrets=secrets)
+        build = json_request if self._as_json else form_request
+        return build(self.endpoints.token_url, fields, secrets=secrets)
 
     def _no_refresh_token(self) -> str:
         return (
@@ -92,6 +99,13 @@ def _cloud_scopes(value: str | Iterable[str], *, offline_access: bool) -> tuple[
         message = (
             f"scopes contains {', '.join(foreign)}, which belongs to Data Center: on Cloud, scopes "
             "look like read:jira-work. For a Data Center instance use DataCenterGrant"
+        )
+        raise ConfigurationError(message, argument="scopes")
+    if _OPENID in scopes:
+        # Seen live on 2026-08-05: the consent page of an otherwise good URL ends in "Something went wrong".
+        message = (
+            f"scopes contains {_OPENID}, with which Cloud's consent page does not work: leave it out. Who "
+            f"consented is told by scope {READ_ME} and whoami()"
         )
         raise ConfigurationError(message, argument="scopes")
     return (*scopes, OFFLINE_ACCESS) if offline_access else tuple(scopes)

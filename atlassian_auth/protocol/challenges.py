@@ -12,7 +12,7 @@ from enum import Enum
 from atlassian_auth.protocol.documents import read_object
 from atlassian_auth.protocol.redaction import redact_scopes
 
-__all__ = ["Challenge", "read_challenge", "required_scopes"]
+__all__ = ["Challenge", "is_anonymous", "read_challenge", "required_scopes"]
 
 
 class Challenge(Enum):
@@ -37,6 +37,9 @@ _FAILURE_CATEGORIES = {
 # {"code":401,"message":"Unauthorized; scope does not match"} of the gateway, which never names the
 # scope (community.atlassian.com qaq-p/3062781, 3106413, 3094683; 2026-08).
 _SCOPE_MESSAGE = "scope does not match"
+
+# Jira's, Confluence's and Bitbucket's: /login.jsp, /login.action, /login.
+_LOGIN_PAGE = re.compile(r"/login(?:\.jsp|\.action)?/?$")
 
 # They stand in an error, which is shown whole. A call needs two or three.
 _LONGEST_SCOPES = 500
@@ -68,6 +71,26 @@ def read_challenge(status: int, headers: Mapping[str, str], body: bytes) -> Chal
     category = headers.get("x-failure-category", "").strip().upper()
     by_status = Challenge.EXPIRED if status == 401 else Challenge.OTHER
     return _FAILURE_CATEGORIES.get(category, by_status)
+
+
+def is_anonymous(status: int, headers: Mapping[str, str], path: str) -> bool:
+    """Return whether Data Center has taken the caller of its API for nobody.
+
+    A bearer that is not valid is not refused there: the request goes on without a person (provider of
+    Confluence 7.17 to 8.x). What that looks like is up to the product and to what stands before it.
+
+    Args:
+        status: The HTTP status.
+        headers: Names in lower case, or a mapping that does not mind.
+        path: Of the request that was answered so.
+    """
+    if headers.get("x-ausername", "").strip().lower() == "anonymous":
+        return True
+    if 300 <= status < 400:
+        return bool(_LOGIN_PAGE.search(headers.get("location", "").partition("?")[0]))
+    # REST resources answer JSON: a page in its place is the login page. Pages of other paths are pages.
+    is_page = headers.get("content-type", "").lower().startswith("text/html")
+    return status == 200 and is_page and "/rest/" in path
 
 
 def required_scopes(headers: Mapping[str, str], *, secrets: Iterable[str]) -> tuple[str, ...]:

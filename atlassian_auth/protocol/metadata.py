@@ -86,11 +86,14 @@ def places(url: str) -> tuple[Place, ...]:
         return ()
     origin, base = origin_of(url), url.rstrip("/")
     path = urlsplit(base).path
+    # Of Atlassian's own servers the issuer is known: a slash that was pasted behind it is no other issuer.
+    is_own = origin in _ISSUERS
+    issuers = (origin,) if is_own and not path else (url,)
     standard = (
-        Place(f"{origin}/.well-known/oauth-authorization-server{path}", (url,)),
-        Place(f"{base}/.well-known/openid-configuration", (url,)),
+        Place(f"{origin}/.well-known/oauth-authorization-server{path}", issuers),
+        Place(f"{base}/.well-known/openid-configuration", issuers),
     )
-    if origin in _ISSUERS:
+    if is_own:
         return standard
     module = f"{base}{_DATA_CENTER}"
     # Its issuer is the base URL, or what RFC 8414 would make of where the document lies.

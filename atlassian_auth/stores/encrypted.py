@@ -146,8 +146,8 @@ class EncryptedStore(Store):
         Safe while others work: a record that changes meanwhile is looked at again. Lifetimes stay.
 
         Args:
-            namespaces: The families of records to go through; this library's are ``"tokens"`` and
-                ``"flows"``.
+            namespaces: The families of records to go through; this library's are ``"tokens"``,
+                ``"flows"`` and ``"pasted"``.
 
         Raises:
             StoreError: as `get`; the records before that one have been encrypted anew.

@@ -1,4 +1,7 @@
-"""The rules all stores share: names, lifetimes, conflicts, and locks that are not had in time."""
+"""The rules all stores share: names, lifetimes, conflicts, and locks that are not had in time.
+
+For authors of stores: with these functions a store refuses what the others refuse, by the same errors.
+"""
 
 from __future__ import annotations
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from atlassian_auth.testing.audit_views import data_center_page
+from atlassian_auth.testing.browser import with_query
 from atlassian_auth.testing.dc_scopes import covers_any
 from atlassian_auth.testing.ledger import AccessToken
-from atlassian_auth.testing.wire import Reply, Request, json_reply
+from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 from atlassian_auth.testing.world import USER, World
 
 __all__ = ["audit_events", "myself"]
@@ -30,7 +31,7 @@ def audit_events(world: World, request: Request) -> Reply:
     """Answer ``GET /rest/auditing/1.0/events``, which needs ADMIN."""
     token = _caller(world, request)
     if token is None:
-        return _anonymous()
+        return _anonymous(world, request)
     if not covers_any(token.scopes, "ADMIN"):
         return _authenticated(_errors("You are not permitted to view the audit log.", 403))
     url = f"{request.urls.dc_base_url}{request.path}"
@@ -41,7 +42,7 @@ def myself(world: World, request: Request) -> Reply:
     """Answer ``GET /rest/api/2/myself``, which needs READ."""
     token = _caller(world, request)
     if token is None:
-        return _anonymous()
+        return _anonymous(world, request)
     if not any(covers_any(token.scopes, scope) for scope in ("READ", "READ_ALL")):
         return _authenticated(_errors("The token's scope is not sufficient.", 403))
     person = {"name": "ada", "displayName": USER["name"], "emailAddress": USER["email"]}
@@ -55,7 +56,12 @@ def _caller(world: World, request: Request) -> AccessToken | None:
     return token if token and token.app.product in known else None
 
 
-def _anonymous() -> Reply:
+def _anonymous(world: World, request: Request) -> Reply:
+    if world.rules.anonymous_answer == "redirect":
+        query = {"permissionViolation": "true", "os_destination": request.path}
+        return Reply(302, {"location": with_query(f"{request.urls.dc_base_url}/login.jsp", query)})
+    if world.rules.anonymous_answer == "page":
+        return html_reply("Log in")
     return _errors("You are not authenticated. Authentication required.", 401)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Literal
@@ -14,11 +14,14 @@ from atlassian_auth.testing import routes
 from atlassian_auth.testing.faults import Fault, Faults, Kind
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.journal import APIRequest, Journal, TokenRequest
+from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.urls import Urls
 from atlassian_auth.testing.wire import Refused, Reply, Request
 from atlassian_auth.testing.world import World
 
 __all__ = ["Emulator"]
+
+_ENTRIES = {"token": TokenRequest, "api": APIRequest}
 
 
 class Emulator:
@@ -64,9 +67,18 @@ class Emulator:
             return self._serve(request)
 
     def fault(
-        self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int = 1
+        self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int | None = 1
     ) -> None:
-        """Let ``fault`` meet the next ``times`` requests of a kind, or that a predicate accepts."""
+        """Let ``fault`` meet the next ``times`` requests of a kind, or that a predicate accepts.
+
+        Args:
+            where: ``"authorize"``, ``"token"``, ``"revoke"``, ``"api"`` or ``"site"``; or a predicate.
+            fault: What becomes of them.
+            times: How many requests; None for all that come until `clear_faults`.
+
+        Raises:
+            ValueError: if there is no such kind, or ``times`` is below 1.
+        """
         with self._lock:
             self._faults.add(where, fault, times)
 
@@ -82,6 +94,12 @@ class Emulator:
             self._faults.clear()
 
     @property
+    def unused_faults(self) -> tuple[str, ...]:
+        """The faults that have met fewer requests than they were ordered for; the fixture refuses them."""
+        with self._lock:
+            return self._faults.unused
+
+    @property
     def token_requests(self) -> tuple[TokenRequest, ...]:
         """Every request to a token endpoint so far."""
         return tuple(self._journal.token_requests)
@@ -92,7 +110,19 @@ class Emulator:
         return tuple(self._journal.api_requests)
 
     def count(self, kind: Literal["token", "api"], **expected: object) -> int:
-        """Return how many requests of a kind have these values, e.g. ``outcome="ok"``."""
+        """Return how many requests of a kind have these values, e.g. ``outcome="ok"``.
+
+        Args:
+            kind: ``"token"`` counts `token_requests`, ``"api"`` counts `api_requests`.
+            expected: Fields of `TokenRequest`, or of `APIRequest`, and their values.
+
+        Raises:
+            ValueError: if there is no such kind, or no such field.
+        """
+        check_name(kind, _ENTRIES, what="kind of request that is counted")
+        for name in expected:
+            known = [field.name for field in fields(_ENTRIES[kind])]
+            check_name(name, known, what=f"field of {_ENTRIES[kind].__name__}")
         entries = self.token_requests if kind == "token" else self.api_requests
         return sum(
             all(getattr(entry, name) == value for name, value in expected.items())

@@ -7,14 +7,14 @@ do it; what it raises, each skin turns into what a client sees when that happens
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from atlassian_auth.testing.gate import Gate
+from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 
 __all__ = [
@@ -156,7 +156,11 @@ class Fault:
 
     @classmethod
     def hang(cls) -> Fault:
-        """Take the request and never answer; the server does nothing."""
+        """Take the request and never answer; the server does nothing.
+
+        It ends with the client's own read timeout: behind ``mock_router`` by the emulator's clock, behind a
+        port by the client's.
+        """
 
         def run(_work: Callable[[], Reply]) -> Reply:
             raise NeverAnswered
@@ -167,32 +171,64 @@ class Fault:
 _NO_FAULT = Fault("", lambda work: work())
 
 
+@dataclass(slots=True)
+class _Order:
+    fits: Callable[[str, Request], bool]
+    fault: Fault
+    times: int | None
+    met: int = 0
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.met == self.times
+
+    def __str__(self) -> str:
+        times = "" if self.times is None else f" of {self.times}"
+        return f"{self.fault.name} (met {self.met}{times})"
+
+
 class Faults:
     """The faults on order, oldest first; each is used up by the first requests it fits."""
 
     def __init__(self) -> None:
-        self._queue: deque[tuple[Callable[[str, Request], bool], Fault]] = deque()
+        self._orders: list[_Order] = []
 
-    def add(self, where: Kind | Callable[[Request], bool], fault: Fault, times: int) -> None:
-        """Order ``fault`` for the next ``times`` requests that fit."""
-        self._queue.extend([(_fitting(where), fault)] * times)
+    def add(self, where: Kind | Callable[[Request], bool], fault: Fault, times: int | None) -> None:
+        """Order ``fault`` for the next ``times`` requests that fit, or for all that come.
+
+        Raises:
+            ValueError: if ``where`` is no kind of request, or ``times`` is below 1.
+        """
+        if times is not None and times < 1:
+            raise ValueError(
+                f"times={times!r}: expected a number from 1 on, or None for all requests"
+            )
+        self._orders.append(_Order(_fitting(where), fault, times))
 
     def take(self, kind: str, request: Request) -> Fault:
         """Return the first fault that fits and strike it off, or one that changes nothing."""
-        for entry in self._queue:
-            if entry[0](kind, request):
-                self._queue.remove(entry)
-                return entry[1]
-        return _NO_FAULT
+        order = next((order for order in self._orders if order.fits(kind, request)), None)
+        if order is None:
+            return _NO_FAULT
+        order.met += 1
+        if order.is_used_up:
+            self._orders.remove(order)
+        return order.fault
 
     def clear(self) -> None:
         """Cancel all orders."""
-        self._queue.clear()
+        self._orders.clear()
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """What was ordered and has not met as many requests as it was ordered for."""
+        return tuple(str(order) for order in self._orders if order.times or not order.met)
 
 
 def _fitting(where: Kind | Callable[[Request], bool]) -> Callable[[str, Request], bool]:
     if callable(where):
         return lambda _kind, request: where(request)
+    check_name(where, get_args(Kind), what="kind of request")
     return lambda kind, _request: kind == where
 
 

@@ -32,8 +32,9 @@ def mock_router(atlassian: FakeAtlassian) -> respx.MockRouter:
     added to it. Its routes are named ``auth``, ``api``, ``id``, ``dc`` and ``site``. Requests to
     127.0.0.1 pass through.
 
-    It works for requests from any thread. An answer that never comes waits until the caller is
-    cancelled; a sync client, which cannot be, gets ``httpx.ReadTimeout`` at once.
+    It works for requests from any thread. An answer that never comes ends with ``httpx.ReadTimeout`` after
+    the client's own read timeout, measured by the emulator's clock: at once, if that is a `ManualClock`
+    whose sleeps jump. A client without a read timeout waits for ever.
     """
     router = _Router(assert_all_called=False)
     skin = _Skin(atlassian)
@@ -67,7 +68,8 @@ class _Skin:
         try:
             reply = self._ask(request)
         except NeverAnswered:
-            reply = Reply(0, gate=Gate())  # which nobody will open
+            await carry(_patience_of(request), self._atlassian.clock)
+            raise _read_timeout(request) from None
         await carry(reply, self._atlassian.clock)
         body = drip(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
         return _response(reply, body)
@@ -76,7 +78,8 @@ class _Skin:
         try:
             reply = self._ask(request)
         except NeverAnswered:
-            raise httpx.ReadTimeout("the emulator never answers", request=request) from None
+            carry_sync(_patience_of(request), self._atlassian.clock)
+            raise _read_timeout(request) from None
         carry_sync(reply, self._atlassian.clock)
         body = drip_sync(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
         return _response(reply, body)
@@ -91,6 +94,16 @@ class _Skin:
             raise httpx.ReadError("the emulator lost its answer", request=request) from None
         except ConnectionRefused:
             raise httpx.ConnectError("the emulator refused", request=request) from None
+
+
+def _patience_of(request: httpx.Request) -> Reply:
+    """Return an answer that is under way for as long as the client waits for one."""
+    seconds: float | None = request.extensions.get("timeout", {}).get("read")
+    return Reply(0, gate=Gate()) if seconds is None else Reply(0, delay_seconds=seconds)
+
+
+def _read_timeout(request: httpx.Request) -> httpx.ReadTimeout:
+    return httpx.ReadTimeout("the emulator never answers", request=request)
 
 
 def _response(reply: Reply, body: Any) -> httpx.Response:

@@ -13,12 +13,14 @@ from atlassian_auth.testing.audit import AuditEvent, AuditLog
 from atlassian_auth.testing.clock import ManualClock
 from atlassian_auth.testing.emulator import Emulator
 from atlassian_auth.testing.ledger import Family, Ledger
+from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.rules import Rules
 from atlassian_auth.testing.urls import Urls
 from atlassian_auth.testing.world import World
 
 __all__ = ["FakeAtlassian", "IssuedTokens"]
 
+_CREDENTIALS = ("jira_software", "service_account", "data_center_service_account")
 _REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 
@@ -34,7 +36,7 @@ class FakeAtlassian(Emulator):
 
     A test needs to register nothing: one app of every kind (`cloud_app`, `data_center_app`,
     `jira_software_app`, `service_account_app`, `data_center_service_account_app`) and one site,
-    ``acme`` with `cloud_id`, are there from the start. Consent is given at once.
+    ``acme`` with ``cloud_id``, are there from the start. Consent is given at once.
 
     It answers through `handle`; ``mock_router`` puts it behind httpx, ``LoopbackServer`` on a port.
     Every secret it issues starts with ``secret-``, so that a leak can be searched for.
@@ -98,7 +100,12 @@ class FakeAtlassian(Emulator):
         client_secret: str | None = None,
         scopes: Iterable[str] = (),
     ) -> App:
-        """Register client credentials; ``scopes`` are fixed on Cloud and a cap on Data Center."""
+        """Register client credentials; ``scopes`` are fixed on Cloud and a cap on Data Center.
+
+        Raises:
+            ValueError: if there is no such product.
+        """
+        check_name(product, _CREDENTIALS, what="product with client credentials")
         return self._register(product, client_id, client_secret, tuple(scopes), None)
 
     def add_site(
@@ -108,10 +115,17 @@ class FakeAtlassian(Emulator):
         cloud_id: str | None = None,
         products: Iterable[str] = ("jira", "confluence"),
     ) -> Site:
-        """Add a Cloud site that every grant may see."""
+        """Add a Cloud site that every grant may see.
+
+        Raises:
+            ValueError: if there is no such product.
+        """
+        there = tuple(products)
+        for product in there:
+            check_name(product, ("jira", "confluence"), what="product of a site")
         number = len(self._world.sites) + 1
         default_id = f"00000000-0000-4000-8000-{number:012d}"
-        site = Site(name=name, cloud_id=cloud_id or default_id, products=tuple(products))
+        site = Site(name=name, cloud_id=cloud_id or default_id, products=there)
         with self._lock:
             self._world.sites[name.lower()] = site
         return site

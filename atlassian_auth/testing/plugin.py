@@ -28,10 +28,16 @@ def atlassian_clock() -> ManualClock:
 
 @pytest.fixture
 def atlassian(atlassian_clock: ManualClock) -> Generator[FakeAtlassian]:
-    """Yield an emulated Atlassian that answers httpx's clients for the time of the test."""
+    """Yield an emulated Atlassian that answers httpx's clients for the time of the test.
+
+    A fault that met fewer requests than it was ordered for fails the test: it tested less than it says.
+    """
     emulator = FakeAtlassian(atlassian_clock)
     with testing.mock_router(emulator):
         yield emulator
+    if unused := emulator.unused_faults:
+        advice = "order no more than are met, times=None for all that come, or call clear_faults()"
+        pytest.fail(f"Unused faults: {', '.join(unused)}. See why they met no request; {advice}.")
 
 
 @pytest.fixture

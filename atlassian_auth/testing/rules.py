@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 from atlassian_auth.testing.apps import Product
+from atlassian_auth.testing.names import check_name
 
 __all__ = ["Rules"]
 
 _DAY = 86_400.0
 
+_DeadGrantError = Literal["invalid_grant", "unauthorized_client"]
+_AnonymousAnswer = Literal["401", "redirect", "page"]
+_CHOICES = MappingProxyType(
+    {"dead_grant_error": get_args(_DeadGrantError), "anonymous_answer": get_args(_AnonymousAnswer)}
+)
 
-def _lifetimes() -> dict[Product, float]:
-    return {
+_LIFETIMES: Mapping[Product, float] = MappingProxyType(
+    {
         "cloud": 3600.0,
         "data_center": 3600.0,
         "jira_software": 900.0,  # "15 minutes", Jira Software Cloud's guide to 2LO
         "service_account": 3600.0,
         "data_center_service_account": 3600.0,
     }
+)
+
+
+class _Lifetimes(dict[Product, float]):
+    """A lifetime for each product, and for nothing else."""
+
+    def __setitem__(self, product: Product, seconds: float) -> None:
+        check_name(product, get_args(Product), what="product")
+        super().__setitem__(product, seconds)
+
+
+def _lifetimes(given: Mapping[Product, float] = _LIFETIMES) -> dict[Product, float]:
+    for product in given:
+        check_name(product, get_args(Product), what="product")
+    if missing := [product for product in get_args(Product) if product not in given]:
+        message = (
+            f"access_token_lifetime_seconds has no {', '.join(missing)}: expected one for each product. "
+            'To change one, set it in what is there: rules.access_token_lifetime_seconds["cloud"] = 5'
+        )
+        raise ValueError(message)
+    return _Lifetimes(given)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +56,7 @@ class Rules:
     """What the servers go by. Everything lives until just before its time is up.
 
     Args:
-        access_token_lifetime_seconds: Per product. A change acts on new tokens; on Data Center on
+        access_token_lifetime_seconds: For each product. A change acts on new tokens; on Data Center on
             live ones too, because it computes expiry when a token is presented.
         reuse_leeway_seconds: How long Cloud still accepts a refresh token that was exchanged, and
             the access token that came with it. Default: 10 minutes.
@@ -35,6 +64,11 @@ class Rules:
         grant_lifetime_seconds: From consent, Cloud only. Default: 365 days.
         code_lifetime_seconds: Of authorization codes. Default: 60 (Data Center's figure).
         dead_grant_error: Which of its two wordings Cloud uses for a dead refresh token.
+        anonymous_answer: How Data Center answers a call whose token is not valid: by a 401, by a redirect to
+            its login page, or by that page with status 200.
+
+    Raises:
+        ValueError: if a product is missing or unknown, or a choice is; also when it is set later.
     """
 
     access_token_lifetime_seconds: dict[Product, float] = field(default_factory=_lifetimes)
@@ -42,4 +76,12 @@ class Rules:
     refresh_token_lifetime_seconds: float = 90 * _DAY
     grant_lifetime_seconds: float = 365 * _DAY
     code_lifetime_seconds: float = 60.0
-    dead_grant_error: Literal["invalid_grant", "unauthorized_client"] = "invalid_grant"
+    dead_grant_error: _DeadGrantError = "invalid_grant"
+    anonymous_answer: _AnonymousAnswer = "401"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "access_token_lifetime_seconds":
+            value = _lifetimes(value)
+        if name in _CHOICES:
+            check_name(value, _CHOICES[name], what=name)
+        object.__setattr__(self, name, value)

@@ -43,6 +43,7 @@ SECOND_RENEWAL = (
     *("put 3", "saved 2", "release 2", "released 2"),
 )
 LOGIN = ("flows get", "flows got", "flows delete", "flows deleted")
+NOTE = ("pasted get", "pasted got", "pasted put", "pasted saved")
 LOOK = (
     "list",
     "get",
@@ -64,7 +65,7 @@ PASSED = {
     "request with a dead token": ("request", "body", *RENEWAL, "request 2", "body 2"),
     "flow": (*RENEWAL, "yield", *SECOND_RENEWAL, "yield 2"),
     "complete": (*LOGIN, *CHANGE, *EXCHANGE),
-    "add": (*CHANGE, "put", "pause", "put 2", *RENEWAL[-3:]),
+    "add": (*CHANGE, *NOTE, "put", "pause", "put 2", *RENEWAL[-3:]),
     "forget": ("lock", "locked", "delete", "deleted", "release", "released"),
     "revoke": (*CHANGE, "send", "answered", "token", "delete", "deleted", "release", "released"),
     "keep_fresh": ("list", *RENEWAL, "idle"),

@@ -20,7 +20,11 @@ from hypothesis import strategies as st
 
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.audit import AuditLog
-from atlassian_auth.testing.audit_views import data_center_page, jira_cloud_page
+from atlassian_auth.testing.audit_views import (
+    confluence_cloud_page,
+    data_center_page,
+    jira_cloud_page,
+)
 
 LIMIT = 3
 LATEST = 300
@@ -61,10 +65,12 @@ class Server:
 
 
 def installed(module, product, folder, skew_seconds):
-    log = {"cloud": module.CLOUD, "data_center": module.DATA_CENTER}[product]
+    logs = {"cloud": module.CLOUD, "confluence": module.CONFLUENCE}
+    log = (logs | {"data_center": module.DATA_CENTER})[product]
     log = replace(log, first={**log.first, "limit": LIMIT})
     pages = {
         "cloud": jira_cloud_page,
+        "confluence": lambda log, query: confluence_cloud_page(log, query, "https://dc.example"),
         "data_center": lambda log, query: data_center_page(log, query, "https://dc.example/"),
     }
     server = Server(pages[product], skew_seconds)
@@ -84,7 +90,7 @@ def run_with_crash(collector, crash):
         state.write_bytes(before)
 
 
-@pytest.mark.parametrize("product", ["cloud", "data_center"])
+@pytest.mark.parametrize("product", ["cloud", "confluence", "data_center"])
 @settings(deadline=None)
 @given(schedule=runs, skew_seconds=st.sampled_from([0, 0.25, -0.25, 3600, -3600]))
 def test_every_schedule_is_collected(collector, product, schedule, skew_seconds):

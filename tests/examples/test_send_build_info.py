@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from atlassian_auth import sites
 from atlassian_auth.testing import Fault, LoopbackServer, jira_software_grant
 
 BUILD = [
@@ -40,6 +41,11 @@ REPORTS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _no_site_was_asked():
+    sites.CLOUD_IDS.clear()
+
+
 @pytest.fixture
 def environment(atlassian):
     app = atlassian.jira_software_app
@@ -49,9 +55,18 @@ def environment(atlassian):
     }
 
 
-async def test_sends_one_build(sender, atlassian, atlassian_clock, environment):
-    """The build arrives at the site whose name was given, with everything Jira wants to know."""
-    options = sender.parse(["--site", "https://acme.atlassian.net", *BUILD])
+@pytest.mark.parametrize(
+    "site",
+    [
+        "acme",
+        "acme.atlassian.net",
+        "https://acme.atlassian.net",
+        "https://ACME.atlassian.net/wiki/",
+    ],
+)
+async def test_sends_one_build(sender, atlassian, atlassian_clock, environment, site):
+    """The build arrives at the site, however it was written, with everything Jira wants to know."""
+    options = sender.parse(["--site", site, *BUILD])
 
     await sender.send(options, environment, clock=atlassian_clock)
 
@@ -76,7 +91,7 @@ async def test_the_site_gets_no_credential(sender, environment, atlassian_clock,
     """Asking a site for its cloud id carries no Authorization header."""
     options = sender.parse(["--site", "https://acme.atlassian.net", *BUILD])
     bare = Fault("bare", lambda work: work())
-    atlassian.fault(lambda request: "authorization" not in request.headers, bare, times=9)
+    atlassian.fault(lambda request: "authorization" not in request.headers, bare, times=None)
 
     await sender.send(options, environment, clock=atlassian_clock)
 
@@ -98,7 +113,7 @@ async def test_other_endpoints_can_be_named(sender, atlassian, environment, atla
     """The same program talks to a test server."""
     with LoopbackServer(atlassian) as server:
         endpoints = jira_software_grant(atlassian, server.urls).endpoints
-        options = sender.parse(["--site", server.urls.site("acme"), *BUILD])
+        options = sender.parse(["--cloud-id", atlassian.cloud_id, *BUILD])
 
         await sender.send(options, environment, endpoints=endpoints, clock=atlassian_clock)
 
@@ -117,3 +132,49 @@ def test_says_what_jira_made_of_it(sender, atlassian, environment, monkeypatch, 
 
     assert capsys.readouterr().out == REPORTS[case]
     assert exit_status == status
+
+
+@pytest.mark.parametrize(
+    ("site", "left_out", "said"),
+    [
+        ("acme", ["ATLASSIAN_CLIENT_ID", "ATLASSIAN_CLIENT_SECRET"], "Set ATLASSIAN_CLIENT_ID and"),
+        ("acme", ["ATLASSIAN_CLIENT_SECRET"], "Set ATLASSIAN_CLIENT_SECRET: "),
+        ("nowhere", [], "There is no Cloud site https://nowhere.atlassian.net"),
+        ("https://jira.example.com", [], "site must be a Cloud site such as acme"),
+    ],
+)
+def test_wrong_input(sender, environment, monkeypatch, capsys, site, left_out, said):
+    """It ends in a sentence that says what to do, and with a status that is not a rejection's."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, "" if name in left_out else value)
+
+    exit_status = sender.main(["--site", site, *BUILD])
+
+    printed = capsys.readouterr()
+    assert (exit_status, printed.out) == (2, "")
+    assert printed.err.startswith(said)
+    assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "said"),
+    [
+        ("site", Fault.refused_connection(), "https://acme.atlassian.net/_edge/tenant_info could"),
+        ("token", Fault.json({"error": "access_denied"}, status=401), "The token endpoint refused"),
+        ("api", Fault.refused_connection(), "Jira gave no answer (ConnectError)"),
+        ("api", Fault.html(403), "Jira answered HTTP 403: see that the credential"),
+        ("api", Fault.html(), "Jira answered HTTP 200: see that the credential"),
+    ],
+)
+def test_no_answer(sender, atlassian, environment, monkeypatch, capsys, kind, fault, said):
+    """Whatever fails on the way, it ends in a sentence and no traceback."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    atlassian.fault(kind, fault)
+
+    exit_status = sender.main(["--site", "acme", *BUILD])
+
+    printed = capsys.readouterr()
+    assert (exit_status, printed.out) == (2, "")
+    assert printed.err.startswith(said)
+    assert printed.err.count("\n") == 1

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from atlassian_auth import Settings
-from atlassian_auth.latch import Latch
 from atlassian_auth.testing import Fault
-from atlassian_auth.testing.faults import NeverAnswered
 from tests.faults.stage import simulated
 from tests.faults.trouble import Seen, Trouble, alike, apart
 
@@ -18,7 +14,6 @@ CLOUD, DATA_CENTER = ("cloud",), ("data_center",)
 LOST = "authorization_required"
 TAKEN_AGAIN = "it still takes the old one for 10 minutes"
 _LONG = 1_000
-_BUDGET = Settings().exchange_timeout_seconds
 _LOST_HERE = (
     "Data Center has no leeway: it has rotated, and the successor is gone. It is asked once more, says "
     "so, and somebody has to authorize again."
@@ -45,29 +40,6 @@ def flapping(_):
         return fault.run(work) if fault else work()
 
     return Fault("flapping", run)
-
-
-@asynccontextmanager
-async def hung(stage):
-    """Take each request, and let time pass until its exchange gives up."""
-    arrived = [Latch()]
-
-    def run(_work):
-        arrived.append(Latch())
-        arrived[-2].set(None)
-        raise NeverAnswered
-
-    async def let_time_pass():
-        for number in itertools.count():
-            await arrived[number].wait()
-            stage.clock.advance(_BUDGET)
-
-    passing = asyncio.ensure_future(let_time_pass())
-    async with answered(lambda _: Fault("hung", run))(stage):
-        yield
-    passing.cancel()
-    with suppress(asyncio.CancelledError):
-        await passing
 
 
 @asynccontextmanager
@@ -120,11 +92,24 @@ TROUBLES = (
     ),
     Trouble(
         name="No answer, ever",
-        promise="The exchange ends when its time is up. In a fleet some give up waiting for the lock.",
+        promise="Each request ends with its read timeout, and the exchange when its time is up. In a fleet "
+        "some give up waiting for the lock.",
+        products=CLOUD,
         stage=simulated,
-        lasts=hung,
-        seen=alike("transient", "degraded", 1, fleet=2),
+        lasts=answered(lambda _: Fault.hang()),
+        seen=alike("transient", "degraded", 3, fleet=3),
         words=("gave no complete answer (the time for the exchange ran out)",),
+        rest_seconds=1,
+        takes_time=True,
+    ),
+    Trouble(
+        name="No answer, ever",
+        promise="Data Center has no leeway: it is asked once more after a read timeout, and not again.",
+        products=DATA_CENTER,
+        stage=simulated,
+        lasts=answered(lambda _: Fault.hang()),
+        seen=alike("transient", "degraded", 2, fleet=4),
+        words=("gave no complete answer (ReadTimeout)",),
         rest_seconds=1,
         takes_time=True,
     ),

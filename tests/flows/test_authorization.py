@@ -600,7 +600,7 @@ async def test_a_bad_minute_of_the_token_endpoint(flow, atlassian, contents):
     """The login is used up with its code, which the error says beside what it knows."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
-    atlassian.fault("token", Fault.rate_limited(3000), times=9)
+    atlassian.fault("token", Fault.rate_limited(3000), times=None)
 
     with pytest.raises(TransientError, match="used up all the same: start a new one") as caught:
         await flow.complete(callback, started_by=None)

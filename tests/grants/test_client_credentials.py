@@ -70,6 +70,22 @@ def test_service_account_sends_a_form():
     }
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+@pytest.mark.parametrize("with_audience", [True, False])
+@pytest.mark.parametrize("kind", ["jira_software", "service_account"])
+def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
+    """JSON or a form, with the audience or without: each can be said, whatever the default is."""
+    make = getattr(ClientCredentialsGrant, kind)
+
+    request = make("id", SECRET, as_json=as_json, with_audience=with_audience).renewal_request()
+
+    read = json.loads if as_json else lambda body: dict(parse_qsl(body.decode()))
+    expected = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
+    audience = {"audience": "api.atlassian.com"} if with_audience else {}
+    assert read(request.body) == expected | audience
+    assert request.headers["content-type"].endswith("json") == as_json
+
+
 def test_service_account_of_the_government_cloud():
     """Other hosts come in through the endpoints."""
     grant = ClientCredentialsGrant.service_account(

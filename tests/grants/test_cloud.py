@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth import scopes
+from atlassian_auth import TokenManager, scopes
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.grants import CloudGrant
 from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.stores import MemoryStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "client-secret-1"
@@ -81,6 +82,45 @@ def test_renewal_request_is_the_documented_one():
         "refresh_token": "refresh-1",
     }
     assert set(request.secrets) == {SECRET, "refresh-1"}
+
+
+def test_forms_on_request():
+    """With ``as_json=False`` the same fields are sent as a form."""
+    as_json, as_form = make(), make(as_json=False)
+    asked = [lambda grant: grant.code_request("code-1"), lambda grant: grant.renewal_request("r-1")]
+
+    for ask in asked:
+        form = ask(as_form)
+
+        assert form.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert dict(parse_qsl(form.body.decode())) == json.loads(ask(as_json).body)
+        assert set(form.secrets) == set(ask(as_json).secrets)
+
+
+async def test_a_form_renews(atlassian, atlassian_clock):
+    """Cloud takes it: a pasted refresh token brings an access token."""
+    app = atlassian.cloud_app
+    grant = CloudGrant(
+        client_id=app.client_id,
+        client_secret=app.client_secret,
+        redirect_uri=app.redirect_uri,
+        scopes="read:me",
+        as_json=False,
+    )
+    store = MemoryStore(clock=atlassian_clock)
+
+    async with TokenManager(grant, store=store, clock=atlassian_clock) as manager:
+        await manager.add(refresh_token=atlassian.issue_grant().refresh_token)
+
+        assert (await manager.token()).access_token
+
+
+def test_openid_is_refused():
+    """Cloud's consent page does not work with it; the error names what does."""
+    with pytest.raises(ConfigurationError, match=r"openid.*read:me") as caught:
+        make(scopes="read:jira-work openid")
+
+    assert caught.value.argument == "scopes"
 
 
 def test_pkce_on_request():

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
+from atlassian_auth.protocol.challenges import (
+    Challenge,
+    is_anonymous,
+    read_challenge,
+    required_scopes,
+)
 
 SCOPE_BODY = b'{"code":401,"message":"Unauthorized; scope does not match"}'
 INSUFFICIENT = 'Bearer realm="x", error="insufficient_scope", scope="read:a read:b"'
@@ -165,3 +170,32 @@ def test_required_scopes_are_fit_to_be_shown():
     scopes = required_scopes({"www-authenticate": header}, secrets=("bearer-secret-1",))
 
     assert scopes == ("a", "]0;x", "[secret]")
+
+
+REST = "/jira/rest/api/2/myself"
+PAGE = {"content-type": "text/html;charset=UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "path", "expected"),
+    [
+        pytest.param(200, {"x-ausername": "anonymous"}, REST, True, id="named"),
+        pytest.param(404, {"x-ausername": " Anonymous "}, REST, True, id="any-status"),
+        pytest.param(200, {"x-ausername": "ada"}, REST, False, id="a-person"),
+        pytest.param(302, {"location": "/jira/login.jsp?os_destination=x"}, REST, True, id="jira"),
+        pytest.param(303, {"location": "https://c.example/login.action"}, REST, True, id="action"),
+        pytest.param(307, {"location": "/login?next=/x"}, "/x", True, id="bitbucket"),
+        pytest.param(302, {"location": "/loginhelp"}, REST, False, id="another-word"),
+        pytest.param(302, {"location": "/x?to=/login"}, REST, False, id="in-the-query"),
+        pytest.param(302, {}, REST, False, id="nowhere"),
+        pytest.param(302, {"location": "http://[::1/login"}, REST, True, id="no-url"),
+        pytest.param(201, {"location": "/login"}, REST, False, id="created"),
+        pytest.param(200, PAGE, REST, True, id="page"),
+        pytest.param(200, PAGE, "/jira/browse/SHOP-1", False, id="page-of-a-page"),
+        pytest.param(404, PAGE, REST, False, id="page-of-an-error"),
+        pytest.param(200, {"content-type": "application/json"}, REST, False, id="json"),
+    ],
+)
+def test_anonymous_answers(status, headers, path, expected):
+    """Data Center says that it knows no caller by a header, by its login page, or by the way there."""
+    assert is_anonymous(status, headers, path) is expected

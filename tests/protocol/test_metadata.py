@@ -95,6 +95,20 @@ def test_atlassians_own_servers_are_no_data_center():
     assert places("https://acme.atlassian.net") == places("https://api.atlassian.com") == ()
 
 
+@pytest.mark.parametrize(
+    ("url", "issuer"),
+    [
+        ("https://auth.atlassian.com/", "https://auth.atlassian.com"),
+        ("https://AUTH.atlassian.com:443", "https://auth.atlassian.com"),
+        ("https://auth.atlassian.com/mcp", "https://auth.atlassian.com/mcp"),
+        ("https://auth.atlassian.com/mcp/", "https://auth.atlassian.com/mcp/"),
+    ],
+)
+def test_the_issuer_of_atlassians_own_servers(url, issuer):
+    """The server's own is known; another one on the same host is compared exactly, like everybody's."""
+    assert {place.issuers for place in places(url)} == {(issuer,)}
+
+
 # -- what it says ---------------------------------------------------------------------------------
 
 

@@ -33,6 +33,19 @@ def test_bearer_is_spelled_with_a_capital(caller, scheme):
 
 
 @pytest.mark.parametrize("call", ["dc_myself", "dc_audit"])
+def test_anonymous_callers_may_be_sent_to_log_in(caller, call):
+    """Some instances redirect them to the login page, or show it with status 200."""
+    caller.fake.rules.anonymous_answer = "redirect"
+    redirect = getattr(caller, call)("unknown")
+    caller.fake.rules.anonymous_answer = "page"
+    page = getattr(caller, call)("unknown")
+
+    assert redirect.status_code == 302
+    assert redirect.headers["location"].startswith(f"{caller.urls.dc_base_url}/login.jsp?")
+    assert (page.status_code, page.headers["content-type"][:9]) == (200, "text/html")
+
+
+@pytest.mark.parametrize("call", ["dc_myself", "dc_audit"])
 def test_an_unknown_token_makes_the_caller_anonymous(caller, call):
     """The answer speaks of nobody, not of a token."""
     response = getattr(caller, call)("unknown")

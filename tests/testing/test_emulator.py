@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock
+from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock, Rules
 
 
 def form(**fields):
@@ -266,3 +266,135 @@ def test_threads_are_served_one_at_a_time(fake):
     assert seen == list(range(200))
     assert fake.leeway_reuses == 199
     assert fake.families[0].generation == 201
+
+
+# -- names that do not exist ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "order", [FakeAtlassian.hold, lambda fake, where: fake.fault(where, Fault.hang())]
+)
+def test_an_unknown_kind_of_request(fake, order):
+    """A misspelled kind would meet no request: it is refused, and the likely one named."""
+    with pytest.raises(
+        ValueError, match=r"'tokens' is no kind of request: .*did you mean 'token'\?"
+    ):
+        order(fake, "tokens")
+
+    assert fake.unused_faults == ()
+
+
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        lambda fake: fake.add_site("other", products=["jira", "conflunce"]),
+        lambda fake: fake.add_site("other", products="jira"),
+        lambda fake: fake.register_2lo("data_center", "some-app"),
+    ],
+    ids=["misspelled", "text", "credential"],
+)
+def test_an_unknown_product(fake, arrange):
+    """A site or a credential of a product that does not exist is refused, and not registered."""
+    before = (dict(fake._world.sites), dict(fake._world.apps))
+
+    with pytest.raises(ValueError, match="is no product"):
+        arrange(fake)
+
+    assert (fake._world.sites, fake._world.apps) == before
+
+
+@pytest.mark.parametrize("times", [0, -1])
+def test_a_fault_for_no_request(fake, times):
+    """A fault that can meet nothing is a mistake."""
+    with pytest.raises(ValueError, match="from 1 on"):
+        fake.fault("token", Fault.hang(), times=times)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "said"),
+    [
+        ("tokne", {}, "'tokne' is no kind of request that is counted: .*did you mean 'token'"),
+        ("site", {}, "expected one of token, api$"),
+        (
+            "token",
+            {"grant": "refresh_token"},
+            "no field of TokenRequest: .*did you mean 'grant_type'",
+        ),
+        ("api", {"grant_type": "x"}, "no field of APIRequest: expected one of at, service, method"),
+    ],
+)
+def test_counting_what_does_not_exist(fake, kind, expected, said):
+    """A count that could only be 0 is an error, before there is any request."""
+    with pytest.raises(ValueError, match=said):
+        fake.count(kind, **expected)
+
+
+def test_a_fault_for_all_requests(fake):
+    """With ``times=None`` it meets each request until it is cancelled."""
+    fake.fault("site", Fault.status(503), times=None)
+    statuses = [fake.handle("GET", f"{fake.urls.site('acme')}/x").status for _ in range(5)]
+    fake.clear_faults()
+
+    assert statuses == [503] * 5
+    assert fake.handle("GET", f"{fake.urls.site('acme')}/x").status == 401
+
+
+def test_unused_faults(fake):
+    """What met fewer requests than it was ordered for is told, with how many it met."""
+    fake.fault("site", Fault.status(503), times=2)
+    fake.fault("token", Fault.hang(), times=None)
+    fake.fault(lambda request: request.method == "GET", Fault.html(), times=None)
+    for _ in range(2):
+        fake.handle("GET", f"{fake.urls.site('acme')}/x")
+
+    assert fake.unused_faults == ("hang (met 0)", "html 200 (met 0)")
+    fake.handle("GET", f"{fake.urls.site('acme')}/x")
+    fake.fault("api", Fault.truncated(), times=3)
+    assert fake.unused_faults == ("hang (met 0)", "truncated (met 0 of 3)")
+    fake.clear_faults()
+    assert fake.unused_faults == ()
+
+
+# -- rules ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: Rules(access_token_lifetime_seconds={"cloud": 5}),
+            "has no data_center, jira_software, .*: expected one for each product",
+        ),
+        (
+            lambda: Rules(access_token_lifetime_seconds={"cluod": 5}),
+            "'cluod' is no product: .*did you mean 'cloud'",
+        ),
+        (lambda: Rules(dead_grant_error="invalid grant"), "did you mean 'invalid_grant'"),
+        (lambda: Rules(anonymous_answer="login"), "expected one of 401, redirect, page"),
+        (
+            lambda: setattr(Rules(), "access_token_lifetime_seconds", {}),
+            "has no cloud, data_center",
+        ),
+        (
+            lambda: Rules().access_token_lifetime_seconds.__setitem__("cluod", 5),
+            "did you mean 'cloud'",
+        ),
+    ],
+    ids=["partial", "unknown", "error", "answer", "set-later", "changed-later"],
+)
+def test_rules_that_are_none(make, said):
+    """What would fail in the middle of a test, or change nothing, is refused where it is written."""
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+def test_one_lifetime_is_changed():
+    """The others stay as they are."""
+    rules = Rules()
+    rules.access_token_lifetime_seconds["cloud"] = 5
+
+    changed = Rules(access_token_lifetime_seconds=rules.access_token_lifetime_seconds)
+
+    assert changed == rules
+    assert Rules().access_token_lifetime_seconds["cloud"] == 3600
+    assert changed.access_token_lifetime_seconds["data_center"] == 3600

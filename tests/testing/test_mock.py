@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 import threading
 
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 
+from atlassian_auth import Settings
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer, ManualClock, mock_router
 
 TLS = ssl.create_default_context()
@@ -61,11 +63,66 @@ async def test_threads_are_answered(fake, http):
     assert response.json() == {"cloudId": fake.cloud_id}
 
 
-async def test_an_answer_that_never_comes_can_be_cancelled(fake, http):
-    """The caller waits until somebody loses patience."""
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_an_answer_that_never_comes_ends_with_the_read_timeout(fake, http, kind):
+    """The client's own one, by the emulator's clock: with one whose sleeps jump, at once."""
     fake.fault("api", Fault.hang())
+    before = fake.clock.time()
+    timeout = httpx.Timeout(300, read=7)
+
+    with pytest.raises(httpx.ReadTimeout) as caught:
+        if kind == "async":
+            await http.get(fake.urls.identity_url, timeout=timeout)
+        else:
+            with httpx.Client(verify=TLS, timeout=timeout) as blocking:
+                blocking.get(fake.urls.identity_url)
+
+    assert str(caught.value.request.url) == fake.urls.identity_url
+    assert fake.clock.time() == before + 7
+
+
+async def test_a_hanging_token_endpoint_is_asked_again(atlassian, atlassian_auth):
+    """As the how-to shows it: the caller waits for no real time, and gets its token."""
+    atlassian.fault("token", Fault.hang())
+    before = atlassian.clock.time()
+
+    await atlassian_auth.refresh()
+
+    assert atlassian.count("token", fault="hang") == 1
+    assert atlassian.clock.time() == before + Settings().read_timeout_seconds
+
+
+async def test_an_answer_that_never_comes_waits_for_a_standing_clock():
+    """With a clock that stands, the test decides when the client loses patience."""
+    fake = FakeAtlassian(ManualClock(autojump=False))
+    fake.fault("api", Fault.hang())
+    ended = []
+
+    async def ask():
+        async with httpx.AsyncClient(verify=TLS, timeout=30) as http:
+            with pytest.raises(httpx.ReadTimeout):
+                await http.get(fake.urls.identity_url)
+        ended.append(fake.clock.time())
+
+    with mock_router(fake):
+        before = fake.clock.time()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await wait_all_tasks_blocked()
+            fake.clock.advance(29.5)
+            await wait_all_tasks_blocked()
+            assert ended == []
+            fake.clock.advance(0.5)
+
+    assert ended == [before + 30]
+
+
+async def test_an_answer_that_never_comes_can_be_cancelled(fake, http):
+    """A client without a read timeout waits until somebody loses patience."""
+    fake.fault("api", Fault.hang())
+    ask = functools.partial(http.get, fake.urls.identity_url, timeout=None)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(http.get, fake.urls.identity_url)
+        tasks.start_soon(ask)
         await wait_all_tasks_blocked()
 
         tasks.cancel_scope.cancel()

@@ -73,8 +73,15 @@ sys.modules["{module}"] = None
 """
 
 
-def run_pytest(directory, conftest=""):
-    (directory / "test_it.py").write_text(USER_TEST)
+UNUSED_FAULT = """
+from atlassian_auth.testing import Fault
+def test_it(atlassian):
+    atlassian.fault("token", Fault.status(503), times=2)
+"""
+
+
+def run_pytest(directory, conftest="", test=USER_TEST):
+    (directory / "test_it.py").write_text(test)
     (directory / "conftest.py").write_text(conftest)
     plugins = ["-p", "no:atlassian_auth", "-p", "atlassian_auth.testing.plugin"]
     return subprocess.run(
@@ -92,6 +99,14 @@ def test_a_users_suite_needs_no_configuration(tmp_path):
     outcome = run_pytest(tmp_path)
 
     assert outcome.returncode == 0, outcome.stdout
+
+
+def test_a_fault_that_met_nothing_fails_the_test(tmp_path):
+    """A test that orders a fault and never meets it checks nothing: it is told."""
+    outcome = run_pytest(tmp_path, test=UNUSED_FAULT)
+
+    assert outcome.returncode == 1
+    assert "Unused faults: status 503 (met 0 of 2)." in outcome.stdout
 
 
 @pytest.mark.parametrize("module", ["respx", "uvicorn"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from atlassian_auth import AtlassianAuth
+from atlassian_auth import AtlassianAuth, Endpoints
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     LoopbackServer,
@@ -24,6 +24,15 @@ GRANTS = [
     jira_software_grant,
     service_account_grant,
 ]
+
+
+def test_endpoints_below_one_origin():
+    """One call names all endpoints of a server on loopback."""
+    with LoopbackServer() as server:
+        grant = cloud_grant(server.atlassian, server.urls)
+
+        assert Endpoints.below(server.origin) == grant.endpoints
+        assert Endpoints.below(f"{server.origin}/") == grant.endpoints
 
 
 @pytest.fixture(params=["mock", "server"])
