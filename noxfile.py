@@ -180,6 +180,13 @@ def model(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def world(session: nox.Session) -> None:
+    """The hostile world: some 1,500 runs on real processes and stores, written to docs/world.md."""
+    session.install("-e", EVERYTHING, *group("tests"), "gevent")
+    session.run("python", "-m", "tests.world", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The budgets, measured as ratios and printed as a table."""
     session.install("-e", EVERYTHING, *group("tests"), *group("bench"))

@@ -186,8 +186,11 @@ class TokenService:
     async def _sent(
         self, request: HTTPRequest, deadline: float
     ) -> HTTPResponse | AtlassianAuthError:
+        left_seconds = deadline - self._clock.time()
+        if left_seconds <= 0:  # the process stood still since the last look
+            return _unreachable(request, NothingSent("the time for the exchange ran out"))
         try:
-            async with self._clock.timeout(deadline - self._clock.time()):
+            async with self._clock.timeout(left_seconds):
                 return await self._sender.send(request)
         except NothingSent as error:
             return _unreachable(request, error)

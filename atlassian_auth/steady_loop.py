@@ -66,7 +66,7 @@ class SteadyLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Return the seconds that timers count: those that the process did not stand still."""
-        return self._monotonic() - self._watch.missed_seconds
+        return self._watch.time()
 
     async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
         """Resolve a name; see ``asyncio.loop.getaddrinfo``."""
@@ -85,7 +85,16 @@ class _Watch(selectors.DefaultSelector):
         self._monotonic = monotonic
         self._looked_at = monotonic()
         self._in_a_row = 0
-        self.missed_seconds = 0.0
+        self._missed_seconds = 0.0
+
+    def time(self) -> float:
+        """Return the seconds that were not missed; they never go back.
+
+        What `select` will leave out is not counted before either: anyio believes a timeout only if its
+        deadline has passed when the scope ends, and would go on after the block in silence.
+        """
+        now = self._monotonic()
+        return now - self._missed_seconds - self._stood_still(now)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         entered = self._monotonic()
@@ -94,8 +103,8 @@ class _Watch(selectors.DefaultSelector):
             found = super().select(0)
         left = self._monotonic()
         if timeout is not None:  # otherwise there is no timer
-            worked, waited = entered - self._looked_at, left - entered
-            stood_still = worked if worked > _STOOD_STILL_SECONDS else 0
+            waited = left - entered
+            stood_still = self._stood_still(entered)
             # If nothing came in a wait that was too long, the timer is right.
             if found and waited - timeout > _STOOD_STILL_SECONDS:
                 stood_still += waited
@@ -103,11 +112,15 @@ class _Watch(selectors.DefaultSelector):
         self._looked_at = left
         return found
 
+    def _stood_still(self, now: float) -> float:
+        """Return for how long more than a machine under load it has been since the last look."""
+        return max(0.0, now - self._looked_at - _STOOD_STILL_SECONDS)
+
     def _leave_out(self, seconds: float) -> None:
         # Not for ever: in a loop that is always late and always busy, timers must come, too.
         if seconds and self._in_a_row < _OFTEN:
             self._in_a_row += 1
-            self.missed_seconds += seconds
+            self._missed_seconds += seconds
         else:
             self._in_a_row = 0
 

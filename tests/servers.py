@@ -6,6 +6,7 @@ place: ``ATLASSIAN_AUTH_TEST_REDIS_URL``, ``ATLASSIAN_AUTH_TEST_POSTGRES_URL``.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import os
 import shutil
@@ -127,12 +128,22 @@ class PostgresCluster:
             cwd="/",
         )
 
-    def running(self, *, ready="ready to accept connections"):
+    def copy(self, folder):
+        """Return a cluster with the same files, at this moment, in another folder."""
+        copied = copy.copy(self)
+        copied.data = folder / "data"
+        copied.url = f"postgresql://postgres@/postgres?host={quote(str(folder))}"
+        copied._folder = folder
+        subprocess.run(["cp", "-a", self.data, copied.data], check=True)
+        return copied
+
+    def running(self, *, ready="ready to accept connections", **changed):
         options = {
             "listen_addresses": "",
             "unix_socket_directories": self._folder,
             "fsync": "off",
             "max_connections": 200,
+            **changed,
         }
         settings = [part for item in options.items() for part in ("-c", "{}={}".format(*item))]
         return served(

@@ -404,6 +404,22 @@ async def test_a_lock_that_is_never_confirmed_in_time_is_lost(service, clock):
     assert sender.asked_at == []
 
 
+@pytest.mark.parametrize(("passed", "requests"), [(9.99, 1), (10, 0)])
+async def test_nothing_is_sent_when_the_time_is_over(service, clock, passed, requests):
+    """A process that stood still for the whole exchange sends nothing, and says that nothing was lost."""
+    built, sender = service(DATA_CENTER, REFUSED, exchange_timeout_seconds=10, attempts=1)
+
+    async def confirm():
+        clock.advance(passed)
+        return True
+
+    with pytest.raises(TransientError, match="Nothing was sent") as caught:
+        await built.renew("rt", confirm=confirm)
+
+    assert not caught.value.ambiguous
+    assert len(sender.asked_at) == requests
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # the refresher's
 async def test_a_refused_address_is_a_matter_of_the_configuration():
     """With ``public_addresses_only`` a private address is an error that names it; nothing is sent."""

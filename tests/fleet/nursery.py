@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -41,7 +42,10 @@ class Worker:
 
 
 class Nursery:
-    """Starts workers while it is entered, and lets none outlive it."""
+    """Starts workers while it is entered, and lets none outlive it; for any thread to use."""
+
+    def __init__(self):
+        self._asking = threading.Lock()
 
     def __enter__(self):
         self._socket, theirs = socket.socketpair()
@@ -62,15 +66,18 @@ class Nursery:
     def start(self, orders):
         """Return a worker that follows ``orders``."""
         ours, theirs = Pipe()
-        with theirs:
+        with theirs, self._asking:
             socket.send_fds(self._socket, [_WORD.pack(_FORK)], [theirs.fileno()])
-        worker = Worker(_heard(self._socket), ours, self)
+            pid = _heard(self._socket)
+        worker = Worker(pid, ours, self)
         ours.send(orders)
         return worker
 
     def wait(self, pid):
-        self._socket.sendall(_WORD.pack(pid))
-        return os.waitstatus_to_exitcode(_heard(self._socket))
+        """Return how a worker ended that has ended, or is about to: all others wait for that."""
+        with self._asking:
+            self._socket.sendall(_WORD.pack(pid))
+            return os.waitstatus_to_exitcode(_heard(self._socket))
 
 
 def _heard(link):

@@ -13,7 +13,8 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-# In the order in which a renewal passes them. "sent" is seen by the server, which holds its answer.
+# Where processes are killed, in the order in which a renewal passes them. "sent" is seen by the server,
+# which holds its answer. Watched are "read", "confirmed" and "before unlock", too.
 POINTS = (
     "before lock",
     "after lock",
@@ -121,10 +122,16 @@ class WatchedStore:
     def __init__(self, store, fate):
         self._store = store
         self._fate = fate
-        self.get = store.get
+        self._locked = False
         self.delete = store.delete
         self.keys = store.keys
         self.aclose = store.aclose
+
+    async def get(self, *arguments):
+        stored = await self._store.get(*arguments)
+        if self._locked:
+            self._fate.reach("read")
+        return stored
 
     async def put(self, *arguments, **options):
         self._fate.reach("before save")
@@ -137,8 +144,26 @@ class WatchedStore:
         self._fate.reach("before lock")
         async with self._store.lock(*arguments, **options) as hold:
             self._fate.reach("after lock")
-            yield hold
+            self._locked = True
+            try:
+                yield WatchedHold(hold, self._fate)
+            finally:
+                self._locked = False
+            self._fate.reach("before unlock")
         self._fate.reach("after unlock")
+
+
+class WatchedHold:
+    """A lock that says when it has been confirmed."""
+
+    def __init__(self, hold, fate):
+        self._hold = hold
+        self._fate = fate
+
+    async def confirm(self, seconds=0):
+        held = await self._hold.confirm(seconds)
+        self._fate.reach("confirmed")
+        return held
 
 
 class WatchedSender:

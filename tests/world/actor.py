@@ -1,0 +1,137 @@
+"""What a process on the ground does: it holds a manager of credentials and does what it is told.
+
+It can be told where in its next refresh to stand: stopped as a whole, or waiting for a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import threading
+from dataclasses import dataclass
+
+from atlassian_auth import AtlassianAuthError, Settings
+from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.sender import HttpxSender
+from atlassian_auth.stores import PostgresStore, RedisStore, open_store
+from tests.fleet.crew import TLS, MovedClock, Place, new_manager
+from tests.fleet.points import Doom, Fate, WatchedSender, WatchedStore
+
+
+@dataclass(frozen=True)
+class Attend:
+    """Orders: do what is said over the link, one thing after the other.
+
+    Args:
+        place: Where the credential is, and whose it is.
+        settings: The manager's.
+        lease_seconds: Of locks in Redis.
+    """
+
+    place: Place
+    settings: Settings
+    lease_seconds: float
+
+    async def follow(self, link):
+        # What is logged is expected here, and would only disturb the table.
+        logging.getLogger("atlassian_auth").addHandler(logging.NullHandler())
+        actor = _Actor(self, link)
+        async with actor.manager:
+            link.send(("ready", None))
+            while (command := link.recv()) is not None:
+                name, *arguments = command
+                link.send(await getattr(actor, name)(*arguments))
+        link.send(("closed", None))
+
+
+def open_place(place, lease_seconds=30):
+    """Return the store of a place; in Redis it has a prefix of its own."""
+    if place.store.startswith(("redis:", "unix:")):
+        return RedisStore(place.store, prefix=place.key, lease_seconds=lease_seconds)
+    if place.store.startswith("postgresql:"):
+        return PostgresStore(place.store)
+    return open_store(place.store)
+
+
+class _Actor:
+    def __init__(self, orders, link):
+        self._link = link
+        self._key = orders.place.key
+        self._clock = MovedClock()
+        self._stopped = False
+        self._fate = Fate(self._stand)
+        store = WatchedStore(open_place(orders.place, orders.lease_seconds), self._fate)
+        sender = WatchedSender(HttpxSender(orders.settings, verify=TLS), self._fate)
+        self._records = Records(store, "tokens", TokenRecord)
+        self.manager = new_manager(
+            orders.place, store, sender=sender, settings=orders.settings, clock=self._clock
+        )
+
+    async def add(self, key, refresh_token):
+        return await _told(self.manager.add(key, refresh_token=refresh_token))
+
+    async def remove(self):
+        return await _told(self.manager.forget(self._key))
+
+    async def token(self):
+        return await _told(self.manager.token(self._key))
+
+    async def refresh(self):
+        return await _told(self.manager.refresh(self._key))
+
+    async def tokens(self, keys):
+        """Ask for all of them at once, and say what came of it: each kind of answer, with one text."""
+        return "told", dict(await asyncio.gather(*(_told(self.manager.token(key)) for key in keys)))
+
+    async def stored(self, key):
+        async def look():
+            found = await self._records.get(key)
+            return found and found.value.refresh_token
+
+        return "stored", await self.manager.perform(look)
+
+    async def stand_at(self, point, stopped):
+        """Stand there in the next refresh; stopped as by SIGSTOP, or until a word comes."""
+        self._stopped = stopped
+        self._fate.begin(Doom("point", point))
+        return "ready", None
+
+    async def step(self, seconds):
+        """Let the clock be apart from the computer's by so much."""
+        self._clock.ahead_seconds = seconds
+        return "ready", None
+
+    async def limit(self, what, soft):
+        """Set a limit of the kernel's for this process; None takes it away again."""
+        name = getattr(resource, f"RLIMIT_{what}")
+        hard = resource.getrlimit(name)[1]
+        resource.setrlimit(name, (hard if soft is None else soft, hard))
+        return "ready", None
+
+    async def become(self, user):
+        os.setgid(user)
+        os.setuid(user)
+        return "ready", None
+
+    def _stand(self, point):
+        self._fate.begin(Doom())
+        self._link.send(("at", point))
+        if self._stopped:
+            # This thread itself: otherwise it would go on until another one has taken the signal.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+            return
+        while (command := self._link.recv()) is not None:
+            self._clock.ahead_seconds = command
+
+
+async def _told(call):
+    try:
+        await call
+    except AtlassianAuthError as error:
+        return error.code, str(error)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the table is to show it
+        return "unexpected", repr(error)
+    return "token", None

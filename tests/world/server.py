@@ -1,0 +1,34 @@
+"""A token server that forgives nothing: it counts each refresh token, and a second use ends the consent."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from atlassian_auth.testing import FakeAtlassian
+
+
+class StrictAtlassian(FakeAtlassian):
+    """Cloud as it is, with its leeway of ten minutes, and a Data Center that takes reuse for theft.
+
+    The real Data Center only refuses a refresh token that was used. Here its successors die, too, as
+    RFC 9700 4.14.2 recommends, so that no harm is made good by luck.
+    """
+
+    def handle(self, *arguments, **options):
+        reply = super().handle(*arguments, **options)
+        for request in self.token_requests:
+            if request.service == "dc" and request.outcome == "invalid_grant" and request.family:
+                self._world.ledger.families[request.family].alive = False
+        return reply
+
+    def presented_twice(self):
+        """Return how often a refresh token was presented that had been presented before.
+
+        Requests that the server did nothing about, as in a bad minute, do not count.
+        """
+        counts = Counter(
+            (request.family, request.generation)
+            for request in self.token_requests
+            if request.family and request.outcome
+        )
+        return sum(counts.values()) - len(counts)

@@ -1,0 +1,138 @@
+"""A sample of a hostile world, and the page that tells of all of it."""
+
+from __future__ import annotations
+
+from atlassian_auth.testing import Fault
+from tests.world.catalog import SCENES
+from tests.world.play import play, sample
+from tests.world.scene import Scene, Seen, runs
+from tests.world.table import PAGE, line
+
+SIZE = 30
+AT_ONCE = 10
+
+
+def test_sample(world, seed):
+    """Nothing is presented twice, lost, failed or left hanging but where a scene lists it."""
+    seen = play(world, sample(SCENES, seed, SIZE), hurried=True, at_once=AT_ONCE)
+
+    unlisted = {scene.conditions: seen[scene].faults(scene) for scene in seen}
+    again = f"ATLASSIAN_AUTH_TEST_WORLD={seed} plays it again"
+    assert {words: found for words, found in unlisted.items() if found} == {}, again
+
+
+def test_same_seed_same_sample():
+    """What a seed has found is found again with it, and each chapter is in every sample."""
+    first, second = (sample(SCENES, "seed", SIZE) for _ in range(2))
+
+    assert [(run.scene, run.circumstances, run.seed) for run in first] == [
+        (run.scene, run.circumstances, run.seed) for run in second
+    ]
+    assert {run.scene.chapter for run in first} == {scene.chapter for scene in SCENES}
+
+
+def present_twice(ground):
+    """Put the first refresh token back, and let another process present it."""
+    refresh_token = ground.issue()
+    for _ in range(2):
+        process = ground.process()
+        ground.check(process.ask("remove"))
+        ground.check(process.ask("add", ground.key, refresh_token))
+        ground.check(process.ask("token"))
+        process.end()
+
+
+def be_told(ground):
+    """Let the server fail, which the scene does not list."""
+    holder = ground.holder()
+    ground.atlassian.fault("token", Fault.status(503), times=3)
+    ground.check(holder.ask("token"))
+    holder.end()
+
+
+def hang(ground):
+    """Stop a process, and wait for what it never says."""
+    holder = ground.holder()
+    holder.stop()
+    holder.tell("token")
+    holder.hear(patience_seconds=0.1)
+
+
+def break_off(ground):
+    """Fail like a scene that is wrong itself."""
+    raise LookupError
+
+
+def played(world, scene_of, product):
+    scene = Scene("Chapter", "conditions", scene_of, runs(product=[product], store=["sqlite"]))
+    [seen] = play(world, sample([scene], "seed", 1), hurried=True, at_once=1).values()
+    return seen, seen.faults(scene)
+
+
+def test_used_refresh_token_is_counted(world):
+    """The harness sees a second presentation, and that it has cost the consent on Data Center."""
+    cloud, _ = played(world, present_twice, "cloud")
+    data_center, faults = played(world, present_twice, "data_center")
+
+    assert (cloud.twice, cloud.lost) == (1, 0)
+    assert (data_center.twice >= 1, data_center.lost) == (True, 1)
+    assert len(faults) == 3
+
+
+def test_unlisted_error_is_counted(world):
+    """The harness sees what a caller is told and the scene does not list."""
+    seen, [fault] = played(world, be_told, "cloud")
+
+    assert len(seen.failed) == 1
+    assert fault.startswith("failed: transient: ")
+
+
+def test_hanging_process_is_counted(world):
+    """The harness sees a process that says nothing, and does not wait for ever."""
+    seen, [fault] = played(world, hang, "cloud")
+
+    assert len(seen.hung) == 1
+    assert "says nothing" in fault
+
+
+def test_broken_scene_is_counted(world):
+    """A scene that breaks off itself has failed."""
+    seen, faults = played(world, break_off, "cloud")
+
+    assert "LookupError" in seen.failed[0]
+    assert len(faults) == 1
+
+
+def test_page_is_complete():
+    """It has a line for each scene with what it may show, and none for what is no longer played."""
+    rows = [row for row in PAGE.read_text("utf-8").splitlines() if row.startswith("| ")]
+    told = [_without_numbers(row) for row in rows if not row.startswith(("| conditions", "| ---"))]
+
+    expected = [_without_numbers(line(scene, Seen())) for scene in SCENES]
+
+    assert told == expected, "run: nox -s world"
+
+
+def test_page_shows_nothing_that_is_not_allowed():
+    """Its numbers are zero where the scene does not allow more, and each scene was played in full."""
+    rows = PAGE.read_text("utf-8").splitlines()
+
+    for scene in SCENES:
+        [row] = [row for row in rows if row.startswith(f"| {scene.conditions} |")]
+        played, twice, lost, failed, hung = (int(cell.replace(",", "")) for cell in _numbers(row))
+        assert played == len(scene.runs)
+        assert (failed, hung) == (0, 0)
+        assert not twice or scene.may_be_twice
+        assert not lost or scene.may_be_lost
+
+
+def _cells(row):
+    return row.strip("| ").split(" | ")
+
+
+def _numbers(row):
+    return _cells(row)[1:6]
+
+
+def _without_numbers(row):
+    return [*_cells(row)[:1], *_cells(row)[6:]]
