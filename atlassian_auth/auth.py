@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 
 import httpx
 
+from atlassian_auth.arguments import has_all, wrong_kind
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
@@ -25,7 +26,7 @@ from atlassian_auth.refresher import SHARED_REFRESHER
 from atlassian_auth.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
-from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.opening import AnyStore
 
 __all__ = ["AtlassianAuth"]
 
@@ -38,6 +39,8 @@ _MISMATCH = (
     "https://api.atlassian.com/ex/... only. Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as "
     "the base URL; renewing would not help."
 )
+# What makes a TokenSource.
+_SOURCE = ("origins", "current", "token", "token_sync", "expired", "refused")
 _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
@@ -50,11 +53,13 @@ class AtlassianAuth(httpx.Auth, Confidential):
     Args:
         source: A grant, to begin with; or a `TokenManager` to share with others, or any `TokenSource` such
             as `StaticToken`.
-        store: Where the credential is kept; required for grants whose refresh tokens rotate.
+        store: Where the credential is kept, as for `TokenManager`; required for grants whose refresh tokens
+            rotate.
         key: The credential's name in the store.
         allowed_origins: Where the bearer may go besides the API of the grant, such as
             ``["https://proxy.example.com"]``.
-        settings: As for `TokenManager`, like all that follow.
+        settings: As for `TokenManager`, like all that follow. They and ``store`` are for a grant: a manager
+            and a `TokenSource` have their own.
         clock: What time it is.
         on_event: Called with each event.
         sender: Carries token requests.
@@ -64,7 +69,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         refresher: Where renewals run.
 
     Raises:
-        ConfigurationError: if an argument is wrong, or the store is missing.
+        ConfigurationError: if an argument is wrong or of no use, or the store is missing.
     """
 
     _origins = NOWHERE
@@ -73,7 +78,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         self,
         source: Grant | TokenManager | TokenSource,
         *,
-        store: Store | None = None,
+        store: AnyStore | None = None,
         key: str = DEFAULT_KEY,
         allowed_origins: Iterable[str] = (),
         settings: Settings | None = None,
@@ -98,6 +103,20 @@ class AtlassianAuth(httpx.Auth, Confidential):
                 proxy=proxy,
                 refresher=refresher,
             )
+        else:
+            given = {
+                "store": store is not None,
+                "settings": settings is not None,
+                "clock": clock is not SYSTEM_CLOCK,
+                "on_event": on_event is not None,
+                "sender": sender is not None,
+                "transport": transport is not None,
+                "verify": verify is not True,
+                "proxy": proxy is not None,
+                "refresher": refresher is not SHARED_REFRESHER,
+                "key": key != DEFAULT_KEY and not isinstance(source, TokenManager),
+            }
+            _check_unused(source, [name for name, was_given in given.items() if was_given])
         self._source = source.source(key) if isinstance(source, TokenManager) else source
         self._current = self._source.current
         self._origins = Origins(
@@ -229,6 +248,21 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return self._source
         message = f"{self._source!r} has no manager: it is never renewed."
         raise ConfigurationError(message, argument="source")
+
+
+def _check_unused(source: object, given: list[str]) -> None:
+    """Return if this is a source of tokens, and no argument was given that it has no use for."""
+    if not isinstance(source, TokenManager) and not has_all(source, _SOURCE):
+        expected = (
+            "a grant such as CloudGrant, a TokenManager, or a TokenSource such as StaticToken"
+        )
+        raise wrong_kind("source", expected, source)
+    if given:
+        message = (
+            f"{given[0]}= is of no use with a {type(source).__name__}, which has its own: leave it out, or "
+            f"give a grant in place of the {type(source).__name__}."
+        )
+        raise ConfigurationError(message, argument=given[0])
 
 
 def _header(token: Token) -> str:

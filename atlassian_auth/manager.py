@@ -19,6 +19,7 @@ from weakref import WeakSet
 import anyio
 import httpx
 
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import Entry, TokenCache
 from atlassian_auth.enrolment import Enrolment
@@ -56,6 +57,8 @@ from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
+from atlassian_auth.stores.opening import AnyStore, checked_store
+from atlassian_auth.stores.rules import check_names
 from atlassian_auth.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -118,8 +121,9 @@ class TokenManager:
 
     Args:
         grant: The registered app and how it obtains tokens.
-        store: Where credentials are kept. Required if refresh tokens rotate (Cloud 3LO, Data Center), where
-            losing one loses the grant; memory is the default for client credentials.
+        store: Where credentials are kept: a store, its URL, or the path of a SQLite file, as `open_store`
+            takes them. Required if refresh tokens rotate (Cloud 3LO, Data Center), where losing one loses
+            the grant; memory is the default for client credentials.
         settings: Buffer, timeouts, pauses; see `Settings`.
         clock: What time it is.
         on_event: Called with each `Event`, on the refresher's thread: quick and thread-safe, please.
@@ -131,14 +135,14 @@ class TokenManager:
         jitter: Returns a number from 0 up to 1; it spreads the renewals of many processes.
 
     Raises:
-        ConfigurationError: if ``store`` is missing where it is required.
+        ConfigurationError: if an argument is wrong, or ``store`` is missing where it is required.
     """
 
     def __init__(
         self,
         grant: Grant,
         *,
-        store: Store | None = None,
+        store: AnyStore | None = None,
         settings: Settings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         on_event: Callable[[Event], None] | None = None,
@@ -149,16 +153,20 @@ class TokenManager:
         refresher: Refresher = SHARED_REFRESHER,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
-        self.grant: Grant = grant
-        self._settings = settings = settings or Settings()
+        self.grant: Grant = _checked_grant(grant)
+        self._settings = settings = _checked_settings(settings)
         self.clock: Clock = clock
         self._time = clock.time
-        self._on_event = on_event
+        self._on_event = _checked_callback(on_event)
         self._refresher = refresher
+        if sender is not None:
+            _check_left_out(
+                transport=transport, verify=None if verify is True else verify, proxy=proxy
+            )
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport, clock=clock
         )
-        self.store: Store = _checked_store(grant, store)
+        self.store: Store = _checked_store(grant, store, clock)
         records = Records(self.store, "tokens", TokenRecord)
         self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
         self._pending = Records(self.store, PENDING_NAMESPACE, PendingFlow)
@@ -245,7 +253,7 @@ class TokenManager:
         Raises:
             AtlassianAuthError: as `token` does, even while the present token is valid.
         """
-        entry = self._entry(key)
+        entry = self._entry(_checked_key(key))
         demand = Demand(rejected=entry.token.access_token if entry else None, forced=True)
         return (await self._call(key, demand).wait()).result()
 
@@ -673,16 +681,43 @@ class KeySource:
 
 
 def _checked_key(key: str) -> str:
-    given: object = key
-    if not isinstance(given, str) or not given:
-        message = f"A key must be a non-empty string, not {key!r}: it names one credential."
-        raise ConfigurationError(message, argument="key")
+    check_names(key=key)
     return key
 
 
-def _checked_store(grant: Grant, store: Store | None) -> Store:
+def _checked_grant(grant: object) -> Grant:
+    if not isinstance(grant, Grant):
+        raise wrong_kind("grant", "a grant such as CloudGrant", grant)
+    return grant
+
+
+def _checked_settings(settings: object) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise wrong_kind("settings", "Settings(...)", settings)
+    return settings
+
+
+def _checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
+    if on_event is not None and not callable(on_event):
+        raise wrong_kind("on_event", "a function that takes an event", on_event)
+    return on_event
+
+
+def _check_left_out(**options: object) -> None:
+    for argument, given in options.items():
+        if given is not None:
+            message = (
+                f"{argument}= is of no use next to sender=, which carries the token requests in its own way: "
+                "give it to the sender."
+            )
+            raise ConfigurationError(message, argument=argument)
+
+
+def _checked_store(grant: Grant, store: AnyStore | None, clock: Clock) -> Store:
     if store is not None:
-        return store
+        return checked_store(store, clock=clock)
     if grant.rotates:
         message = (
             f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "

@@ -20,15 +20,24 @@ from atlassian_auth import (
     CloudGrant,
     ConfigurationError,
     DataCenterGrant,
+    InlineRefresher,
     OriginNotAllowed,
     ScopeMismatch,
+    Settings,
     StaticToken,
     TransientError,
 )
 from atlassian_auth.credentials import ApiToken, AuthRouter
 from atlassian_auth.origins import Origins
+from atlassian_auth.sender import HttpxSender
 from atlassian_auth.stores import MemoryStore
-from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+from atlassian_auth.testing import (
+    Fault,
+    ManualClock,
+    cloud_grant,
+    data_center_grant,
+    jira_software_grant,
+)
 from tests.raw_server import RawServer, answer
 
 HOUR = timedelta(hours=1)
@@ -580,6 +589,51 @@ def test_a_source_of_ones_own():
     source = StaticToken("token", origins=["https://jira.example.com"])
 
     assert AtlassianAuth(source)._source is source
+
+
+OF_NO_USE = {
+    "store": MemoryStore(),
+    "settings": Settings(),
+    "clock": ManualClock(),
+    "on_event": print,
+    "sender": HttpxSender(),
+    "transport": httpx.MockTransport(print),
+    "verify": False,
+    "proxy": "http://proxy.example.com:3128",
+    "refresher": InlineRefresher(),
+}
+
+
+@pytest.mark.parametrize("argument", OF_NO_USE)
+def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
+    """Next to a manager or a fixed bearer, what only a grant needs is an error that names it."""
+    bearer = StaticToken("bearer", origins=["https://jira.example.com"])
+
+    for source in (atlassian_auth.manager, bearer):
+        with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
+            AtlassianAuth(source, **{argument: OF_NO_USE[argument]})
+        assert caught.value.argument == argument
+
+
+def test_a_fixed_bearer_has_no_key():
+    """A key next to a source that has none, or its own, is an error; a manager takes one."""
+    bearer = StaticToken("bearer", origins=["https://jira.example.com"])
+
+    with pytest.raises(ConfigurationError, match="key= is of no use with a StaticToken"):
+        AtlassianAuth(bearer, key="acme")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"), [(None, "NoneType"), ("grant", "str"), (CloudGrant, "the class CloudGrant")]
+)
+def test_a_source_is_checked_at_once(wrong, kind):
+    """What hands out no tokens is refused where it is given."""
+    with pytest.raises(
+        ConfigurationError, match=f"source must be a grant .*, not {kind}"
+    ) as caught:
+        AtlassianAuth(wrong, store=MemoryStore())
+
+    assert caught.value.argument == "source"
 
 
 # -- hostile refusals -----------------------------------------------------------------------------

@@ -9,8 +9,10 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
+import httpx
 import pytest
 
 from atlassian_auth import (
@@ -29,7 +31,8 @@ from atlassian_auth import (
     events,
 )
 from atlassian_auth.records import Records, TokenRecord
-from atlassian_auth.stores import MemoryStore
+from atlassian_auth.sender import HttpxSender
+from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
     Fault,
     Gate,
@@ -1499,17 +1502,71 @@ async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
         await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
 
 
-@pytest.mark.parametrize("wrong", ["", None, 7, b"acme"], ids=repr)
+@pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"], ids=ascii)
 async def test_a_key_must_be_a_name(manager_of, wrong):
-    """A key that is empty or no string is refused, wherever it is used."""
+    """A key that is empty, no text, or has no UTF-8 form is refused, wherever it is used."""
     manager = manager_of()
 
-    for use in (manager.token, manager.status, manager.forget):
-        with pytest.raises(ConfigurationError, match="non-empty string") as caught:
+    for use in (manager.token, manager.refresh, manager.status, manager.forget):
+        with pytest.raises(
+            ConfigurationError, match="cannot name a record; expected text"
+        ) as caught:
             await use(wrong)
         assert caught.value.argument == "key"
     with pytest.raises(ConfigurationError):
         manager.auth(wrong)
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong", "expected"),
+    [
+        ("settings", {"attempts": 2}, "settings must be Settings"),
+        ("settings", Settings, "not the class Settings"),
+        ("on_event", "print", "on_event must be a function"),
+        ("store", MemoryStore, "not the class MemoryStore"),
+        ("store", 7, "store must be a store such as"),
+        ("store", {}, "the path of a SQLite file, not dict"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_at_once(manager_of, argument, wrong, expected):
+    """What cannot work is an error where it is given, not at the first request; it names the argument."""
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        manager_of(**{argument: wrong})
+
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("wrong", [None, "grant", CloudGrant], ids=repr)
+def test_a_manager_needs_a_grant(wrong):
+    """Whatever is no grant is refused by name."""
+    with pytest.raises(
+        ConfigurationError, match="grant must be a grant such as CloudGrant"
+    ) as caught:
+        TokenManager(wrong, store=MemoryStore())
+
+    assert caught.value.argument == "grant"
+
+
+@pytest.mark.parametrize("form", ["sqlite:///{path}", "{path}", Path])
+async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form):
+    """Where credentials are kept may be said as `open_store` takes it; the file is a SQLite store's."""
+    path = tmp_path / "tokens.db"
+    manager = manager_of(store=form.format(path=path) if isinstance(form, str) else form(path))
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert await manager_of(store=SQLiteStore(path)).keys() == ["acme"]
+
+
+@pytest.mark.parametrize("argument", ["transport", "verify", "proxy"])
+def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
+    """A sender of one's own carries token requests in its own way: no option for ours is dropped."""
+    given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
+
+    with pytest.raises(ConfigurationError, match="give it to the sender") as caught:
+        manager_of(sender=HttpxSender(), **{argument: given[argument]})
+
+    assert caught.value.argument == argument
 
 
 async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
