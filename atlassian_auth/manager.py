@@ -35,7 +35,6 @@ from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
-    StoreError,
     TokenRejected,
 )
 from atlassian_auth.flights import Flights
@@ -48,7 +47,7 @@ from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
-from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.records import STORE_TROUBLE, Records, TokenRecord
 from atlassian_auth.refresher import SHARED_REFRESHER
 from atlassian_auth.renewal import Renewer
 from atlassian_auth.sender import HttpxSender
@@ -595,7 +594,7 @@ class TokenManager:
     async def _login(self, name: str) -> PendingFlow | None:
         try:
             loaded = await self._pending.get(name)
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             logger.warning("A login was passed over: %s", error)
             return None
         return loaded.value if loaded else None

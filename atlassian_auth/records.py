@@ -20,8 +20,9 @@ from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.stores.base import Hold, Store
+from atlassian_auth.traces import log_places
 
-__all__ = ["IN_TRANSIT", "Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "STORE_TROUBLE", "Loaded", "Records", "TokenRecord", "TokenStatus"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -34,6 +35,9 @@ _NOTED_AGAIN_AFTER = timedelta(hours=1)  # each note is a write
 IN_TRANSIT: str = "in transit"
 """In place of a schema version: what was moved to another store, and must not be used here any more."""
 
+
+STORE_TROUBLE = (StoreError, ConfigurationError)
+"""What `Records` raise because of their store: it fails, or it was set up in a way that cannot work."""
 
 # Of a stranger's, so much is quoted: a schema is a small number.
 _LONGEST_SCHEMA = 40
@@ -214,8 +218,8 @@ class Loaded(Generic[R]):
 class Records(Generic[R]):
     """One family of records in a store: pydantic models in, pydantic models out.
 
-    Whatever the store raises comes out as `StoreError`, and bytes that are no such record are never
-    overwritten by reading them.
+    Whatever the store raises comes out as `StoreError`, unless it is a `ConfigurationError`; and bytes that
+    are no such record are never overwritten by reading them.
 
     Args:
         store: Where the bytes are kept.
@@ -308,7 +312,7 @@ class Records(Generic[R]):
     async def _release(self, key: str, lock: AbstractAsyncContextManager[object]) -> None:
         try:
             await self._asked("release", lock.__aexit__(None, None, None))
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             # What was done under the lock is done. It ends with its lease, its connection or its process.
             logger.warning("The lock of key %r was not released: %s", key, error)
 
@@ -317,7 +321,7 @@ class Records(Generic[R]):
     ) -> T:
         try:
             return await answer
-        except (StoreError, passing):
+        except (*STORE_TROUBLE, passing):
             raise
         except asyncio.CancelledError as error:
             if is_being_cancelled():
@@ -325,6 +329,7 @@ class Records(Generic[R]):
             kind = type(error).__name__  # of a task inside the store's client
         except Exception as error:  # noqa: BLE001 -- users' stores and their clients raise anything
             kind = type(error).__name__
+            log_places(error)
         # Outside the except block: what a client raises may quote what it was given to store.
         message = (
             f"The store could not {action} ({type(self._store).__name__}: {kind}). See that it is "

@@ -37,7 +37,7 @@ from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import Loaded, TokenRecord, TokenStatus
+from atlassian_auth.records import STORE_TROUBLE, Loaded, TokenRecord, TokenStatus
 from atlassian_auth.service import LockLost, TokenService
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import Hold
@@ -262,7 +262,7 @@ class Renewer:
         record = begun.renewed(token, now)
         try:
             kept = await self._keeper.save(flight.key, record, stored)
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             return self._unsaved(flight, token, error)
         succeeded = RefreshSucceeded(
             key=flight.key,
@@ -278,7 +278,7 @@ class Renewer:
         )
         return kept.token or token
 
-    def _unsaved(self, flight: Flight, token: Token, error: StoreError) -> Token:
+    def _unsaved(self, flight: Flight, token: Token, error: AtlassianAuthError) -> Token:
         key = flight.key
         if not self._grant.rotates:
             # The next process asks for a token of its own.

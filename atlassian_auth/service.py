@@ -26,6 +26,7 @@ from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.token_endpoint import read_revocation_response
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
+from atlassian_auth.traces import log_places
 
 __all__ = ["LockLost", "TokenService"]
 
@@ -203,6 +204,7 @@ class TokenService:
             return error
         except Exception as error:  # noqa: BLE001 -- users write senders too: it may have been sent
             reason = type(error).__name__
+            log_places(error)
         return _unanswered(request, reason)
 
     def _pause(self, error: AtlassianAuthError, attempt: int, *, repeatable: bool) -> float | None:

@@ -495,9 +495,10 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
     assert len(atlassian.token_requests) == 1
 
 
-async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told):
+@pytest.mark.parametrize("kind", [OSError, ConfigurationError])
+async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
     """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
-    watched.failures["put"] = 3
+    watched.failures["put"], watched.raises = 3, kind
 
     with pytest.raises(StoreError, match="kept in memory") as caught:
         await acme.token("acme")
@@ -515,6 +516,31 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
     assert len(atlassian.token_requests) == 1
     assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
     assert "secret-" not in str(caught.value)
+
+
+async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
+    """Its own words reach the caller, unless there is a token that is still valid."""
+    watched.failures["get"], watched.raises = 2, ConfigurationError
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.token("acme")
+    atlassian_clock.advance(Settings().configuration_backoff_seconds)
+    token = await acme.token("acme")
+    watched.failures = {"get": 99}
+    atlassian_clock.advance(token.lifetime - timedelta(seconds=5))
+
+    assert await acme.token("acme") == token  # still valid for a moment
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.status("acme")
+
+
+@pytest.mark.parametrize("action", ["put", "release"])
+async def test_a_store_that_was_set_up_wrongly_hides_no_error(acme, watched, atlassian, action):
+    """If the status cannot be saved, or the lock not be given back, the caller is told what really failed."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    watched.failures[action], watched.raises = 1, ConfigurationError
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
 
 
 async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
