@@ -12,11 +12,13 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 import httpx
 
 from atlassian_auth.arguments import has_all, wrong_kind
+from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
 from atlassian_auth.origins import NOWHERE, Origins, read_origins
+from atlassian_auth.own_client import Network
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
@@ -29,6 +31,8 @@ from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.opening import AnyStore
 
 __all__ = ["AtlassianAuth"]
+
+_CLOUD = Endpoints.cloud()
 
 # An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
 # paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
@@ -142,6 +146,18 @@ class AtlassianAuth(httpx.Auth, Confidential):
     def key(self) -> str:
         """The credential's name."""
         return self._keyed().key
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The URLs of its grant, such as ``auth.endpoints.jira_url(cloud_id)``; else the public cloud's."""
+        source = self._source
+        return source.manager.grant.endpoints if isinstance(source, KeySource) else _CLOUD
+
+    @property
+    def network(self) -> Network:
+        """How its manager reaches servers: what the functions of `sites` and `discover` take from an auth."""
+        source = self._source
+        return source.manager.network if isinstance(source, KeySource) else Network()
 
     async def token(self) -> Token:
         """Return a fresh token; see `TokenManager.token`."""

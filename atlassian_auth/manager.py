@@ -43,6 +43,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
+from atlassian_auth.own_client import Network
 from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
 from atlassian_auth.protocol.demand import Demand
@@ -162,6 +163,7 @@ class TokenManager:
             _check_left_out(
                 transport=transport, verify=None if verify is True else verify, proxy=proxy
             )
+        self.network: Network = Network(verify=verify, proxy=proxy, clock=clock, settings=settings)
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport, clock=clock
         )

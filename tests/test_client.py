@@ -179,19 +179,19 @@ def without_refresh_token(answer):
     ("options", "kind", "base_url"),
     [
         (
-            {"cloud_id": "1-2"},
+            {"cloud_id": CLOUD_ID},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "JIRA"},
+            {"cloud_id": CLOUD_ID, "product": "JIRA"},
             JiraCloudOAuthClient,
-            "https://api.atlassian.com/ex/jira/1-2/",
+            f"https://api.atlassian.com/ex/jira/{CLOUD_ID}/",
         ),
         (
-            {"cloud_id": "1-2", "product": "Confluence"},
+            {"cloud_id": CLOUD_ID, "product": "Confluence"},
             ConfluenceCloudOAuthClient,
-            "https://api.atlassian.com/ex/confluence/1-2/wiki/",
+            f"https://api.atlassian.com/ex/confluence/{CLOUD_ID}/wiki/",
         ),
         ({"cloud_id": "", "server_url": SERVER}, JiraOnPremOAuthClient, SERVER),
         ({"server_url": SERVER, "product": "confluence"}, JiraOnPremOAuthClient, SERVER),
@@ -229,7 +229,7 @@ def test_as_the_page_calls_it():
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"cloud_id": "1-2", "server_url": SERVER}], ids=["neither", "both"]
+    "options", [{}, {"cloud_id": CLOUD_ID, "server_url": SERVER}], ids=["neither", "both"]
 )
 def test_where_it_is(options):
     """Without a place, or with two, nothing is guessed."""
@@ -261,7 +261,7 @@ def test_where_it_is(options):
 def test_bad_arguments(changes, argument):
     """Each is refused when the client is made, by its name."""
     good = {"client_id": "an-id", "client_secret": "secret", "callback_url": CALLBACK}
-    good |= {"cloud_id": "1-2", "store": MemoryStore()}
+    good |= {"cloud_id": CLOUD_ID, "store": MemoryStore()}
 
     with pytest.raises(ConfigurationError) as caught:
         create_atlassian_oauth_client(**(good | changes))
@@ -272,7 +272,7 @@ def test_bad_arguments(changes, argument):
 def test_an_unknown_option():
     """A misspelled option is not taken silently."""
     with pytest.raises(TypeError, match="stor"):
-        create_atlassian_oauth_client(*ARGUMENTS, cloud_id="1-2", stor=MemoryStore())
+        create_atlassian_oauth_client(*ARGUMENTS, cloud_id=CLOUD_ID, stor=MemoryStore())
 
 
 def test_the_base_class_is_abstract():

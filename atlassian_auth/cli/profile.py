@@ -197,11 +197,7 @@ def tunables() -> Settings:
     Raises:
         ConfigurationError: if a variable has an impossible value.
     """
-    try:
-        return Settings.from_environment()
-    except ValidationError as error:
-        wrong = _wrong(error)
-    raise ConfigurationError(f"The ATLASSIAN_AUTH_… variables of the environment: {wrong}.")
+    return Settings.from_environment()
 
 
 def _is_tables(profiles: object) -> bool:
