@@ -286,19 +286,34 @@ class TokenManager:
 
     # -- credentials ------------------------------------------------------------------------------
 
-    async def add(self, key: str = DEFAULT_KEY, *, refresh_token: str) -> CredentialStatus:
+    async def add(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        refresh_token: str,
+        authorized_at: datetime | None = None,
+    ) -> CredentialStatus:
         """Store a refresh token obtained elsewhere; the first request renews it.
 
         Adding the same one again, as a service does at each start, changes nothing: its successors are
         kept. Nobody else may use the token any more, not even another key.
 
+        Args:
+            key: Which credential.
+            refresh_token: The token.
+            authorized_at: When the person consented, aware. A Cloud grant ends 365 days after that: without
+                this date the status names no such end, and `GrantEndsSoon` does not tell of it. It may be
+                told later, by adding the same token again.
+
         Raises:
-            ConfigurationError: if it is empty or has blanks in it, or the grant has no refresh tokens.
+            ConfigurationError: if it is empty or has blanks in it, the grant has no refresh tokens, or
+                ``authorized_at`` is naive or in the future.
             StoreError: if it cannot be saved.
         """
         _checked_key(key)
         checked = self._checked_refresh_token(refresh_token)
-        paste = functools.partial(self._enrolment.paste, key, checked)
+        consented_at = self._checked_past(authorized_at)
+        paste = functools.partial(self._enrolment.paste, key, checked, authorized_at=consented_at)
         return self._described(key, await self.perform(paste))
 
     async def authorize(
@@ -564,6 +579,19 @@ class TokenManager:
             )
             raise ConfigurationError(message, argument="refresh_token")
         return refresh_token
+
+    def _checked_past(self, authorized_at: object) -> datetime | None:
+        if authorized_at is None:
+            return None
+        if not isinstance(authorized_at, datetime):
+            raise wrong_kind("authorized_at", "a datetime", authorized_at)
+        if authorized_at.utcoffset() is None or authorized_at > utc_now(self.clock):
+            message = (
+                f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
+                "Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
+            )
+            raise ConfigurationError(message, argument="authorized_at")
+        return authorized_at
 
     # -- in the refresher -------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 from atlassian_auth.descent import Descent, fingerprint
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import is_being_cancelled
-from atlassian_auth.protocol.confidential import Confidential
+from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.stores.base import Hold, Store
 from atlassian_auth.traces import log_places
@@ -64,7 +65,8 @@ class TokenRecord(BaseModel, Confidential):
         token: What was issued last; None for a pasted refresh token that was not used yet.
         status: How the last renewal ended.
         status_since: When the status last changed: for a failing credential, since when it fails.
-        authorized_at: When somebody consented; renewals do not move it.
+        authorized_at: When somebody consented, where that is known; refreshes do not move it.
+        added_at: When a refresh token from elsewhere was added; None if a login has begun it.
         last_refreshed_at: When the last renewal succeeded.
         refresh_count: How many did.
         failure: Why the last one did not; holds no secret.
@@ -85,7 +87,8 @@ class TokenRecord(BaseModel, Confidential):
     token: Token | None = Field(default=None, repr=False)
     status: TokenStatus = TokenStatus.UNKNOWN
     status_since: AwareDatetime
-    authorized_at: AwareDatetime
+    authorized_at: AwareDatetime | None = None
+    added_at: AwareDatetime | None = None
     last_refreshed_at: AwareDatetime | None = None
     refresh_count: NonNegativeInt = 0
     failure: str | None = None
@@ -99,15 +102,55 @@ class TokenRecord(BaseModel, Confidential):
 
     @classmethod
     def begin(cls, configuration: str, now: datetime, *, replaced: Self | None = None) -> Self:
-        """Return the record of a consent that has brought nothing yet.
+        """Return the record of a consent that was given now and has brought nothing yet.
 
         Args:
             configuration: What it belongs to.
             now: The time.
             replaced: The record it takes the place of: should the store fall back to that, this one is newer.
         """
-        spent = replaced.descent.next(None).spent if replaced else ""
-        return cls(configuration=configuration, status_since=now, authorized_at=now, spent=spent)
+        begun = cls(configuration=configuration, status_since=now, authorized_at=now)
+        if replaced is None:
+            return begun
+        # The digest stays: what a service adds again at each start must not undo this consent.
+        kept = {"spent": replaced.descent.next(None).spent, "pasted_sha256": replaced.pasted_sha256}
+        return begun.model_copy(update=kept)
+
+    @classmethod
+    def pasted(
+        cls,
+        configuration: str,
+        now: datetime,
+        refresh_token: str,
+        *,
+        authorized_at: datetime | None,
+        replaced: Self | None = None,
+    ) -> Self:
+        """Return the record of a refresh token that was obtained elsewhere.
+
+        Args:
+            configuration: What it belongs to.
+            now: The time.
+            refresh_token: The token.
+            authorized_at: When its consent was given; None if that is not known.
+            replaced: As for `begin`.
+        """
+        changes = {
+            "authorized_at": authorized_at,
+            "added_at": now,
+            "pasted_refresh_token": refresh_token,
+            "pasted_sha256": _digest(refresh_token),
+        }
+        return cls.begin(configuration, now, replaced=replaced).model_copy(update=changes)
+
+    def was_pasted(self, refresh_token: str) -> bool:
+        """Return whether the credential began with this refresh token, obtained elsewhere."""
+        return same_secret(self.pasted_sha256, _digest(refresh_token))
+
+    @property
+    def used_at(self) -> datetime | None:
+        """When its refresh token was issued; for one that was added and not used yet: when it was added."""
+        return self.token.obtained_at if self.token else self.added_at or self.authorized_at
 
     @property
     def refresh_token(self) -> str | None:
@@ -205,6 +248,11 @@ class TokenRecord(BaseModel, Confidential):
     def _at(self, status: TokenStatus, now: datetime, **changes: Any) -> Self:
         since = self.status_since if status is self.status else now
         return self.model_copy(update={"status": status, "status_since": since, **changes})
+
+
+def _digest(refresh_token: str) -> str:
+    """Return what is kept of a refresh token to know it again."""
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,7 +258,7 @@ class Renewer:
         self, flight: Flight, stored: _Stored | None, token: Token, started: float
     ) -> Token:
         now = utc_now(self._clock)
-        begun = stored.value if stored else TokenRecord.begin(self._grant.configuration, now)
+        begun = stored.value if stored else self._begun(now)
         record = begun.renewed(token, now)
         try:
             kept = await self._keeper.save(flight.key, record, stored)
@@ -272,11 +272,15 @@ class Renewer:
             expires_at=token.expires_at,
         )
         flight.events.append(succeeded)
-        last_look = begun.token.obtained_at if begun.token else begun.authorized_at
+        last_look = begun.token.obtained_at if begun.token else None
         flight.events += warnings_due(
             flight.key, kept, self._settings, last_look=last_look, now=now
         )
         return kept.token or token
+
+    def _begun(self, now: datetime) -> TokenRecord:
+        # Client credentials: nobody has consented.
+        return TokenRecord(configuration=self._grant.configuration, status_since=now)
 
     def _unsaved(self, flight: Flight, token: Token, error: AtlassianAuthError) -> Token:
         key = flight.key

@@ -125,8 +125,8 @@ class Settings(BaseModel):
     Center's default (``refresh.token.expiration.seconds``)."""
 
     absolute_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
-    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, where staff
-    said so once; nothing on Data Center. Only a date to warn of: it never stops a renewal."""
+    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, as Atlassian
+    states; nothing on Data Center. Only a date to warn of: it never stops a refresh."""
 
     warning_period: timedelta = Field(default=timedelta(days=14), ge=timedelta(), le=_CENTURY)
     """So long ahead of either limit `GrantEndsSoon` is told, once a day."""

@@ -67,6 +67,18 @@ def test_an_end_that_no_calendar_has():
     assert idle_renewal_at("acme", record(obtained_at=exactly + TINY), Settings()) is None
 
 
+def test_an_unknown_day_of_the_consent():
+    """Then no end of the year is known; an idle one ends by its last use, at the latest by its addition."""
+    unknown = record(authorized_at=None)
+    unused = record(authorized_at=None, token=None, added_at=NOW, pasted_refresh_token="secret")
+    damaged = record(authorized_at=None, token=None, pasted_refresh_token="secret")
+
+    ends = [Lifetimes.of(each, Settings()) for each in (unknown, unused, damaged)]
+
+    assert [each.grant_expires_at for each in ends] == [None, None, None]
+    assert [each.inactive_by for each in ends] == [NOW + 90 * DAY, NOW + 90 * DAY, None]
+
+
 def test_three_dates():
     """A renewal moves the end of the access token and of idleness, not the end of the consent."""
     later = NOW + 80 * DAY

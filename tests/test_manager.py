@@ -30,6 +30,7 @@ from atlassian_auth import (
     TransientError,
     events,
 )
+from atlassian_auth.flows import AuthorizationFlow
 from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.sender import HttpxSender
 from atlassian_auth.stores import MemoryStore, SQLiteStore
@@ -1494,6 +1495,22 @@ async def test_adding_what_another_process_has_added_takes_its_token(manager_of,
     await cloud.add("acme", refresh_token=pasted)
 
     assert cloud.peek("acme") == theirs
+
+
+async def test_adding_at_a_start_does_not_undo_a_login(cloud, atlassian):
+    """A refresh token that stays in a service's configuration does not replace the consent given since."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("acme", refresh_token=pasted)
+    flow = AuthorizationFlow(cloud)
+    request = await flow.start("acme", started_by=None)
+    await flow.complete(atlassian.browse(request.url), started_by=None)
+    token, status = await cloud.token("acme"), await cloud.status("acme")
+    earlier = status.authorized_at - HOUR
+
+    await cloud.add("acme", refresh_token=pasted, authorized_at=earlier)
+
+    assert await cloud.token("acme") == token
+    assert await cloud.status("acme") == status
 
 
 async def test_adding_another_token_replaces(cloud, atlassian):

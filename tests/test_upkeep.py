@@ -86,7 +86,9 @@ def manager(manager_of):
 
 async def enrol(manager, atlassian, *keys):
     for key in keys:
-        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+        issued = atlassian.issue_grant()
+        now = atlassian.clock.now()
+        await manager.add(key, refresh_token=issued.refresh_token, authorized_at=now)
         await manager.token(key)
 
 
@@ -270,6 +272,21 @@ async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian
     days = [(event.limit, (event.ends_at - event.at) // DAY) for event in warnings(told)]
     assert {limit for limit, _ in days} == {"inactivity", "absolute"}
     assert len(days) == len(set(days))
+
+
+async def test_a_migrated_credential_is_warned_of_in_time(
+    manager, atlassian, atlassian_clock, told
+):
+    """The year counts from the consent in the old system, not from the day of the migration."""
+    consented_at = atlassian_clock.now() - 360 * DAY
+    refresh_token = atlassian.issue_grant().refresh_token
+    await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
+
+    await manager.token("acme")
+    await manager.keys()
+
+    ((limit, ends_at),) = [(event.limit, event.ends_at) for event in warnings(told)]
+    assert (limit, ends_at) == ("absolute", consented_at + 365 * DAY)
 
 
 async def test_no_warning_without_need(manager, atlassian, atlassian_clock, told):
