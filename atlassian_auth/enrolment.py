@@ -9,7 +9,7 @@ from atlassian_auth.cache import TokenCache
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.ports import Clock, utc_now
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Loaded, TokenRecord
 from atlassian_auth.service import TokenService
 
@@ -49,8 +49,8 @@ class Enrolment:
         """Exchange an authorization code and keep its token in place of the app's earlier one."""
         async with self._keeper.lock(key):
             stored = await self._replaceable(key)
-            token = await self._service.redeem(code, code_verifier=code_verifier)
-            record = self._begun(stored).model_copy(update={"token": token})
+            pair = await self._service.redeem(code, code_verifier=code_verifier)
+            record = self._begun(stored).model_copy(update={"token": pair})
             kept = await self._keeper.save(key, record, stored)
             self._start_over(key, kept.token)
         return kept
@@ -109,8 +109,8 @@ class Enrolment:
             stored.value.check_owner(key, self._grant.configuration)
         return stored
 
-    def _start_over(self, key: str, token: Token | None = None) -> None:
+    def _start_over(self, key: str, pair: TokenPair | None = None) -> None:
         self._cache.drop(key)
         self._backoff.clear(key)
-        if token is not None:
-            self._cache.publish(key, token)
+        if pair is not None:
+            self._cache.publish(key, pair.bearer)

@@ -20,7 +20,7 @@ from atlassian_auth.exceptions import (
     VersionConflict,
 )
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import STORE_TROUBLE, Loaded, Records, TokenRecord
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import ABSENT, Hold
@@ -58,7 +58,7 @@ class _Unsaved:
 class _Known:
     """A pair that was in the store, and its place in the line."""
 
-    token: Token = field(repr=False)
+    token: TokenPair = field(repr=False)
     descent: Descent
 
 

@@ -342,6 +342,19 @@ class TokenManager:
         _checked_key(key)
         return await self.perform(functools.partial(self._status, key))
 
+    async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
+        """Return the stored refresh token, to take it to another program; None if there is none.
+
+        Who has it can act for the person until the consent ends. It works once: hand it over, then `forget`
+        the key here. Nothing else of the library shows it.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        _checked_key(key)
+        record = await self.perform(functools.partial(self._keeper.peek, key))
+        return record.refresh_token if record else None
+
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
         return await self.perform(self._keeper.keys)
@@ -562,7 +575,8 @@ class TokenManager:
         try:
             due = await self.perform(lambda: self._upkeep.look(key, last_look=last_look))
             if due is not None:
-                await self.token(key, rejected=due.token)
+                rejected = due.token.bearer if due.token else None
+                await self.token(key, rejected=rejected)
         except AuthorizationRequired:
             pass  # as above
         except AtlassianAuthError as error:

@@ -11,15 +11,23 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PlainValidator,
+)
 
 from atlassian_auth.descent import Descent, fingerprint
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential, same_secret
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores.base import Hold, Store
 from atlassian_auth.traces import log_places
 
@@ -57,6 +65,38 @@ class TokenStatus(StrEnum):
     """A person has to look: the server refused the refresh token, or refreshes have failed for days."""
 
 
+class _StoredPair(BaseModel):
+    """A `TokenPair` as a record writes it: the one place where it is turned into JSON."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+
+    access_token: str
+    obtained_at: AwareDatetime
+    expires_at: AwareDatetime
+    refresh_token: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, value: object) -> TokenPair:
+        if isinstance(value, TokenPair):
+            return value
+        stored = cls.model_validate(value)
+        return TokenPair(
+            stored.access_token,
+            stored.obtained_at,
+            stored.expires_at,
+            stored.refresh_token,
+            stored.scopes,
+        )
+
+    @classmethod
+    def write(cls, pair: TokenPair) -> dict[str, object]:
+        return {name: getattr(pair, name) for name in cls.model_fields}
+
+
+_Pair = Annotated[TokenPair, PlainValidator(_StoredPair.read), PlainSerializer(_StoredPair.write)]
+
+
 class TokenRecord(BaseModel, Confidential):
     """What is stored for one key; each change is a new value.
 
@@ -84,7 +124,7 @@ class TokenRecord(BaseModel, Confidential):
     )
 
     configuration: str
-    token: Token | None = Field(default=None, repr=False)
+    token: _Pair | None = Field(default=None, repr=False)
     status: TokenStatus = TokenStatus.UNKNOWN
     status_since: AwareDatetime
     authorized_at: AwareDatetime | None = None
@@ -187,11 +227,11 @@ class TokenRecord(BaseModel, Confidential):
             )
             raise ConfigurationError(message, argument="key")
 
-    def renewed(self, token: Token, now: datetime) -> Self:
+    def renewed(self, token: TokenPair, now: datetime) -> Self:
         """Return the record after a refresh that succeeded."""
         return self.restored(token, self.descent.next(token.refresh_token), now)
 
-    def restored(self, token: Token, descent: Descent, now: datetime) -> Self:
+    def restored(self, token: TokenPair, descent: Descent, now: datetime) -> Self:
         """Return the record with a later pair of its consent, which is valid.
 
         Args:

@@ -24,7 +24,7 @@ from atlassian_auth.ports import (
 )
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.token_endpoint import read_revocation_response
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.settings import Settings
 from atlassian_auth.traces import log_places
 
@@ -82,9 +82,9 @@ class TokenService:
         self,
         refresh_token: str | None,
         *,
-        previous: Token | None = None,
+        previous: TokenPair | None = None,
         confirm: Callable[[], Awaitable[bool]] = _certainly,
-    ) -> Token:
+    ) -> TokenPair:
         """Return a new token.
 
         Args:
@@ -104,7 +104,7 @@ class TokenService:
             request, read, repeats=self._repeats(), rotating=rotating, confirm=confirm
         )
 
-    async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
+    async def redeem(self, code: str, *, code_verifier: str | None = None) -> TokenPair:
         """Return the first token of an authorization code.
 
         Raises:

@@ -99,7 +99,7 @@ class Upkeep:
                 return now + _LOOK_AGAIN_SECONDS
             if record.token is None:
                 return now
-            entry = self._cache.entry(key, record.token)
+            entry = self._cache.entry(key, record.token.bearer)
         return min(entry.ahead_at, entry.token.expires_at.timestamp() - margin_seconds)
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:

@@ -453,7 +453,7 @@ async def test_trouble_after_a_401_is_raised(atlassian_auth, atlassian, myself):
 async def test_a_lost_grant_is_raised(atlassian_auth, atlassian, atlassian_clock, myself):
     """A grant that was revoked is an error that asks for authorization, not a 401."""
     token = await atlassian_auth.token()
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     atlassian_clock.advance(HOUR)
 
     async with httpx.AsyncClient(auth=atlassian_auth) as client:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth import Settings, Token
+from atlassian_auth import Settings
 from atlassian_auth.events import GrantEndsSoon
 from atlassian_auth.lifetimes import (
     Lifetimes,
@@ -18,6 +18,7 @@ from atlassian_auth.lifetimes import (
     limits_of,
     warnings_due,
 )
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import TokenRecord
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ CLIENT = "client_credentials:id@https://api.atlassian.com/oauth/token"
 
 
 def record(configuration=CLOUD, *, obtained_at=NOW, refresh_token="secret-refresh", **changes):
-    token = Token("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
+    token = TokenPair("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
     fields = {"configuration": configuration, "status_since": NOW, "authorized_at": NOW}
     return TokenRecord(**(fields | {"token": token} | changes))
 

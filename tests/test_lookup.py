@@ -19,7 +19,6 @@ from atlassian_auth import (
     CloudGrant,
     Settings,
     StaticToken,
-    Token,
     lookup,
     sites,
 )
@@ -32,6 +31,7 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, ManualClock
@@ -299,7 +299,7 @@ async def auth_of(**options):
     """Return an auth that has a valid token in its store, and so asks no token endpoint."""
     app = {"client_id": "a", "client_secret": "b", "redirect_uri": "http://127.0.0.1/"}
     grant, store, now = CloudGrant(**app, scopes="read:me"), MemoryStore(), utc_now(SYSTEM_CLOCK)
-    token = Token(SECRET, now, now + timedelta(hours=1))
+    token = TokenPair(SECRET, now, now + timedelta(hours=1))
     record = TokenRecord.begin(grant.configuration, now).renewed(token, now)
     await Records(store, "tokens", TokenRecord).put("default", record)
     return AtlassianAuth(grant, store=store, **options)

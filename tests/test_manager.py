@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
@@ -23,6 +24,7 @@ from atlassian_auth import (
     InlineRefresher,
     Settings,
     StoreError,
+    Token,
     TokenManager,
     TokenRejected,
     TokenResponseError,
@@ -482,7 +484,7 @@ async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
     token = await acme.token("acme")
 
     assert seen == [None]
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 @pytest.mark.parametrize("moment", ["put", "after put"])
@@ -492,7 +494,7 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
 
     token = await acme.token("acme")
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert len(atlassian.token_requests) == 1
 
 
@@ -515,7 +517,7 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
         "TokenAdopted",
     ]
     assert len(atlassian.token_requests) == 1
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert "secret-" not in str(caught.value)
 
 
@@ -555,7 +557,7 @@ async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
     assert (await manager.status("acme")).refresh_count == 1
     await manager.aclose()
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
@@ -580,7 +582,7 @@ async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atl
 
     token = await acme.token("acme", rejected=acme.peek("acme"))
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert len(atlassian.token_requests) == 2
 
 
@@ -619,7 +621,7 @@ async def test_a_change_of_the_record_during_the_exchange(acme, watched):
     watched.before_put = touch
     token = await acme.token("acme")
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 async def test_another_credential_stored_during_the_exchange(acme, watched, manager_of, atlassian):
@@ -896,7 +898,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
     """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
     atlassian.rules.dead_grant_error = wording
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
 
     for manager in (cloud, cloud, manager_of()):
         with pytest.raises(AuthorizationRequired) as caught:
@@ -912,7 +914,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
 async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
     """What is still valid when the grant is lost is used to its end."""
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
 
     atlassian_clock.advance(HOUR - timedelta(seconds=9))
 
@@ -922,7 +924,7 @@ async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_c
 async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
     """Once the stored refresh token changes, by whomever, all is well again."""
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     with pytest.raises(AuthorizationRequired):
         await cloud.refresh("acme")
 
@@ -933,11 +935,12 @@ async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
 
 async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
     """If the store has another refresh token by the time ours is refused, that one counts."""
-    spent = await acme.token("acme")
+    token = await acme.token("acme")
+    spent = await acme.reveal_refresh_token("acme")
     fresh = atlassian.issue_grant()
     old_record = (await watched.get("tokens", "acme")).value
-    new_record = old_record.replace(spent.refresh_token.encode(), fresh.refresh_token.encode())
-    atlassian.revoke_grant(spent.refresh_token)
+    new_record = old_record.replace(spent.encode(), fresh.refresh_token.encode())
+    atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
 
     async with anyio.create_task_group() as tasks:
@@ -959,7 +962,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
     winner = await other.token("other")
     record = (await watched.get("tokens", "other")).value
     atlassian_clock.advance(HOUR / 2)
-    atlassian.revoke_grant((await acme.token("acme")).refresh_token)
+    atlassian.revoke_grant((await acme.token("acme")).access_token)
     gate = atlassian.hold("token")
     got = []
 
@@ -978,7 +981,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
 async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
     """If the record is gone by the time its refresh token is refused, authorization is required."""
     token = await acme.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
     caught = []
 
@@ -1012,7 +1015,7 @@ async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, tol
     assert failing.status is TokenStatus.UNRECOVERABLE
     assert failing.state is CredentialState.DEGRADED
     assert "2026-01-01" in failing.reason
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert (await cloud.status("acme")).state is CredentialState.READY
     assert names(told).count("KeepsFailing") == 1
     assert "AuthorizationNeeded" not in names(told)
@@ -1036,7 +1039,7 @@ async def test_silence_costs_no_consent(cloud, atlassian, atlassian_clock, troub
         atlassian_clock.advance(timedelta(days=30))
 
     assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+    assert atlassian.family_of((await cloud.token("acme")).access_token).alive
 
 
 async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_clock, store):
@@ -1092,11 +1095,11 @@ async def test_a_refresh_token_that_is_not_rotated_stays(cloud, atlassian, atlas
     await cloud.token("acme")
     atlassian.fault("token", Fault.edited(without_refresh_token))
     atlassian_clock.advance(HOUR)
-    kept = cloud._cache.get("acme").token.refresh_token
+    kept = await cloud.reveal_refresh_token("acme")
 
-    token = await cloud.token("acme")
+    await cloud.token("acme")
 
-    assert token.refresh_token == kept
+    assert await cloud.reveal_refresh_token("acme") == kept
 
 
 # -- the store's lock -----------------------------------------------------------------------------
@@ -1403,7 +1406,7 @@ async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
 
     while not closing:
         await acme.keys()
-    assert token.refresh_token.encode() in closing[0]
+    assert token.access_token.encode() in closing[0]
 
 
 def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
@@ -1511,6 +1514,32 @@ async def test_adding_at_a_start_does_not_undo_a_login(cloud, atlassian):
 
     assert await cloud.token("acme") == token
     assert await cloud.status("acme") == status
+
+
+async def test_a_token_brings_no_refresh_token(cloud, atlassian, atlassian_clock):
+    """Callers get a bearer: neither the token, nor the cache that serves it, knows the refresh token."""
+    seen = []
+
+    async def use(token):
+        seen.append(token)
+
+    await cloud.execute("acme", use)
+    seen += [await cloud.token("acme"), cloud.peek("acme"), await cloud.refresh("acme")]
+    atlassian_clock.advance(HOUR)
+    seen += [await anyio.to_thread.run_sync(cloud.token_sync, "acme")]
+
+    assert {type(token) for token in seen} == {Token}
+    assert not any(hasattr(token, "refresh_token") for token in seen)
+
+
+async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlassian):
+    """Who leaves the library can take the refresh token along: by a method that says what it does."""
+    await cloud.token("acme")
+
+    revealed = await cloud.reveal_refresh_token("acme")
+
+    assert revealed == atlassian.families[0].refresh_token
+    assert await cloud.reveal_refresh_token("nobody") is None
 
 
 async def test_adding_another_token_replaces(cloud, atlassian):
@@ -1674,7 +1703,7 @@ async def test_execute_hands_over_a_saved_token(cloud, store):
 
     async def fn(token):
         stored = await store.get("tokens", "acme")
-        return token.refresh_token.encode() in stored.value
+        return token.access_token.encode() in stored.value
 
     assert await cloud.execute("acme", fn) is True
 
@@ -1927,7 +1956,7 @@ async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, a
     atlassian.fault("revoke", Fault.status(400))
     assert await manager.revoke(key) is False
 
-    assert not atlassian.family_of(token.refresh_token).alive
+    assert not atlassian.family_of(token.access_token).alive
     assert manager.peek(key) is None
     assert key not in await manager.keys()
 
@@ -2024,7 +2053,7 @@ async def test_a_store_that_lost_its_last_save(
     atlassian_clock.advance(HOUR)
     token = await (first if knows == "who renewed" else second).token(key)
 
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == 0
     assert "had lost what was saved last" in caplog.text
     assert (await first.status(key)).refresh_count == 3
@@ -2049,7 +2078,7 @@ async def test_a_backup_that_is_restored(
     atlassian_clock.advance(HOUR)
     token = await second.token(key)
 
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == atlassian.leeway_reuses == 0
     assert (await second.status(key)).refresh_count == missed + 2
 
@@ -2078,12 +2107,12 @@ async def test_a_newer_consent_outlives_a_restored_backup(
     await cloud.token("acme")
     backup = await store.get("tokens", "acme")
     await cloud.authorize("acme", _code(atlassian, cloud))
-    consent = atlassian.family_of((await cloud.token("acme")).refresh_token)
+    consent = atlassian.family_of((await cloud.token("acme")).access_token)
 
     await store.put("tokens", "acme", backup.value)
     atlassian_clock.advance(HOUR)
 
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token) is consent
+    assert atlassian.family_of((await cloud.token("acme")).access_token) is consent
 
 
 async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
@@ -2100,7 +2129,7 @@ async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
     with pytest.raises(AuthorizationRequired):
         await manager_of().token("acme")
 
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+    assert atlassian.family_of((await cloud.token("acme")).access_token).alive
 
 
 async def test_what_was_forgotten_is_not_put_back(manager_of, cloud, store):
@@ -2169,7 +2198,7 @@ async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlas
 
     token = await cloud.token("acme")
 
-    assert atlassian.family_of(token.refresh_token) is atlassian.family_of(added.refresh_token)
+    assert atlassian.family_of(token.access_token) is atlassian.family_of(added.refresh_token)
 
 
 async def test_client_credentials_are_never_put_back(

@@ -16,10 +16,10 @@ from atlassian_auth import (
     ConfigurationError,
     Settings,
     StoreError,
-    Token,
     TokenStatus,
     VersionConflict,
 )
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Loaded, Records, TokenRecord
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores import ABSENT, MemoryStore
@@ -30,8 +30,8 @@ HOUR = timedelta(hours=1)
 SECRETS = ("secret-access", "secret-refresh", "secret-pasted")
 
 
-def token() -> Token:
-    return Token(
+def token() -> TokenPair:
+    return TokenPair(
         SECRETS[0], NOW, NOW + timedelta(hours=1), SECRETS[1], ("read:me", "offline_access")
     )
 

@@ -237,7 +237,7 @@ async def test_degraded(manager, atlassian, atlassian_clock):
 async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
     """A refused grant needs somebody's consent, and says what the server said."""
     result = await consent(manager, atlassian)
-    atlassian.revoke_grant((await manager.token(result.key)).refresh_token)
+    atlassian.revoke_grant((await manager.token(result.key)).access_token)
     atlassian_clock.advance(HOUR)
     with pytest.raises(Exception, match="authorize"):
         await manager.token("acme")

@@ -134,7 +134,7 @@ async def test_trouble_with_one_stops_no_other(
 ):
     """What cannot be read, or is not renewed, is logged, and the others are kept alive."""
     await enrol(manager, atlassian, "acme", "broken", "revoked")
-    atlassian.revoke_grant((await manager.token("revoked")).refresh_token)
+    atlassian.revoke_grant((await manager.token("revoked")).access_token)
     store.unreadable = "broken"
 
     await keep_alive(manager, atlassian_clock, 70)
@@ -379,7 +379,7 @@ async def test_what_is_not_renewable_is_looked_at_again(
 
 
 async def revoke(manager, atlassian, atlassian_clock, key):
-    atlassian.revoke_grant((await manager.token(key)).refresh_token)
+    atlassian.revoke_grant((await manager.token(key)).access_token)
     atlassian_clock.advance(HOUR)
     with pytest.raises(Exception, match="authorize"):
         await manager.token(key)

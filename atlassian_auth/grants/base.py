@@ -20,7 +20,7 @@ from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.pkce import check_verifier
 from atlassian_auth.protocol.token_endpoint import form_request, read_token_response
-from atlassian_auth.protocol.tokens import Token, is_visible_ascii
+from atlassian_auth.protocol.tokens import TokenPair, is_visible_ascii
 
 __all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]
 
@@ -169,8 +169,8 @@ class Grant(Confidential, ABC):
         *,
         request: HTTPRequest,
         obtained_at: datetime,
-        previous: Token | None = None,
-    ) -> Token:
+        previous: TokenPair | None = None,
+    ) -> TokenPair:
         """Return the token in an answer to a request of this grant.
 
         Args:

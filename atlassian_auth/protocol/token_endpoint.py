@@ -27,7 +27,7 @@ from atlassian_auth.protocol.documents import read_json, read_object
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse, content_coding
 from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
 from atlassian_auth.protocol.retry_after import retry_after_seconds
-from atlassian_auth.protocol.tokens import Token, end_of, is_visible_ascii, lifetime_of
+from atlassian_auth.protocol.tokens import TokenPair, end_of, is_visible_ascii, lifetime_of
 
 __all__ = [
     "Verdict",
@@ -252,9 +252,9 @@ def read_token_response(
     request: HTTPRequest,
     obtained_at: datetime,
     default_lifetime_seconds: float,
-    previous: Token | None = None,
+    previous: TokenPair | None = None,
     requested_scopes: tuple[str, ...] = (),
-) -> Token:
+) -> TokenPair:
     """Return the token in the answer.
 
     Args:
@@ -280,7 +280,7 @@ def read_token_response(
     if not _has_token(answer):
         raise _refusal(answer, obtained_at)
     lifetime = lifetime_of(answer.members.get("expires_in"), default_lifetime_seconds)
-    return Token(
+    return TokenPair(
         access_token=answer.text("access_token"),
         obtained_at=obtained_at,
         expires_at=end_of(obtained_at, lifetime),
@@ -332,7 +332,7 @@ def _refresh_token(answer: _Answer) -> str | None:
     return answer.presented
 
 
-def _scopes(answer: _Answer, previous: Token | None) -> tuple[str, ...]:
+def _scopes(answer: _Answer, previous: TokenPair | None) -> tuple[str, ...]:
     granted = redact_scopes(answer.text("scope"), answer.secrets)
     if not granted and previous and answer.is_renewal:
         return previous.scopes

@@ -15,7 +15,7 @@ from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants import ClientCredentialsGrant
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "client-secret-1"
@@ -182,7 +182,7 @@ def test_nothing_is_carried_over(make):
     """A refresh token in the answer is left out, and the previous token's parts as well."""
     grant = make()
     body = b'{"access_token": "access-2", "refresh_token": "stray"}'
-    previous = Token("access-1", NOW, NOW, "old", ("old",))
+    previous = TokenPair("access-1", NOW, NOW, "old", ("old",))
 
     token = grant.read_response(
         HTTPResponse(200, {}, body),

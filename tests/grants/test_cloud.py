@@ -18,7 +18,7 @@ from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.grants import CloudGrant
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "client-secret-1"
@@ -321,10 +321,13 @@ def test_answers_are_read_with_what_the_grant_knows():
 
     token = grant.read_response(response, request=request, obtained_at=NOW)
     again = grant.read_response(
-        response, request=request, obtained_at=NOW, previous=replace(token, scopes=("a",))
+        response,
+        request=request,
+        obtained_at=NOW,
+        previous=TokenPair("access-1", NOW, NOW, "refresh-1", ("a",)),
     )
 
-    assert token == Token("access-2", NOW, NOW + timedelta(hours=1), "refresh-1", grant.scopes)
+    assert token == TokenPair("access-2", NOW, NOW + timedelta(hours=1), "refresh-1", grant.scopes)
     assert again.scopes == ("a",)
 
 
