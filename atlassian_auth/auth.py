@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -129,7 +132,30 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     def __repr__(self) -> str:
         source = getattr(self, "_source", None)  # None if an argument was refused
-        return f"AtlassianAuth({source!r}, origins={list(self._origins.names)})"
+        shown = f"key={source.key!r}" if isinstance(source, KeySource) else repr(source)
+        return f"AtlassianAuth({shown}, origins={list(self._origins.names)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
     # -- for those who do not use httpx -----------------------------------------------------------
 
@@ -163,6 +189,26 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """Return a fresh token; see `TokenManager.token`."""
         return await self._source.token()
 
+    def token_sync(self) -> Token:
+        """Return the same as `token`, blocking this thread."""
+        return self._source.token_sync()
+
+    async def add(
+        self, *, refresh_token: str, authorized_at: datetime | None = None
+    ) -> CredentialStatus:
+        """Store a refresh token obtained elsewhere; see `TokenManager.add`."""
+        return await self.manager.add(
+            self.key, refresh_token=refresh_token, authorized_at=authorized_at
+        )
+
+    def add_sync(
+        self, *, refresh_token: str, authorized_at: datetime | None = None
+    ) -> CredentialStatus:
+        """Do the same as `add`, blocking this thread."""
+        return self.manager.add_sync(
+            self.key, refresh_token=refresh_token, authorized_at=authorized_at
+        )
+
     async def refresh(self) -> Token:
         """Return another token than the present one; see `TokenManager.refresh`."""
         return await self.manager.refresh(self.key)
@@ -171,17 +217,33 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """Return how the credential is doing; see `TokenManager.status`."""
         return await self.manager.status(self.key)
 
+    def status_sync(self) -> CredentialStatus:
+        """Return the same as `status`, blocking this thread."""
+        return self.manager.status_sync(self.key)
+
+    async def ping(self) -> None:
+        """Return if the store can be reached and read; see `TokenManager.ping`."""
+        await self.manager.ping()
+
+    def ping_sync(self) -> None:
+        """Do the same as `ping`, blocking this thread."""
+        self.manager.ping_sync()
+
     async def revoke(self) -> bool:
         """End the credential at Atlassian, then delete it here; see `TokenManager.revoke`."""
         return await self.manager.revoke(self.key)
 
     async def aclose(self) -> None:
-        """Finish what is under way and close store and connections; see `TokenManager.aclose`."""
+        """Finish what is under way and close store and connections; see `TokenManager.aclose`.
+
+        The end of ``async with`` does the same. A manager that is shared is closed for all, and opens what
+        it needs when it is used again.
+        """
         if isinstance(self._source, KeySource):
             await self._source.manager.aclose()
 
     def close(self) -> None:
-        """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
+        """Do the same as `aclose`, blocking this thread, as does the end of ``with``."""
         if isinstance(self._source, KeySource):
             self._source.manager.close()
 

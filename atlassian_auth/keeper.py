@@ -209,6 +209,10 @@ class Keeper:
 
     # -- life -------------------------------------------------------------------------------------
 
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        await self._records.ping()
+
     async def keys(self) -> list[str]:
         """Return the stored keys, sorted."""
         return await self._records.keys()

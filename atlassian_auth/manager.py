@@ -310,11 +310,21 @@ class TokenManager:
                 ``authorized_at`` is naive or in the future.
             StoreError: if it cannot be saved.
         """
-        _checked_key(key)
-        checked = self._checked_refresh_token(refresh_token)
-        consented_at = self._checked_past(authorized_at)
-        paste = functools.partial(self._enrolment.paste, key, checked, authorized_at=consented_at)
-        return self._described(key, await self.perform(paste))
+        return self._described(
+            key, await self.perform(self._paste(key, refresh_token, authorized_at))
+        )
+
+    def add_sync(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        refresh_token: str,
+        authorized_at: datetime | None = None,
+    ) -> CredentialStatus:
+        """Do the same as `add`, blocking this thread."""
+        return self._described(
+            key, self._perform_sync(self._paste(key, refresh_token, authorized_at))
+        )
 
     async def authorize(
         self, key: str, code: str, *, code_verifier: str | None = None
@@ -339,8 +349,11 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read.
         """
-        _checked_key(key)
-        return await self.perform(functools.partial(self._status, key))
+        return await self.perform(functools.partial(self._status, _checked_key(key)))
+
+    def status_sync(self, key: str = DEFAULT_KEY) -> CredentialStatus:
+        """Return the same as `status`, blocking this thread."""
+        return self._perform_sync(functools.partial(self._status, _checked_key(key)))
 
     async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
         """Return the stored refresh token, to take it to another program; None if there is none.
@@ -392,6 +405,23 @@ class TokenManager:
         return KeySource(self, key)
 
     # -- life -------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        """Return if the store can be reached and read: for a readiness probe, such as Kubernetes has.
+
+        Atlassian is not asked, and no credential is looked at: if the authorization server is down, or a
+        person has to consent again, restarting or leaving out this process would not help. How long it
+        takes is the store's matter; bound it by a timeout of your own.
+
+        Raises:
+            StoreError: if the store cannot be read.
+            ConfigurationError: if it was set up in a way that cannot work.
+        """
+        await self.perform(self._keeper.ping)
+
+    def ping_sync(self) -> None:
+        """Do the same as `ping`, blocking this thread."""
+        self._perform_sync(self._keeper.ping)
 
     def events(self, *, limit: int = 1000) -> EventStream:
         """Return the events from now on, as an async iterator for any event loop.
@@ -491,8 +521,18 @@ class TokenManager:
 
     def close(self) -> None:
         """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
-        self._refresher.check_may_wait()
-        start(self._refresher, self._close).wait_sync().result()
+        self._perform_sync(self._close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -506,6 +546,18 @@ class TokenManager:
         await self.aclose()
 
     # -- on the caller's side ---------------------------------------------------------------------
+
+    def _perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
+        self._refresher.check_may_wait()
+        return start(self._refresher, work).wait_sync().result()
+
+    def _paste(
+        self, key: str, refresh_token: str, authorized_at: datetime | None
+    ) -> Callable[[], Awaitable[TokenRecord]]:
+        _checked_key(key)
+        checked = self._checked_refresh_token(refresh_token)
+        consented_at = self._checked_past(authorized_at)
+        return functools.partial(self._enrolment.paste, key, checked, authorized_at=consented_at)
 
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
         if now >= entry.fresh_until:
@@ -696,6 +748,9 @@ class KeySource:
         self.manager: TokenManager = manager
         self.key: str = _checked_key(key)
         self._current = manager.current
+
+    def __repr__(self) -> str:
+        return f"KeySource(key={getattr(self, 'key', None)!r})"  # None if the key was refused
 
     @property
     def origins(self) -> frozenset[str]:

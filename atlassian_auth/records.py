@@ -349,6 +349,14 @@ class Records(Generic[R]):
         delete = self._store.delete(self._namespace, key, expected=expected)
         return await self._asked("delete", delete)
 
+    async def ping(self) -> None:
+        """Return if the store answers a read, of a record that nobody writes.
+
+        Raises:
+            StoreError: if it does not.
+        """
+        await self._asked("read", self._store.get("ping", "ping"))
+
     async def keys(self) -> list[str]:
         """Return the keys of the family, sorted."""
         return await self._asked("list", self._store.keys(self._namespace))

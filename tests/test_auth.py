@@ -574,6 +574,59 @@ async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
     assert copy.deepcopy(atlassian_auth) is atlassian_auth
 
 
+def test_its_repr_names_the_key(atlassian_auth):
+    """In a log or a debugger one credential is told from another."""
+    other = atlassian_auth.manager.auth("tenant-42")
+
+    assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
+    assert repr(other._source) == "KeySource(key='tenant-42')"
+
+
+class Closing(MemoryStore):
+    """Knows how often it was closed."""
+
+    closed = 0
+
+    async def aclose(self):
+        self.closed += 1
+        await super().aclose()
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda auth: auth, lambda auth: auth.manager], ids=["auth", "manager"]
+)
+async def test_a_with_block_closes_it(atlassian, atlassian_clock, wrap):
+    """At the end of ``async with`` and of ``with`` what is under way is finished, and the store closed."""
+    store = Closing(clock=atlassian_clock)
+    auth = AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock)
+
+    async with wrap(auth) as entered:
+        assert entered is wrap(auth)
+        await auth.add(refresh_token=atlassian.issue_grant().refresh_token)
+    assert store.closed == 1
+    with wrap(auth) as entered:
+        assert entered is wrap(auth)
+        assert (await auth.status()).renewable
+    assert store.closed == 2
+
+
+def test_a_script_needs_no_event_loop(atlassian, atlassian_clock, myself):
+    """From the first refresh token to the closing everything has a blocking form."""
+    store, now = MemoryStore(clock=atlassian_clock), atlassian_clock.now()
+
+    with AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock) as auth:
+        refresh_token = atlassian.issue_grant().refresh_token
+        added = auth.add_sync(refresh_token=refresh_token, authorized_at=now)
+        auth.ping_sync()
+        with httpx.Client(auth=auth) as client:
+            assert client.get(myself).status_code == 200
+        used = auth.status_sync()
+        assert auth.token_sync() == auth.manager.peek()
+
+    assert (added.state, used.state) == ("pending", "ready")
+    assert used.authorized_at == now
+
+
 async def test_one_manager_many_keys(atlassian_auth, atlassian):
     """``manager.auth(key)`` gives auths that share the manager."""
     other = atlassian_auth.manager.auth("other")
