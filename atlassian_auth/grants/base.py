@@ -246,6 +246,12 @@ class AuthorizationCodeGrant(Grant):
         Raises:
             ConfigurationError: if an argument is malformed, or a verifier is missing or of no use.
         """
+        if "://" in code:
+            message = (
+                "code is a URL: give the code alone, once its state was checked, or the whole URL to "
+                "AuthorizationFlow.complete, which checks it"
+            )
+            raise ConfigurationError(message, argument="code")
         fields = {
             "grant_type": "authorization_code",
             **self._client(),

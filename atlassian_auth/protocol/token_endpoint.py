@@ -111,8 +111,7 @@ _MEANINGS = {
     # not a person who declined (jira.js tests and field reports, 2026-08).
     "access_denied": _Meaning(
         Verdict.CONFIGURATION,
-        "the client secret is wrong or missing: copy it again from the app's settings. The grant "
-        "itself is not harmed",
+        "the client secret is wrong or missing: copy it again from the app's settings",
         argument="client_secret",
     ),
     "unauthorized_client": _Meaning(
@@ -373,6 +372,8 @@ def _configuration(answer: _Answer, _: datetime) -> AtlassianAuthError:
     if answer.error == "invalid_request" and answer.grant_type == "authorization_code":
         advice = _DEAD_CODE[0].lower() + _DEAD_CODE[1:]
     message = f"The token endpoint refused the request ({answer.quoted}): {advice}."
+    if argument == "client_secret" and answer.is_renewal:
+        message = f"{message} The grant itself is not harmed."
     return ConfigurationError(message, argument=argument, error=answer.error)
 
 

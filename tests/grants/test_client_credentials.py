@@ -220,3 +220,15 @@ def test_the_secret_stays_inside(make):
     with pytest.raises(FrozenInstanceError):
         grant._as_json = True
     assert copy.deepcopy(grant) is grant
+
+
+@every_dialect
+def test_there_is_no_grant_to_be_harmed(make):
+    """A wrong secret is told without a word about a consent that nobody gave."""
+    grant = make()
+    refusal = HTTPResponse(401, {}, b'{"error": "access_denied"}')
+
+    with pytest.raises(ConfigurationError, match="client secret is wrong") as caught:
+        grant.read_response(refusal, request=grant.renewal_request(None), obtained_at=NOW)
+
+    assert "harmed" not in str(caught.value)

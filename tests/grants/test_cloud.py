@@ -379,3 +379,14 @@ def test_secrets_are_not_sent_to_another_host_to_be_revoked():
         elsewhere.revocation_request("refresh-1")
 
     assert caught.value.argument == "endpoints"
+
+
+def test_a_whole_callback_is_no_code():
+    """A URL in a code's place is refused before it is sent, and the error says where it belongs."""
+    url = "http://127.0.0.1:8765/callback?code=secret-code&state=secret-state"
+
+    with pytest.raises(ConfigurationError, match=r"AuthorizationFlow\.complete") as caught:
+        make().code_request(url)
+
+    assert caught.value.argument == "code"
+    assert "secret" not in str(caught.value)
