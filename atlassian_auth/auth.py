@@ -21,8 +21,7 @@ from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
 from atlassian_auth.origins import NOWHERE, Origins, read_origins
-from atlassian_auth.own_client import Network
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Refresher, Sender, TokenSource
 from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.redaction import printable
@@ -181,7 +180,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     @property
     def network(self) -> Network:
-        """How its manager reaches servers: what the functions of `sites` and `discover` take from an auth."""
+        """How its manager reaches servers: what `accessible_resources` and its siblings take from an auth."""
         source = self._source
         return source.manager.network if isinstance(source, KeySource) else Network()
 

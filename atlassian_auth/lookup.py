@@ -16,8 +16,8 @@ from atlassian_auth.exceptions import (
     DiscoveryError,
     TransientError,
 )
-from atlassian_auth.own_client import Network, Passage, check_tls, is_direct, new_client, read_raw
-from atlassian_auth.ports import Clock
+from atlassian_auth.own_client import Passage, check_tls, is_direct, new_client, read_raw
+from atlassian_auth.ports import Clock, Network
 from atlassian_auth.protocol.messages import HTTPResponse, content_coding
 from atlassian_auth.protocol.redaction import printable
 

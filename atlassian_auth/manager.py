@@ -43,9 +43,16 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
-from atlassian_auth.own_client import Network
 from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
+from atlassian_auth.ports import (
+    SYSTEM_CLOCK,
+    Clock,
+    Network,
+    Refresher,
+    Sender,
+    system_jitter,
+    utc_now,
+)
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
 from atlassian_auth.records import STORE_TROUBLE, Records, TokenRecord

@@ -10,21 +10,19 @@ import functools
 import ssl
 from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar
 from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import httpx
 
 from atlassian_auth.endpoints import is_loopback
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, NothingSent
+from atlassian_auth.ports import Clock, NothingSent
 from atlassian_auth.protocol.messages import announced_length, content_coding
-from atlassian_auth.settings import Settings
 
-__all__ = ["Network", "Passage", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
+__all__ = ["Passage", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
 
 # What the first request would import, in the thread and at the moment of a refresh. A fork in that moment
 # copies half-imported modules, and their locks, into a child in which no thread finishes the imports.
@@ -38,33 +36,6 @@ _IMPORTED_BY_A_REQUEST = (
 
 # RFC 6052 section 2.1: the IPv4 address is the last 32 bits.
 _NAT64 = 0x0064_FF9B << 96
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Network:
-    """How the library's own requests reach a server.
-
-    Args:
-        verify: TLS verification, as for ``httpx.AsyncClient``.
-        proxy: The URL of a proxy, which may hold a password.
-        clock: Who measures the time limits.
-        settings: Timeouts, the size limit, and which addresses are refused.
-    """
-
-    verify: ssl.SSLContext | bool = True
-    proxy: str | None = field(default=None, repr=False)
-    clock: Clock = SYSTEM_CLOCK
-    settings: Settings = field(default_factory=Settings)
-
-    def changed(self, *, public_addresses_only: bool | None = None, **options: object) -> Self:
-        """Return the same with other options; an option that is None stays as it is."""
-        given: dict[str, Any] = {
-            name: value for name, value in options.items() if value is not None
-        }
-        if public_addresses_only is not None:
-            changes = {"public_addresses_only": public_addresses_only}
-            given["settings"] = self.settings.model_copy(update=changes)
-        return replace(self, **given)
 
 
 def import_all() -> None:
