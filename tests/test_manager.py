@@ -1662,6 +1662,7 @@ async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form)
 def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
     """A sender of one's own carries token requests in its own way: no option for ours is dropped."""
     given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
+    manager_of(sender=HttpxSender())
 
     with pytest.raises(ConfigurationError, match="give it to the sender") as caught:
         manager_of(sender=HttpxSender(), **{argument: given[argument]})

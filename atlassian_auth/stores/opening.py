@@ -119,7 +119,7 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in _FORMS:
         forms = ", ".join(form for scheme, form in _FORMS.items() if scheme != "postgres")
         message = (
-            f"This is no URL of a store. Expected the path of a SQLite file, or one of: {forms}."
+            f"This is no URL of a store. Expected one of: {forms}; or the path of a SQLite file."
             f"{_hint(parts.scheme)}"
         )
         raise ConfigurationError(message, argument="url")
