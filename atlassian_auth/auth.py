@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
 
 import httpx
 
+from atlassian_auth.arguments import has_all, wrong_kind
+from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
 from atlassian_auth.origins import NOWHERE, Origins, read_origins
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, TokenSource
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Refresher, Sender, TokenSource
 from atlassian_auth.protocol.challenges import (
     Challenge,
     is_anonymous,
@@ -30,9 +35,11 @@ from atlassian_auth.refresher import SHARED_REFRESHER
 from atlassian_auth.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
-from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.opening import AnyStore
 
 __all__ = ["AtlassianAuth"]
+
+_CLOUD = Endpoints.cloud()
 
 # An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
 # paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
@@ -43,6 +50,8 @@ _MISMATCH = (
     "https://api.atlassian.com/ex/... only. Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as "
     "the base URL; renewing would not help."
 )
+# What makes a TokenSource.
+_SOURCE = ("origins", "current", "token", "token_sync", "expired", "refused")
 _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
@@ -55,11 +64,13 @@ class AtlassianAuth(httpx.Auth, Confidential):
     Args:
         source: A grant, to begin with; or a `TokenManager` to share with others, or any `TokenSource` such
             as `StaticToken`.
-        store: Where the credential is kept; required for grants whose refresh tokens rotate.
+        store: Where the credential is kept, as for `TokenManager`; required for grants whose refresh tokens
+            rotate.
         key: The credential's name in the store.
         allowed_origins: Where the bearer may go besides the API of the grant, such as
             ``["https://proxy.example.com"]``.
-        settings: As for `TokenManager`, like all that follow.
+        settings: As for `TokenManager`, like all that follow. They and ``store`` are for a grant: a manager
+            and a `TokenSource` have their own.
         clock: What time it is.
         on_event: Called with each event.
         sender: Carries token requests.
@@ -69,7 +80,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         refresher: Where renewals run.
 
     Raises:
-        ConfigurationError: if an argument is wrong, or the store is missing.
+        ConfigurationError: if an argument is wrong or of no use, or the store is missing.
     """
 
     _origins = NOWHERE
@@ -78,7 +89,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         self,
         source: Grant | TokenManager | TokenSource,
         *,
-        store: Store | None = None,
+        store: AnyStore | None = None,
         key: str = DEFAULT_KEY,
         allowed_origins: Iterable[str] = (),
         settings: Settings | None = None,
@@ -103,6 +114,20 @@ class AtlassianAuth(httpx.Auth, Confidential):
                 proxy=proxy,
                 refresher=refresher,
             )
+        else:
+            given = {
+                "store": store is not None,
+                "settings": settings is not None,
+                "clock": clock is not SYSTEM_CLOCK,
+                "on_event": on_event is not None,
+                "sender": sender is not None,
+                "transport": transport is not None,
+                "verify": verify is not True,
+                "proxy": proxy is not None,
+                "refresher": refresher is not SHARED_REFRESHER,
+                "key": key != DEFAULT_KEY and not isinstance(source, TokenManager),
+            }
+            _check_unused(source, [name for name, was_given in given.items() if was_given])
         self._source = source.source(key) if isinstance(source, TokenManager) else source
         self._current = self._source.current
         self._grows_anonymous = _grows_anonymous(self._source)
@@ -112,7 +137,30 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     def __repr__(self) -> str:
         source = getattr(self, "_source", None)  # None if an argument was refused
-        return f"AtlassianAuth({source!r}, origins={list(self._origins.names)})"
+        shown = f"key={source.key!r}" if isinstance(source, KeySource) else repr(source)
+        return f"AtlassianAuth({shown}, origins={list(self._origins.names)})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
 
     # -- for those who do not use httpx -----------------------------------------------------------
 
@@ -130,9 +178,41 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """The credential's name."""
         return self._keyed().key
 
+    @property
+    def endpoints(self) -> Endpoints:
+        """The URLs of its grant, such as ``auth.endpoints.jira_url(cloud_id)``; else the public cloud's."""
+        source = self._source
+        return source.manager.grant.endpoints if isinstance(source, KeySource) else _CLOUD
+
+    @property
+    def network(self) -> Network:
+        """How its manager reaches servers: what `accessible_resources` and its siblings take from an auth."""
+        source = self._source
+        return source.manager.network if isinstance(source, KeySource) else Network()
+
     async def token(self) -> Token:
         """Return a fresh token; see `TokenManager.token`."""
         return await self._source.token()
+
+    def token_sync(self) -> Token:
+        """Return the same as `token`, blocking this thread."""
+        return self._source.token_sync()
+
+    async def add(
+        self, *, refresh_token: str, authorized_at: datetime | None = None
+    ) -> CredentialStatus:
+        """Store a refresh token obtained elsewhere; see `TokenManager.add`."""
+        return await self.manager.add(
+            self.key, refresh_token=refresh_token, authorized_at=authorized_at
+        )
+
+    def add_sync(
+        self, *, refresh_token: str, authorized_at: datetime | None = None
+    ) -> CredentialStatus:
+        """Do the same as `add`, blocking this thread."""
+        return self.manager.add_sync(
+            self.key, refresh_token=refresh_token, authorized_at=authorized_at
+        )
 
     async def refresh(self) -> Token:
         """Return another token than the present one; see `TokenManager.refresh`."""
@@ -142,17 +222,33 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """Return how the credential is doing; see `TokenManager.status`."""
         return await self.manager.status(self.key)
 
+    def status_sync(self) -> CredentialStatus:
+        """Return the same as `status`, blocking this thread."""
+        return self.manager.status_sync(self.key)
+
+    async def ping(self) -> None:
+        """Return if the store can be reached and read; see `TokenManager.ping`."""
+        await self.manager.ping()
+
+    def ping_sync(self) -> None:
+        """Do the same as `ping`, blocking this thread."""
+        self.manager.ping_sync()
+
     async def revoke(self) -> bool:
         """End the credential at Atlassian, then delete it here; see `TokenManager.revoke`."""
         return await self.manager.revoke(self.key)
 
     async def aclose(self) -> None:
-        """Finish what is under way and close store and connections; see `TokenManager.aclose`."""
+        """Finish what is under way and close store and connections; see `TokenManager.aclose`.
+
+        The end of ``async with`` does the same. A manager that is shared is closed for all, and opens what
+        it needs when it is used again.
+        """
         if isinstance(self._source, KeySource):
             await self._source.manager.aclose()
 
     def close(self) -> None:
-        """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
+        """Do the same as `aclose`, blocking this thread, as does the end of ``with``."""
         if isinstance(self._source, KeySource):
             self._source.manager.close()
 
@@ -236,6 +332,21 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return self._source
         message = f"{self._source!r} has no manager: it is never renewed."
         raise ConfigurationError(message, argument="source")
+
+
+def _check_unused(source: object, given: list[str]) -> None:
+    """Return if this is a source of tokens, and no argument was given that it has no use for."""
+    if not isinstance(source, TokenManager) and not has_all(source, _SOURCE):
+        expected = (
+            "a grant such as CloudGrant, a TokenManager, or a TokenSource such as StaticToken"
+        )
+        raise wrong_kind("source", expected, source)
+    if given:
+        message = (
+            f"{given[0]}= is of no use with a {type(source).__name__}, which has its own: leave it out, or "
+            f"give a grant in place of the {type(source).__name__}."
+        )
+        raise ConfigurationError(message, argument=given[0])
 
 
 def _header(token: Token) -> str:

@@ -34,7 +34,7 @@ from atlassian_auth.grants import CloudGrant, DataCenterGrant, Grant
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.settings import Settings
-from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.opening import AnyStore
 
 __all__ = [
     "AtlassianCloudOAuthClient",
@@ -53,7 +53,7 @@ _CLOUD = Endpoints.cloud()
 class ClientOptions(TypedDict, total=False):
     """What every client and the factory take by keyword; `AtlassianOAuthClient` explains each."""
 
-    store: Store | None
+    store: AnyStore | None
     key: str
     verify: ssl.SSLContext | bool
     proxy: str | bool | None
@@ -95,7 +95,7 @@ class AtlassianOAuthClient(ABC):
         grant: Grant,
         base_url: str,
         *,
-        store: Store | None = None,
+        store: AnyStore | None = None,
         key: str = DEFAULT_KEY,
         verify: ssl.SSLContext | bool = True,
         proxy: str | bool | None = None,

@@ -8,7 +8,7 @@ import httpx
 
 from atlassian_auth import lookup
 from atlassian_auth.endpoints import Endpoints
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.ports import Clock
 from atlassian_auth.protocol.metadata import built_in, places, read_metadata
 
 __all__ = ["discover"]
@@ -17,11 +17,12 @@ __all__ = ["discover"]
 async def discover(
     url: str,
     *,
+    auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext | bool | None = None,
     proxy: str | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    public_addresses_only: bool = False,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
 ) -> Endpoints:
     """Return the endpoints behind a URL; ``dataclasses.replace`` edits them.
 
@@ -32,9 +33,11 @@ async def discover(
     Args:
         url: An authorization server such as ``https://auth.atlassian.com``, a Data Center's base URL with
             its context path, or a Cloud site, which is not asked.
+        auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
+            sent.
         transport: Used instead of the network, and left open.
-        verify: As for `TokenManager`, for these requests.
-        proxy: As for `TokenManager`, for these requests.
+        verify: TLS verification for these requests. None, as for the next three: as ``auth`` has it.
+        proxy: A proxy for these requests.
         clock: Who measures the time limit of each request.
         public_addresses_only: Refuse to ask an address that is not public, as the setting of this name does
             for token requests. For URLs that tenants enter.
@@ -50,6 +53,7 @@ async def discover(
     for place in places(url):
         answer = await lookup.get(
             place.url,
+            network=lookup.network_of(auth),
             transport=transport,
             verify=verify,
             proxy=proxy,

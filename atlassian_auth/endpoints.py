@@ -27,8 +27,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PROVIDER_ENTITIES = ("builds", "deployments", "devinfo", "featureflags")
 _PROVIDER_PATH = re.compile(r"/?rest/(?P<entity>\w+)/(?P<version>[\w.]+)/(?P<rest>.+)")
 
-# Cloud ids are UUIDs today; nothing promises it, so only what would break the path is refused.
-_CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
+# Cloud ids are UUIDs today; nothing promises it, so only what would break the path, or is more likely the
+# name of a site, is refused: what is short, or has no digit.
+_CLOUD_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{20,}")
 
 # Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
 # table, 2026-08); then the gateways and the authorization servers. Not all of atlassian.com:
@@ -311,17 +312,17 @@ class Endpoints:
         They do not work on ``https://SITE.atlassian.net``.
 
         Raises:
-            ConfigurationError: if this is not a cloud id.
+            ConfigurationError: if this is not a cloud id, or these are the endpoints of a Data Center.
         """
-        return f"{self.api_url}/ex/jira/{_cloud_id(cloud_id)}/"
+        return f"{self._gateway}/ex/jira/{_cloud_id(cloud_id)}/"
 
     def confluence_url(self, cloud_id: str) -> str:
         """Return the base URL of a Confluence Cloud site, with a trailing slash, for OAuth tokens.
 
         Raises:
-            ConfigurationError: if this is not a cloud id.
+            ConfigurationError: if this is not a cloud id, or these are the endpoints of a Data Center.
         """
-        return f"{self.api_url}/ex/confluence/{_cloud_id(cloud_id)}/wiki/"
+        return f"{self._gateway}/ex/confluence/{_cloud_id(cloud_id)}/wiki/"
 
     def provider_url(self, entity: str, cloud_id: str) -> str:
         """Return the base URL of one kind of data that `jira_software` credentials may send.
@@ -333,7 +334,8 @@ class Endpoints:
             cloud_id: The site.
 
         Raises:
-            ConfigurationError: if the entity is another, or this is not a cloud id.
+            ConfigurationError: if the entity is another, this is not a cloud id, or these are the endpoints
+                of a Data Center.
         """
         return self._provider_root(entity, "0.1", cloud_id)
 
@@ -349,8 +351,8 @@ class Endpoints:
             cloud_id: The site; that of the URL, if it is one.
 
         Raises:
-            ConfigurationError: if the path is not one of a provider API, the URL is not at a Cloud site, or
-                this is not a cloud id.
+            ConfigurationError: if the path is not one of a provider API, the URL is not at a Cloud site, this
+                is not a cloud id, or these are the endpoints of a Data Center.
         """
         match = _PROVIDER_PATH.fullmatch(_path_at_site(path) if "://" in path else path)
         if match is None:
@@ -361,7 +363,18 @@ class Endpoints:
     def _provider_root(self, entity: str, version: str, cloud_id: str) -> str:
         if entity not in _PROVIDER_ENTITIES:
             _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
-        return f"{self.api_url}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+        return f"{self._gateway}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+
+    @property
+    def _gateway(self) -> str:
+        # Cloud's authorization servers want to be told the audience; Data Center's know none.
+        if self.audience is None:
+            _refuse(
+                "endpoints",
+                f"are those of a Data Center, which has no cloud id: use its base URL, {self.api_url}/, "
+                "which is endpoints.api_url",
+            )
+        return self.api_url
 
 
 def _path_at_site(url: str) -> str:

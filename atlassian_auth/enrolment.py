@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from datetime import datetime
 
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import TokenCache
@@ -10,8 +10,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.pasted import PastedTokens
 from atlassian_auth.ports import Clock, utc_now
-from atlassian_auth.protocol.confidential import same_secret
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Loaded, TokenRecord
 from atlassian_auth.service import TokenService
 
@@ -54,27 +53,34 @@ class Enrolment:
         """Exchange an authorization code and keep its token in place of the app's earlier one."""
         async with self._keeper.lock(key):
             stored = await self._replaceable(key)
-            token = await self._service.redeem(code, code_verifier=code_verifier)
-            record = self._begun(stored).model_copy(update={"token": token})
+            pair = await self._service.redeem(code, code_verifier=code_verifier)
+            record = self._begun(stored).model_copy(update={"token": pair})
             kept = await self._keeper.save(key, record, stored)
             self._start_over(key, kept.token)
         return kept
 
-    async def paste(self, key: str, refresh_token: str) -> TokenRecord:
+    async def paste(
+        self, key: str, refresh_token: str, *, authorized_at: datetime | None
+    ) -> TokenRecord:
         """Keep a refresh token obtained elsewhere, unless the credential began with the same one."""
-        digest = hashlib.sha256(refresh_token.encode()).hexdigest()
         async with self._keeper.lock(key):
             stored = await self._replaceable(key)
-            if stored is not None and same_secret(stored.value.pasted_sha256, digest):
-                # A service that adds its configured token at each start must not bring back one that
-                # has been rotated since. What the store has counts, also if another process put it there.
-                self._start_over(key, stored.value.token)
-                return stored.value
-            await self._pasted.claim(key, digest)
-            record = self._begun(stored).model_copy(
-                update={"pasted_refresh_token": refresh_token, "pasted_sha256": digest}
-            )
-            kept = await self._keeper.save(key, record, stored)
+            kept = stored.value if stored else None
+            if kept is None or not kept.was_pasted(refresh_token):
+                record = TokenRecord.pasted(
+                    self._grant.configuration,
+                    utc_now(self._clock),
+                    refresh_token,
+                    authorized_at=authorized_at,
+                    replaced=kept,
+                )
+                await self._pasted.claim(key, record)
+                kept = await self._keeper.save(key, record, stored)
+            # Else a service adds its configured token at each start: that must not bring back one that has
+            # been rotated since. What the store has counts, also if another process put it there.
+            elif kept.added_at and authorized_at not in {None, kept.authorized_at}:
+                record = kept.model_copy(update={"authorized_at": authorized_at})
+                kept = await self._keeper.save(key, record, stored)
             self._start_over(key, kept.token)
         return kept
 
@@ -108,8 +114,8 @@ class Enrolment:
             stored.value.check_owner(key, self._grant.configuration)
         return stored
 
-    def _start_over(self, key: str, token: Token | None = None) -> None:
+    def _start_over(self, key: str, pair: TokenPair | None = None) -> None:
         self._cache.drop(key)
         self._backoff.clear(key)
-        if token is not None:
-            self._cache.publish(key, token)
+        if pair is not None:
+            self._cache.publish(key, pair.bearer)

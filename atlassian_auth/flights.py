@@ -11,12 +11,13 @@ from contextlib import suppress
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
-from atlassian_auth.exceptions import AtlassianAuthError, StoreError, TransientError
+from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.locks import StripedLock
 from atlassian_auth.outcome import Failed, Succeeded, settled
 from atlassian_auth.ports import Clock, utc_at, utc_now
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.records import STORE_TROUBLE
 from atlassian_auth.renewal import Flight, Renewer
 from atlassian_auth.settings import Settings
 
@@ -111,7 +112,7 @@ class Flights:
 
     async def _adopted(self, flight: Flight) -> Token | None:
         """Return what another process has saved: in a fleet only the one that refreshes takes the lock."""
-        with suppress(StoreError):  # the flight has the same trouble, and says so
+        with suppress(*STORE_TROUBLE):  # the flight has the same trouble, and says so
             token = await self._renewer.adopt(flight)
             if token is not None:
                 self._backoff.clear(flight.key)

@@ -16,13 +16,12 @@ from dataclasses import dataclass, field
 from atlassian_auth.descent import Descent
 from atlassian_auth.exceptions import (
     AuthorizationRequired,
-    StoreError,
     TransientError,
     VersionConflict,
 )
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import Loaded, Records, TokenRecord
+from atlassian_auth.protocol.tokens import TokenPair
+from atlassian_auth.records import STORE_TROUBLE, Loaded, Records, TokenRecord
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import ABSENT, Hold
 
@@ -59,7 +58,7 @@ class _Unsaved:
 class _Known:
     """A pair that was in the store, and its place in the line."""
 
-    token: Token = field(repr=False)
+    token: TokenPair = field(repr=False)
     descent: Descent
 
 
@@ -190,7 +189,7 @@ class Keeper:
         """Save a change of status; if that fails, only the loss of the grant is remembered."""
         try:
             await self._records.put(key, record, expected=stored.version)
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             logger.warning("The status of key %r could not be saved: %s", key, error)
             if record.refused:
                 # Such a refresh token is not presented again.
@@ -209,6 +208,10 @@ class Keeper:
         self._unsaved.pop(key, None)
 
     # -- life -------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+        await self._records.ping()
 
     async def keys(self) -> list[str]:
         """Return the stored keys, sorted."""
@@ -246,7 +249,7 @@ class Keeper:
         for attempt in range(self._settings.attempts - 1):
             try:
                 return await self._put(key, unsaved, expected)
-            except StoreError:
+            except STORE_TROUBLE:
                 await self._clock.sleep(self._settings.retry_pause_seconds * 2**attempt)
         return await self._put(key, unsaved, expected)
 

@@ -42,9 +42,10 @@ class Limits:
     absolute: timedelta | None = None
 
 
-# Both for Cloud: staff at community.developer.atlassian.com/t/60806 (2022); the 3LO page names the 90
-# days and "a limited life" (2026-11). Data Center: refresh.token.expiration.seconds, which is 90 days
-# unless an administrator says otherwise, from the creation of each refresh token.
+# Both for Cloud are Atlassian's own statements: the 3LO page has the 90 days and a row with the 365, which
+# community.developer.atlassian.com/t/54172 and /60806 explain: all tokens of the consent end then, whatever
+# is refreshed, and no app can change it (2026-11). Data Center: refresh.token.expiration.seconds, which is 90
+# days unless an administrator says otherwise, from the creation of each refresh token.
 _LIMITS = MappingProxyType(
     {
         "cloud": Limits(inactivity=timedelta(days=90), absolute=timedelta(days=365)),
@@ -75,8 +76,8 @@ class Lifetimes:
         access_expires_at: When the access token ends, which is then renewed; None if there is none yet.
         inactive_by: When the grant ends unless it is renewed before; each renewal moves it.
         grant_expires_at: When it ends whatever is done: somebody has to consent again. Renewals do not
-            move it. None if nothing is known of such an end, or a renewal has succeeded since. Without a
-            refresh token it is the end of the access token.
+            move it. None if nothing is known of such an end or of the day of the consent, or a renewal has
+            succeeded since. Without a refresh token it is the end of the access token.
     """
 
     access_expires_at: datetime | None = None
@@ -88,8 +89,9 @@ class Lifetimes:
         """Return when this credential ends.
 
         Args:
-            record: As it is stored. What is known of a pasted refresh token is when it was pasted: the dates
-                of its grant are then the latest possible ones.
+            record: As it is stored. Where it does not say when somebody consented, ``grant_expires_at`` is
+                not known. Of a refresh token that was added and not used yet, ``inactive_by`` is the latest
+                possible date.
             settings: Where the limits are changed.
         """
         access_expires_at = record.token.expires_at if record.token else None
@@ -98,13 +100,13 @@ class Lifetimes:
             ends_at = access_expires_at if _kind(record.configuration) in _LIMITS else None
             return cls(access_expires_at=access_expires_at, grant_expires_at=ends_at)
         limits = limits_of(record.configuration, settings)
-        last_used_at = record.token.obtained_at if record.token else record.authorized_at
+        used_at = record.used_at
         ends_at = _after(record.authorized_at, limits.absolute)
         return cls(
             access_expires_at=access_expires_at,
-            inactive_by=_after(last_used_at, limits.inactivity),
-            # The limit is not documented for certain: a grant that outlived it has none.
-            grant_expires_at=ends_at if ends_at and last_used_at < ends_at else None,
+            inactive_by=_after(used_at, limits.inactivity),
+            # A grant that has outlived it has no such end: the rule may change, or the date be wrong.
+            grant_expires_at=ends_at if ends_at and used_at and used_at < ends_at else None,
         )
 
     def limits(self) -> dict[Limit, datetime]:
@@ -167,9 +169,9 @@ def dead_since(record: TokenRecord, now: datetime, settings: Settings) -> dateti
     return end if end and end <= now else None
 
 
-def _after(start: datetime, period: timedelta | None) -> datetime | None:
+def _after(start: datetime | None, period: timedelta | None) -> datetime | None:
     try:
-        return None if period is None else start + period
+        return None if start is None or period is None else start + period
     except OverflowError:
         return None  # a damaged record: its grant has no end that the calendar knows
 

@@ -17,17 +17,14 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.own_client import Passage, check_tls, is_direct, new_client, read_raw
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.ports import Clock, Network
 from atlassian_auth.protocol.messages import HTTPResponse, content_coding
 from atlassian_auth.protocol.redaction import printable
-from atlassian_auth.settings import Settings
 
-__all__ = ["get"]
+__all__ = ["get", "network_of"]
 
-_LIMITS = Settings()
-
-# Longer than an exchange with the token endpoint: the auth may have to renew its token first.
-_TOTAL_SECONDS = 60
+# On top of an exchange with the token endpoint: the auth may have to refresh its token first.
+_OWN_SECONDS = 15
 
 
 async def get(
@@ -35,10 +32,11 @@ async def get(
     *,
     auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
+    network: Network | None = None,
+    verify: ssl.SSLContext | bool | None = None,
     proxy: str | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    public_addresses_only: bool = False,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
 ) -> HTTPResponse:
     """Return the answer, whatever its status.
 
@@ -46,6 +44,7 @@ async def get(
         url: What to get.
         auth: What signs the request; without it no ``Authorization`` header is sent.
         transport: Used instead of the network, and left open.
+        network: What holds where one of the following is None; by default that of ``auth``.
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
         proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
             always reached without one.
@@ -59,19 +58,28 @@ async def get(
         AtlassianAuthError: what ``auth`` raises.
     """
     # httpx's errors hold the request with its bearer: ours is raised outside the except block.
+    network = (network or network_of(auth)).changed(
+        verify=verify, proxy=proxy, clock=clock, public_addresses_only=public_addresses_only
+    )
+    total_seconds = network.settings.exchange_timeout_seconds + _OWN_SECONDS
     try:
-        client = _client(url, transport, verify=verify, proxy=proxy)
-        passage = Passage(url, public_only=public_addresses_only, clock=clock)
-        async with clock.timeout(_TOTAL_SECONDS):
-            return await _ask(client, url, auth, passage)
+        client = _client(url, transport, network)
+        async with network.clock.timeout(total_seconds):
+            return await _ask(client, url, auth, network)
     except TimeoutError:
-        failure = _unreachable(url, f"no complete answer within {_TOTAL_SECONDS} seconds")
+        failure = _unreachable(url, f"no complete answer within {total_seconds:g} seconds")
     except (httpx.HTTPError, httpx.StreamError) as error:
         failure = _unreachable(url, type(error).__name__)
     except (httpx.InvalidURL, UnicodeError):  # the latter for a host name without IDNA form
         message = f"url={url!a} cannot be asked: expected a URL such as https://host/path."
         failure = ConfigurationError(message, argument="url")
     raise failure
+
+
+def network_of(auth: object) -> Network:
+    """Return how an `AtlassianAuth` reaches servers; the default for anything else."""
+    network = getattr(auth, "network", None)
+    return network if isinstance(network, Network) else Network()
 
 
 def _unreachable(url: str, reason: str) -> AtlassianAuthError:
@@ -81,23 +89,19 @@ def _unreachable(url: str, reason: str) -> AtlassianAuthError:
 
 
 def _client(
-    url: str,
-    transport: httpx.AsyncBaseTransport | None,
-    *,
-    verify: object,
-    proxy: str | None,
+    url: str, transport: httpx.AsyncBaseTransport | None, network: Network
 ) -> httpx.AsyncClient:
-    tls = check_tls(verify)
+    tls, settings = check_tls(network.verify), network.settings
     with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
         return new_client(
             tls=tls,
-            proxy=proxy,
+            proxy=network.proxy,
             transport=_Borrowed(transport) if transport else None,
             direct=is_direct(url),
             timeout=httpx.Timeout(
-                _LIMITS.read_timeout_seconds, connect=_LIMITS.connect_timeout_seconds
+                settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
             ),
-            keepalive_seconds=_TOTAL_SECONDS,
+            keepalive_seconds=_OWN_SECONDS,
         )
     message = (
         "proxy, or the one the environment names, is not the URL of a proxy: expected one such as "
@@ -107,8 +111,10 @@ def _client(
 
 
 async def _ask(
-    client: httpx.AsyncClient, url: str, auth: httpx.Auth | None, passage: Passage
+    client: httpx.AsyncClient, url: str, auth: httpx.Auth | None, network: Network
 ) -> HTTPResponse:
+    settings = network.settings
+    passage = Passage(url, public_only=settings.public_addresses_only, clock=network.clock)
     async with (
         client,
         client.stream(
@@ -120,7 +126,7 @@ async def _ask(
         ) as response,
     ):
         _check_coding(response, url)
-        body, truncated = await read_raw(response, _LIMITS.max_response_bytes)
+        body, truncated = await read_raw(response, settings.max_response_bytes)
     return HTTPResponse(
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},

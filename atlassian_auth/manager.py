@@ -19,6 +19,7 @@ from weakref import WeakSet
 import anyio
 import httpx
 
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.backoff import Backoff
 from atlassian_auth.cache import Entry, TokenCache
 from atlassian_auth.enrolment import Enrolment
@@ -34,7 +35,6 @@ from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
-    StoreError,
     TokenRejected,
 )
 from atlassian_auth.flights import Flights
@@ -45,10 +45,18 @@ from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, run_into, start
 from atlassian_auth.pasted import PastedTokens
 from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Refresher, Sender, system_jitter, utc_now
+from atlassian_auth.ports import (
+    SYSTEM_CLOCK,
+    Clock,
+    Network,
+    Refresher,
+    Sender,
+    system_jitter,
+    utc_now,
+)
 from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
-from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.records import STORE_TROUBLE, Records, TokenRecord
 from atlassian_auth.refresher import SHARED_REFRESHER
 from atlassian_auth.renewal import Renewer
 from atlassian_auth.sender import HttpxSender
@@ -57,6 +65,8 @@ from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
+from atlassian_auth.stores.opening import AnyStore, checked_store
+from atlassian_auth.stores.rules import check_names
 from atlassian_auth.upkeep import Upkeep
 
 if TYPE_CHECKING:
@@ -119,8 +129,9 @@ class TokenManager:
 
     Args:
         grant: The registered app and how it obtains tokens.
-        store: Where credentials are kept. Required if refresh tokens rotate (Cloud 3LO, Data Center), where
-            losing one loses the grant; memory is the default for client credentials.
+        store: Where credentials are kept: a store, its URL, or the path of a SQLite file, as `open_store`
+            takes them. Required if refresh tokens rotate (Cloud 3LO, Data Center), where losing one loses
+            the grant; memory is the default for client credentials.
         settings: Buffer, timeouts, pauses; see `Settings`.
         clock: What time it is.
         on_event: Called with each `Event`, on the refresher's thread: quick and thread-safe, please.
@@ -132,14 +143,14 @@ class TokenManager:
         jitter: Returns a number from 0 up to 1; it spreads the renewals of many processes.
 
     Raises:
-        ConfigurationError: if ``store`` is missing where it is required.
+        ConfigurationError: if an argument is wrong, or ``store`` is missing where it is required.
     """
 
     def __init__(
         self,
         grant: Grant,
         *,
-        store: Store | None = None,
+        store: AnyStore | None = None,
         settings: Settings | None = None,
         clock: Clock = SYSTEM_CLOCK,
         on_event: Callable[[Event], None] | None = None,
@@ -150,16 +161,21 @@ class TokenManager:
         refresher: Refresher = SHARED_REFRESHER,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
-        self.grant: Grant = grant
-        self._settings = settings = settings or Settings()
+        self.grant: Grant = _checked_grant(grant)
+        self._settings = settings = _checked_settings(settings)
         self.clock: Clock = clock
         self._time = clock.time
-        self._on_event = on_event
+        self._on_event = _checked_callback(on_event)
         self._refresher = refresher
+        if sender is not None:
+            _check_left_out(
+                transport=transport, verify=None if verify is True else verify, proxy=proxy
+            )
+        self.network: Network = Network(verify=verify, proxy=proxy, clock=clock, settings=settings)
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport, clock=clock
         )
-        self.store: Store = _checked_store(grant, store)
+        self.store: Store = _checked_store(grant, store, clock)
         records = Records(self.store, "tokens", TokenRecord)
         self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
         self._pending = Records(self.store, PENDING_NAMESPACE, PendingFlow)
@@ -249,7 +265,7 @@ class TokenManager:
         Raises:
             AtlassianAuthError: as `token` does, even while the present token is valid.
         """
-        entry = self._entry(key)
+        entry = self._entry(_checked_key(key))
         demand = Demand(rejected=entry.token.access_token if entry else None, forced=True)
         return (await self._call(key, demand).wait()).result()
 
@@ -281,21 +297,45 @@ class TokenManager:
 
     # -- credentials ------------------------------------------------------------------------------
 
-    async def add(self, key: str = DEFAULT_KEY, *, refresh_token: str) -> CredentialStatus:
+    async def add(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        refresh_token: str,
+        authorized_at: datetime | None = None,
+    ) -> CredentialStatus:
         """Store a refresh token obtained elsewhere; the first request renews it.
 
         Adding the same one again, as a service does at each start, changes nothing: its successors are
         kept. Nobody else may use the token any more, not even another key of the same store.
 
+        Args:
+            key: Which credential.
+            refresh_token: The token.
+            authorized_at: When the person consented, aware. A Cloud grant ends 365 days after that: without
+                this date the status names no such end, and `GrantEndsSoon` does not tell of it. It may be
+                told later, by adding the same token again.
+
         Raises:
-            ConfigurationError: if it is empty or has blanks in it, if another key was given it, or if the
-                grant has no refresh tokens.
+            ConfigurationError: if it is empty or has blanks in it, another key was given it, the grant has no
+                refresh tokens, or ``authorized_at`` is naive or in the future.
             StoreError: if it cannot be saved.
         """
-        _checked_key(key)
-        checked = self._checked_refresh_token(refresh_token)
-        paste = functools.partial(self._enrolment.paste, key, checked)
-        return self._described(key, await self.perform(paste))
+        return self._described(
+            key, await self.perform(self._paste(key, refresh_token, authorized_at))
+        )
+
+    def add_sync(
+        self,
+        key: str = DEFAULT_KEY,
+        *,
+        refresh_token: str,
+        authorized_at: datetime | None = None,
+    ) -> CredentialStatus:
+        """Do the same as `add`, blocking this thread."""
+        return self._described(
+            key, self._perform_sync(self._paste(key, refresh_token, authorized_at))
+        )
 
     async def authorize(
         self, key: str, code: str, *, code_verifier: str | None = None
@@ -320,8 +360,24 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read.
         """
+        return await self.perform(functools.partial(self._status, _checked_key(key)))
+
+    def status_sync(self, key: str = DEFAULT_KEY) -> CredentialStatus:
+        """Return the same as `status`, blocking this thread."""
+        return self._perform_sync(functools.partial(self._status, _checked_key(key)))
+
+    async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
+        """Return the stored refresh token, to take it to another program; None if there is none.
+
+        Who has it can act for the person until the consent ends. It works once: hand it over, then `forget`
+        the key here. Nothing else of the library shows it.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
         _checked_key(key)
-        return await self.perform(functools.partial(self._status, key))
+        record = await self.perform(functools.partial(self._keeper.peek, key))
+        return record.refresh_token if record else None
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
@@ -360,6 +416,23 @@ class TokenManager:
         return KeySource(self, key)
 
     # -- life -------------------------------------------------------------------------------------
+
+    async def ping(self) -> None:
+        """Return if the store can be reached and read: for a readiness probe, such as Kubernetes has.
+
+        Atlassian is not asked, and no credential is looked at: if the authorization server is down, or a
+        person has to consent again, restarting or leaving out this process would not help. How long it
+        takes is the store's matter; bound it by a timeout of your own.
+
+        Raises:
+            StoreError: if the store cannot be read.
+            ConfigurationError: if it was set up in a way that cannot work.
+        """
+        await self.perform(self._keeper.ping)
+
+    def ping_sync(self) -> None:
+        """Do the same as `ping`, blocking this thread."""
+        self._perform_sync(self._keeper.ping)
 
     def events(self, *, limit: int = 1000) -> EventStream:
         """Return the events from now on, as an async iterator for any event loop.
@@ -459,8 +532,18 @@ class TokenManager:
 
     def close(self) -> None:
         """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
-        self._refresher.check_may_wait()
-        start(self._refresher, self._close).wait_sync().result()
+        self._perform_sync(self._close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -474,6 +557,18 @@ class TokenManager:
         await self.aclose()
 
     # -- on the caller's side ---------------------------------------------------------------------
+
+    def _perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
+        self._refresher.check_may_wait()
+        return start(self._refresher, work).wait_sync().result()
+
+    def _paste(
+        self, key: str, refresh_token: str, authorized_at: datetime | None
+    ) -> Callable[[], Awaitable[TokenRecord]]:
+        _checked_key(key)
+        checked = self._checked_refresh_token(refresh_token)
+        consented_at = self._checked_past(authorized_at)
+        return functools.partial(self._enrolment.paste, key, checked, authorized_at=consented_at)
 
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
         if now >= entry.fresh_until:
@@ -543,7 +638,8 @@ class TokenManager:
         try:
             due = await self.perform(lambda: self._upkeep.look(key, last_look=last_look))
             if due is not None:
-                await self.token(key, rejected=due.token)
+                rejected = due.token.bearer if due.token else None
+                await self.token(key, rejected=rejected)
         except AuthorizationRequired:
             pass  # as above
         except AtlassianAuthError as error:
@@ -560,6 +656,19 @@ class TokenManager:
             )
             raise ConfigurationError(message, argument="refresh_token")
         return refresh_token
+
+    def _checked_past(self, authorized_at: object) -> datetime | None:
+        if authorized_at is None:
+            return None
+        if not isinstance(authorized_at, datetime):
+            raise wrong_kind("authorized_at", "a datetime", authorized_at)
+        if authorized_at.utcoffset() is None or authorized_at > utc_now(self.clock):
+            message = (
+                f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
+                "Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
+            )
+            raise ConfigurationError(message, argument="authorized_at")
+        return authorized_at
 
     # -- in the refresher -------------------------------------------------------------------------
 
@@ -592,7 +701,7 @@ class TokenManager:
     async def _login(self, name: str) -> PendingFlow | None:
         try:
             loaded = await self._pending.get(name)
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             logger.warning("A login was passed over: %s", error)
             return None
         return loaded.value if loaded else None
@@ -651,6 +760,9 @@ class KeySource:
         self.key: str = _checked_key(key)
         self._current = manager.current
 
+    def __repr__(self) -> str:
+        return f"KeySource(key={getattr(self, 'key', None)!r})"  # None if the key was refused
+
     @property
     def origins(self) -> frozenset[str]:
         """Where its token may go: the grant's API."""
@@ -678,16 +790,43 @@ class KeySource:
 
 
 def _checked_key(key: str) -> str:
-    given: object = key
-    if not isinstance(given, str) or not given:
-        message = f"A key must be a non-empty string, not {key!r}: it names one credential."
-        raise ConfigurationError(message, argument="key")
+    check_names(key=key)
     return key
 
 
-def _checked_store(grant: Grant, store: Store | None) -> Store:
+def _checked_grant(grant: object) -> Grant:
+    if not isinstance(grant, Grant):
+        raise wrong_kind("grant", "a grant such as CloudGrant", grant)
+    return grant
+
+
+def _checked_settings(settings: object) -> Settings:
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise wrong_kind("settings", "Settings(...)", settings)
+    return settings
+
+
+def _checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
+    if on_event is not None and not callable(on_event):
+        raise wrong_kind("on_event", "a function that takes an event", on_event)
+    return on_event
+
+
+def _check_left_out(**options: object) -> None:
+    for argument, given in options.items():
+        if given is not None:
+            message = (
+                f"{argument}= is of no use next to sender=, which carries the token requests in its own way: "
+                "give it to the sender."
+            )
+            raise ConfigurationError(message, argument=argument)
+
+
+def _checked_store(grant: Grant, store: AnyStore | None, clock: Clock) -> Store:
     if store is not None:
-        return store
+        return checked_store(store, clock=clock)
     if grant.rotates:
         message = (
             f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "

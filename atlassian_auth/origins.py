@@ -47,15 +47,26 @@ class Origins:
         """
         if target_of(url) in self._targets:
             return
+        if not url.host:
+            message = (
+                "The request's URL names no host, so nothing was sent. Give the client a base_url=, or the "
+                "request an absolute URL."
+            )
+            raise OriginNotAllowed(message, origin="", allowed=self.names)
         origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
         message = (
             f"The credential was about to go to {printable(origin)}, but it belongs to "
-            f"{', '.join(self.names)}. Nothing was sent. {self._advice(url.host)}"
+            f"{', '.join(self.names)}. Nothing was sent. {self._advice(origin, url.host)}"
         )
         raise OriginNotAllowed(message, origin=origin, allowed=self.names)
 
-    def _advice(self, host: str) -> str:
+    def _advice(self, origin: str, host: str) -> str:
         behind_gateway = not {*_GATEWAYS}.isdisjoint(self.names)
+        if self._remedy is None and behind_gateway and origin in _GATEWAYS:
+            return (
+                "That is another Atlassian cloud, which must not see it: take URLs from the endpoints of the "
+                "credential's own grant."
+            )
         if self._remedy is None and behind_gateway and host.endswith(_SITES):
             return (
                 "A site's own address takes no OAuth token and no API token with scopes: use "

@@ -11,6 +11,7 @@ from typing import Generic, NoReturn, TypeVar
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.latch import Latch
 from atlassian_auth.ports import Refresher
+from atlassian_auth.traces import log_places
 
 __all__ = ["Failed", "Outcome", "Succeeded", "outcome_of", "run_into", "settled", "start"]
 
@@ -64,9 +65,13 @@ async def settled(work: Awaitable[T]) -> Succeeded[T] | Failed:
 
 def _unexpected(error: BaseException) -> Failed:
     kind = type(error).__name__
-    # Neither the text nor the traceback: both could quote what the work held.
-    logger.error("A renewal ended with an unexpected %s.", kind)
-    message = f"A renewal ended with an unexpected {kind}; please report it."
+    # Not its text, which could quote what the work held.
+    logger.error("A call ended with an unexpected %s.", kind)
+    log_places(error)
+    message = (
+        f"A call ended with an unexpected {kind}: a bug, here or in a store of yours. The logger "
+        '"atlassian_auth" says at level DEBUG where it came from; please report it with that.'
+    )
     return Failed(AtlassianAuthError(message))
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.protocol.confidential import same_secret
-from atlassian_auth.records import Loaded, Records
+from atlassian_auth.records import Loaded, Records, TokenRecord
 from atlassian_auth.stores.base import ABSENT, Store
 
 __all__ = ["PASTED_NAMESPACE", "PastedTokens"]
@@ -51,8 +51,8 @@ class PastedTokens:
         self._notes = Records(store, PASTED_NAMESPACE, _Note)
         self._keeper = keeper
 
-    async def claim(self, key: str, digest: str) -> None:
-        """Note that the key has the refresh token with this digest.
+    async def claim(self, key: str, record: TokenRecord) -> None:
+        """Note that the key has the refresh token that the record begins with.
 
         A note that cannot be read or written hinders nothing: it only guards against a mistake.
 
@@ -60,7 +60,7 @@ class PastedTokens:
             ConfigurationError: if another key has it.
         """
         try:
-            await self._claim(key, digest)
+            await self._claim(key, record.pasted_sha256 or "")
         except StoreError as error:
             logger.warning("Under which key a refresh token was added was not noted: %s", error)
 

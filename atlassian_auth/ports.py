@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import anyio
 
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.settings import Settings
 
 __all__ = [
     "SYSTEM_CLOCK",
     "Clock",
+    "Network",
     "NothingSent",
     "Refresher",
     "Sender",
@@ -73,6 +77,33 @@ async def _fail_after(seconds: float) -> AsyncGenerator[None]:
 
 
 SYSTEM_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """How the library's own requests reach a server.
+
+    Args:
+        verify: TLS verification, as for ``httpx.AsyncClient``.
+        proxy: The URL of a proxy, which may hold a password.
+        clock: Who measures the time limits.
+        settings: Timeouts, the size limit, and which addresses are refused.
+    """
+
+    verify: ssl.SSLContext | bool = True
+    proxy: str | None = field(default=None, repr=False)
+    clock: Clock = SYSTEM_CLOCK
+    settings: Settings = field(default_factory=Settings)
+
+    def changed(self, *, public_addresses_only: bool | None = None, **options: object) -> Self:
+        """Return the same with other options; an option that is None stays as it is."""
+        given: dict[str, Any] = {
+            name: value for name, value in options.items() if value is not None
+        }
+        if public_addresses_only is not None:
+            changes = {"public_addresses_only": public_addresses_only}
+            given["settings"] = self.settings.model_copy(update=changes)
+        return replace(self, **given)
 
 
 def utc_now(clock: Clock) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -10,18 +11,27 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PlainSerializer,
+    PlainValidator,
+)
 
 from atlassian_auth.descent import Descent, fingerprint
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import is_being_cancelled
-from atlassian_auth.protocol.confidential import Confidential
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.confidential import Confidential, same_secret
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores.base import Hold, Store
+from atlassian_auth.traces import log_places
 
-__all__ = ["IN_TRANSIT", "Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "STORE_TROUBLE", "Loaded", "Records", "TokenRecord", "TokenStatus"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -34,6 +44,9 @@ _NOTED_AGAIN_AFTER = timedelta(hours=1)  # each note is a write
 IN_TRANSIT: str = "in transit"
 """In place of a schema version: what was moved to another store, and must not be used here any more."""
 
+
+STORE_TROUBLE = (StoreError, ConfigurationError)
+"""What `Records` raise because of their store: it fails, or it was set up in a way that cannot work."""
 
 # Of a stranger's, so much is quoted: a schema is a small number.
 _LONGEST_SCHEMA = 40
@@ -52,6 +65,38 @@ class TokenStatus(StrEnum):
     """A person has to look: the server refused the refresh token, or refreshes have failed for days."""
 
 
+class _StoredPair(BaseModel):
+    """A `TokenPair` as a record writes it: the one place where it is turned into JSON."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+
+    access_token: str
+    obtained_at: AwareDatetime
+    expires_at: AwareDatetime
+    refresh_token: str | None = None
+    scopes: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, value: object) -> TokenPair:
+        if isinstance(value, TokenPair):
+            return value
+        stored = cls.model_validate(value)
+        return TokenPair(
+            stored.access_token,
+            stored.obtained_at,
+            stored.expires_at,
+            stored.refresh_token,
+            stored.scopes,
+        )
+
+    @classmethod
+    def write(cls, pair: TokenPair) -> dict[str, object]:
+        return {name: getattr(pair, name) for name in cls.model_fields}
+
+
+_Pair = Annotated[TokenPair, PlainValidator(_StoredPair.read), PlainSerializer(_StoredPair.write)]
+
+
 class TokenRecord(BaseModel, Confidential):
     """What is stored for one key; each change is a new value.
 
@@ -60,7 +105,8 @@ class TokenRecord(BaseModel, Confidential):
         token: What was issued last; None for a pasted refresh token that was not used yet.
         status: How the last renewal ended.
         status_since: When the status last changed: for a failing credential, since when it fails.
-        authorized_at: When somebody consented; renewals do not move it.
+        authorized_at: When somebody consented, where that is known; refreshes do not move it.
+        added_at: When a refresh token from elsewhere was added; None if a login has begun it.
         last_refreshed_at: When the last renewal succeeded.
         refresh_count: How many did.
         failure: Why the last one did not; holds no secret.
@@ -78,10 +124,11 @@ class TokenRecord(BaseModel, Confidential):
     )
 
     configuration: str
-    token: Token | None = Field(default=None, repr=False)
+    token: _Pair | None = Field(default=None, repr=False)
     status: TokenStatus = TokenStatus.UNKNOWN
     status_since: AwareDatetime
-    authorized_at: AwareDatetime
+    authorized_at: AwareDatetime | None = None
+    added_at: AwareDatetime | None = None
     last_refreshed_at: AwareDatetime | None = None
     refresh_count: NonNegativeInt = 0
     failure: str | None = None
@@ -95,15 +142,55 @@ class TokenRecord(BaseModel, Confidential):
 
     @classmethod
     def begin(cls, configuration: str, now: datetime, *, replaced: Self | None = None) -> Self:
-        """Return the record of a consent that has brought nothing yet.
+        """Return the record of a consent that was given now and has brought nothing yet.
 
         Args:
             configuration: What it belongs to.
             now: The time.
             replaced: The record it takes the place of: should the store fall back to that, this one is newer.
         """
-        spent = replaced.descent.next(None).spent if replaced else ""
-        return cls(configuration=configuration, status_since=now, authorized_at=now, spent=spent)
+        begun = cls(configuration=configuration, status_since=now, authorized_at=now)
+        if replaced is None:
+            return begun
+        # The digest stays: what a service adds again at each start must not undo this consent.
+        kept = {"spent": replaced.descent.next(None).spent, "pasted_sha256": replaced.pasted_sha256}
+        return begun.model_copy(update=kept)
+
+    @classmethod
+    def pasted(
+        cls,
+        configuration: str,
+        now: datetime,
+        refresh_token: str,
+        *,
+        authorized_at: datetime | None,
+        replaced: Self | None = None,
+    ) -> Self:
+        """Return the record of a refresh token that was obtained elsewhere.
+
+        Args:
+            configuration: What it belongs to.
+            now: The time.
+            refresh_token: The token.
+            authorized_at: When its consent was given; None if that is not known.
+            replaced: As for `begin`.
+        """
+        changes = {
+            "authorized_at": authorized_at,
+            "added_at": now,
+            "pasted_refresh_token": refresh_token,
+            "pasted_sha256": _digest(refresh_token),
+        }
+        return cls.begin(configuration, now, replaced=replaced).model_copy(update=changes)
+
+    def was_pasted(self, refresh_token: str) -> bool:
+        """Return whether the credential began with this refresh token, obtained elsewhere."""
+        return same_secret(self.pasted_sha256, _digest(refresh_token))
+
+    @property
+    def used_at(self) -> datetime | None:
+        """When its refresh token was issued; for one that was added and not used yet: when it was added."""
+        return self.token.obtained_at if self.token else self.added_at or self.authorized_at
 
     @property
     def refresh_token(self) -> str | None:
@@ -140,11 +227,11 @@ class TokenRecord(BaseModel, Confidential):
             )
             raise ConfigurationError(message, argument="key")
 
-    def renewed(self, token: Token, now: datetime) -> Self:
+    def renewed(self, token: TokenPair, now: datetime) -> Self:
         """Return the record after a refresh that succeeded."""
         return self.restored(token, self.descent.next(token.refresh_token), now)
 
-    def restored(self, token: Token, descent: Descent, now: datetime) -> Self:
+    def restored(self, token: TokenPair, descent: Descent, now: datetime) -> Self:
         """Return the record with a later pair of its consent, which is valid.
 
         Args:
@@ -203,6 +290,11 @@ class TokenRecord(BaseModel, Confidential):
         return self.model_copy(update={"status": status, "status_since": since, **changes})
 
 
+def _digest(refresh_token: str) -> str:
+    """Return what is kept of a refresh token to know it again."""
+    return hashlib.sha256(refresh_token.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[R]):
     """A record as it was read, and the store's version of it."""
@@ -214,8 +306,8 @@ class Loaded(Generic[R]):
 class Records(Generic[R]):
     """One family of records in a store: pydantic models in, pydantic models out.
 
-    Whatever the store raises comes out as `StoreError`, and bytes that are no such record are never
-    overwritten by reading them.
+    Whatever the store raises comes out as `StoreError`, unless it is a `ConfigurationError`; and bytes that
+    are no such record are never overwritten by reading them.
 
     Args:
         store: Where the bytes are kept.
@@ -256,6 +348,14 @@ class Records(Generic[R]):
         """Remove the record and return whether there was one; see `Store.delete`."""
         delete = self._store.delete(self._namespace, key, expected=expected)
         return await self._asked("delete", delete)
+
+    async def ping(self) -> None:
+        """Return if the store answers a read, of a record that nobody writes.
+
+        Raises:
+            StoreError: if it does not.
+        """
+        await self._asked("read", self._store.get("ping", "ping"))
 
     async def keys(self) -> list[str]:
         """Return the keys of the family, sorted."""
@@ -308,7 +408,7 @@ class Records(Generic[R]):
     async def _release(self, key: str, lock: AbstractAsyncContextManager[object]) -> None:
         try:
             await self._asked("release", lock.__aexit__(None, None, None))
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             # What was done under the lock is done. It ends with its lease, its connection or its process.
             logger.warning("The lock of key %r was not released: %s", key, error)
 
@@ -317,7 +417,7 @@ class Records(Generic[R]):
     ) -> T:
         try:
             return await answer
-        except (StoreError, passing):
+        except (*STORE_TROUBLE, passing):
             raise
         except asyncio.CancelledError as error:
             if is_being_cancelled():
@@ -325,6 +425,7 @@ class Records(Generic[R]):
             kind = type(error).__name__  # of a task inside the store's client
         except Exception as error:  # noqa: BLE001 -- users' stores and their clients raise anything
             kind = type(error).__name__
+            log_places(error)
         # Outside the except block: what a client raises may quote what it was given to store.
         message = (
             f"The store could not {action} ({type(self._store).__name__}: {kind}). See that it is "

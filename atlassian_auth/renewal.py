@@ -36,8 +36,8 @@ from atlassian_auth.lifetimes import warnings_due
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.demand import Demand
-from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import Loaded, TokenRecord, TokenStatus
+from atlassian_auth.protocol.tokens import Token, TokenPair
+from atlassian_auth.records import STORE_TROUBLE, Loaded, TokenRecord, TokenStatus
 from atlassian_auth.service import LockLost, TokenService
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import Hold
@@ -106,7 +106,8 @@ class Renewer:
         record = await self._keeper.durable(flight.key)
         if record is None or record.configuration != self._grant.configuration:
             return None
-        token = self._adopted(flight, record)
+        pair = self._adopted(flight, record)
+        token = pair.bearer if pair else None
         # If anything was dropped since it was read, this may have been forgotten.
         if token is not None and self._cache.drops == drops:
             self._cache.publish(flight.key, token)
@@ -130,7 +131,7 @@ class Renewer:
                 if hold is None:
                     return await self._adopted_without_lock(flight)
                 try:
-                    token = await self._renewed(flight, hold)
+                    token = (await self._renewed(flight, hold)).bearer
                 except LockLost:
                     continue
                 self._cache.publish(flight.key, token)
@@ -144,27 +145,28 @@ class Renewer:
             raise self._keeper.lock_timeout(flight.key)
         return token
 
-    async def _renewed(self, flight: Flight, hold: Hold) -> Token:
+    async def _renewed(self, flight: Flight, hold: Hold) -> TokenPair:
         stored = await self._keeper.load(flight.key)
         if stored is not None:
             stored.value.check_owner(flight.key, self._grant.configuration)
             if stored.value.token is not None:
                 # It is durable, and may serve callers if the refresh fails.
-                self._cache.publish(flight.key, stored.value.token)
-        token = self._adopted(flight, stored.value if stored else None)
-        if token is None:
+                self._cache.publish(flight.key, stored.value.token.bearer)
+        pair = self._adopted(flight, stored.value if stored else None)
+        if pair is None:
             self._check_renewable(flight.key, stored)
-            token = await self._exchange(flight, stored, hold)
-        return token
+            pair = await self._exchange(flight, stored, hold)
+        return pair
 
-    def _adopted(self, flight: Flight, record: TokenRecord | None) -> Token | None:
-        """Return the stored token if it will do."""
-        token = record.token if record else None
+    def _adopted(self, flight: Flight, record: TokenRecord | None) -> TokenPair | None:
+        """Return the stored pair if its token will do."""
+        pair = record.token if record else None
         now, buffer_seconds = utc_now(self._clock), self._settings.buffer_seconds
-        if token is None or not flight.demand.accepts(token, now, buffer_seconds=buffer_seconds):
+        accepts = functools.partial(flight.demand.accepts, now=now, buffer_seconds=buffer_seconds)
+        if pair is None or not accepts(pair.bearer):
             return None
-        flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=token.expires_at))
-        return token
+        flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=pair.expires_at))
+        return pair
 
     def _check_renewable(self, key: str, stored: _Stored | None) -> None:
         if not self._grant.rotates:
@@ -186,20 +188,20 @@ class Renewer:
 
     # -- the exchange -----------------------------------------------------------------------------
 
-    async def _exchange(self, flight: Flight, stored: _Stored | None, hold: Hold) -> Token:
+    async def _exchange(self, flight: Flight, stored: _Stored | None, hold: Hold) -> TokenPair:
         started = self._clock.time()
         try:
-            token = await self._ask(stored, hold)
+            pair = await self._ask(stored, hold)
         except AuthorizationRequired as error:
             refused = str(error)
         except AtlassianAuthError as error:
             await self._note_failure(flight, stored, str(error))
             raise
         else:
-            return await self._save(flight, stored, token, started)
+            return await self._save(flight, stored, pair, started)
         return await self._refused(flight, stored, hold, refused)
 
-    async def _ask(self, stored: _Stored | None, hold: Hold) -> Token:
+    async def _ask(self, stored: _Stored | None, hold: Hold) -> TokenPair:
         if stored is None or not self._grant.rotates:
             return await self._service.renew(None)
         record, confirm = stored.value, functools.partial(hold.confirm, self._seconds_to_keep)
@@ -215,7 +217,7 @@ class Renewer:
 
     async def _refused(
         self, flight: Flight, presented: _Stored | None, hold: Hold, reason: str
-    ) -> Token:
+    ) -> TokenPair:
         """Tell a race that was lost from a grant that is."""
         key = flight.key
         current = await self._keeper.load(key)
@@ -256,40 +258,44 @@ class Renewer:
     # -- the save ---------------------------------------------------------------------------------
 
     async def _save(
-        self, flight: Flight, stored: _Stored | None, token: Token, started: float
-    ) -> Token:
+        self, flight: Flight, stored: _Stored | None, pair: TokenPair, started: float
+    ) -> TokenPair:
         now = utc_now(self._clock)
-        begun = stored.value if stored else TokenRecord.begin(self._grant.configuration, now)
-        record = begun.renewed(token, now)
+        begun = stored.value if stored else self._begun(now)
+        record = begun.renewed(pair, now)
         try:
             kept = await self._keeper.save(flight.key, record, stored)
-        except StoreError as error:
-            return self._unsaved(flight, token, error)
+        except STORE_TROUBLE as error:
+            return self._unsaved(flight, pair, error)
         succeeded = RefreshSucceeded(
             key=flight.key,
             at=utc_now(self._clock),
             duration_seconds=self._clock.time() - started,
             refresh_count=kept.refresh_count,
-            expires_at=token.expires_at,
+            expires_at=pair.expires_at,
         )
         flight.events.append(succeeded)
-        last_look = begun.token.obtained_at if begun.token else begun.authorized_at
+        last_look = begun.token.obtained_at if begun.token else None
         flight.events += warnings_due(
             flight.key, kept, self._settings, last_look=last_look, now=now
         )
-        return kept.token or token
+        return kept.token or pair
 
-    def _unsaved(self, flight: Flight, token: Token, error: StoreError) -> Token:
+    def _begun(self, now: datetime) -> TokenRecord:
+        # Client credentials: nobody has consented.
+        return TokenRecord(configuration=self._grant.configuration, status_since=now)
+
+    def _unsaved(self, flight: Flight, pair: TokenPair, error: AtlassianAuthError) -> TokenPair:
         key = flight.key
         if not self._grant.rotates:
             # The next process asks for a token of its own.
             self._keeper.let_go(key)
             logger.warning("The token of key %r could not be saved: %s", key, error)
-            return token
+            return pair
         now = utc_now(self._clock)
         flight.events.append(RotationUnsaved(key=key, at=now, reason=str(error)))
         if self._settings.unsaved == "serve":
-            return token
+            return pair
         message = (
             f"{error} The refresh token of key {key!r} has been rotated; its successor is kept in memory "
             "and saved before anything else as soon as the store works. Keep this process running."

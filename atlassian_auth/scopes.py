@@ -14,6 +14,8 @@ from atlassian_auth.exceptions import ConfigurationError
 __all__ = [
     "CONFLUENCE_AUDIT",
     "CONFLUENCE_AUDIT_XSOAR",
+    "CONFLUENCE_READ",
+    "CONFLUENCE_WRITE",
     "DATA_CENTER_ADMIN",
     "DATA_CENTER_LEVELS",
     "DATA_CENTER_READ",
@@ -25,7 +27,9 @@ __all__ = [
     "JIRA_AUDIT_GRANULAR",
     "JIRA_AUDIT_XSOAR",
     "JIRA_AUDIT_XSOAR_PAGE",
+    "JIRA_READ",
     "JIRA_SNOW_ATLAS",
+    "JIRA_WRITE",
     "OFFLINE_ACCESS",
     "READ_ME",
     "missing_scopes",
@@ -88,6 +92,23 @@ JIRA_SNOW_ATLAS = (
     "read:user:jira",
     "read:user.columns:jira",
     "read:jql:jira",
+    OFFLINE_ACCESS,
+)
+
+# Reading issues, projects, comments, and searching them by JQL; and changing them as well. Classic, which
+# developer.atlassian.com/cloud/jira/platform/scopes-for-oauth-2-3LO-and-forge-apps/ recommends (2026-11).
+# read:jira-user is for the people in them. The person's own permissions are the limit in any case.
+JIRA_READ = ("read:jira-work", "read:jira-user", OFFLINE_ACCESS)
+JIRA_WRITE = ("read:jira-work", "write:jira-work", "read:jira-user", OFFLINE_ACCESS)
+
+# Reading pages and the spaces they are in by /wiki/api/v2; and creating and changing pages as well. Granular,
+# as developer.atlassian.com/cloud/confluence/rest/v2/api-group-page names them (2026-11). Searching by CQL
+# needs search:confluence, which is classic: kinds are not mixed here.
+CONFLUENCE_READ = ("read:page:confluence", "read:space:confluence", OFFLINE_ACCESS)
+CONFLUENCE_WRITE = (
+    "read:page:confluence",
+    "write:page:confluence",
+    "read:space:confluence",
     OFFLINE_ACCESS,
 )
 

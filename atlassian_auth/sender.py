@@ -11,7 +11,7 @@ import asyncio
 import errno
 import os
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import httpx
@@ -28,6 +28,7 @@ from atlassian_auth.own_client import (
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.settings import Settings
+from atlassian_auth.traces import chain
 
 __all__ = ["HttpxSender"]
 
@@ -221,18 +222,8 @@ async def _streamed(
 
 def _describe(error: Exception) -> str:
     # Only the kind and the operating system's own words: other texts could quote the request.
-    words = [_words(one) for one in _causes(error) if isinstance(one, OSError)]
+    words = [_words(one) for one in chain(error) if isinstance(one, OSError)]
     return f"{type(error).__name__}: {words[-1]}" if words else type(error).__name__
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it came from: httpx's, its transport's, the operating system's."""
-    one: BaseException | None = error
-    seen: list[BaseException] = []  # an error that was raised twice can come from itself
-    while one is not None and one not in seen:
-        seen.append(one)
-        yield one
-        one = one.__cause__ or one.__context__
 
 
 def _words(error: OSError) -> str:

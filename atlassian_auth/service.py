@@ -24,8 +24,9 @@ from atlassian_auth.ports import (
 )
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.token_endpoint import read_revocation_response
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.settings import Settings
+from atlassian_auth.traces import log_places
 
 __all__ = ["LockLost", "TokenService"]
 
@@ -81,9 +82,9 @@ class TokenService:
         self,
         refresh_token: str | None,
         *,
-        previous: Token | None = None,
+        previous: TokenPair | None = None,
         confirm: Callable[[], Awaitable[bool]] = _certainly,
-    ) -> Token:
+    ) -> TokenPair:
         """Return a new token.
 
         Args:
@@ -103,7 +104,7 @@ class TokenService:
             request, read, repeats=self._repeats(), rotating=rotating, confirm=confirm
         )
 
-    async def redeem(self, code: str, *, code_verifier: str | None = None) -> Token:
+    async def redeem(self, code: str, *, code_verifier: str | None = None) -> TokenPair:
         """Return the first token of an authorization code.
 
         Raises:
@@ -206,6 +207,7 @@ class TokenService:
             return error
         except Exception as error:  # noqa: BLE001 -- users write senders too: it may have been sent
             reason = type(error).__name__
+            log_places(error)
         return _unanswered(request, reason)
 
     def _pause(self, error: AtlassianAuthError, attempt: int, *, repeatable: bool) -> float | None:

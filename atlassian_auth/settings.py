@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Literal, Self
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+
+from atlassian_auth.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 __all__ = ["Settings"]
 
@@ -17,7 +33,9 @@ class Settings(BaseModel):
     """How tokens are renewed and what happens when that fails; the defaults suit most services.
 
     Build it by keyword, or from ``ATLASSIAN_AUTH_…`` variables with `from_environment`.
-    Unknown names and impossible values raise pydantic's ``ValidationError``, which names the field.
+
+    Raises:
+        ConfigurationError: if a name is unknown or a value is impossible; ``argument`` is the name.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -107,8 +125,8 @@ class Settings(BaseModel):
     Center's default (``refresh.token.expiration.seconds``)."""
 
     absolute_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
-    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, where staff
-    said so once; nothing on Data Center. Only a date to warn of: it never stops a renewal."""
+    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, as Atlassian
+    states; nothing on Data Center. Only a date to warn of: it never stops a refresh."""
 
     warning_period: timedelta = Field(default=timedelta(days=14), ge=timedelta(), le=_CENTURY)
     """So long ahead of either limit `GrantEndsSoon` is told, once a day."""
@@ -117,12 +135,30 @@ class Settings(BaseModel):
     """A credential that has been good for nothing for so long is deleted by ``prune``
     (``lifetime.invalid.token.days`` of Atlassian's plugin)."""
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _checked(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return build(values)
+        except ValidationError as error:
+            wrong = error.errors(include_input=False, include_context=False, include_url=False)
+        reasons = [f"{cls._shown(str(one['loc'][0]))}: {_reason(one)}" for one in wrong]
+        argument = cls._shown(str(wrong[0]["loc"][0]))
+        raise ConfigurationError("; ".join(reasons), argument=argument)
+
+    @staticmethod
+    def _shown(name: str) -> str:
+        return name
+
     @classmethod
     def from_environment(cls, prefix: str = "ATLASSIAN_AUTH_") -> Self:
         """Return settings in which environment variables replace defaults.
 
         Args:
             prefix: What the variables' names begin with: ``ATLASSIAN_AUTH_BUFFER_SECONDS=30``.
+
+        Raises:
+            ConfigurationError: if a value is impossible; ``argument`` is the variable.
         """
         # Imported here: it would make a quarter of the library's import time.
         from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: PLC0415
@@ -130,4 +166,15 @@ class Settings(BaseModel):
         class FromEnvironment(BaseSettings, cls):  # type: ignore[misc,valid-type]
             model_config = SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore")
 
+            @staticmethod
+            def _shown(name: str) -> str:
+                return f"{prefix}{name}".upper()
+
         return cls.model_validate(FromEnvironment().model_dump())
+
+
+def _reason(wrong: ErrorDetails) -> str:
+    if wrong["type"] != "extra_forbidden":
+        return wrong["msg"]
+    near = get_close_matches(str(wrong["loc"][0]), Settings.model_fields, n=1)
+    return f"there is no such setting{f', did you mean {near[0]}?' if near else ''}"

@@ -8,9 +8,10 @@ from collections.abc import MutableMapping
 import httpx
 
 from atlassian_auth import lookup
+from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.ports import Clock
 from atlassian_auth.protocol.sites import (
     Identity,
     Site,
@@ -31,8 +32,6 @@ __all__ = [
     "whoami",
 ]
 
-_CLOUD = Endpoints.cloud()
-
 CLOUD_IDS: MutableMapping[str, str] = {}
 """The cloud id of each site URL that was looked up in this process. ``CLOUD_IDS.clear()`` forgets them."""
 
@@ -40,12 +39,12 @@ CLOUD_IDS: MutableMapping[str, str] = {}
 async def accessible_resources(
     auth: httpx.Auth,
     *,
-    endpoints: Endpoints = _CLOUD,
+    endpoints: Endpoints | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext | bool | None = None,
     proxy: str | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    public_addresses_only: bool = False,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
 ) -> tuple[Site, ...]:
     """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
 
@@ -54,10 +53,10 @@ async def accessible_resources(
 
     Args:
         auth: An `AtlassianAuth`.
-        endpoints: Of which cloud.
+        endpoints: Of which cloud. None: those of the grant behind ``auth``, or else the public cloud's.
         transport: Used instead of the network, and left open.
-        verify: As for `TokenManager`, for this request.
-        proxy: As for `TokenManager`, for this request.
+        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        proxy: A proxy for this request.
         clock: Who measures the time limit.
         public_addresses_only: Refuse to ask an address that is not public.
 
@@ -67,6 +66,7 @@ async def accessible_resources(
         DiscoveryError: if the answer is not a list of sites.
         AtlassianAuthError: what ``auth`` raises.
     """
+    endpoints = endpoints or _endpoints_of(auth)
     if endpoints.resources_url is None:
         message = "endpoints has no resources_url: only Cloud lists the sites of a token"
         raise ConfigurationError(message, argument="endpoints")
@@ -85,11 +85,12 @@ async def accessible_resources(
 async def cloud_id_for_site(
     site: str,
     *,
+    auth: httpx.Auth | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext | bool | None = None,
     proxy: str | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    public_addresses_only: bool = False,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
     cache: MutableMapping[str, str] = CLOUD_IDS,
 ) -> str:
     """Return the cloud id of a site; nothing but the site's name is needed, and no header is sent.
@@ -99,9 +100,11 @@ async def cloud_id_for_site(
 
     Args:
         site: The site's bare name, host or URL, with or without ``/wiki``.
+        auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
+            sent.
         transport: Used instead of the network, and left open.
-        verify: As for `TokenManager`, for this request.
-        proxy: As for `TokenManager`, for this request.
+        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        proxy: A proxy for this request.
         clock: Who measures the time limit.
         public_addresses_only: Refuse to ask an address that is not public.
         cache: Where ids are remembered by the site's URL. Default: `CLOUD_IDS`, for the whole process.
@@ -116,6 +119,7 @@ async def cloud_id_for_site(
     if url not in cache:
         answer = await lookup.get(
             f"{url}/_edge/tenant_info",
+            network=lookup.network_of(auth),
             transport=transport,
             verify=verify,
             proxy=proxy,
@@ -130,12 +134,12 @@ async def whoami(
     auth: httpx.Auth,
     *,
     base_url: str | None = None,
-    endpoints: Endpoints = _CLOUD,
+    endpoints: Endpoints | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool = True,
+    verify: ssl.SSLContext | bool | None = None,
     proxy: str | None = None,
-    clock: Clock = SYSTEM_CLOCK,
-    public_addresses_only: bool = False,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
 ) -> Identity:
     """Return whose credential this is.
 
@@ -143,10 +147,10 @@ async def whoami(
         auth: An `AtlassianAuth`, or one of `credentials`.
         base_url: A Jira to ask for ``/rest/api/2/myself``: Data Center's base URL, `Endpoints.jira_url`, or
             a site's own address. Default: the identity endpoint, ``/me``, which wants scope ``read:me``.
-        endpoints: Of which cloud, where no ``base_url`` is given.
+        endpoints: Of which cloud, where no ``base_url`` is given. None: as for `accessible_resources`.
         transport: Used instead of the network, and left open.
-        verify: As for `TokenManager`, for this request.
-        proxy: As for `TokenManager`, for this request.
+        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        proxy: A proxy for this request.
         clock: Who measures the time limit.
         public_addresses_only: Refuse to ask an address that is not public.
 
@@ -157,7 +161,7 @@ async def whoami(
         DiscoveryError: if the answer does not describe an account.
         AtlassianAuthError: what ``auth`` raises.
     """
-    url = _identity_url(base_url, endpoints)
+    url = _identity_url(base_url, endpoints or _endpoints_of(auth))
     answer = await lookup.get(
         url,
         auth=auth,
@@ -168,6 +172,10 @@ async def whoami(
         public_addresses_only=public_addresses_only,
     )
     return read_identity(answer)
+
+
+def _endpoints_of(auth: httpx.Auth) -> Endpoints:
+    return auth.endpoints if isinstance(auth, AtlassianAuth) else Endpoints.cloud()
 
 
 def _identity_url(base_url: str | None, endpoints: Endpoints) -> str:

@@ -43,9 +43,12 @@ class CredentialStatus:
             nothing is stored.
         scopes: What was granted.
         access_expires_at: When the access token ends and is renewed; None if none was issued yet.
-        inactive_by: When the grant ends unless it is renewed before; see `Lifetimes`.
-        grant_expires_at: When the grant ends whatever is done; see `Lifetimes`.
-        authorized_at: When somebody consented, or the refresh token was added; None if nobody did.
+        inactive_by: When the grant ends unless it is renewed before; see `Lifetimes`. None if that is not
+            known: of a refresh token that was added and not used yet.
+        grant_expires_at: When the grant ends whatever is done; see `Lifetimes`. None if that is not known:
+            where ``authorized_at`` is None, say.
+        authorized_at: When somebody consented; None if nobody did, or if a refresh token was added without
+            this date.
         last_refreshed_at: When the last renewal succeeded; None if none has.
         refresh_count: How many have.
         renewable: Whether a refresh token is at hand.
@@ -78,7 +81,7 @@ class CredentialStatus:
             status_since=record.status_since,
             scopes=record.token.scopes if record.token else (),
             access_expires_at=lifetimes.access_expires_at,
-            inactive_by=lifetimes.inactive_by,
+            inactive_by=lifetimes.inactive_by if record.token else None,
             grant_expires_at=lifetimes.grant_expires_at,
             authorized_at=record.authorized_at,
             last_refreshed_at=record.last_refreshed_at,

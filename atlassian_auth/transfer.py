@@ -22,6 +22,7 @@ from atlassian_auth.ports import Refresher
 from atlassian_auth.records import IN_TRANSIT, Records, TokenRecord
 from atlassian_auth.refresher import SHARED_REFRESHER
 from atlassian_auth.stores.base import ABSENT, Store, Stored
+from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.rules import check_names
 
 __all__ = ["Transfer", "Transferred"]
@@ -95,7 +96,7 @@ class Transfer:
     on its way, where nobody can use it; moving it again, with the same target, finishes it.
 
     Args:
-        source: Where credentials are.
+        source: Where credentials are: a store, or what `open_store` takes.
         target: Where they are to be; another store.
         overwrite: Replace what the target has under the same key.
         lock_timeout_seconds: How long to wait for a renewal of a credential that is under way.
@@ -105,16 +106,16 @@ class Transfer:
 
     def __init__(
         self,
-        source: Store,
-        target: Store,
+        source: AnyStore,
+        target: AnyStore,
         *,
         overwrite: bool = False,
         lock_timeout_seconds: float = 60,
         refresher: Refresher = SHARED_REFRESHER,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._source = source
-        self._target = target
+        self._source = checked_store(source, argument="source")
+        self._target = checked_store(target, argument="target")
         self._overwrite = overwrite
         self._lock_timeout_seconds = lock_timeout_seconds
         self._refresher = refresher

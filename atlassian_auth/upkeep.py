@@ -10,12 +10,11 @@ from datetime import datetime
 
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.events import Event
-from atlassian_auth.exceptions import StoreError
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.keeper import Keeper
 from atlassian_auth.lifetimes import dead_since, idle_renewal_at, warnings_due
 from atlassian_auth.ports import Clock, utc_now
-from atlassian_auth.records import TokenRecord
+from atlassian_auth.records import STORE_TROUBLE, TokenRecord
 from atlassian_auth.settings import Settings
 
 __all__ = ["Upkeep"]
@@ -88,7 +87,7 @@ class Upkeep:
         stored: list[str] = []
         try:
             stored = await self._keeper.keys()
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
         return list(dict.fromkeys([*stored, *self._cache.keys()]))
 
@@ -100,7 +99,7 @@ class Upkeep:
                 return now + _LOOK_AGAIN_SECONDS
             if record.token is None:
                 return now
-            entry = self._cache.entry(key, record.token)
+            entry = self._cache.entry(key, record.token.bearer)
         return min(entry.ahead_at, entry.token.expires_at.timestamp() - margin_seconds)
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:
@@ -143,7 +142,7 @@ class Upkeep:
     async def _own(self, key: str) -> TokenRecord | None:
         try:
             record = await self._keeper.peek(key)
-        except StoreError as error:
+        except STORE_TROUBLE as error:
             logger.warning("Key %r was passed over: %s", key, error)
             return None
         own = record is not None and record.configuration == self._grant.configuration

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from atlassian_auth import Token, TokenManager
+from atlassian_auth import TokenManager
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.stores.base import Stored
@@ -45,7 +46,7 @@ def names(count: int) -> list[str]:
 
 async def _template() -> Stored:
     now = datetime.now(UTC)
-    token = Token(
+    token = TokenPair(
         f"{ACCESS_TOKEN}<key>", now, now + timedelta(hours=10), f"{REFRESH_TOKEN}<key>", SCOPES
     )
     store = MemoryStore()

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from atlassian_auth import Settings, Token
+from atlassian_auth import Settings
 from atlassian_auth.cache import TokenCache
 from atlassian_auth.ports import SystemClock, utc_at
 from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.tokens import TokenPair
 from benchmarks.scene import grant
 
 START = 1_800_000_000.0
@@ -80,22 +81,22 @@ class Grants:
         self._chance = chance
         self._valid = ""
 
-    def authorize(self) -> Token:
+    def authorize(self) -> TokenPair:
         """Begin with another credential."""
         return self._token()
 
-    def renew(self, token: Token) -> Token:
+    def renew(self, token: TokenPair) -> TokenPair:
         """Take one refresh token for the next."""
         self._load.reused += token.refresh_token != self._valid
         self._load.requests[_minute(self._clock.at)] += 1
         return self._token()
 
-    def _token(self) -> Token:
+    def _token(self) -> TokenPair:
         # Numbers would not do: what the library draws from a token would not be spread as from real ones.
         text = f"{self._chance.getrandbits(128):032x}"
         self._valid = f"refresh-{text}"
         now = utc_at(self._clock.at)
-        return Token(f"access-{text}", now, now + timedelta(hours=1), self._valid)
+        return TokenPair(f"access-{text}", now, now + timedelta(hours=1), self._valid)
 
 
 class Herd:
@@ -139,7 +140,7 @@ class Herd:
         every = chance.uniform(5, 30)  # seconds between two requests of one worker
         users = chance.sample(self._caches, self._scenario.users)
         for cache in users:
-            cache.publish(key, credential.stored)
+            cache.publish(key, credential.stored.bearer)
         asks = [_ahead_at(cache, key) + chance.random() * every for cache in users]
         while (now := min(asks)) < self._end:
             turn = asks.index(now)
@@ -161,9 +162,11 @@ class Herd:
         clock.at = max(clock.at, credential.locked_until)
         demand = Demand(margin_seconds=margin_seconds)
         buffer_seconds = self._scenario.settings.buffer_seconds
-        if not demand.accepts(credential.stored, utc_at(clock.at), buffer_seconds=buffer_seconds):
+        if not demand.accepts(
+            credential.stored.bearer, utc_at(clock.at), buffer_seconds=buffer_seconds
+        ):
             credential.renew(clock)
-        cache.publish(key, credential.stored)
+        cache.publish(key, credential.stored.bearer)
 
 
 class Credential:

@@ -14,6 +14,7 @@ from atlassian_auth import Token, TokenManager
 from benchmarks.fleet import manager_of, names
 from benchmarks.rounds import paired, seconds
 from benchmarks.row import Row
+from benchmarks.scene import REFRESH_TOKEN
 
 FEW = 10
 
@@ -58,7 +59,7 @@ def _traced() -> int:
 def _text(manager: TokenManager, key: str) -> int:
     token = manager.current(key)
     assert isinstance(token, Token)
-    return sys.getsizeof(token.access_token) + sys.getsizeof(token.refresh_token)
+    return sys.getsizeof(token.access_token) + sys.getsizeof(f"{REFRESH_TOKEN}{key}")
 
 
 def _lookups(manager: TokenManager, keys: int, count: int) -> Callable[[], float]:

@@ -16,7 +16,7 @@ PACKAGE = Path(atlassian_auth.__path__[0])
 PICTURE = Path(__file__).with_name("architecture.svg")
 
 FLOORS = (
-    ("exceptions", "endpoints", "scopes"),
+    ("arguments", "exceptions", "endpoints", "scopes", "traces"),
     ("protocol",),
     ("grants",),
     ("ports", "settings", "events", "forks", "latch", "steady_loop"),

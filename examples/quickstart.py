@@ -25,8 +25,8 @@ async def main() -> None:
     base_url = grant.endpoints.jira_url(environ["ATLASSIAN_CLOUD_ID"])
     auth = AtlassianAuth(grant, store=SQLiteStore("tokens.db"), key="acme")
     if refresh_token := environ.get("ATLASSIAN_REFRESH_TOKEN"):
-        await auth.manager.add(auth.key, refresh_token=refresh_token)
-    async with auth.manager, httpx.AsyncClient(auth=auth, base_url=base_url) as jira:
+        await auth.add(refresh_token=refresh_token)
+    async with auth, httpx.AsyncClient(auth=auth, base_url=base_url) as jira:
         response = await jira.get("rest/api/3/myself")
         print(response.raise_for_status().json()["displayName"])
 

@@ -20,16 +20,20 @@ from atlassian_auth import (
     CloudGrant,
     ConfigurationError,
     DataCenterGrant,
+    InlineRefresher,
     OriginNotAllowed,
     ScopeMismatch,
+    Settings,
     StaticToken,
     TransientError,
 )
 from atlassian_auth.credentials import ApiToken, AuthRouter
 from atlassian_auth.origins import Origins
+from atlassian_auth.sender import HttpxSender
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
+    ManualClock,
     cloud_grant,
     data_center_grant,
     data_center_service_account_grant,
@@ -575,7 +579,7 @@ async def test_trouble_after_a_401_is_raised(atlassian_auth, atlassian, myself):
 async def test_a_lost_grant_is_raised(atlassian_auth, atlassian, atlassian_clock, myself):
     """A grant that was revoked is an error that asks for authorization, not a 401."""
     token = await atlassian_auth.token()
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     atlassian_clock.advance(HOUR)
 
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
@@ -696,6 +700,59 @@ async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
     assert copy.deepcopy(atlassian_auth) is atlassian_auth
 
 
+def test_its_repr_names_the_key(atlassian_auth):
+    """In a log or a debugger one credential is told from another."""
+    other = atlassian_auth.manager.auth("tenant-42")
+
+    assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
+    assert repr(other._source) == "KeySource(key='tenant-42')"
+
+
+class Closing(MemoryStore):
+    """Knows how often it was closed."""
+
+    closed = 0
+
+    async def aclose(self):
+        self.closed += 1
+        await super().aclose()
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda auth: auth, lambda auth: auth.manager], ids=["auth", "manager"]
+)
+async def test_a_with_block_closes_it(atlassian, atlassian_clock, wrap):
+    """At the end of ``async with`` and of ``with`` what is under way is finished, and the store closed."""
+    store = Closing(clock=atlassian_clock)
+    auth = AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock)
+
+    async with wrap(auth) as entered:
+        assert entered is wrap(auth)
+        await auth.add(refresh_token=atlassian.issue_grant().refresh_token)
+    assert store.closed == 1
+    with wrap(auth) as entered:
+        assert entered is wrap(auth)
+        assert (await auth.status()).renewable
+    assert store.closed == 2
+
+
+def test_a_script_needs_no_event_loop(atlassian, atlassian_clock, myself):
+    """From the first refresh token to the closing everything has a blocking form."""
+    store, now = MemoryStore(clock=atlassian_clock), atlassian_clock.now()
+
+    with AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock) as auth:
+        refresh_token = atlassian.issue_grant().refresh_token
+        added = auth.add_sync(refresh_token=refresh_token, authorized_at=now)
+        auth.ping_sync()
+        with httpx.Client(auth=auth) as client:
+            assert client.get(myself).status_code == 200
+        used = auth.status_sync()
+        assert auth.token_sync() == auth.manager.peek()
+
+    assert (added.state, used.state) == ("pending", "ready")
+    assert used.authorized_at == now
+
+
 async def test_one_manager_many_keys(atlassian_auth, atlassian):
     """``manager.auth(key)`` gives auths that share the manager."""
     other = atlassian_auth.manager.auth("other")
@@ -711,6 +768,51 @@ def test_a_source_of_ones_own():
     source = StaticToken("token", origins=["https://jira.example.com"])
 
     assert AtlassianAuth(source)._source is source
+
+
+OF_NO_USE = {
+    "store": MemoryStore(),
+    "settings": Settings(),
+    "clock": ManualClock(),
+    "on_event": print,
+    "sender": HttpxSender(),
+    "transport": httpx.MockTransport(print),
+    "verify": False,
+    "proxy": "http://proxy.example.com:3128",
+    "refresher": InlineRefresher(),
+}
+
+
+@pytest.mark.parametrize("argument", OF_NO_USE)
+def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
+    """Next to a manager or a fixed bearer, what only a grant needs is an error that names it."""
+    bearer = StaticToken("bearer", origins=["https://jira.example.com"])
+
+    for source in (atlassian_auth.manager, bearer):
+        with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
+            AtlassianAuth(source, **{argument: OF_NO_USE[argument]})
+        assert caught.value.argument == argument
+
+
+def test_a_fixed_bearer_has_no_key():
+    """A key next to a source that has none, or its own, is an error; a manager takes one."""
+    bearer = StaticToken("bearer", origins=["https://jira.example.com"])
+
+    with pytest.raises(ConfigurationError, match="key= is of no use with a StaticToken"):
+        AtlassianAuth(bearer, key="acme")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind"), [(None, "NoneType"), ("grant", "str"), (CloudGrant, "the class CloudGrant")]
+)
+def test_a_source_is_checked_at_once(wrong, kind):
+    """What hands out no tokens is refused where it is given."""
+    with pytest.raises(
+        ConfigurationError, match=f"source must be a grant .*, not {kind}"
+    ) as caught:
+        AtlassianAuth(wrong, store=MemoryStore())
+
+    assert caught.value.argument == "source"
 
 
 # -- hostile refusals -----------------------------------------------------------------------------

@@ -404,12 +404,44 @@ def test_only_provider_paths_are_translated(path):
 
 @pytest.mark.parametrize("build", [Endpoints.jira_url, Endpoints.confluence_url])
 @pytest.mark.parametrize(
-    "cloud_id", ["", "acme.atlassian.net", "a b", f"{CLOUD_ID}/", f"{CLOUD_ID}\n"]
+    "cloud_id",
+    [
+        *("", "acme.atlassian.net", "a b", f"{CLOUD_ID}/", f"{CLOUD_ID}\n"),
+        *("acme", "acme-2", "a-rather-long-name-of-a-site", "1" * 19),
+    ],
 )
 def test_product_urls_need_a_cloud_id(build, cloud_id):
     """A site's name is not its id; the error says where the id is found."""
     with pytest.raises(ConfigurationError, match="tenant_info"):
         build(Endpoints.cloud(), cloud_id)
+
+
+@pytest.mark.parametrize("cloud_id", [CLOUD_ID.upper(), CLOUD_ID.replace("-", ""), "1" * 20])
+def test_other_shapes_of_ids_are_taken(cloud_id):
+    """Nothing promises that ids stay UUIDs, so another long one is taken, too."""
+    assert Endpoints.cloud().jira_url(cloud_id).endswith(f"/ex/jira/{cloud_id}/")
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda endpoints: endpoints.jira_url(CLOUD_ID),
+        lambda endpoints: endpoints.confluence_url(CLOUD_ID),
+        lambda endpoints: endpoints.provider_url("builds", CLOUD_ID),
+        lambda endpoints: endpoints.translate_url("/rest/builds/0.1/bulk", CLOUD_ID),
+    ],
+    ids=["jira", "confluence", "provider", "translate"],
+)
+def test_data_center_has_no_gateway(build):
+    """A URL of the gateway below a Data Center leads nowhere: the error names the one to use."""
+    endpoints = Endpoints.data_center("https://host.example/jira")
+
+    with pytest.raises(
+        ConfigurationError, match=r"https://host\.example/jira/, which is endpoints.api"
+    ) as caught:
+        build(endpoints)
+
+    assert caught.value.argument == "endpoints"
 
 
 @given(host=HOSTS, segments=st.lists(st.from_regex(r"[a-z0-9-]{1,8}", fullmatch=True), max_size=3))

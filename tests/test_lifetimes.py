@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth import Settings, Token
+from atlassian_auth import Settings
 from atlassian_auth.events import GrantEndsSoon
 from atlassian_auth.lifetimes import (
     Lifetimes,
@@ -18,6 +18,7 @@ from atlassian_auth.lifetimes import (
     limits_of,
     warnings_due,
 )
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import TokenRecord
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ CLIENT = "client_credentials:id@https://api.atlassian.com/oauth/token"
 
 
 def record(configuration=CLOUD, *, obtained_at=NOW, refresh_token="secret-refresh", **changes):
-    token = Token("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
+    token = TokenPair("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
     fields = {"configuration": configuration, "status_since": NOW, "authorized_at": NOW}
     return TokenRecord(**(fields | {"token": token} | changes))
 
@@ -65,6 +66,18 @@ def test_an_end_that_no_calendar_has():
     assert ends == [last - TINY, last, None]
     assert Lifetimes.of(record(authorized_at=last), Settings()).grant_expires_at is None
     assert idle_renewal_at("acme", record(obtained_at=exactly + TINY), Settings()) is None
+
+
+def test_an_unknown_day_of_the_consent():
+    """Then no end of the year is known; an idle one ends by its last use, at the latest by its addition."""
+    unknown = record(authorized_at=None)
+    unused = record(authorized_at=None, token=None, added_at=NOW, pasted_refresh_token="secret")
+    damaged = record(authorized_at=None, token=None, pasted_refresh_token="secret")
+
+    ends = [Lifetimes.of(each, Settings()) for each in (unknown, unused, damaged)]
+
+    assert [each.grant_expires_at for each in ends] == [None, None, None]
+    assert [each.inactive_by for each in ends] == [NOW + 90 * DAY, NOW + 90 * DAY, None]
 
 
 def test_three_dates():

@@ -5,14 +5,23 @@ from __future__ import annotations
 import gzip
 import ssl
 import tracemalloc
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import anyio
 import httpx
 import pytest
 from anyio.abc import SocketAttribute
 
-from atlassian_auth import lookup, sites
+from atlassian_auth import (
+    AtlassianAuth,
+    CloudGrant,
+    Settings,
+    StaticToken,
+    lookup,
+    sites,
+)
 from atlassian_auth.discovery import discover
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
@@ -21,6 +30,10 @@ from atlassian_auth.exceptions import (
     OriginNotAllowed,
     TransientError,
 )
+from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
+from atlassian_auth.protocol.tokens import TokenPair
+from atlassian_auth.records import Records, TokenRecord
+from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, ManualClock
 from tests.raw_server import RawServer, answer
 
@@ -221,17 +234,19 @@ async def test_a_proxy_is_used(ask):
     assert served == [b"CONNECT"]
 
 
+async def speak_no_tls(stream):
+    """Be a proxy to a server that has never heard of TLS."""
+    async with stream:
+        await stream.receive()
+        await stream.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        await stream.receive()
+        await stream.send(b"no TLS")
+
+
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
 async def test_verify_is_used(ask):
     """A private certificate authority is asked about the server's certificate."""
     context = Watching(ssl.PROTOCOL_TLS_CLIENT)
-
-    async def speak_no_tls(stream):
-        async with stream:
-            await stream.receive()
-            await stream.send(b"HTTP/1.1 200 OK\r\n\r\n")
-            await stream.receive()
-            await stream.send(b"no TLS")
 
     async with (
         await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
@@ -271,13 +286,90 @@ async def test_a_url_that_is_none(url):
 
 
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
-@pytest.mark.parametrize("verify", [0, None, "ca.pem"])
+@pytest.mark.parametrize("verify", [0, "ca.pem"])
 async def test_what_verify_may_be(ask, verify):
     """What is neither a bool nor a context is refused before anything is sent."""
     with pytest.raises(ConfigurationError, match="verify must be True, False or") as caught:
         await ask(verify=verify)
 
     assert caught.value.argument == "verify"
+
+
+async def auth_of(**options):
+    """Return an auth that has a valid token in its store, and so asks no token endpoint."""
+    app = {"client_id": "a", "client_secret": "b", "redirect_uri": "http://127.0.0.1/"}
+    grant, store, now = CloudGrant(**app, scopes="read:me"), MemoryStore(), utc_now(SYSTEM_CLOCK)
+    token = TokenPair(SECRET, now, now + timedelta(hours=1))
+    record = TokenRecord.begin(grant.configuration, now).renewed(token, now)
+    await Records(store, "tokens", TokenRecord).put("default", record)
+    return AtlassianAuth(grant, store=store, **options)
+
+
+THROUGH_AN_AUTH = {
+    "discover": lambda auth: discover(JIRA, auth=auth),
+    "cloud_id": lambda auth: sites.cloud_id_for_site("acme", cache={}, auth=auth),
+    "resources": sites.accessible_resources,
+    "whoami": sites.whoami,
+}
+
+
+@pytest.mark.parametrize("ask", THROUGH_AN_AUTH.values(), ids=THROUGH_AN_AUTH)
+async def test_an_auth_brings_its_proxy_and_its_authorities(ask):
+    """What the auth was told about the way to Atlassian need not be said again."""
+    context = Watching(ssl.PROTOCOL_TLS_CLIENT)
+
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.serve, speak_no_tls)
+        auth = await auth_of(verify=context, proxy=address_of(listener))
+        with pytest.raises(TransientError):
+            await ask(auth)
+        await auth.aclose()
+        tasks.cancel_scope.cancel()
+
+    assert context.connections == 1
+
+
+async def test_an_auth_brings_its_time_limits():
+    """The settings that bound a token request bound these questions as well, by the auth's own clock."""
+    clock = ManualClock()
+    auth = await auth_of(settings=Settings(exchange_timeout_seconds=5), clock=clock)
+
+    async def hang(_request):
+        clock.advance(20)
+        await anyio.sleep_forever()
+
+    with pytest.raises(TransientError, match="within 20 seconds"):
+        await discover(JIRA, auth=auth, transport=httpx.MockTransport(hang))
+
+
+@pytest.mark.parametrize("name", ["discover", "whoami"])
+async def test_an_auth_brings_its_refusal_of_private_addresses(name):
+    """A service that refuses them in its settings refuses them here, unless it says otherwise."""
+    auth = await auth_of(settings=Settings(public_addresses_only=True))
+    with RawServer(answer(404)) as server:
+        bearer = AtlassianAuth(auth.manager, allowed_origins=[server.url])
+        asks = {
+            "discover": lambda **options: discover(server.url, auth=auth, **options),
+            "whoami": lambda **options: sites.whoami(bearer, base_url=server.url, **options),
+        }
+        with pytest.raises(ConfigurationError, match="not a public address"):
+            await asks[name]()
+        assert server.heads == []
+        with suppress(DiscoveryError):
+            await asks[name](public_addresses_only=False)
+
+        assert server.heads
+
+
+async def test_another_kind_of_auth_has_no_network_of_its_own():
+    """A fixed bearer, or any other auth, is asked with the defaults."""
+    bearer = AtlassianAuth(StaticToken(SECRET, origins=["https://api.atlassian.com"]))
+
+    assert lookup.network_of(bearer) == lookup.network_of(Bearer()) == lookup.network_of(None)
+    assert bearer.endpoints == Endpoints.cloud()
 
 
 @pytest.mark.parametrize("named", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "argument"])

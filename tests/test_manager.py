@@ -10,8 +10,11 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
+import anyio.to_thread
+import httpx
 import pytest
 
 from atlassian_auth import (
@@ -22,6 +25,7 @@ from atlassian_auth import (
     InlineRefresher,
     Settings,
     StoreError,
+    Token,
     TokenManager,
     TokenRejected,
     TokenResponseError,
@@ -29,8 +33,10 @@ from atlassian_auth import (
     TransientError,
     events,
 )
+from atlassian_auth.flows import AuthorizationFlow
 from atlassian_auth.records import Records, TokenRecord
-from atlassian_auth.stores import MemoryStore
+from atlassian_auth.sender import HttpxSender
+from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
     Fault,
     Gate,
@@ -486,7 +492,7 @@ async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
     token = await acme.token("acme")
 
     assert seen == [None]
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 @pytest.mark.parametrize("moment", ["put", "after put"])
@@ -496,13 +502,14 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
 
     token = await acme.token("acme")
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert len(atlassian.token_requests) == 1
 
 
-async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told):
+@pytest.mark.parametrize("kind", [OSError, ConfigurationError])
+async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
     """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
-    watched.failures["put"] = 3
+    watched.failures["put"], watched.raises = 3, kind
 
     with pytest.raises(StoreError, match="kept in memory") as caught:
         await acme.token("acme")
@@ -518,8 +525,33 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
         "TokenAdopted",
     ]
     assert len(atlassian.token_requests) == 1
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert "secret-" not in str(caught.value)
+
+
+async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
+    """Its own words reach the caller, unless there is a token that is still valid."""
+    watched.failures["get"], watched.raises = 2, ConfigurationError
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.token("acme")
+    atlassian_clock.advance(Settings().configuration_backoff_seconds)
+    token = await acme.token("acme")
+    watched.failures = {"get": 99}
+    atlassian_clock.advance(token.lifetime - timedelta(seconds=5))
+
+    assert await acme.token("acme") == token  # still valid for a moment
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.status("acme")
+
+
+@pytest.mark.parametrize("action", ["put", "release"])
+async def test_a_store_that_was_set_up_wrongly_hides_no_error(acme, watched, atlassian, action):
+    """If the status cannot be saved, or the lock not be given back, the caller is told what really failed."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    watched.failures[action], watched.raises = 1, ConfigurationError
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
 
 
 async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
@@ -533,7 +565,7 @@ async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
     assert (await manager.status("acme")).refresh_count == 1
     await manager.aclose()
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
@@ -558,7 +590,7 @@ async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atl
 
     token = await acme.token("acme", rejected=acme.peek("acme"))
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
     assert len(atlassian.token_requests) == 2
 
 
@@ -597,7 +629,7 @@ async def test_a_change_of_the_record_during_the_exchange(acme, watched):
     watched.before_put = touch
     token = await acme.token("acme")
 
-    assert token.refresh_token.encode() in (await watched.get("tokens", "acme")).value
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
 
 
 async def test_another_credential_stored_during_the_exchange(acme, watched, manager_of, atlassian):
@@ -874,7 +906,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
     """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
     atlassian.rules.dead_grant_error = wording
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
 
     for manager in (cloud, cloud, manager_of()):
         with pytest.raises(AuthorizationRequired) as caught:
@@ -890,7 +922,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
 async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
     """What is still valid when the grant is lost is used to its end."""
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
 
     atlassian_clock.advance(HOUR - timedelta(seconds=9))
 
@@ -900,7 +932,7 @@ async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_c
 async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
     """Once the stored refresh token changes, by whomever, all is well again."""
     token = await cloud.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     with pytest.raises(AuthorizationRequired):
         await cloud.refresh("acme")
 
@@ -911,11 +943,12 @@ async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
 
 async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
     """If the store has another refresh token by the time ours is refused, that one counts."""
-    spent = await acme.token("acme")
+    token = await acme.token("acme")
+    spent = await acme.reveal_refresh_token("acme")
     fresh = atlassian.issue_grant()
     old_record = (await watched.get("tokens", "acme")).value
-    new_record = old_record.replace(spent.refresh_token.encode(), fresh.refresh_token.encode())
-    atlassian.revoke_grant(spent.refresh_token)
+    new_record = old_record.replace(spent.encode(), fresh.refresh_token.encode())
+    atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
 
     async with anyio.create_task_group() as tasks:
@@ -937,7 +970,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
     winner = await other.token("other")
     record = (await watched.get("tokens", "other")).value
     atlassian_clock.advance(HOUR / 2)
-    atlassian.revoke_grant((await acme.token("acme")).refresh_token)
+    atlassian.revoke_grant((await acme.token("acme")).access_token)
     gate = atlassian.hold("token")
     got = []
 
@@ -956,7 +989,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
 async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
     """If the record is gone by the time its refresh token is refused, authorization is required."""
     token = await acme.token("acme")
-    atlassian.revoke_grant(token.refresh_token)
+    atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
     caught = []
 
@@ -990,7 +1023,7 @@ async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, tol
     assert failing.status is TokenStatus.UNRECOVERABLE
     assert failing.state is CredentialState.DEGRADED
     assert "2026-01-01" in failing.reason
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert (await cloud.status("acme")).state is CredentialState.READY
     assert names(told).count("KeepsFailing") == 1
     assert "AuthorizationNeeded" not in names(told)
@@ -1014,7 +1047,7 @@ async def test_silence_costs_no_consent(cloud, atlassian, atlassian_clock, troub
         atlassian_clock.advance(timedelta(days=30))
 
     assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+    assert atlassian.family_of((await cloud.token("acme")).access_token).alive
 
 
 async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_clock, store):
@@ -1070,11 +1103,39 @@ async def test_a_refresh_token_that_is_not_rotated_stays(cloud, atlassian, atlas
     await cloud.token("acme")
     atlassian.fault("token", Fault.edited(without_refresh_token))
     atlassian_clock.advance(HOUR)
-    kept = cloud._cache.get("acme").token.refresh_token
+    kept = await cloud.reveal_refresh_token("acme")
 
-    token = await cloud.token("acme")
+    await cloud.token("acme")
 
-    assert token.refresh_token == kept
+    assert await cloud.reveal_refresh_token("acme") == kept
+
+
+# -- readiness ------------------------------------------------------------------------------------
+
+
+async def test_a_ping_asks_the_store_alone(acme, watched, atlassian):
+    """A readiness probe succeeds if the store can be read, whatever Atlassian and the credentials do."""
+    atlassian.revoke_grant(atlassian.families[0].refresh_token)
+    with pytest.raises(AuthorizationRequired):
+        await acme.token("acme")
+    requests = len(atlassian.token_requests)
+
+    await acme.ping()
+    await acme.auth("acme").ping()
+
+    assert len(atlassian.token_requests) == requests
+    assert await watched.keys("ping") == []
+
+
+@pytest.mark.parametrize("kind", [OSError, ConfigurationError, StoreError])
+async def test_a_ping_without_a_store(acme, watched, kind):
+    """If the store cannot be read, or cannot work, the probe fails with the reason."""
+    watched.failures["get"], watched.raises = 99, kind
+
+    with pytest.raises(ConfigurationError if kind is ConfigurationError else StoreError):
+        await acme.ping()
+    with pytest.raises((ConfigurationError, StoreError)):
+        await anyio.to_thread.run_sync(acme.ping_sync)
 
 
 # -- the store's lock -----------------------------------------------------------------------------
@@ -1394,7 +1455,7 @@ async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
 
     while not closing:
         await acme.keys()
-    assert token.refresh_token.encode() in closing[0]
+    assert token.access_token.encode() in closing[0]
 
 
 def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
@@ -1572,6 +1633,48 @@ async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, a
     assert await second.keys() == ["site-1"]
 
 
+async def test_adding_at_a_start_does_not_undo_a_login(cloud, atlassian):
+    """A refresh token that stays in a service's configuration does not replace the consent given since."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("acme", refresh_token=pasted)
+    flow = AuthorizationFlow(cloud)
+    request = await flow.start("acme", started_by=None)
+    await flow.complete(atlassian.browse(request.url), started_by=None)
+    token, status = await cloud.token("acme"), await cloud.status("acme")
+    earlier = status.authorized_at - HOUR
+
+    await cloud.add("acme", refresh_token=pasted, authorized_at=earlier)
+
+    assert await cloud.token("acme") == token
+    assert await cloud.status("acme") == status
+
+
+async def test_a_token_brings_no_refresh_token(cloud, atlassian, atlassian_clock):
+    """Callers get a bearer: neither the token, nor the cache that serves it, knows the refresh token."""
+    seen = []
+
+    async def use(token):
+        seen.append(token)
+
+    await cloud.execute("acme", use)
+    seen += [await cloud.token("acme"), cloud.peek("acme"), await cloud.refresh("acme")]
+    atlassian_clock.advance(HOUR)
+    seen += [await anyio.to_thread.run_sync(cloud.token_sync, "acme")]
+
+    assert {type(token) for token in seen} == {Token}
+    assert not any(hasattr(token, "refresh_token") for token in seen)
+
+
+async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlassian):
+    """Who leaves the library can take the refresh token along: by a method that says what it does."""
+    await cloud.token("acme")
+
+    revealed = await cloud.reveal_refresh_token("acme")
+
+    assert revealed == atlassian.families[0].refresh_token
+    assert await cloud.reveal_refresh_token("nobody") is None
+
+
 async def test_adding_another_token_replaces(cloud, atlassian):
     """Another refresh token takes the place of the old credential."""
     await cloud.token("acme")
@@ -1604,17 +1707,72 @@ async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
         await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
 
 
-@pytest.mark.parametrize("wrong", ["", None, 7, b"acme"], ids=repr)
+@pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"], ids=ascii)
 async def test_a_key_must_be_a_name(manager_of, wrong):
-    """A key that is empty or no string is refused, wherever it is used."""
+    """A key that is empty, no text, or has no UTF-8 form is refused, wherever it is used."""
     manager = manager_of()
 
-    for use in (manager.token, manager.status, manager.forget):
-        with pytest.raises(ConfigurationError, match="non-empty string") as caught:
+    for use in (manager.token, manager.refresh, manager.status, manager.forget):
+        with pytest.raises(
+            ConfigurationError, match="cannot name a record; expected text"
+        ) as caught:
             await use(wrong)
         assert caught.value.argument == "key"
     with pytest.raises(ConfigurationError):
         manager.auth(wrong)
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong", "expected"),
+    [
+        ("settings", {"attempts": 2}, "settings must be Settings"),
+        ("settings", Settings, "not the class Settings"),
+        ("on_event", "print", "on_event must be a function"),
+        ("store", MemoryStore, "not the class MemoryStore"),
+        ("store", 7, "store must be a store such as"),
+        ("store", {}, "the path of a SQLite file, not dict"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_at_once(manager_of, argument, wrong, expected):
+    """What cannot work is an error where it is given, not at the first request; it names the argument."""
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        manager_of(**{argument: wrong})
+
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("wrong", [None, "grant", CloudGrant], ids=repr)
+def test_a_manager_needs_a_grant(wrong):
+    """Whatever is no grant is refused by name."""
+    with pytest.raises(
+        ConfigurationError, match="grant must be a grant such as CloudGrant"
+    ) as caught:
+        TokenManager(wrong, store=MemoryStore())
+
+    assert caught.value.argument == "grant"
+
+
+@pytest.mark.parametrize("form", ["sqlite:///{path}", "{path}", Path])
+async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form):
+    """Where credentials are kept may be said as `open_store` takes it; the file is a SQLite store's."""
+    path = tmp_path / "tokens.db"
+    manager = manager_of(store=form.format(path=path) if isinstance(form, str) else form(path))
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert await manager_of(store=SQLiteStore(path)).keys() == ["acme"]
+
+
+@pytest.mark.parametrize("argument", ["transport", "verify", "proxy"])
+def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
+    """A sender of one's own carries token requests in its own way: no option for ours is dropped."""
+    given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
+    manager_of(sender=HttpxSender())
+
+    with pytest.raises(ConfigurationError, match="give it to the sender") as caught:
+        manager_of(sender=HttpxSender(), **{argument: given[argument]})
+
+    assert caught.value.argument == argument
 
 
 async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
@@ -1679,7 +1837,7 @@ async def test_execute_hands_over_a_saved_token(cloud, store):
 
     async def fn(token):
         stored = await store.get("tokens", "acme")
-        return token.refresh_token.encode() in stored.value
+        return token.access_token.encode() in stored.value
 
     assert await cloud.execute("acme", fn) is True
 
@@ -1934,7 +2092,7 @@ async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, a
     atlassian.fault("revoke", Fault.status(400))
     assert await manager.revoke(key) is False
 
-    assert not atlassian.family_of(token.refresh_token).alive
+    assert not atlassian.family_of(token.access_token).alive
     assert manager.peek(key) is None
     assert key not in await manager.keys()
     assert nothing_was_revoked(atlassian)
@@ -2034,7 +2192,7 @@ async def test_a_store_that_lost_its_last_save(
     atlassian_clock.advance(HOUR)
     token = await (first if knows == "who renewed" else second).token(key)
 
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == 0
     assert "had lost what was saved last" in caplog.text
     assert (await first.status(key)).refresh_count == 3
@@ -2059,7 +2217,7 @@ async def test_a_backup_that_is_restored(
     atlassian_clock.advance(HOUR)
     token = await second.token(key)
 
-    assert atlassian.family_of(token.refresh_token).alive
+    assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == atlassian.leeway_reuses == 0
     assert (await second.status(key)).refresh_count == missed + 2
 
@@ -2088,12 +2246,12 @@ async def test_a_newer_consent_outlives_a_restored_backup(
     await cloud.token("acme")
     backup = await store.get("tokens", "acme")
     await cloud.authorize("acme", _code(atlassian, cloud))
-    consent = atlassian.family_of((await cloud.token("acme")).refresh_token)
+    consent = atlassian.family_of((await cloud.token("acme")).access_token)
 
     await store.put("tokens", "acme", backup.value)
     atlassian_clock.advance(HOUR)
 
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token) is consent
+    assert atlassian.family_of((await cloud.token("acme")).access_token) is consent
 
 
 async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
@@ -2110,7 +2268,7 @@ async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
     with pytest.raises(AuthorizationRequired):
         await manager_of().token("acme")
 
-    assert atlassian.family_of((await cloud.token("acme")).refresh_token).alive
+    assert atlassian.family_of((await cloud.token("acme")).access_token).alive
 
 
 async def test_what_was_forgotten_is_not_put_back(manager_of, cloud, store):
@@ -2179,7 +2337,7 @@ async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlas
 
     token = await cloud.token("acme")
 
-    assert atlassian.family_of(token.refresh_token) is atlassian.family_of(added.refresh_token)
+    assert atlassian.family_of(token.access_token) is atlassian.family_of(added.refresh_token)
 
 
 async def test_client_credentials_are_never_put_back(

@@ -8,6 +8,7 @@ import pytest
 from atlassian_auth import ConfigurationError, OriginNotAllowed
 from atlassian_auth.origins import Origins, read_origins, target_of
 
+GATEWAYS = ["https://api.atlassian.com", "https://api.atlassian-us-gov-mod.com"]
 ORIGINS = Origins(["https://a.example", "http://127.0.0.1:8080", "https://[::1]:8443"])
 
 
@@ -65,6 +66,25 @@ def test_a_sites_own_address(gateway, site):
         Origins([gateway]).check(httpx.URL(site))
 
     assert "allowed_origins" not in str(caught.value)
+
+
+@pytest.mark.parametrize("clouds", [GATEWAYS, GATEWAYS[::-1]], ids=["government", "public"])
+def test_the_gateway_of_another_cloud(clouds):
+    """A credential of one cloud for the gateway of the other: allowing that is not what is advised."""
+    own, other = clouds
+
+    with pytest.raises(OriginNotAllowed, match="another Atlassian cloud") as caught:
+        Origins([own]).check(httpx.URL(f"{other}/oauth/token/accessible-resources"))
+
+    assert "allowed_origins" not in str(caught.value)
+
+
+def test_a_relative_url():
+    """A request to a path without a host says so, and what is missing."""
+    with pytest.raises(OriginNotAllowed, match=r"names no host.*base_url=") as caught:
+        Origins(["https://a.example"]).check(httpx.URL("/rest/api/3/myself"))
+
+    assert caught.value.origin == ""
 
 
 def test_names_are_sorted_and_shown():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 import pickle
 import traceback
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,14 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import pytest
 
-from atlassian_auth import Settings, StoreError, Token, TokenStatus, VersionConflict
+from atlassian_auth import (
+    ConfigurationError,
+    Settings,
+    StoreError,
+    TokenStatus,
+    VersionConflict,
+)
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Loaded, Records, TokenRecord
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores import ABSENT, MemoryStore
@@ -22,8 +30,8 @@ HOUR = timedelta(hours=1)
 SECRETS = ("secret-access", "secret-refresh", "secret-pasted")
 
 
-def token() -> Token:
-    return Token(
+def token() -> TokenPair:
+    return TokenPair(
         SECRETS[0], NOW, NOW + timedelta(hours=1), SECRETS[1], ("read:me", "offline_access")
     )
 
@@ -183,6 +191,30 @@ async def test_whatever_a_store_raises_is_a_store_error():
         assert caught.value.__context__ is None
     with pytest.raises(StoreError, match="said by itself"):
         await records.keys()
+
+
+async def test_where_a_store_failed_is_logged(caplog):
+    """Who wrote the store finds at level DEBUG where it raised, without what it quoted."""
+    caplog.set_level(logging.DEBUG, "atlassian_auth")
+
+    with pytest.raises(StoreError):
+        await Records(BrokenStore(), "tokens", TokenRecord).put("acme", record(token=token()))
+
+    assert "in BrokenStore.put" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_a_store_that_was_set_up_wrongly_says_so_itself():
+    """A store's own `ConfigurationError` reaches the caller as it is, with its argument."""
+
+    class WronglySetUp(BrokenStore):
+        async def get(self, namespace, key):
+            raise ConfigurationError("server must keep bytes", argument="server")
+
+    with pytest.raises(ConfigurationError, match="server must keep bytes") as caught:
+        await Records(WronglySetUp(), "tokens", TokenRecord).get("acme")
+
+    assert caught.value.argument == "server"
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

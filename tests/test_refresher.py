@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import os
 import subprocess
 import sys
@@ -54,6 +55,7 @@ async def test_each_waiter_raises_an_error_of_its_own():
 
 async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
     """Whatever happens, who waits gets an answer, and no log record quotes what went wrong."""
+    caplog.set_level(logging.INFO, "atlassian_auth")
 
     async def work() -> None:
         raise KeyError("secret")
@@ -64,6 +66,30 @@ async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
     assert type(outcome.error) is AtlassianAuthError
     assert "KeyError" in caplog.text
     assert "secret" not in f"{outcome.error}{caplog.text}"
+
+
+async def test_where_an_unexpected_error_came_from_is_logged(caplog):
+    """At level DEBUG each file, line and type on the way to it is named, and none of their texts."""
+    caplog.set_level(logging.DEBUG, "atlassian_auth")
+
+    def inner():
+        raise KeyError("secret")
+
+    async def work() -> None:
+        try:
+            inner()
+        except KeyError:
+            raise ValueError("secret") from None  # its context is shown all the same
+
+    outcome = await outcome_of(work())
+
+    assert "DEBUG" in str(outcome.error)
+    assert "renewal" not in str(outcome.error)
+    places = caplog.records[-1].getMessage()
+    assert "ValueError\n" in places
+    assert "\nKeyError\n" in places
+    assert f'  File "{__file__}", line {inner.__code__.co_firstlineno + 1}, in ' in places
+    assert "secret" not in caplog.text
 
 
 def test_a_caller_that_ends_its_loop_disturbs_nothing():

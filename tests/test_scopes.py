@@ -101,6 +101,22 @@ def test_missing_scopes_are_a_part_of_the_required(granted, required):
     assert scopes.missing_scopes([*granted, *missing], required) == ()
 
 
+@pytest.mark.parametrize(
+    ("read", "write", "added", "granular"),
+    [
+        (scopes.JIRA_READ, scopes.JIRA_WRITE, {"write:jira-work"}, False),
+        (scopes.CONFLUENCE_READ, scopes.CONFLUENCE_WRITE, {"write:page:confluence"}, True),
+    ],
+    ids=["issues", "pages"],
+)
+def test_reading_and_writing(read, write, added, granular):
+    """Who may write may read as well; a preset is all classic, or all granular."""
+    assert set(write) - set(read) == added
+    assert set(read) < set(write)
+    kinds = {scope.count(":") == 2 for scope in write if scope != scopes.OFFLINE_ACCESS}
+    assert kinds == {granular}
+
+
 def test_presets_are_scopes():
     """Every preset is parsed already; those of Cloud ask for a refresh token."""
     cloud = [
@@ -110,8 +126,12 @@ def test_presets_are_scopes():
         scopes.JIRA_AUDIT_XSOAR,
         scopes.JIRA_AUDIT_XSOAR_PAGE,
         scopes.JIRA_SNOW_ATLAS,
+        scopes.JIRA_READ,
+        scopes.JIRA_WRITE,
         scopes.CONFLUENCE_AUDIT,
         scopes.CONFLUENCE_AUDIT_XSOAR,
+        scopes.CONFLUENCE_READ,
+        scopes.CONFLUENCE_WRITE,
     ]
     data_center = [
         scopes.DATA_CENTER_READ,

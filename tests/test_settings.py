@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from atlassian_auth import Settings
+from atlassian_auth import ConfigurationError, Settings
 
 
 def test_the_buffer_is_ten_seconds():
@@ -26,11 +26,45 @@ def test_the_buffer_is_ten_seconds():
     ],
 )
 def test_impossible_settings_are_refused_by_name(wrong):
-    """An impossible or unknown setting is an error that names it."""
-    with pytest.raises(ValidationError) as caught:
+    """An impossible or unknown setting is an error of the library's own that names it."""
+    with pytest.raises(ConfigurationError) as caught:
         Settings(**wrong)
 
     assert next(iter(wrong)) in str(caught.value)
+    assert caught.value.argument == next(iter(wrong))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("bufer_seconds", "bufer_seconds: there is no such setting, did you mean buffer_seconds?"),
+        ("colour", "colour: there is no such setting"),
+    ],
+)
+def test_a_misspelt_setting_is_recognized(name, advice):
+    """The error says which setting may be meant, if one is near."""
+    with pytest.raises(ConfigurationError) as caught:
+        Settings(**{name: 1})
+
+    assert str(caught.value) == advice
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    """Several wrong settings make one error."""
+    with pytest.raises(ConfigurationError, match=r"attempts: .*; stripes: "):
+        Settings(attempts=0, stripes=0)
+
+
+def test_an_impossible_variable_is_named(monkeypatch):
+    """The error of an environment names the variable, as it stands there, and not its value."""
+    monkeypatch.setenv("JIRA_ATTEMPTS", "many")
+
+    with pytest.raises(ConfigurationError, match=r"^JIRA_ATTEMPTS: ") as caught:
+        Settings.from_environment("JIRA_")
+
+    assert caught.value.argument == "JIRA_ATTEMPTS"
+    assert "many" not in str(caught.value)
 
 
 def test_settings_do_not_change():

@@ -89,6 +89,28 @@ async def test_a_list_that_cannot_be_had(atlassian, atlassian_auth, atlassian_cl
         await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
 
 
+async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server, atlassian_clock):
+    """Another cloud, a proxy or an emulator: whom the auth belongs to is asked, and no other host."""
+    grant = cloud_grant(atlassian, atlassian_server.urls)
+    auth = AtlassianAuth(grant, store="memory:", clock=atlassian_clock)
+    await auth.manager.add(refresh_token=atlassian.issue_grant().refresh_token)
+
+    found = await sites.accessible_resources(auth)
+    account = await sites.whoami(auth)
+    await auth.aclose()
+
+    assert [site.cloud_id for site in found] == [atlassian.cloud_id]
+    assert account.account_id
+    assert auth.endpoints is grant.endpoints
+
+
+async def test_a_data_center_has_no_list_of_sites(data_center_auth):
+    """Without a word about endpoints a Data Center's auth is refused, too: Cloud is not asked instead."""
+    for ask in (sites.accessible_resources, sites.whoami):
+        with pytest.raises(ConfigurationError, match="endpoints has no"):
+            await ask(data_center_auth)
+
+
 async def test_data_center_has_no_sites(atlassian_auth):
     """Endpoints without such a list are refused by name."""
     endpoints = Endpoints.data_center("https://jira.example.com/jira")

@@ -33,7 +33,8 @@ async def main(url, path, timeout_seconds):
     settings = Settings(read_timeout_seconds=timeout_seconds, exchange_timeout_seconds=600)
     manager = TokenManager(grant, store=SQLiteStore(path), settings=settings)
     await manager.add("k", refresh_token="rt-0")
-    print((await manager.token("k")).refresh_token, flush=True)
+    await manager.token("k")
+    print(await manager.reveal_refresh_token("k"), flush=True)
     await manager.aclose()
 
 asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))

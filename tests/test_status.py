@@ -9,6 +9,7 @@ import pytest
 
 from atlassian_auth import (
     CloudGrant,
+    ConfigurationError,
     CredentialState,
     Settings,
     StoreError,
@@ -137,6 +138,59 @@ async def test_pending_until_the_pasted_token_is_used(manager, atlassian):
     assert used.reason is None
 
 
+async def test_no_limit_is_stated_that_is_not_known(manager, atlassian, atlassian_clock):
+    """A refresh token from elsewhere brings no date of its consent, so none is made up."""
+    refresh_token = atlassian.issue_grant().refresh_token
+    added = await manager.add("acme", refresh_token=refresh_token)
+    await manager.token("acme")
+    used = await manager.status("acme")
+
+    assert (added.authorized_at, added.grant_expires_at, added.inactive_by) == (None, None, None)
+    assert (used.authorized_at, used.grant_expires_at) == (None, None)
+    assert used.inactive_by == atlassian_clock.now() + 90 * DAY
+
+
+async def test_the_date_of_a_consent_elsewhere(manager, atlassian, atlassian_clock):
+    """Where it is told, the end of the grant counts from it; it may be told with the next start."""
+    consented_at = atlassian_clock.now() - 100 * DAY
+    refresh_token = atlassian.issue_grant().refresh_token
+    await manager.add("acme", refresh_token=refresh_token)
+    await manager.token("acme")
+
+    told = await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
+    untold = await manager.add("acme", refresh_token=refresh_token)
+
+    assert told == untold == await manager.status("acme")
+    assert told.authorized_at == consented_at
+    assert told.grant_expires_at == consented_at + 365 * DAY
+    assert (told.refresh_count, told.state) == (1, CredentialState.READY)
+
+
+@pytest.mark.parametrize("wrong", ["naive", "text", "future"])
+async def test_an_impossible_date_of_a_consent(manager, atlassian_clock, wrong):
+    """What is no past moment, with its offset, is refused before anything is stored."""
+    values = {
+        "naive": atlassian_clock.now().replace(tzinfo=None),
+        "text": "2026-01-01",
+        "future": atlassian_clock.now() + timedelta(seconds=1),
+    }
+
+    with pytest.raises(ConfigurationError, match="authorized_at") as caught:
+        await manager.add("acme", refresh_token="token", authorized_at=values[wrong])
+
+    assert caught.value.argument == "authorized_at"
+    assert await manager.keys() == []
+
+
+async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock):
+    """So there is no date of it."""
+    manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
+    await manager.token()
+
+    assert (await manager.status()).authorized_at is None
+    await manager.aclose()
+
+
 async def test_ready_though_the_access_token_has_ended(manager, atlassian, atlassian_clock):
     """It is READY while it can renew itself; the three dates are apart, and the consent's stays."""
     consented = (await consent(manager, atlassian)).status
@@ -183,7 +237,7 @@ async def test_degraded(manager, atlassian, atlassian_clock):
 async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
     """A refused grant needs somebody's consent, and says what the server said."""
     result = await consent(manager, atlassian)
-    atlassian.revoke_grant((await manager.token(result.key)).refresh_token)
+    atlassian.revoke_grant((await manager.token(result.key)).access_token)
     atlassian_clock.advance(HOUR)
     with pytest.raises(Exception, match="authorize"):
         await manager.token("acme")

@@ -86,7 +86,9 @@ def manager(manager_of):
 
 async def enrol(manager, atlassian, *keys):
     for key in keys:
-        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+        issued = atlassian.issue_grant()
+        now = atlassian.clock.now()
+        await manager.add(key, refresh_token=issued.refresh_token, authorized_at=now)
         await manager.token(key)
 
 
@@ -132,7 +134,7 @@ async def test_trouble_with_one_stops_no_other(
 ):
     """What cannot be read, or is not renewed, is logged, and the others are kept alive."""
     await enrol(manager, atlassian, "acme", "broken", "revoked")
-    atlassian.revoke_grant((await manager.token("revoked")).refresh_token)
+    atlassian.revoke_grant((await manager.token("revoked")).access_token)
     store.unreadable = "broken"
 
     await keep_alive(manager, atlassian_clock, 70)
@@ -272,6 +274,21 @@ async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian
     assert len(days) == len(set(days))
 
 
+async def test_a_migrated_credential_is_warned_of_in_time(
+    manager, atlassian, atlassian_clock, told
+):
+    """The year counts from the consent in the old system, not from the day of the migration."""
+    consented_at = atlassian_clock.now() - 360 * DAY
+    refresh_token = atlassian.issue_grant().refresh_token
+    await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
+
+    await manager.token("acme")
+    await manager.keys()
+
+    ((limit, ends_at),) = [(event.limit, event.ends_at) for event in warnings(told)]
+    assert (limit, ends_at) == ("absolute", consented_at + 365 * DAY)
+
+
 async def test_no_warning_without_need(manager, atlassian, atlassian_clock, told):
     """Credentials in use and far from their end are not spoken of."""
     await enrol(manager, atlassian, "acme")
@@ -362,7 +379,7 @@ async def test_what_is_not_renewable_is_looked_at_again(
 
 
 async def revoke(manager, atlassian, atlassian_clock, key):
-    atlassian.revoke_grant((await manager.token(key)).refresh_token)
+    atlassian.revoke_grant((await manager.token(key)).access_token)
     atlassian_clock.advance(HOUR)
     with pytest.raises(Exception, match="authorize"):
         await manager.token(key)

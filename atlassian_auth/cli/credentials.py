@@ -78,7 +78,7 @@ def status(
     if found.state is CredentialState.NEW:
         raise nothing_stored(chosen)
     show_credential(found, as_json=as_json)
-    if found.authorized_at is None or found.state is CredentialState.REAUTHORIZE:
+    if found.status_since is None or found.state is CredentialState.REAUTHORIZE:
         message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
         raise AuthorizationRequired(message, key=found.key)
 

@@ -252,11 +252,7 @@ def tunables() -> Settings:
     Raises:
         ConfigurationError: if a variable has an impossible value.
     """
-    try:
-        return Settings.from_environment()
-    except ValidationError as error:
-        wrong = _wrong(error, {name: variable_of(name) for name in Settings.model_fields})
-    raise ConfigurationError(f"{wrong}.")
+    return Settings.from_environment()
 
 
 def _is_tables(profiles: object) -> bool:

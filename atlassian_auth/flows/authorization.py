@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of, mark_of, name_of
@@ -86,7 +87,7 @@ class AuthorizationFlow:
         random_bytes: Returns so many bytes that nobody can guess.
 
     Raises:
-        ConfigurationError: if ``lifetime`` is not longer than nothing.
+        ConfigurationError: if ``manager`` is none, or ``lifetime`` is not longer than nothing.
     """
 
     def __init__(
@@ -97,6 +98,8 @@ class AuthorizationFlow:
         issuer: str | None = None,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
+        if not isinstance(manager, TokenManager):
+            raise wrong_kind("manager", "a TokenManager, such as the .manager of an auth", manager)
         if lifetime <= timedelta():
             message = f"lifetime must be longer than nothing, but is {lifetime}: give it minutes"
             raise ConfigurationError(message, argument="lifetime")

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -53,8 +54,8 @@ class LoopbackLogin:
         timeout: How long to wait for the person.
 
     Raises:
-        ConfigurationError: if ``timeout`` is not longer than nothing, or the grant's redirect URI does not
-            lead to this computer.
+        ConfigurationError: if ``flow`` is none, ``timeout`` is not longer than nothing, or the grant's
+            redirect URI does not lead to this computer.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class LoopbackLogin:
         on_url: Callable[[str], object] | None = None,
         timeout: timedelta = timedelta(minutes=5),
     ) -> None:
+        if not isinstance(flow, AuthorizationFlow):
+            raise wrong_kind("flow", "an AuthorizationFlow(manager)", flow)
         if timeout <= timedelta():
             message = f"timeout must be longer than nothing, but is {timeout}: give it minutes"
             raise ConfigurationError(message, argument="timeout")

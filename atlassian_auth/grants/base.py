@@ -20,7 +20,7 @@ from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.pkce import check_verifier
 from atlassian_auth.protocol.token_endpoint import form_request, read_token_response
-from atlassian_auth.protocol.tokens import Token, is_visible_ascii
+from atlassian_auth.protocol.tokens import TokenPair, is_visible_ascii
 
 __all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]
 
@@ -169,8 +169,8 @@ class Grant(Confidential, ABC):
         *,
         request: HTTPRequest,
         obtained_at: datetime,
-        previous: Token | None = None,
-    ) -> Token:
+        previous: TokenPair | None = None,
+    ) -> TokenPair:
         """Return the token in an answer to a request of this grant.
 
         Args:
@@ -246,6 +246,12 @@ class AuthorizationCodeGrant(Grant):
         Raises:
             ConfigurationError: if an argument is malformed, or a verifier is missing or of no use.
         """
+        if "://" in code:
+            message = (
+                "code is a URL: give the code alone, once its state was checked, or the whole URL to "
+                "AuthorizationFlow.complete, which checks it"
+            )
+            raise ConfigurationError(message, argument="code")
         fields = {
             "grant_type": "authorization_code",
             **self._client(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -13,7 +13,7 @@ from atlassian_auth.grants.base import Grant
 from atlassian_auth.grants.data_center import data_center_scopes
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.token_endpoint import form_request, json_request
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 
 __all__ = ["ClientCredentialsGrant"]
 
@@ -222,8 +222,8 @@ class ClientCredentialsGrant(Grant):
         *,
         request: HTTPRequest,
         obtained_at: datetime,
-        previous: Token | None = None,
-    ) -> Token:
+        previous: TokenPair | None = None,
+    ) -> TokenPair:
         """Return the token in an answer to a request of this grant.
 
         A refresh token is left out: it "SHOULD NOT be included" (RFC 6749 section 4.4.3), and the
@@ -243,7 +243,7 @@ class ClientCredentialsGrant(Grant):
         token = super().read_response(
             response, request=request, obtained_at=obtained_at, previous=previous
         )
-        return replace(token, refresh_token=None)
+        return token.bearer.paired(None)
 
 
 def _nobody_consents() -> ConfigurationError:

@@ -27,7 +27,7 @@ from atlassian_auth.protocol.documents import read_json, read_object
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse, content_coding
 from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
 from atlassian_auth.protocol.retry_after import retry_after_seconds
-from atlassian_auth.protocol.tokens import Token, end_of, is_visible_ascii, lifetime_of
+from atlassian_auth.protocol.tokens import TokenPair, end_of, is_visible_ascii, lifetime_of
 
 __all__ = [
     "Verdict",
@@ -111,8 +111,7 @@ _MEANINGS = {
     # not a person who declined (jira.js tests and field reports, 2026-08).
     "access_denied": _Meaning(
         Verdict.CONFIGURATION,
-        "the client secret is wrong or missing: copy it again from the app's settings. The grant "
-        "itself is not harmed",
+        "the client secret is wrong or missing: copy it again from the app's settings",
         argument="client_secret",
     ),
     "unauthorized_client": _Meaning(
@@ -252,9 +251,9 @@ def read_token_response(
     request: HTTPRequest,
     obtained_at: datetime,
     default_lifetime_seconds: float,
-    previous: Token | None = None,
+    previous: TokenPair | None = None,
     requested_scopes: tuple[str, ...] = (),
-) -> Token:
+) -> TokenPair:
     """Return the token in the answer.
 
     Args:
@@ -280,7 +279,7 @@ def read_token_response(
     if not _has_token(answer):
         raise _refusal(answer, obtained_at)
     lifetime = lifetime_of(answer.members.get("expires_in"), default_lifetime_seconds)
-    return Token(
+    return TokenPair(
         access_token=answer.text("access_token"),
         obtained_at=obtained_at,
         expires_at=end_of(obtained_at, lifetime),
@@ -332,7 +331,7 @@ def _refresh_token(answer: _Answer) -> str | None:
     return answer.presented
 
 
-def _scopes(answer: _Answer, previous: Token | None) -> tuple[str, ...]:
+def _scopes(answer: _Answer, previous: TokenPair | None) -> tuple[str, ...]:
     granted = redact_scopes(answer.text("scope"), answer.secrets)
     if not granted and previous and answer.is_renewal:
         return previous.scopes
@@ -373,6 +372,8 @@ def _configuration(answer: _Answer, _: datetime) -> AtlassianAuthError:
     if answer.error == "invalid_request" and answer.grant_type == "authorization_code":
         advice = _DEAD_CODE[0].lower() + _DEAD_CODE[1:]
     message = f"The token endpoint refused the request ({answer.quoted}): {advice}."
+    if argument == "client_secret" and answer.is_renewal:
+        message = f"{message} The grant itself is not harmed."
     return ConfigurationError(message, argument=argument, error=answer.error)
 
 

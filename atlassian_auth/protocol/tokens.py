@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta
-from typing import TypeGuard
+from typing import NoReturn, TypeGuard
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.scopes import missing_scopes
 
-__all__ = ["Token", "buffer_for", "end_of", "is_visible_ascii", "lifetime_of"]
+__all__ = ["Token", "TokenPair", "buffer_for", "end_of", "is_visible_ascii", "lifetime_of"]
 
 # RFC 6749 appendix A allows visible ASCII and the space in tokens, codes and secrets. No one of
 # Atlassian's holds a space; it would end the token in "Authorization: Bearer <token>" (RFC 6750
@@ -29,31 +29,23 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LONGEST_SECONDS = 365 * 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Token(Confidential):
-    """An access token, what came with it, and how long it lives.
+class _Issued(Confidential):
+    """What both kinds of token have. Frozen, but no dataclass, and without a ``__dict__``.
 
-    It cannot be pickled, a copy of it is itself, and its ``repr`` holds no secret. Equal tokens are
-    found equal in constant time.
-
-    Args:
-        access_token: The bearer.
-        obtained_at: Aware UTC; taken before the request was sent.
-        expires_at: Aware UTC; when the access token ends.
-        refresh_token: What renews it, once; None where there is none.
-        scopes: What was granted; may be less than what was asked for.
-
-    Raises:
-        ConfigurationError: if the access token could not be sent in a header, or a time is naive.
+    What turns any object into JSON (``dataclasses.asdict``, ``vars``, FastAPI's ``jsonable_encoder``, orjson)
+    finds nothing here to turn, and raises: a token is not published by returning it from a handler.
     """
 
-    access_token: str = field(repr=False)
+    __slots__ = ("access_token", "expires_at", "obtained_at", "scopes")
+
+    access_token: str
     obtained_at: datetime
     expires_at: datetime
-    refresh_token: str | None = field(default=None, repr=False)
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...]
 
-    def __post_init__(self) -> None:
+    def _fill(self, **values: object) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
         if not is_visible_ascii(self.access_token):
             message = "access_token must be non-empty visible ASCII: it is sent in a header"
             raise ConfigurationError(message, argument="access_token")
@@ -62,17 +54,33 @@ class Token(Confidential):
                 message = f"{argument} must be aware: use datetime.now(timezone.utc)"
                 raise ConfigurationError(message, argument=argument)
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise FrozenInstanceError(f"cannot assign to {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise FrozenInstanceError(f"cannot delete {name}")
+
+    def __repr__(self) -> str:
+        names = ("obtained_at", "expires_at", "scopes")
+        # None of them is there if the making was refused: such objects stand in the frames reporters show.
+        shown = [f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Token):
+        if type(other) is not type(self):
             return NotImplemented
         # Both comparisons always run, so that the time tells nothing.
-        same = same_secret(self.access_token, other.access_token) & same_secret(
-            self.refresh_token, other.refresh_token
-        )
-        return same and self._public == other._public
+        same = [
+            same_secret(ours, its) for ours, its in zip(self._secret, other._secret, strict=True)
+        ]
+        return all(same) and self._public == other._public
 
     def __hash__(self) -> int:
         return hash(self._public)
+
+    @property
+    def _secret(self) -> tuple[str | None, ...]:
+        return (self.access_token,)
 
     @property
     def _public(self) -> tuple[object, ...]:
@@ -91,6 +99,91 @@ class Token(Confidential):
     def missing_scopes(self, required: str | Iterable[str]) -> tuple[str, ...]:
         """Return the required scopes that were not granted, in the order required."""
         return missing_scopes(self.scopes, required)
+
+
+class Token(_Issued):
+    """An access token, how long it lives, and what it may do. There is no refresh token in it.
+
+    It cannot be pickled, turned into JSON or changed; a copy of it is itself, and its ``repr`` holds no
+    secret. Equal tokens are found equal in constant time.
+
+    Args:
+        access_token: The bearer.
+        obtained_at: Aware UTC; taken before the request was sent.
+        expires_at: Aware UTC; when the access token ends.
+        scopes: What was granted; may be less than what was asked for.
+
+    Raises:
+        ConfigurationError: if the access token could not be sent in a header, or a time is naive.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        access_token: str,
+        obtained_at: datetime,
+        expires_at: datetime,
+        scopes: tuple[str, ...] = (),
+    ) -> None:
+        self._fill(
+            access_token=access_token,
+            obtained_at=obtained_at,
+            expires_at=expires_at,
+            scopes=scopes,
+        )
+
+    def paired(self, refresh_token: str | None) -> TokenPair:
+        """Return the same with a refresh token, or with none."""
+        return TokenPair(
+            self.access_token, self.obtained_at, self.expires_at, refresh_token, self.scopes
+        )
+
+
+class TokenPair(_Issued):
+    """What a token endpoint issued: an access token, and the refresh token that brings the next one.
+
+    The library keeps it to itself and in the store; callers get its `bearer`.
+
+    Args:
+        access_token: As for `Token`, like the next two.
+        obtained_at: When it was requested.
+        expires_at: When the access token ends.
+        refresh_token: What brings the next pair, once; None where there is none.
+        scopes: As for `Token`.
+
+    Raises:
+        ConfigurationError: as for `Token`.
+    """
+
+    __slots__ = ("refresh_token",)
+
+    refresh_token: str | None
+
+    def __init__(
+        self,
+        access_token: str,
+        obtained_at: datetime,
+        expires_at: datetime,
+        refresh_token: str | None = None,
+        scopes: tuple[str, ...] = (),
+    ) -> None:
+        self._fill(
+            access_token=access_token,
+            obtained_at=obtained_at,
+            expires_at=expires_at,
+            refresh_token=refresh_token,
+            scopes=scopes,
+        )
+
+    @property
+    def bearer(self) -> Token:
+        """The same without the refresh token."""
+        return Token(self.access_token, self.obtained_at, self.expires_at, self.scopes)
+
+    @property
+    def _secret(self) -> tuple[str | None, ...]:
+        return self.access_token, self.refresh_token
 
 
 def is_visible_ascii(value: object) -> TypeGuard[str]:

@@ -78,6 +78,12 @@ class KernelLocks:
         return True
 
 
+def _missing(folder: Path) -> Path | None:
+    """Return the first folder on the way to this one that is missing; None if none is."""
+    way = [*reversed(folder.parents), folder]
+    return next((one for one in way if not os.path.exists(one)), None)  # noqa: PTH110 -- never raises
+
+
 class _FileLock:
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -94,9 +100,10 @@ class _FileLock:
             else:
                 _held.add(self)
                 return self._descriptor is not None
+        folder = self._path.parent
         message = (
-            f"{self._path.parent}: cannot lock a file there ({reason}). That folder must exist and be "
-            "writable for this user, and not a link, on a file system that has locks."
+            f"{folder}: cannot lock a file there ({reason}). {_missing(folder) or 'That folder'} must exist "
+            "and be writable for this user, and not a link, on a file system that has locks."
         )
         raise StoreError(message)
 

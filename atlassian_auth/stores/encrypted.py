@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import Hold, Store, Stored
+from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.rules import check_names, expiry
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class EncryptedStore(Store):
     `reencrypt`; then take the old key away.
 
     Args:
-        store: Where the ciphertext is kept.
+        store: Where the ciphertext is kept; also its URL or path, as `open_store` takes them.
         keys: One key, or several: the first encrypts, each decrypts what it has encrypted. A key is
             32 bytes in URL-safe base64 text, as `generate_key` makes them. Keep it where the store
             is not; without it what is stored is lost.
@@ -70,19 +71,19 @@ class EncryptedStore(Store):
         random_bytes: Makes nonces.
 
     Raises:
-        ConfigurationError: if ``keys`` is empty or holds what is no key; or if the package
-            `cryptography` is missing.
+        ConfigurationError: if ``store`` is none; if ``keys`` is empty or holds what is no key; or if the
+            package `cryptography` is missing.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: AnyStore,
         keys: str | Sequence[str],
         *,
         clock: Clock = SYSTEM_CLOCK,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._store = store
+        self._store = checked_store(store, clock=clock)
         self._clock = clock
         self._random_bytes = random_bytes
         self._ciphers = _ciphers([keys] if isinstance(keys, str) else keys)

@@ -1,17 +1,28 @@
-"""One URL instead of a class: so that a setting, or an option of a command, says where tokens are kept."""
+"""One URL or path instead of a class: so that a setting, or an option of a command, says where tokens are."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from atlassian_auth.arguments import has_all, wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import Store
 
-__all__ = ["open_store"]
+__all__ = ["AnyStore", "checked_store", "open_store"]
+
+AnyStore = Store | str | os.PathLike[str]
+"""A store, or what `open_store` makes one of: its URL, or the path of a SQLite file."""
+
+# Two letters at least: one is a drive of Windows.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+
+_METHODS = ("get", "put", "delete", "keys", "lock", "aclose")
 
 _FORMS = MappingProxyType(
     {
@@ -35,17 +46,42 @@ class _ServedOpener(Protocol):
 _INSECURE = "allow_insecure_network=true"
 
 
-def open_store(
-    url: str, *, allow_insecure_network: bool = False, clock: Clock = SYSTEM_CLOCK
-) -> Store:
-    """Return the store a URL names, with its defaults; nothing is opened before it is used.
-
-    ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``file:///folder``,
-    ``keyring:service``, ``redis://…``, ``rediss://…``, ``unix://…`` (a socket of Redis) and
-    ``postgresql://…``. In paths, ``%3F`` and the like stand for what means something else in a URL.
+def checked_store(store: object, *, argument: str = "store", clock: Clock = SYSTEM_CLOCK) -> Store:
+    """Return the store, opened by `open_store` if this is a URL or a path.
 
     Args:
-        url: Where; it may hold a password, which no error repeats.
+        store: An `AnyStore`.
+        argument: The name of the caller's argument, for the error.
+        clock: Given to a store that is opened.
+
+    Raises:
+        ConfigurationError: if it is anything else, such as the class of a store; or as `open_store` does.
+    """
+    if isinstance(store, str | os.PathLike):
+        return open_store(cast("str | os.PathLike[str]", store), clock=clock)
+    if has_all(store, _METHODS):
+        return cast("Store", store)
+    expected = (
+        'a store such as SQLiteStore("tokens.db"), the URL of one, or the path of a SQLite file'
+    )
+    raise wrong_kind(argument, expected, store)
+
+
+def open_store(
+    url: str | os.PathLike[str],
+    *,
+    allow_insecure_network: bool = False,
+    clock: Clock = SYSTEM_CLOCK,
+) -> Store:
+    """Return the store that a URL or a path names, with its defaults; nothing is opened before it is used.
+
+    The path of a file, such as ``tokens.db`` or a ``pathlib.Path``, means a `SQLiteStore`. The URLs are
+    ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``file:///folder``,
+    ``keyring:service``, ``redis://…``, ``rediss://…``, ``unix://…`` (a socket of Redis) and
+    ``postgresql://…``. In their paths, ``%3F`` and the like stand for what means something else in a URL.
+
+    Args:
+        url: A URL, which may hold a password, which no error repeats; or a path.
         allow_insecure_network: Given to `RedisStore` and `PostgresStore`. In their URLs the option
             ``allow_insecure_network=true`` means the same.
         clock: Given to the store.
@@ -54,12 +90,19 @@ def open_store(
         ConfigurationError: if no store has such a URL, a package is missing that the store needs, or
             tokens would cross a network unprotected.
     """
+    if not isinstance(url, str) or _is_path(url):
+        return _open_path(url, clock)
     parts = _split(url)
     if parts.scheme in _SERVED:
         plain = _without_permission(url)
         allowed = allow_insecure_network or plain != url
         return _SERVED[parts.scheme](plain, allow_insecure_network=allowed, clock=clock)
     return _OPENERS[parts.scheme](parts, clock)
+
+
+def _is_path(text: str) -> bool:
+    # "memory" is a URL that has lost its colon, rather than a file of this name.
+    return bool(text) and not _URL.match(text) and text.lower() not in _FORMS
 
 
 def _without_permission(url: str) -> str:
@@ -75,12 +118,18 @@ def _split(url: str) -> SplitResult:
         parts = SplitResult("", "", "", "", "")
     if parts.scheme not in _FORMS:
         forms = ", ".join(form for scheme, form in _FORMS.items() if scheme != "postgres")
-        plain, plus, _ = parts.scheme.partition("+")
-        # As SQLAlchemy writes them: postgresql+psycopg://…
-        advice = f" Write {plain}:// without its driver." if plus and plain in _FORMS else ""
-        message = f"This is no URL of a store.{advice} Expected one of: {forms}."
+        message = (
+            f"This is no URL of a store. Expected one of: {forms}; or the path of a SQLite file."
+            f"{_hint(parts.scheme)}"
+        )
         raise ConfigurationError(message, argument="url")
     return parts
+
+
+def _hint(scheme: str) -> str:
+    # SQLAlchemy's URLs name a driver: postgresql+psycopg://.
+    plain, plus, _ = scheme.partition("+")
+    return f" Leave the driver out: write {plain}:// here." if plus and plain in _FORMS else ""
 
 
 def _check(parts: SplitResult, *, valid: bool) -> None:
@@ -97,10 +146,16 @@ def _open_memory(parts: SplitResult, clock: Clock) -> Store:
 
 
 def _open_sqlite(parts: SplitResult, clock: Clock) -> Store:
+    _check(parts, valid=not parts.netloc and len(parts.path) > 1)
+    return _open_path(unquote(parts.path[1:]), clock)
+
+
+def _open_path(path: object, clock: Clock) -> Store:
     from atlassian_auth.stores.sqlite import SQLiteStore  # noqa: PLC0415 -- as above
 
-    _check(parts, valid=not parts.netloc and len(parts.path) > 1)
-    return SQLiteStore(unquote(parts.path[1:]), clock=clock)
+    if not isinstance(path, str | os.PathLike):
+        raise wrong_kind("url", "the URL of a store, or the path of a SQLite file", path)
+    return SQLiteStore(cast("str | os.PathLike[str]", path), clock=clock)
 
 
 def _open_file(parts: SplitResult, clock: Clock) -> Store:

@@ -359,6 +359,7 @@ class _PostgresServer:
             unknown = _UNKNOWN if action == "write" else ""
             problem = f"the answer took too long.{unknown} {_SEE_LOG}"
         except Unreachable as error:
+            action = "connect"  # nothing was asked
             problem = f"{error}. See that it can be reached, with this user and password"
         except Exception as error:  # noqa: BLE001 -- psycopg raises what Python does, too
             problem = _explain(error, action)

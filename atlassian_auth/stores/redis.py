@@ -543,11 +543,12 @@ def _explain(error: BaseException, action: str) -> str:
     kind = type(error).__name__
     if not isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return f"did not {action} ({kind}). {known[0] if known else _SEE_LOG}"
+    if "connecting to" in str(error):
+        action = "connect"  # nothing was asked
     told = f"did not {action} ({kind}: {str(error)[:200]})."
     if known:
         return f"{told} {known[0]}"
-    unknown = action == "write" and "connecting to" not in told
-    return f"{told} {_UNKNOWN} {_SEE_LOG}" if unknown else f"{told} {_SEE_LOG}"
+    return f"{told} {_UNKNOWN} {_SEE_LOG}" if action == "write" else f"{told} {_SEE_LOG}"
 
 
 def _was_cut(error: Exception) -> bool:

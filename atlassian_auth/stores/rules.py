@@ -22,7 +22,8 @@ def check_names(**names: object) -> None:
     for argument, name in names.items():
         if not isinstance(name, str) or not _can_be_encoded(name):
             message = (
-                f"{argument}={name!a} cannot name a record; expected text (str) that is not empty."
+                f"{argument}={name!a:.100} cannot name a record; expected text (str) that is not empty and "
+                "can be written as UTF-8."
             )
             raise ConfigurationError(message, argument=argument)
 

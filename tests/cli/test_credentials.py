@@ -120,12 +120,15 @@ def test_the_secret_is_missing(authorized, config):
 
 def test_status(authorized, home):
     """It asks no server, needs no secret, and shows none."""
+    pending = authorized("status", "acme")
+    authorized("token", "acme")
     (home / "acme.secret").unlink()
 
     people, programs = authorized("status", "acme"), authorized("status", "acme", "--json")
 
+    assert pending.output.startswith("key: acme\nstate: pending\nreason: ")
     assert (people.status, people.errors) == (0, "")
-    assert people.output.startswith("key: acme\nstate: pending\nreason: ")
+    assert people.output.startswith("key: acme\nstate: ready\nscopes: ")
     assert re.search(r"^inactive by: [-+:T0-9]+ \(in 89 days\)$", people.output, re.MULTILINE)
     assert "status" not in people.output
     assert programs.json.keys() == KEYS

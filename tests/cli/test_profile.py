@@ -204,9 +204,7 @@ def test_the_librarys_settings_come_from_the_environment(home, monkeypatch):
     assert tunables().buffer_seconds == 30
 
     monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "hush")
-    with pytest.raises(
-        ConfigurationError, match="ATLASSIAN_AUTH_BUFFER_SECONDS should be"
-    ) as caught:
+    with pytest.raises(ConfigurationError, match="ATLASSIAN_AUTH_BUFFER_SECONDS") as caught:
         tunables()
 
     assert "hush" not in str(caught.value)

@@ -20,7 +20,7 @@ from atlassian_auth import (
     StoreError,
     TransientError,
 )
-from atlassian_auth.flows import AuthorizationFlow, UncheckedCallback
+from atlassian_auth.flows import AuthorizationFlow, LoopbackLogin, UncheckedCallback
 from atlassian_auth.scopes import OFFLINE_ACCESS
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
@@ -634,6 +634,27 @@ async def test_a_store_that_fails(flow_of, atlassian):
 
     assert (await store.get("flows", key)).value == b"damaged"
     assert atlassian.token_requests == ()
+
+
+@pytest.mark.parametrize("what", ["an auth", "a grant", "nothing"])
+def test_a_flow_needs_a_manager(atlassian_auth, what):
+    """What is no manager is refused where it is given, with where to find one."""
+    wrong = {"an auth": atlassian_auth, "a grant": atlassian_auth.manager.grant, "nothing": None}
+
+    with pytest.raises(
+        ConfigurationError, match=r"a TokenManager, such as the \.manager of"
+    ) as caught:
+        AuthorizationFlow(wrong[what])
+
+    assert caught.value.argument == "manager"
+
+
+def test_a_loopback_login_needs_a_flow(atlassian_auth):
+    """The same for a flow."""
+    with pytest.raises(ConfigurationError, match=r"an AuthorizationFlow\(manager\)") as caught:
+        LoopbackLogin(atlassian_auth.manager)
+
+    assert caught.value.argument == "flow"
 
 
 async def test_a_login_of_an_earlier_release(flow, flow_of, atlassian, store):

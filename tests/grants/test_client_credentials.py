@@ -15,7 +15,7 @@ from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants import ClientCredentialsGrant
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECRET = "client-secret-1"
@@ -198,7 +198,7 @@ def test_nothing_is_carried_over(make):
     """A refresh token in the answer is left out, and the previous token's parts as well."""
     grant = make()
     body = b'{"access_token": "access-2", "refresh_token": "stray"}'
-    previous = Token("access-1", NOW, NOW, "old", ("old",))
+    previous = TokenPair("access-1", NOW, NOW, "old", ("old",))
 
     token = grant.read_response(
         HTTPResponse(200, {}, body),
@@ -236,3 +236,15 @@ def test_the_secret_stays_inside(make):
     with pytest.raises(FrozenInstanceError):
         grant._as_json = True
     assert copy.deepcopy(grant) is grant
+
+
+@every_dialect
+def test_there_is_no_grant_to_be_harmed(make):
+    """A wrong secret is told without a word about a consent that nobody gave."""
+    grant = make()
+    refusal = HTTPResponse(401, {}, b'{"error": "access_denied"}')
+
+    with pytest.raises(ConfigurationError, match="client secret is wrong") as caught:
+        grant.read_response(refusal, request=grant.renewal_request(None), obtained_at=NOW)
+
+    assert "harmed" not in str(caught.value)

@@ -18,7 +18,7 @@ from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.grants import CloudGrant
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -361,10 +361,13 @@ def test_answers_are_read_with_what_the_grant_knows():
 
     token = grant.read_response(response, request=request, obtained_at=NOW)
     again = grant.read_response(
-        response, request=request, obtained_at=NOW, previous=replace(token, scopes=("a",))
+        response,
+        request=request,
+        obtained_at=NOW,
+        previous=TokenPair("access-1", NOW, NOW, "refresh-1", ("a",)),
     )
 
-    assert token == Token("access-2", NOW, NOW + timedelta(hours=1), "refresh-1", grant.scopes)
+    assert token == TokenPair("access-2", NOW, NOW + timedelta(hours=1), "refresh-1", grant.scopes)
     assert again.scopes == ("a",)
 
 
@@ -416,3 +419,14 @@ def test_secrets_are_not_sent_to_another_host_to_be_revoked():
         elsewhere.revocation_request("refresh-1")
 
     assert caught.value.argument == "endpoints"
+
+
+def test_a_whole_callback_is_no_code():
+    """A URL in a code's place is refused before it is sent, and the error says where it belongs."""
+    url = "http://127.0.0.1:8765/callback?code=secret-code&state=secret-state"
+
+    with pytest.raises(ConfigurationError, match=r"AuthorizationFlow\.complete") as caught:
+        make().code_request(url)
+
+    assert caught.value.argument == "code"
+    assert "secret" not in str(caught.value)

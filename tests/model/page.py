@@ -7,6 +7,8 @@ which takes some minutes: that is ``nox -s model``.
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.model.catalog import missed, reports
@@ -91,16 +93,25 @@ def count() -> str:
     """Explore everything, and return the table of it, and what it adds to the cases of one trouble."""
     lines = [_COUNTED, "", "| conditions | processes | troubles | expiries | states | steps |"]
     lines += ["|---|---|---|---|---|---|"]
-    small, added = dict(reports()), []
+    small = dict(reports())
+    added: defaultdict[str, list[str]] = defaultdict(list)
     for changes in BOUNDS:
         for name, report in reports(**changes):
             lines.append(_row(name, report))
             sys.stdout.write(f"{lines[-1]}\n")
-            added += [
-                f"- {name}: {broken}: {_told(causes)}"
-                for broken, causes in report.news(small[name])
-            ]
-    return "\n".join([*lines, "", _ADDED, *(added or ["- nothing"]), ""])
+            for told in _news(report, small[name]):
+                added[told].append(name)
+    found = [
+        f"- {told} ({', '.join(dict.fromkeys(names))})" for told, names in sorted(added.items())
+    ]
+    return "\n".join([*lines, "", _ADDED, *(found or ["- nothing"]), ""])
+
+
+def _news(report: Report, small: Report) -> Iterator[str]:
+    """Yield the smallest sets of causes that the small report does not explain."""
+    for broken, causes in report.news(small):
+        if causes in report.causes(broken):
+            yield f"{broken}: {_told(causes)}"
 
 
 def _row(name: str, report: Report) -> str:

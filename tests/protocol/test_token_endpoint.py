@@ -27,7 +27,7 @@ from atlassian_auth.protocol.token_endpoint import (
     read_token_response,
     verdict_of,
 )
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 URL = "https://auth.atlassian.com/oauth/token"
@@ -46,7 +46,7 @@ CODE = form_request(
 TWO_LEGGED = form_request(URL, {"grant_type": "client_credentials", **CLIENT}, secrets=SECRETS)
 REQUESTS = [RENEWAL, RENEWAL_FORM, CODE, TWO_LEGGED]
 
-PREVIOUS = Token("old-access", NOW, NOW, "older-refresh", ("read:me", "offline_access"))
+PREVIOUS = TokenPair("old-access", NOW, NOW, "older-refresh", ("read:me", "offline_access"))
 ISSUED = {
     "access_token": "access-1",
     "token_type": "Bearer",
@@ -113,7 +113,7 @@ def test_a_token_is_read():
     """Each member of the answer arrives; expiry counts from before the request."""
     token = read(answer(ISSUED), previous=PREVIOUS)
 
-    assert token == Token(
+    assert token == TokenPair(
         "access-1",
         NOW,
         NOW + timedelta(hours=1),
@@ -168,14 +168,14 @@ def test_a_new_grant_inherits_nothing(request_):
 
     token = read(answer(body), request_, previous=PREVIOUS, requested_scopes=("READ",))
 
-    assert token == Token("access-1", NOW, NOW + timedelta(seconds=900), None, ("READ",))
+    assert token == TokenPair("access-1", NOW, NOW + timedelta(seconds=900), None, ("READ",))
 
 
 @pytest.mark.parametrize("scope", [None, "", "  ", 7, ["a"], {}], ids=repr)
 def test_missing_scopes_leave_the_previous_ones(scope):
     """No or odd scopes mean those granted before; else those asked for."""
     body = ISSUED | {"scope": scope}
-    blank = Token("old-access", NOW, NOW)
+    blank = TokenPair("old-access", NOW, NOW)
 
     assert read(answer(body), previous=PREVIOUS).scopes == PREVIOUS.scopes
     assert read(answer(body), requested_scopes=("asked",)).scopes == ("asked",)

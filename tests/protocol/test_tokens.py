@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import json
 import math
 import pickle
-from dataclasses import FrozenInstanceError, replace
+import traceback
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import PydanticUserError, TypeAdapter
+from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.protocol.tokens import Token, buffer_for, end_of, is_visible_ascii, lifetime_of
+from atlassian_auth.protocol.tokens import (
+    Token,
+    TokenPair,
+    buffer_for,
+    end_of,
+    is_visible_ascii,
+    lifetime_of,
+)
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -28,7 +40,7 @@ def make(**changes):
         "refresh_token": "refresh-secret",
         "scopes": ("read:me",),
     }
-    return Token(**(values | changes))
+    return TokenPair(**(values | changes))
 
 
 def test_repr_holds_no_secret():
@@ -42,7 +54,7 @@ def test_repr_holds_no_secret():
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_is_refused(protocol):
     """Secrets do not end up in a queue or a cache by accident."""
-    with pytest.raises(TypeError, match="Token holds secrets") as caught:
+    with pytest.raises(TypeError, match="TokenPair holds secrets") as caught:
         pickle.dumps(make(), protocol)
 
     assert "access-secret" not in str(caught.value)
@@ -58,8 +70,11 @@ def test_a_copy_is_the_token_itself():
 
 def test_tokens_are_frozen():
     """Nobody changes a token that others hold."""
-    with pytest.raises(FrozenInstanceError):
-        make().access_token = "other"
+    for token in (make(), make().bearer):
+        with pytest.raises(FrozenInstanceError):
+            token.access_token = "other"
+        with pytest.raises(FrozenInstanceError):
+            del token.access_token
 
 
 @pytest.mark.parametrize(
@@ -131,9 +146,59 @@ def test_missing_scopes_are_those_not_granted():
     assert token.missing_scopes("READ read:me read:jira-work") == ("read:jira-work",)
 
 
-def test_replacing_a_field_keeps_the_others():
-    """``dataclasses.replace`` works, and checks again."""
-    assert replace(make(), scopes=()) == make(scopes=())
+def test_a_bearer_is_the_pair_without_its_refresh_token():
+    """It has the same access token, times and scopes, and is no pair."""
+    bearer = make().bearer
+
+    assert bearer == Token("access-secret", NOW, NOW + HOUR, ("read:me",))
+    assert bearer.paired("refresh-secret") == make()
+    assert bearer != make(refresh_token=None)
+    assert not hasattr(bearer, "refresh_token")
+
+
+def jsonable(value):
+    """Turn it into JSON as FastAPI's ``jsonable_encoder`` goes about what it does not know."""
+    if dataclasses.is_dataclass(value):
+        return dataclasses.asdict(value)
+    try:
+        return dict(value)
+    except TypeError:
+        return vars(value)
+
+
+PUBLISHERS = {
+    "asdict": dataclasses.asdict,
+    "vars": vars,
+    "fastapi": jsonable,
+    "pydantic": lambda value: TypeAdapter(type(value)).dump_json(value),
+    "pydantic-any": to_jsonable_python,
+    "json": json.dumps,
+    "json-vars": lambda value: json.dumps(value, default=vars),
+    "json-asdict": lambda value: json.dumps([value], default=dataclasses.asdict),
+}
+
+
+@pytest.mark.parametrize("publish", PUBLISHERS.values(), ids=PUBLISHERS)
+@pytest.mark.parametrize("token", [make(), make().bearer], ids=["pair", "bearer"])
+def test_a_token_is_not_published_by_accident(token, publish):
+    """What turns any object into JSON is refused, and the refusal holds no secret."""
+    with pytest.raises((TypeError, PydanticUserError, PydanticSerializationError)) as caught:
+        publish(token)
+
+    assert "secret" not in "".join(traceback.format_exception(caught.value)).replace(
+        "holds secrets", ""
+    )
+
+
+@pytest.mark.parametrize("token", [make(), make().bearer], ids=["pair", "bearer"])
+def test_text_of_a_token_shows_no_secret(token):
+    """Also where anything that is not JSON is written as text."""
+    assert "-secret" not in json.dumps([token], default=str)
+
+
+def test_a_token_that_was_refused_can_be_shown():
+    """An object that was never finished stands in the frames of reporters that show locals."""
+    assert repr(Token.__new__(Token)) == "Token()"
 
 
 @pytest.mark.parametrize(

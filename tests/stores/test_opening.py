@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.stores import (
+    EncryptedStore,
     FileStore,
     KeyringStore,
     MemoryStore,
@@ -16,6 +19,7 @@ from atlassian_auth.stores import (
     open_store,
 )
 from atlassian_auth.testing import ManualClock
+from atlassian_auth.transfer import Transfer
 
 ENDLESS = "x" * 2000
 
@@ -100,10 +104,11 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
     ("url", "expected"),
     [
         ("", "memory:"),
-        ("tokens.db", "sqlite:///"),
+        ("memory", "memory:"),
+        ("Redis", "redis://"),
         ("mysql://user:secret@host/db", "postgresql://"),
         ("http://[secret", "redis://"),
-        ("postgresql+psycopg://user:secret@host/db", "postgresql://"),
+        ("postgresql+psycopg://user:secret@host/db", "write postgresql:// here"),
         ("memory:secret", "Expected memory:"),
         ("memory://secret", "Expected memory:"),
         ("sqlite:", "sqlite:////absolute"),
@@ -122,8 +127,8 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
         ("redis://user:secret@host:port", "redis://user:password@host"),
         ("postgresql://user:sec%zzret@host", "postgresql://user:password@host"),
         (f"mysql://{ENDLESS}", "postgresql://"),
-        ("postgresql+psycopg://user:secret@host/x", "Write postgresql:// without its driver."),
-        ("postgresql+secret:", "Write postgresql:// without its driver."),
+        ("postgresql+psycopg://user:secret@host/x", "write postgresql:// here."),
+        ("postgresql+secret:", "write postgresql:// here."),
     ],
 )
 def test_no_url_of_a_store(url, expected):
@@ -133,8 +138,46 @@ def test_no_url_of_a_store(url, expected):
 
     assert expected in str(raised.value)
     assert "secret" not in str(raised.value)
-    assert len(str(raised.value)) < 500
+    assert len(str(raised.value)) < 600
     assert raised.value.__cause__ is raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("place", ["tokens 100%.db", Path("tokens 100%.db"), "./tokens 100%.db"])
+async def test_a_path(monkeypatch, tmp_path, place):
+    """A path is a SQLite file, taken to the letter."""
+    monkeypatch.chdir(tmp_path)
+    store = open_store(place)
+
+    await store.put("tokens", "acme", b"value")
+    await store.aclose()
+
+    assert (tmp_path / "tokens 100%.db").is_file()
+
+
+@pytest.mark.parametrize("place", [None, b"tokens.db", MemoryStore], ids=repr)
+def test_neither_url_nor_path(place):
+    """Anything else is refused with what was expected."""
+    with pytest.raises(ConfigurationError, match="url must be the URL of a store") as raised:
+        open_store(place)
+
+    assert raised.value.argument == "url"
+
+
+@pytest.mark.parametrize(
+    ("argument", "make"),
+    [
+        ("store", lambda wrong: EncryptedStore(wrong, EncryptedStore.generate_key())),
+        ("source", lambda wrong: Transfer(wrong, MemoryStore())),
+        ("target", lambda wrong: Transfer(MemoryStore(), wrong)),
+    ],
+)
+def test_what_takes_a_store_takes_its_url(argument, make):
+    """Wherever a store is wanted its URL will do, and what is neither is refused by name."""
+    make("memory:")
+
+    with pytest.raises(ConfigurationError, match=f"{argument} must be a store such as") as raised:
+        make(MemoryStore)
+    assert raised.value.argument == argument
 
 
 @pytest.mark.parametrize(

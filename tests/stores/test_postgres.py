@@ -548,7 +548,7 @@ class TestTrouble:
         for call in (lambda: store.put("tokens", "acme", b"secret"), lambda: enter(store)):
             with pytest.raises(StoreError, match="can be reached") as raised:
                 await call()
-            assert f"PostgreSQL at {tmp_path}:5432/tokens" in str(raised.value)
+            assert f"PostgreSQL at {tmp_path}:5432/tokens did not connect" in str(raised.value)
             assert "secret" not in str(raised.value)
             assert raised.value.__cause__ is raised.value.__context__ is None
 

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 import httpx
 
-from atlassian_auth import AtlassianAuth, CloudGrant, Endpoints, Settings, Token
+from atlassian_auth import AtlassianAuth, CloudGrant, Endpoints, Settings
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.records import Records, TokenRecord
 from atlassian_auth.stores import SQLiteStore
 from benchmarks.trials.client import Client, Scene, Seed
@@ -60,10 +61,10 @@ async def _begin(auth: AtlassianAuth, seed: Seed) -> None:
     """Store what a login would have stored in the hour before."""
     expires_at = datetime.now(UTC) + timedelta(seconds=seed.expires_in)
     began_at = expires_at - _HOUR
-    token = Token(seed.access_token, began_at, expires_at, seed.refresh_token)
+    pair = TokenPair(seed.access_token, began_at, expires_at, refresh_token=seed.refresh_token)
     record = TokenRecord(
         configuration=auth.manager.grant.configuration,
-        token=token,
+        token=pair,
         status_since=began_at,
         authorized_at=began_at,
     )
