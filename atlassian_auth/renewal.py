@@ -265,6 +265,9 @@ class Renewer:
             kept = await self._keeper.save(flight.key, record, stored)
         except StoreError as error:
             return self._unsaved(flight, token, error)
+        if kept.token is None:
+            # The lock did not last: a refresh token was pasted meanwhile. It counts, and ours is not durable.
+            raise LockLost
         succeeded = RefreshSucceeded(
             key=flight.key,
             at=utc_now(self._clock),
@@ -277,7 +280,7 @@ class Renewer:
         flight.events += warnings_due(
             flight.key, kept, self._settings, last_look=last_look, now=now
         )
-        return kept.token or token
+        return kept.token
 
     def _unsaved(self, flight: Flight, token: Token, error: StoreError) -> Token:
         key = flight.key
