@@ -73,6 +73,7 @@ async def hung(stage):
 @asynccontextmanager
 async def consent_withdrawn(stage):
     stage.atlassian.revoke_grant(stage.family.refresh_token)
+    stage.happened("withdrawn")
     yield
 
 
