@@ -267,6 +267,9 @@ class Renewer:
             kept = await self._keeper.save(flight.key, record, stored)
         except STORE_TROUBLE as error:
             return self._unsaved(flight, pair, error)
+        if kept.token is None:
+            # The lock did not last: a refresh token was pasted meanwhile. It counts, and ours is not durable.
+            raise LockLost
         succeeded = RefreshSucceeded(
             key=flight.key,
             at=utc_now(self._clock),
@@ -279,7 +282,7 @@ class Renewer:
         flight.events += warnings_due(
             flight.key, kept, self._settings, last_look=last_look, now=now
         )
-        return kept.token or pair
+        return kept.token
 
     def _begun(self, now: datetime) -> TokenRecord:
         # Client credentials: nobody has consented.

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import atlassian_auth
+from tests.model.acceptor import CHECKED
 
 ROOT = Path(atlassian_auth.__path__[0]).parent
 TESTS = Path(__file__).parent
@@ -92,3 +93,19 @@ def run(start):
         return output.split()
 
     return run
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes, by pytest-xdist
+        session.config.workeroutput["traces"] = dict(CHECKED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    CHECKED.update(getattr(node, "workeroutput", {}).get("traces", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if CHECKED:
+        counts = "{traces:,} traces of {events:,} events".format(**CHECKED)
+        terminalreporter.write_line(f"The model accepted {counts}.")

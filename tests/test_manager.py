@@ -1249,6 +1249,24 @@ def unguarded(store):
     return lock
 
 
+async def test_a_refresh_that_a_pasted_token_overtakes(manager_of, acme, watched, atlassian):
+    """A pair that was not saved, because a token was pasted meanwhile, is not seen; that token is next."""
+    other, pasted = manager_of(store=watched), atlassian.issue_grant().refresh_token
+    watched.lock = unguarded(watched)
+
+    async def paste():
+        await other.add("acme", refresh_token=pasted)
+
+    watched.before_put = paste
+
+    token = await acme.token("acme")
+
+    assert atlassian.family_of(token.access_token) is atlassian.family_of(pasted)
+    assert acme.peek("acme") == token
+    stored = await Records(watched, "tokens", TokenRecord).get("acme")
+    assert stored.value.token == token
+
+
 async def test_a_lock_that_is_always_lost_is_an_error(acme, watched, atlassian):
     """A lock that does not last is a transient error that says so; nothing was presented."""
     watched.held = [False, False]

@@ -142,7 +142,7 @@ async def test_trouble_with_one_stops_no_other(
     assert (await manager.status("acme")).refresh_count == 2
     assert "Key 'broken' was passed over" in caplog.text
     # A dead one is told once, and not asked for again.
-    assert caplog.text.count("AuthorizationNeeded(key='revoked'") == 1
+    assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
 
 @pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])

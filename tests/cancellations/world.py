@@ -26,6 +26,8 @@ from tests.cancellations.track import (
     TrackedClock,
     TrackedStore,
 )
+from tests.model.acceptor import accept
+from tests.model.recording import watch
 
 KEY = "acme"
 PRODUCTS = ("cloud", "data_center")
@@ -54,6 +56,8 @@ class World:
             refresher=self.refresher,
             jitter=lambda: 0.0,
         )
+        self.trace = []
+        watch(self.manager, self.trace.append, "manager")
         self.auth = self.manager.auth(KEY)
         self.api = APITransport(self.atlassian, self.track)
         urls = self.atlassian.urls
@@ -144,6 +148,7 @@ class World:
         assert not self.store.held, "a lock is held"
         await self.manager.aclose()
         await self.settled()
+        accept(self.trace, self.product)
 
     async def _check_absent(self):
         with pytest.raises(AuthorizationRequired) as caught:

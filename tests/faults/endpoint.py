@@ -45,6 +45,7 @@ def flapping(_):
 @asynccontextmanager
 async def consent_withdrawn(stage):
     stage.atlassian.revoke_grant(stage.family.refresh_token)
+    stage.happened("withdrawn")
     yield
 
 

@@ -13,8 +13,9 @@ import pytest
 from atlassian_auth.latch import Latch
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
-from tests.faults.stage import HOUR, ask_for_token, ask_to_renew, real_time
+from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_renew, real_time
 from tests.faults.trouble import Seen, Trouble, alike, apart
+from tests.model.recording import describe
 from tests.servers import PostgresCluster, redis_on_socket, short_folder
 
 RUNNING = ExitStack()
@@ -88,6 +89,14 @@ async def on_redis(product, _load):
         yield stage
 
 
+async def stored(stage):
+    """Return what the store holds now."""
+    store = stage.new_store()
+    found = await store.get("tokens", KEY)
+    await store.aclose()
+    return describe(found.value)
+
+
 def last_save_lost(*, restart):
     """Return a trouble's course: the server dies, and its successor has never heard of the last save.
 
@@ -101,6 +110,7 @@ def last_save_lost(*, restart):
         yield
         stage.server.off()
         stage.server.on()
+        stage.happened("restored", await stored(stage))
         if restart:
             await stage.restart()
         stage.ask_with = ask_to_renew
@@ -179,11 +189,13 @@ async def reading_only(stage):
 
 
 async def restarted(stage):
+    stage.happened("lock taken away")
     stage.server.off()
     stage.server.on()
 
 
 async def lease_over(stage):
+    stage.happened("lock taken away")
     stage.server.let_leases_run_out()
 
 

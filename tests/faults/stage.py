@@ -19,6 +19,8 @@ from atlassian_auth.testing import (
     mock_router,
 )
 from tests.faults.shared_store import SharedStore
+from tests.model.acceptor import accept
+from tests.model.recording import Event, watch
 
 KEY = "acme"
 HOUR = 3600
@@ -78,6 +80,8 @@ class Stage:
         if product == "data_center":
             self.identity_url = f"{self.grant.endpoints.api_url}/rest/api/2/myself"
         self.news = Latch()
+        self.trace = []
+        self.hosts = 0
         self._options = {
             "verify": TLS,
             "jitter": lambda: 0.0,
@@ -88,9 +92,15 @@ class Stage:
     def new_manager(self):
         clock = ShiftedClock(self.clock)
         manager = TokenManager(self.grant, store=self.new_store(), clock=clock, **self._options)
+        self.hosts += 1
+        watch(manager, self.trace.append, self.hosts)
         self.managers.append(manager)
         self.host_clocks.append(clock)
         return manager
+
+    def happened(self, what, data=None):
+        """Write into the trace what is done to the credential from outside."""
+        self.trace.append(Event("outside", KEY, what, data))
 
     @property
     def requests(self):
@@ -161,6 +171,7 @@ async def opened(stage):
     async with AsyncExitStack() as closing:
         closing.push_async_callback(stage.aclose)
         yield stage
+    accept(stage.trace, stage.product)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from atlassian_auth.testing import Fault
 from tests.fleet.crew import Renew
 from tests.fleet.nursery import Worker
 from tests.fleet.points import POINTS, Doom, Took
+from tests.model.recording import Event, append_to
 
 # How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole renewal.
 AT_POINTS = tuple(("point", point) for point in POINTS)
@@ -120,6 +121,7 @@ class Campaign:
             dead = self._dies(life, kind)
         self._atlassian.clear_faults()
         self.toll.deaths.append(Death(kind, life.worker.ended()))
+        append_to(self._place.trace)(Event(str(life.worker.pid), self._place.key, "killed"))
 
     def _take_over(self, life):
         found = life.hear("found")

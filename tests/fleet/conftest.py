@@ -8,9 +8,11 @@ import secrets
 import pytest
 
 from atlassian_auth.testing import FakeAtlassian, LoopbackServer
-from tests.fleet.crew import Place
+from tests.fleet.crew import LEASES, Place
 from tests.fleet.nursery import Nursery
 from tests.fleet.report import report
+from tests.model.acceptor import accept
+from tests.model.recording import read
 from tests.servers import postgres_url, redis_url  # noqa: F401 -- fixtures
 
 if not hasattr(os, "fork"):
@@ -55,9 +57,13 @@ def product(request):
 
 
 @pytest.fixture
-def place(server, product, url):
+def place(server, product, url, tmp_path_factory):
+    # Not in the folder of the store, whose files are counted.
+    trace = tmp_path_factory.mktemp("trace") / "trace.jsonl"
     # A server may have been here before us: its keys are not ours.
-    return Place(server.origin, product, url, key=secrets.token_hex(8))
+    yield Place(server.origin, product, url, secrets.token_hex(8), trace)
+    if trace.exists():
+        accept(read(trace), product, lease=url.startswith(LEASES))
 
 
 @pytest.fixture

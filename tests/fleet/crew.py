@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import traceback
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import httpx
 
@@ -21,8 +23,10 @@ from atlassian_auth.stores import RedisStore, open_store
 from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
 from atlassian_auth.testing.urls import Urls
 from tests.fleet.points import Fate, WatchedSender, WatchedStore
+from tests.model.recording import append_to, watch
 
 TLS = httpx.create_ssl_context()
+LEASES = ("redis:", "rediss:", "unix:")
 LEASE_SECONDS = 10  # of Redis: enough on a busy machine; the tests end those of dead processes
 _IMPORTED_LATE = (
     *(f"atlassian_auth.stores.{name}" for name in ("file", "postgres", "redis", "sqlite")),
@@ -42,12 +46,14 @@ class Place:
         product: ``"cloud"`` or ``"data_center"``.
         store: The store's URL.
         key: The credential's.
+        trace: The file to which all processes append what they do; None for no trace.
     """
 
     origin: str
     product: str
     store: str
     key: str
+    trace: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,11 +120,16 @@ def new_manager(place, store=None, **options):
     atlassian = FakeAtlassian()
     urls = Urls.below(place.origin, atlassian.urls.dc_base_url)
     grant = _GRANTS[place.product](atlassian, urls)
-    return TokenManager(grant, store=store or _opened(place.store), verify=TLS, **options)
+    if "sender" not in options:
+        options["verify"] = TLS
+    manager = TokenManager(grant, store=store or _opened(place.store), **options)
+    if place.trace:
+        watch(manager, append_to(place.trace), os.getpid())
+    return manager
 
 
 def _opened(store):
-    if store.startswith(("redis:", "rediss:", "unix:")):
+    if store.startswith(LEASES):
         return RedisStore(store, lease_seconds=LEASE_SECONDS)
     return open_store(store)
 

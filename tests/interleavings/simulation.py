@@ -51,6 +51,8 @@ from tests.interleavings.schedules import (
 from tests.interleavings.stepping import SteppedLoop, SteppedRefresher
 from tests.interleavings.watched_store import WatchedStore
 from tests.interleavings.wire import Wire
+from tests.model.acceptor import accept
+from tests.model.recording import watch
 
 VERIFIER = "v" * 43
 SECONDS_TO_END = 400
@@ -89,6 +91,7 @@ class Process:
             on_event=self._on_event,
             jitter=lambda: 0.5,
         )
+        self.trace = watch(self.manager, world.trace.append, number)
 
     def _on_event(self, event):
         self.manager.current(event.key)  # a callback may use what it hears about
@@ -120,6 +123,7 @@ class World:
         self.clock = WallClock(self.steady)
         self.moments = [(self.steady.time(), self.clock.time())]
         self.atlassian = FakeAtlassian(self.steady)
+        self.trace = []
         self.ledger = self.atlassian._world.ledger
         cloud = product == "cloud"
         self.app = self.atlassian.cloud_app if cloud else self.atlassian.data_center_app
@@ -249,6 +253,7 @@ class World:
         if refresh_token is not None:
             self.atlassian.revoke_grant(refresh_token)
             self.judge.excuse(self.atlassian.family_of(refresh_token), "revoked")
+            self.processes[0].trace.was(step.key, "withdrawn")
 
     def heal(self):
         self.atlassian.clear_faults()
@@ -272,6 +277,8 @@ class World:
             if caller.process is process and not caller.task.done():
                 caller.task.cancel()
         self.settle()
+        for key in KEYS:
+            process.trace.was(key, "killed")
         self.judge.check(not process.refresher.loop.end(), "a renewal outlived its loop")
         self.judge.process_ended(process.number)
         self.processes[number] = Process(next(self.numbers), self)
@@ -372,6 +379,8 @@ class World:
         if number is None:
             self.judge.unsaved_token_was_seen()
             return
+        if self.settings.unsaved == "raise":
+            caller.process.trace.handed_out(caller.call.key, token)
         best = caller.process.best
         best[caller.call.key] = max(best.get(caller.call.key, 0), number)
         self.judge.check(
@@ -516,4 +525,5 @@ def play(product, schedule):
             world.play(step)
             world.judge.judge()
         world.finish()
+    accept(world.trace, product)
     return world

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from tests.model.trouble import phase, tried, troubles, unanswered, unsaved
 from tests.model.world import (
+    FAMILY,
     HOLDING,
     Entry,
     Pair,
@@ -70,9 +71,9 @@ class Machine:
 
     def start(self) -> World:
         """Return the first state: one consent, its pair stored, and processes that know nothing yet."""
-        first = Entry(1, Record(Pair((100,), 1)))
+        first = Entry(1, Record(Pair((FAMILY,), 1)))
         store = Store((first,), writable=self.rules.writable)
-        return World((Process(),) * self.rules.processes, store, Server(frozenset({100})))
+        return World((Process(),) * self.rules.processes, store, Server(frozenset({FAMILY})))
 
     def steps(self, world: World) -> Iterator[Step]:
         """Yield everything that can happen next."""
@@ -83,11 +84,17 @@ class Machine:
             elif process.paused:
                 yield from self._sleep(turn)
             else:
-                yield from self._moves[process.at](turn)
-            if process.at == "sent" and process.answer is None:
+                yield from self.moves(turn)
+            if process.paused and process.at == "sent" and process.answer is None:
                 yield from self._serve(turn)
         yield from self._pass_time(world)
         yield from troubles(self.rules, world)
+
+    def moves(self, turn: Turn) -> Iterator[Step]:
+        """Yield what a process that is not paused can do next, and the server for it."""
+        yield from self._moves[turn.process.at](turn)
+        if turn.process.at == "sent" and turn.process.answer is None:
+            yield from self._serve(turn)
 
     # -- a refresh, from the call to the lock -----------------------------------------------------
 
@@ -267,7 +274,7 @@ class Machine:
         """A person has consented: the new pair is to be saved in place of what is there."""
         server, entry = turn.world.server, turn.world.store.now
         record = self._counting(turn.process, entry)
-        token = (server.consents + 1) * 100
+        token = (server.consents + 1) * FAMILY
         pair = Pair((*(record.pair.line if record else ()), token), server.issued + 1)
         server = server._replace(
             usable=server.usable | {token}, consents=server.consents + 1, issued=pair.access
@@ -293,7 +300,7 @@ class Machine:
         if token in server.usable and not self.rules.rotates:
             return server._replace(issued=issued), Pair(presented.line, issued), ""
         if token in server.accepted:
-            new = presented.consent * 100 + issued
+            new = presented.consent * FAMILY + issued
             spent = server.spent | {token} if self.rules.leeway != "none" else server.spent
             usable = server.usable - {token} | {new}
             server = server._replace(usable=usable, spent=spent, issued=issued)
@@ -301,8 +308,11 @@ class Machine:
         broken = "presented after a refusal" if token in server.refused else "presented twice"
         server = server._replace(refused=server.refused | {token})
         if self.rules.reuse_kills:
-            family = range(presented.consent * 100, presented.consent * 100 + 100)
-            alive = server.usable.difference(family), server.spent.difference(family)
+            consent = presented.consent
+            alive = [
+                frozenset(token for token in tokens if token // FAMILY != consent)
+                for tokens in (server.usable, server.spent)
+            ]
             server = server._replace(usable=alive[0], spent=alive[1])
         return server, "refused", broken
 

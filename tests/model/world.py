@@ -12,6 +12,8 @@ HOLDING = frozenset(
 
 REMEMBERED = 4  # states of the store: it can fall back by three saves
 
+FAMILY = 1_000_000_000  # the tokens of a consent are numbered from a multiple of this
+
 
 class Pair(NamedTuple):
     """What the server issues: an access token, and the refresh token for the next one."""
@@ -25,7 +27,7 @@ class Pair(NamedTuple):
 
     @property
     def consent(self) -> int:
-        return self.token // 100  # its tokens are numbered from there
+        return self.token // FAMILY
 
     def follows(self, other: Pair) -> bool:
         return other.token in self.line[:-1]

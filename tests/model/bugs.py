@@ -1,0 +1,425 @@
+"""Twelve bugs that the library does not have, each with a short run in which it shows.
+
+This is the one place where our own code is replaced, on purpose: to see that a trace tells the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import (
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from dataclasses import dataclass
+
+import anyio
+
+from atlassian_auth import AtlassianAuthError, AuthorizationRequired, StoreError, TokenManager
+from atlassian_auth.keeper import Keeper, _Unsaved
+from atlassian_auth.ports import utc_now
+from atlassian_auth.records import Records
+from atlassian_auth.renewal import Renewer
+from atlassian_auth.service import TokenService
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import (
+    FakeAtlassian,
+    Fault,
+    Gate,
+    ManualClock,
+    cloud_grant,
+    data_center_grant,
+    mock_router,
+)
+from tests.model.recording import Event, describe, watch
+
+KEY = "acme"
+_HOUR = 3600
+_GRANTS = {"cloud": cloud_grant, "data_center": data_center_grant}
+
+
+class FragileStore(MemoryStore):
+    """A store in memory that waits, fails, falls back and loses its lock when told to."""
+
+    def __init__(self, clock):
+        super().__init__(clock=clock)
+        self.gates = {}
+        self.failures = 0
+        self.backups = []
+
+    async def put(self, namespace, key, value, **options):
+        await self._come_to("put")
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("a put fails on order")
+        self.backups.append(await self.get(namespace, key))
+        return await super().put(namespace, key, value, **options)
+
+    @asynccontextmanager
+    async def lock(self, namespace, key, *, timeout_seconds):
+        await self._come_to("lock")
+        async with super().lock(namespace, key, timeout_seconds=timeout_seconds) as hold:
+            yield hold
+
+    async def _come_to(self, operation):
+        if operation in self.gates:
+            await self.gates.pop(operation).pass_through()
+
+    def hold(self, operation):
+        self.gates[operation] = Gate()
+        return self.gates[operation]
+
+    def restore(self):
+        """Fall back by one save, and return what is stored then."""
+        older, name = self.backups.pop(), ("tokens", KEY)
+        self._entries[name] = type(self._entries[name])(older, None)
+        return describe(older.value)
+
+    def take_lock_away(self):
+        self._lines.pop(("tokens", KEY))
+
+
+class Scene:
+    """An emulated Atlassian, a store, two managers on it, and the trace of what they do."""
+
+    def __init__(self, product):
+        self.product = product
+        self.clock = ManualClock()
+        self.atlassian = FakeAtlassian(self.clock)
+        self.store = FragileStore(self.clock)
+        self.trace = []
+        self.managers = [
+            TokenManager(_GRANTS[product](self.atlassian), store=self.store, clock=self.clock)
+            for _ in range(2)
+        ]
+        self.recorders = [
+            watch(manager, self.trace.append, number)
+            for number, manager in enumerate(self.managers)
+        ]
+
+    async def consent(self, number=0):
+        """A person gives a new consent."""
+        app = getattr(self.atlassian, f"{self.product}_app")
+        refresh_token = self.atlassian.issue_grant(app).refresh_token
+        self.family = self.atlassian.family_of(refresh_token)
+        await self.managers[number].add(KEY, refresh_token=refresh_token)
+
+    async def refresh(self, number=0, *, after_seconds=_HOUR):
+        """A caller of one manager wants another token, after the pause that an error has brought."""
+        self.clock.advance(after_seconds)
+        with suppress(AtlassianAuthError):
+            token = await self.managers[number].refresh(KEY)
+            self.recorders[number].handed_out(KEY, token)
+
+    def look(self, number=0):
+        """A caller takes the token that is in memory."""
+        token = self.managers[number].peek(KEY)
+        if token is not None:
+            self.recorders[number].handed_out(KEY, token)
+
+    def happened(self, what, data=None):
+        self.recorders[0].was(KEY, what, data)
+
+    def withdraw(self):
+        """The person withdraws the consent."""
+        self.atlassian.revoke_grant(self.family.refresh_token)
+        self.happened("withdrawn")
+
+
+async def play(
+    run: Callable[[Scene], Awaitable[None]],
+    product: str,
+    seed: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[Event]:
+    """Play a run on a new scene, once there is a consent, and return its trace."""
+    scene = Scene(product)
+    with mock_router(scene.atlassian):
+        await scene.consent()
+        with seed():
+            await run(scene)
+        for manager in scene.managers:
+            await manager.aclose()
+    return scene.trace
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
+async def refreshed(scene):
+    await scene.refresh()
+
+
+async def overtaken_before_the_lock(scene):
+    gate = scene.store.hold("lock")
+    async with anyio.create_task_group() as group:
+        group.start_soon(scene.refresh, 1)
+        await gate.arrived()
+        await scene.refresh(after_seconds=0)
+        gate.open()
+
+
+async def overtaken_in_mid_exchange(scene):
+    gate = scene.atlassian.hold("token")
+    async with anyio.create_task_group() as group:
+        group.start_soon(scene.refresh)
+        await gate.arrived()
+        scene.happened("lock taken away")
+        scene.store.take_lock_away()
+        await scene.consent(1)
+        gate.open()
+
+
+async def looked_at_in_mid_save(scene):
+    gate = scene.store.hold("put")
+    async with anyio.create_task_group() as group:
+        group.start_soon(scene.refresh)
+        await gate.arrived()
+        scene.look()
+        gate.open()
+
+
+async def refused(scene):
+    scene.withdraw()
+    await scene.refresh()
+    await scene.refresh(1)
+
+
+async def unsaved(scene):
+    scene.store.failures = 3
+    await scene.refresh()
+    await scene.refresh()
+
+
+async def restored(scene):
+    await scene.refresh()
+    await scene.refresh()
+    scene.happened("restored", scene.store.restore())
+    await scene.refresh()
+
+
+async def answers_lost(scene):
+    scene.atlassian.fault("token", Fault.lost_answer(), times=3)
+    await scene.refresh()
+
+
+async def replaced_while_unsaved(scene):
+    scene.store.failures = 3
+    await scene.refresh()
+    await scene.consent(1)
+    await scene.refresh()
+
+
+# -- bugs -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def replaced(owner: type, **methods: object) -> Iterator[None]:
+    """Let a class of the library have other methods for a while."""
+    before = {name: getattr(owner, name) for name in methods}
+    for name, method in methods.items():
+        setattr(owner, name, method)
+    try:
+        yield
+    finally:
+        for name, method in before.items():
+            setattr(owner, name, method)
+
+
+class _Free:
+    async def confirm(self, seconds=0):
+        return True
+
+
+@contextmanager
+def no_lock():
+    async def try_lock(self, held, key):
+        return _Free()
+
+    with replaced(Keeper, try_lock=try_lock):
+        yield
+
+
+@contextmanager
+def read_before_the_lock():
+    durable, load, seen = Keeper.durable, Keeper.load, {}
+
+    async def look(self, key):
+        seen[self] = await self._records.get(key)
+        return await durable(self, key)
+
+    async def read(self, key):
+        return seen.get(self, await load(self, key))
+
+    with replaced(Keeper, durable=look, load=read):
+        yield
+
+
+@contextmanager
+def save_over_anything():
+    put = Records.put
+
+    async def put_anyway(self, key, record, *, expected=None, ttl_seconds=None):
+        return await put(self, key, record, ttl_seconds=ttl_seconds)
+
+    with replaced(Records, put=put_anyway):
+        yield
+
+
+@contextmanager
+def publish_first():
+    save = Renewer._save
+
+    async def publish_and_save(self, flight, stored, token, started):
+        self._cache.publish(flight.key, token)
+        return await save(self, flight, stored, token, started)
+
+    with replaced(Renewer, _save=publish_and_save):
+        yield
+
+
+@contextmanager
+def believe_a_refusal():
+    async def believe(self, flight, presented, hold, reason):
+        lost = presented.value.lost(reason, utc_now(self._clock))
+        await self._keeper.mark(flight.key, presented, lost)
+        raise AuthorizationRequired(reason, key=flight.key, reason="refused")
+
+    with replaced(Renewer, _refused=believe):
+        yield
+
+
+@contextmanager
+def no_confirmation():
+    async def never_asked(self, confirm):
+        return True
+
+    with replaced(TokenService, _confirmed=never_asked):
+        yield
+
+
+@contextmanager
+def drop_the_unsaved():
+    put = Keeper._put_patiently
+
+    async def put_or_drop(self, key, unsaved, expected):
+        try:
+            return await put(self, key, unsaved, expected)
+        except StoreError:
+            self.let_go(key)
+            raise
+
+    with replaced(Keeper, _put_patiently=put_or_drop):
+        yield
+
+
+@contextmanager
+def no_put_back():
+    counting = Keeper._counting
+
+    def without_known(self, key, stored):
+        self._known.pop(key, None)
+        return counting(self, key, stored)
+
+    with replaced(Keeper, _counting=without_known):
+        yield
+
+
+@contextmanager
+def repeat_as_often_as_on_cloud():
+    with replaced(TokenService, _repeats=lambda self: self._settings.attempts):
+        yield
+
+
+@contextmanager
+def present_what_was_refused():
+    with replaced(Renewer, _check_renewable=lambda self, key, stored: None):
+        yield
+
+
+@contextmanager
+def unsaved_always_counts():
+    with replaced(_Unsaved, supersedes=lambda self, stored: True):
+        yield
+
+
+@contextmanager
+def unlock_before_the_save():
+    try_lock, save, locks = Keeper.try_lock, Keeper.save, {}
+
+    async def lock(self, held, key):
+        locks[key] = held
+        return await try_lock(self, held, key)
+
+    async def unlock_and_save(self, key, record, replaced):
+        await locks[key].aclose()
+        return await save(self, key, record, replaced)
+
+    with replaced(Keeper, try_lock=lock, save=unlock_and_save):
+        yield
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A bug, and a run in which it shows.
+
+    Args:
+        name: What the code would do.
+        seed: Puts it into the library for a while.
+        run: The run.
+        product: Whose rules hold.
+        shows: The event with which the trace leaves the model.
+    """
+
+    name: str
+    seed: Callable[[], AbstractContextManager[None]]
+    run: Callable[[Scene], Awaitable[None]]
+    product: str
+    shows: str
+
+
+BUGS = (
+    Bug("refresh without the lock", no_lock, refreshed, "cloud", "send"),
+    Bug(
+        "present what was read before the lock",
+        read_before_the_lock,
+        overtaken_before_the_lock,
+        "data_center",
+        "send",
+    ),
+    Bug(
+        "save without the expected version",
+        save_over_anything,
+        overtaken_in_mid_exchange,
+        "cloud",
+        "put ok",
+    ),
+    Bug("publish before the save", publish_first, looked_at_in_mid_save, "cloud", "handed out"),
+    Bug("believe a refusal at once", believe_a_refusal, refused, "data_center", "saves"),
+    Bug("do not confirm the lock", no_confirmation, refreshed, "cloud", "send"),
+    Bug("drop what cannot be saved", drop_the_unsaved, unsaved, "data_center", "confirm true"),
+    Bug("put nothing back", no_put_back, restored, "data_center", "confirm true"),
+    Bug(
+        "repeat as often as on Cloud",
+        repeat_as_often_as_on_cloud,
+        answers_lost,
+        "data_center",
+        "confirm true",
+    ),
+    Bug(
+        "present again what was refused",
+        present_what_was_refused,
+        refused,
+        "data_center",
+        "confirm true",
+    ),
+    Bug(
+        "save an unsaved pair over a new consent",
+        unsaved_always_counts,
+        replaced_while_unsaved,
+        "cloud",
+        "saves",
+    ),
+    Bug("unlock before the save", unlock_before_the_save, refreshed, "cloud", "unlock"),
+)
