@@ -51,11 +51,12 @@ refresh; and time, but for its order.
 _COUNTED = "## What was explored"
 
 _ADDED = """\
-What two troubles, a third process or a second end of all tokens add to the cases below:
+Two troubles, a third process, or a second end of all tokens add these to the losses below:
 """
 
 _CASES = """\
-These are the only ways in which one trouble ends a consent.
+These are the only ways in which one trouble ends a consent. "After the leeway" means that it is lost only if
+no process refreshes within the leeway.
 """
 
 _WORDS = {
@@ -63,6 +64,7 @@ _WORDS = {
     "does not get its answer": "the answer is lost",
     "is killed": "the process is killed between the server's answer and the save",
     "is paused": "the process stands still between the server's answer and the save, longer than its lease",
+    "is to forget": "the credential is forgotten",
     "its request is doubled": "the network delivers the request twice",
     "loses its lock between proof and request": "the store gives the lock to another process between "
     "the proof and the request",
@@ -108,10 +110,10 @@ def count() -> str:
 
 
 def _news(report: Report, small: Report) -> Iterator[str]:
-    """Yield the smallest sets of causes that the small report does not explain."""
+    """Yield the smallest sets of causes of a loss that the small report does not explain."""
     for broken, causes in report.news(small):
-        if causes in report.causes(broken):
-            yield f"{broken}: {_told(causes)}"
+        if broken == "lost" and causes in report.causes("lost"):
+            yield _told(causes)
 
 
 def _row(name: str, report: Report) -> str:
@@ -128,21 +130,28 @@ def counted() -> str:
 
 
 def _cases() -> list[str]:
-    lines = ["## When a consent is lost", "", _CASES, "| conditions | what happens |", "|---|---|"]
-    for name, report in reports():
-        causes = sorted(_told(each) for each in report.causes("lost"))
-        lines.append(f"| {name} | {'; '.join(causes) or 'nothing of this'} |")
+    found = {name: report.causes("lost") for name, report in reports()}
+    told = {_told(causes, leeway=False) for each in found.values() for causes in each}
+    lines = ["## When a consent is lost", "", _CASES, f"| what happens | {' | '.join(found)} |"]
+    lines.append("|---|" + "---|" * len(found))
+    for words in sorted(told):
+        cells = (_cell(words, each) for each in found.values())
+        lines.append(f"| {words} | {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _told(causes: frozenset[str]) -> str:
+def _cell(words: str, found: set[frozenset[str]]) -> str:
+    for causes in found:
+        if _told(causes, leeway=False) == words:
+            return "after the leeway" if "the leeway ends" in causes else "lost"
+    return ""
+
+
+def _told(causes: frozenset[str], *, leeway: bool = True) -> str:
     words = [_WORDS.get(cause, cause) for cause in sorted(causes - {"the leeway ends"})]
-    told = ", ".join(filter(None, words))
-    return (
-        f"{told}, and the next refresh comes after the leeway"
-        if "the leeway ends" in causes
-        else told
-    )
+    told = ", and ".join(filter(None, words))
+    after = leeway and "the leeway ends" in causes
+    return f"{told}, and the next refresh comes after the leeway" if after else told
 
 
 def _guards() -> list[str]:
