@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -70,6 +71,8 @@ class Ledger:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
+        # No two servers issue the same token, even if tests share a store.
+        self._server = secrets.token_hex(4)
         self._numbers = count(1)
         self.families: dict[str, Family] = {}
         self.codes: dict[str, Code] = {}
@@ -145,4 +148,4 @@ class Ledger:
         return token.expires_at
 
     def _secret(self, kind: str) -> str:
-        return f"secret-{kind}-{next(self._numbers):06d}"
+        return f"secret-{kind}-{self._server}-{next(self._numbers):06d}"

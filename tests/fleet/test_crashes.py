@@ -16,8 +16,9 @@ from tests.fleet.crew import LEASE_SECONDS, Renew
 
 KILLS = 1000 if FULL else 48
 NAME_AT_SERVER = "atlassian-auth"  # PostgreSQL's, of all connections of the store
-# Of one credential: the database with its log, or the record, the version and a new file; two locks.
-MOST_FILES = 6
+# Of one credential: the database with its log, or the record, the note of the token that was added, their
+# versions and a new file; two locks.
+MOST_FILES = 8
 LARGEST_FILE = 5_000_000  # SQLite empties its log when it has grown to 1,000 pages of 4 KiB
 
 

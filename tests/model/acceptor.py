@@ -333,7 +333,7 @@ class _Acceptor:
             for step in self._loading(world, number) if self._notes[number].looked else ():
                 if _holds(step.world.store.now, stored, self._tokens):
                     yield world
-        elif process.at in ("read", "leaving"):
+        elif process.at in ("read", "proved", "leaving"):
             if record is not None and _holds(world.store.now, stored, self._tokens):
                 yield world  # a note of its status
             elif stored.refresh not in self._brought and not stored.refused:
