@@ -7,14 +7,15 @@ machine, unless the caller names the danger.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 
-__all__ = ["Endpoints", "check_secure", "is_loopback", "origin_of"]
+__all__ = ["Endpoints", "check_endpoints", "check_secure", "is_loopback", "origin_of"]
 
 # RFC 3986 section 2 knows visible ASCII only. The standard library silently drops tabs and line
 # breaks, and browsers read a backslash as a slash, so that two readers could see two hosts.
@@ -254,6 +255,17 @@ class Endpoints:
             allow_insecure_http=allow_http,
         )
 
+    def for_jira_software(self) -> Self:
+        """Return these endpoints as "OAuth credentials" of Jira Software (2LO) need them.
+
+        Such credentials get their token from the API host. Endpoints at which people consent, those of
+        `cloud` and `below`, name the authorization server's token endpoint, which refuses them.
+        """
+        if self.authorize_url is None:
+            return self
+        token_url = f"{self.api_url}/oauth/token"
+        return replace(self, token_url=token_url, authorize_url=None, revoke_url=None)
+
     @classmethod
     def jira_software(cls) -> Self:
         """Return the endpoints of "OAuth credentials" of a Jira Software Cloud site (2LO).
@@ -375,6 +387,17 @@ class Endpoints:
                 "which is endpoints.api_url",
             )
         return self.api_url
+
+
+def check_endpoints(value: Endpoints) -> Endpoints:
+    """Return the value if it is what it should be.
+
+    Raises:
+        ConfigurationError: if it is something else, a URL say.
+    """
+    if not isinstance(value, Endpoints):
+        raise wrong_kind("endpoints", "Endpoints, such as Endpoints.cloud()", value)
+    return value
 
 
 def _path_at_site(url: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 import httpx
 
 from atlassian_auth import lookup
+from atlassian_auth.arguments import wrong_kind
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
@@ -175,6 +176,8 @@ async def whoami(
 
 
 def _endpoints_of(auth: httpx.Auth) -> Endpoints:
+    if not isinstance(auth, httpx.Auth):
+        raise wrong_kind("auth", "an AtlassianAuth, such as manager.auth(key)", auth)
     return auth.endpoints if isinstance(auth, AtlassianAuth) else Endpoints.cloud()
 
 

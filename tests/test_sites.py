@@ -104,6 +104,17 @@ async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server,
     assert auth.endpoints is grant.endpoints
 
 
+@pytest.mark.parametrize("ask", [sites.accessible_resources, sites.whoami])
+async def test_what_is_no_auth(ask, atlassian_auth):
+    """A manager in place of its auth is refused, and told what is expected."""
+    with pytest.raises(
+        ConfigurationError, match=r"such as manager.auth\(key\), not TokenManager"
+    ) as caught:
+        await ask(atlassian_auth.manager)
+
+    assert caught.value.argument == "auth"
+
+
 async def test_a_data_center_has_no_list_of_sites(data_center_auth):
     """Without a word about endpoints a Data Center's auth is refused, too: Cloud is not asked instead."""
     for ask in (sites.accessible_resources, sites.whoami):

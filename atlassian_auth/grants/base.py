@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar
 
-from atlassian_auth.endpoints import Endpoints, origin_of
+from atlassian_auth.endpoints import Endpoints, check_endpoints, origin_of
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.protocol import authorize
 from atlassian_auth.protocol.confidential import Confidential
@@ -81,7 +81,7 @@ class Grant(Confidential, ABC):
         values = {
             "client_id": check_text(client_id, "client_id"),
             "_client_secret": check_text(client_secret, "client_secret"),
-            "endpoints": endpoints,
+            "endpoints": check_endpoints(endpoints),
             "scopes": scopes,
             "redirect_uri": redirect_uri,
             "uses_pkce": uses_pkce,

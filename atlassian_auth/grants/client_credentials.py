@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Self
 
-from atlassian_auth.endpoints import Endpoints
+from atlassian_auth.endpoints import Endpoints, check_endpoints
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.grants.data_center import data_center_scopes
@@ -92,7 +92,8 @@ class ClientCredentialsGrant(Grant):
         Args:
             client_id: From the site's settings, "OAuth credentials".
             client_secret: From the same place.
-            endpoints: Whom to ask.
+            endpoints: Whom to ask. Those at which people consent are taken as
+                `Endpoints.for_jira_software` returns them.
             as_json: Send JSON, as the page of these credentials shows it; Atlassian's own Jenkins plugin
                 sent a form (2022-03).
             with_audience: Send the audience, as the page shows it; the plugin sent none.
@@ -104,7 +105,7 @@ class ClientCredentialsGrant(Grant):
         return cls(
             client_id,
             client_secret,
-            endpoints=endpoints,
+            endpoints=check_endpoints(endpoints).for_jira_software(),
             as_json=as_json,
             with_audience=with_audience,
             default_lifetime_seconds=900.0,

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from atlassian_auth.endpoints import Endpoints, check_secure
+from atlassian_auth.endpoints import Endpoints, check_endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import AuthorizationCodeGrant
 from atlassian_auth.protocol.messages import HTTPRequest
@@ -64,7 +64,7 @@ class CloudGrant(AuthorizationCodeGrant):
         pkce: bool = False,
         as_json: bool = True,
     ) -> None:
-        if endpoints.authorize_url is None or endpoints.audience is None:
+        if check_endpoints(endpoints).authorize_url is None or endpoints.audience is None:
             message = "endpoints must have an authorize_url and an audience: use Endpoints.cloud()"
             raise ConfigurationError(message, argument="endpoints")
         self._assign(

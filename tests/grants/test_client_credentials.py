@@ -48,6 +48,29 @@ def test_jira_software_sends_json_with_an_audience():
     }
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "token_url"),
+    [
+        (Endpoints.below("http://127.0.0.1:8080"), "http://127.0.0.1:8080/api/oauth/token"),
+        (Endpoints.cloud(), "https://api.atlassian.com/oauth/token"),
+    ],
+)
+def test_jira_software_asks_the_api_host(endpoints, token_url):
+    """Endpoints at which people consent are taken for what these credentials need of them."""
+    grant = ClientCredentialsGrant.jira_software("id", "secret", endpoints=endpoints)
+
+    assert grant.endpoints.token_url == token_url
+    assert grant.endpoints.authorize_url is None
+
+
+def test_endpoints_of_the_wrong_type():
+    """A URL in their place is refused, and the argument named."""
+    with pytest.raises(ConfigurationError, match=r"such as Endpoints.cloud\(\), not str") as caught:
+        ClientCredentialsGrant.jira_software("id", "secret", endpoints="https://example.com")
+
+    assert caught.value.argument == "endpoints"
+
+
 def test_jira_software_without_an_audience_sends_none():
     """A custom server that knows none is not told one."""
     endpoints = replace(Endpoints.jira_software(), audience=None)
