@@ -343,8 +343,8 @@ def _check_unused(source: object, given: list[str]) -> None:
         raise wrong_kind("source", expected, source)
     if given:
         message = (
-            f"{given[0]}= is of no use with a {type(source).__name__}, which has its own: leave it out, or "
-            f"give a grant in place of the {type(source).__name__}."
+            f"{given[0]}= is of no use with a {type(source).__name__}: that has its own, or needs none. "
+            f"Leave it out, or give a grant in place of the {type(source).__name__}."
         )
         raise ConfigurationError(message, argument=given[0])
 

@@ -156,8 +156,8 @@ class Keeper:
     def lock_lost(self, key: str) -> TransientError:
         """Return the error for a lock that was lost while it was held, more than once."""
         message = (
-            f"The store's lock for key {key!r} was lost while it was held, so its refresh token was not "
-            "presented; nothing was changed. Try again; if it lasts, see that this process does not stand "
+            f"The store's lock for key {key!r} was lost while it was held, twice in a row; this process "
+            "has saved nothing. Try again; if it lasts, see that this process does not stand "
             "still, and that lease_seconds of a RedisStore is long enough."
         )
         return TransientError(message)
