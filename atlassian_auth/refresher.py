@@ -89,6 +89,8 @@ class ThreadRefresher:
     def _start(self) -> SteadyLoop:
         with ExitStack() as undo:
             try:
+                if self._loop is not None:
+                    self._loop.keep_numbers()
                 loop = SteadyLoop()
                 undo.callback(loop.close)
                 self._thread = threading.Thread(

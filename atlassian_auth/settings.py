@@ -10,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -21,6 +20,7 @@ from pydantic import (
 from atlassian_auth.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from pydantic.functional_validators import ModelWrapValidatorHandler
     from pydantic_core import ErrorDetails
 
 __all__ = ["Settings"]

@@ -59,6 +59,23 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         """
         return self._canary.is_alive()
 
+    def keep_numbers(self) -> None:
+        """Let no later file get a number of a descriptor that was taken away.
+
+        The loop's thread may be about to sleep. On the selector of a later loop with the same number it would
+        take the signals that are meant for that one.
+        """
+        inner: Any = self
+        ends = inner._ssock, inner._csock  # noqa: SLF001 -- asyncio's own, which wake the loop
+        wanted = {self._watch.fileno(), *(end.fileno() for end in ends)}
+        opened: list[int] = []
+        try:
+            while not opened or opened[-1] < max(wanted):  # the lowest free number comes first
+                opened.append(os.open(os.devnull, os.O_RDONLY))
+        finally:
+            for descriptor in set(opened) - wanted:
+                os.close(descriptor)
+
     def close(self) -> None:
         """Close the loop; see ``asyncio.loop.close``."""
         super().close()
