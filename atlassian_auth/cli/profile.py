@@ -184,6 +184,7 @@ class Flags:
     def _table(self, name: str, table: Mapping[str, object]) -> dict[str, object]:
         where = f"[profiles.{name}] of {self.file}"
         _check_names(where, table)
+        _check_not_empty(where, table)
         check_no_password(f"store in {where}", table.get("store"))
         # Beside the file that names them, wherever the command is started.
         paths = {
@@ -285,6 +286,13 @@ def _check_names(where: str, table: Mapping[str, object]) -> None:
             near = get_close_matches(name, _SETTINGS, n=1)
             meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_SETTINGS)}."
             raise ConfigurationError(f"{where} has {name}, which is no setting. {meant}")
+
+
+def _check_not_empty(where: str, table: Mapping[str, object]) -> None:
+    for name, value in table.items():
+        if isinstance(value, str) and not value.strip():
+            message = f"{name} in {where} is empty: give it a value, or remove the line."
+            raise ConfigurationError(message, argument=name)
 
 
 def _wrong(error: ValidationError, sources: Mapping[str, str]) -> str:

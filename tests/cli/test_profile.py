@@ -65,6 +65,19 @@ def test_a_secret_in_a_variable_replaces_the_file_of_the_profile(file, monkeypat
     assert getattr(flagged, f"{secret}_file") == Path("y")
 
 
+@pytest.mark.parametrize("setting", ["token_url", "store", "key", "scopes", "client_secret_file"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_text_in_the_file_is_refused(file, setting, text):
+    """It does not silently mean the default: the message names the setting and the file."""
+    path = file(f"[profiles.acme]\n{setting} = '{text}'")
+
+    with pytest.raises(ConfigurationError) as caught:
+        Flags(config=path).profile("acme")
+
+    assert str(caught.value).startswith(f"{setting} in [profiles.acme] of {path} is empty: ")
+    assert caught.value.argument == setting
+
+
 def test_an_empty_variable_is_none(home, monkeypatch):
     """As with most programs."""
     monkeypatch.setenv("ATLASSIAN_AUTH_PRODUCT", "")
