@@ -79,7 +79,10 @@ def status(
         raise nothing_stored(chosen)
     show_credential(found, as_json=as_json)
     if found.status_since is None or found.state is CredentialState.REAUTHORIZE:
-        message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
+        message = (
+            "A person must consent to this credential. Run: atlassian-auth login "
+            f"{chosen.arguments}"
+        )
         raise AuthorizationRequired(message, key=found.key)
 
 
@@ -107,7 +110,7 @@ def add(
     chosen = profile_of(context, profile)
     if not grant_without_secret(chosen).rotates:
         message = f"Profile {chosen.name} is for {chosen.product}, which has no refresh tokens."
-        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.name}")
+        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.arguments}")
     pasted = read_secret(
         "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
     )

@@ -65,7 +65,9 @@ def init(
     written = _written(flags, profile, answers, secret)
     show(written, as_json=as_json)
     command = "login" if answers["product"] in CONSENTED else "doctor"
-    say(f"Next, run: atlassian-auth {command} {profile}")
+    # The other flags are in the file now.
+    arguments = Flags(config=flags.config).new_profile(profile).arguments
+    say(f"Next, run: atlassian-auth {command} {arguments}")
 
 
 def _check_new(flags: Flags, name: str) -> None:

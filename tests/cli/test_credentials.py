@@ -160,6 +160,17 @@ def test_status_of_a_lost_credential(authorized, world):
     assert "atlassian-auth login acme" in ended.errors
 
 
+@pytest.mark.parametrize("name", ["status", "token", "refresh", "sites"])
+def test_the_command_that_helps_is_about_the_same_credential(acme, config, home, name):
+    """It can be copied as it is: it has the flags that this command had."""
+    ended = acme(name, "acme", "--key", "tenant 1")
+
+    store = home / "tokens.db"
+    login = f"atlassian-auth login acme --config {config} --store {store} --key 'tenant 1'"
+    assert (ended.status, ended.output) == (3, "")
+    assert ended.errors.endswith(f" Run: {login}\n")
+
+
 # -- list ------------------------------------------------------------------------------------------
 
 

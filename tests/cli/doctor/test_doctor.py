@@ -177,7 +177,7 @@ def test_nobody_has_authorized(doctor, authorized):
     outcomes, failed, status = doctor()
 
     assert (status, failed["link"], outcomes["scopes"]) == (3, "token", "skipped")
-    assert failed["remedy"] == "Run: atlassian-auth login acme"
+    assert failed["remedy"].startswith("Run: atlassian-auth login acme --config ")
 
 
 def test_a_wrong_secret(doctor, world):
