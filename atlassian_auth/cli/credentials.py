@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from atlassian_auth.cli.options import DEFAULT, AsJSON, ProfileName, flags_of, p
 from atlassian_auth.cli.output import distance, say, show, show_table
 from atlassian_auth.cli.place import Place
 from atlassian_auth.cli.profile import Flags, Profile
+from atlassian_auth.cli.registration import CONSENTED
 from atlassian_auth.cli.secret import read_secret
 from atlassian_auth.cli.session import (
     enrolling,
@@ -71,15 +73,21 @@ def status(
 ) -> None:
     """Show how a credential is doing, as the store has it.
 
-    No server is asked. The exit status is 3 if somebody has to authorize first, or again.
+    No server is asked. The exit status is 3 if a person must consent first, or again.
     """
     chosen = profile_of(context, profile)
     found = _looked_up(chosen.place, chosen.store_key)
+    if chosen.product not in CONSENTED:
+        show_credential(_without_consent(found), as_json=as_json)
+        return
     if found.state is CredentialState.NEW:
         raise nothing_stored(chosen)
     show_credential(found, as_json=as_json)
     if found.status_since is None or found.state is CredentialState.REAUTHORIZE:
-        message = f"This credential needs somebody's consent: run atlassian-auth login {profile}."
+        message = (
+            "A person must consent to this credential. Run: atlassian-auth login "
+            f"{chosen.arguments}"
+        )
         raise AuthorizationRequired(message, key=found.key)
 
 
@@ -107,7 +115,7 @@ def add(
     chosen = profile_of(context, profile)
     if not grant_without_secret(chosen).rotates:
         message = f"Profile {chosen.name} is for {chosen.product}, which has no refresh tokens."
-        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.name}")
+        raise ConfigurationError(f"{message} Run: atlassian-auth token {chosen.arguments}")
     pasted = read_secret(
         "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
     )
@@ -189,6 +197,12 @@ def _described(found: CredentialStatus) -> dict[str, object]:
         "refresh_count": found.refresh_count,
         "renewable": found.renewable,
     }
+
+
+def _without_consent(found: CredentialStatus) -> CredentialStatus:
+    if found.state is not CredentialState.NEW:
+        return found
+    return replace(found, reason="There is no token yet: the first request gets one.")
 
 
 def _show_ended(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:

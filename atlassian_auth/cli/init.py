@@ -65,7 +65,9 @@ def init(
     written = _written(flags, profile, answers, secret)
     show(written, as_json=as_json)
     command = "login" if answers["product"] in CONSENTED else "doctor"
-    say(f"Next, run: atlassian-auth {command} {profile}")
+    # The other flags are in the file now.
+    arguments = Flags(config=flags.config).new_profile(profile).arguments
+    say(f"Next, run: atlassian-auth {command} {arguments}")
 
 
 def _check_new(flags: Flags, name: str) -> None:
@@ -85,7 +87,9 @@ def _check_new(flags: Flags, name: str) -> None:
 
 def _answered(flags: Flags, name: str) -> _Answers:
     """Return the values of the flags, and those that a person was asked for."""
-    answers = {setting: _text(setting, value) for setting, value in flags.values.items()}
+    # An empty text in the file would be refused.
+    said = {setting: value for setting, value in flags.values.items() if str(value).strip()}
+    answers = {setting: _text(setting, value) for setting, value in said.items()}
     if "product" not in answers:
         answers["product"] = _product()
     check = partial(_checked, flags, name, answers)

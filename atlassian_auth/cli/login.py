@@ -83,7 +83,7 @@ async def _by_paste(profile: Profile) -> AuthorizationResult:
 def _check_consent(profile: Profile) -> None:
     if grant_without_secret(profile).redirect_uri is None:
         message = f"Profile {profile.name} is for {profile.product}, which needs no consent."
-        raise ConfigurationError(f"{message} Run: atlassian-auth token {profile.name}")
+        raise ConfigurationError(f"{message} Run: atlassian-auth token {profile.arguments}")
 
 
 def _check_waiting(profile: Profile) -> None:

@@ -7,10 +7,12 @@ can see, nor from the file, which is copied and shown.
 from __future__ import annotations
 
 import os
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -55,13 +57,16 @@ VARIABLES = "ATLASSIAN_AUTH_"
 _APP = "atlassian-auth"
 _SECRETS = ("client_secret", "encryption_key", "refresh_token")
 _PATHS = ("client_secret_file", "encryption_key_file", "store")
+# What says where a credential is.
+_WHERE = ("store", "encryption_key_file", "key")
 
 
 class Profile(BaseSettings):
     """One credential and how to obtain it, as flags, the environment and the file have it.
 
-    ``file`` is the configuration file, ``in_file`` the names of its profiles, and ``sources`` says where each
-    setting comes from that has a value.
+    ``file`` is the configuration file, ``in_file`` the names of its profiles, ``sources`` says where each
+    setting comes from that has a value, and ``repeated`` are the flags that another command has to repeat to
+    be about the same credential.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -72,6 +77,7 @@ class Profile(BaseSettings):
     file: Path
     in_file: tuple[str, ...]
     sources: Mapping[str, str]
+    repeated: tuple[str, ...] = ()
     product: Product = "cloud"
     client_id: str | None = None
     client_secret: SecretStr | None = None
@@ -99,6 +105,11 @@ class Profile(BaseSettings):
         return self.key or self.name
 
     @property
+    def arguments(self) -> str:
+        """What makes another command be about the same credential, quoted for the shell."""
+        return shlex.join([self.name, *self.repeated])
+
+    @property
     def place(self) -> Place:
         """The store that has it."""
         store = self.store or str(usual_store())
@@ -114,7 +125,9 @@ class Profile(BaseSettings):
 
 
 _SETTINGS = tuple(
-    name for name in Profile.model_fields if name not in {"name", "file", "in_file", "sources"}
+    name
+    for name in Profile.model_fields
+    if name not in {"name", "file", "in_file", "sources", "repeated"}
 )
 
 
@@ -174,16 +187,31 @@ class Flags:
             **{setting: variable_of(setting) for setting in variables},
             **{setting: flag_of(setting) for setting in self.values},
         }
-        known = {"name": name, "file": self.file, "in_file": in_file, "sources": sources}
+        known = {
+            "name": name,
+            "file": self.file,
+            "in_file": in_file,
+            "sources": sources,
+            "repeated": self._repeated(),
+        }
         try:
             return Profile(**{**values, **known})  # type: ignore[arg-type]
         except ValidationError as error:
             wrong = _wrong(error, sources)
         raise ConfigurationError(f"Profile {name}: {wrong}.")
 
+    def _repeated(self) -> tuple[str, ...]:
+        said = {setting: self.values[setting] for setting in _WHERE if setting in self.values}
+        # The variable still holds for the next command.
+        if self.config and self.config != Path(os.environ.get(variable_of("config"), "")):
+            said = {"config": self.config, **said}
+        pairs = ((flag_of(setting), str(value)) for setting, value in said.items())
+        return tuple(chain.from_iterable(pairs))
+
     def _table(self, name: str, table: Mapping[str, object]) -> dict[str, object]:
         where = f"[profiles.{name}] of {self.file}"
         _check_names(where, table)
+        _check_not_empty(where, table)
         check_no_password(f"store in {where}", table.get("store"))
         # Beside the file that names them, wherever the command is started.
         paths = {
@@ -285,6 +313,13 @@ def _check_names(where: str, table: Mapping[str, object]) -> None:
             near = get_close_matches(name, _SETTINGS, n=1)
             meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_SETTINGS)}."
             raise ConfigurationError(f"{where} has {name}, which is no setting. {meant}")
+
+
+def _check_not_empty(where: str, table: Mapping[str, object]) -> None:
+    for name, value in table.items():
+        if isinstance(value, str) and not value.strip():
+            message = f"{name} in {where} is empty: give it a value, or remove the line."
+            raise ConfigurationError(message, argument=name)
 
 
 def _wrong(error: ValidationError, sources: Mapping[str, str]) -> str:

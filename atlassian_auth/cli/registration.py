@@ -139,9 +139,7 @@ def _check_complete(profile: Profile) -> None:
     if profile.in_file and profile.name not in profile.in_file:
         message += f" Or name one of its profiles: {', '.join(profile.in_file)}."
     if not profile.file.exists():
-        message += (
-            f" That file is not there yet: atlassian-auth init {profile.name} asks and writes it."
-        )
+        message += f" That file is not there yet: atlassian-auth init {profile.arguments} asks and writes it."
     raise ConfigurationError(message, argument=missing[0])
 
 

@@ -69,8 +69,8 @@ def check_stored(profile: Profile) -> None:
 def nothing_stored(profile: Profile) -> AuthorizationRequired:
     """Return the error for a credential that is not in its store."""
     message = (
-        f"Nothing is stored for key {profile.store_key!r} in {profile.place}: run "
-        f"atlassian-auth login {profile.name}, or atlassian-auth add {profile.name}."
+        f"Nothing is stored for key {profile.store_key!r} in {profile.place}. If you have a refresh "
+        f"token, run add in place of login. Run: atlassian-auth login {profile.arguments}"
     )
     return AuthorizationRequired(message, key=profile.store_key, reason="missing")
 

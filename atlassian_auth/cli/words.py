@@ -78,14 +78,14 @@ def _translated(error: AtlassianAuthError) -> str:
 
 def _filled(text: str, profile: Profile | None) -> str:
     name, scopes = (
-        ("PROFILE", None) if profile is None else (profile.name, profile.sources.get("scopes"))
+        ("PROFILE", None) if profile is None else (profile.arguments, profile.sources.get("scopes"))
     )
     return text.replace("{profile}", name).replace("{scopes}", scopes or "the profile's scopes")
 
 
 def _advice(error: AtlassianAuthError, profile: Profile, text: str) -> list[str]:
     if isinstance(error, AuthorizationRequired):
-        login = f"atlassian-auth login {profile.name}"
+        login = f"atlassian-auth login {profile.arguments}"
         helps = profile.product in CONSENTED and login not in text
         return [f"Run: {login}"] if helps else []
     if isinstance(error, AmbiguousSite | SiteNotFound):

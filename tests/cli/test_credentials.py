@@ -149,6 +149,21 @@ def test_status_of_another_key(authorized):
     assert authorized("status", "tracker").status == 3
 
 
+@pytest.mark.parametrize("profile", ["robot", "builds"])
+def test_status_without_consent(acme, home, profile):
+    """Credentials that need no consent need no command either: the first request gets a token."""
+    before = acme("status", profile)
+    made = (home / "tokens.db").exists()
+    acme("token", profile)
+    after = acme("status", profile, "--json")
+
+    assert (before.status, before.errors, made) == (0, "", False)
+    assert (
+        "state: new\nreason: There is no token yet: the first request gets one.\n" in before.output
+    )
+    assert (after.status, after.json["state"], after.json["reason"]) == (0, "ready", None)
+
+
 def test_status_of_a_lost_credential(authorized, world):
     """What is known is shown, and the exit status says what to do."""
     world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
@@ -158,6 +173,17 @@ def test_status_of_a_lost_credential(authorized, world):
 
     assert (ended.status, ended.json["state"]) == (3, "reauthorize")
     assert "atlassian-auth login acme" in ended.errors
+
+
+@pytest.mark.parametrize("name", ["status", "token", "refresh", "sites"])
+def test_the_command_that_helps_is_about_the_same_credential(acme, config, home, name):
+    """It can be copied as it is: it has the flags that this command had."""
+    ended = acme(name, "acme", "--key", "tenant 1")
+
+    store = home / "tokens.db"
+    login = f"atlassian-auth login acme --config {config} --store {store} --key 'tenant 1'"
+    assert (ended.status, ended.output) == (3, "")
+    assert ended.errors.endswith(f" Run: {login}\n")
 
 
 # -- list ------------------------------------------------------------------------------------------

@@ -104,7 +104,8 @@ def test_nobody_comes_back(local, browser):
 
     assert ended.status == 3
     assert "within 0.01 seconds" in ended.errors
-    assert "run atlassian-auth login acme --paste" in ended.errors
+    assert "run atlassian-auth login acme --config " in ended.errors
+    assert "tokens.db --paste, and paste that page's URL" in ended.errors
     assert not browser.opened.is_set()
 
 

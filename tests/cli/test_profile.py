@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import platformdirs
@@ -63,6 +64,40 @@ def test_a_secret_in_a_variable_replaces_the_file_of_the_profile(file, monkeypat
     assert getattr(plain, secret).get_secret_value() == "from the environment"
     assert getattr(plain, f"{secret}_file") is None
     assert getattr(flagged, f"{secret}_file") == Path("y")
+
+
+@pytest.mark.parametrize("setting", ["token_url", "store", "key", "scopes", "client_secret_file"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_text_in_the_file_is_refused(file, setting, text):
+    """It does not silently mean the default: the message names the setting and the file."""
+    path = file(f"[profiles.acme]\n{setting} = '{text}'")
+
+    with pytest.raises(ConfigurationError) as caught:
+        Flags(config=path).profile("acme")
+
+    assert str(caught.value).startswith(f"{setting} in [profiles.acme] of {path} is empty: ")
+    assert caught.value.argument == setting
+
+
+def test_another_command_about_the_same_credential(file):
+    """It repeats the flags that say where the credential is, quoted for the shell, and no others."""
+    path = file("[profiles.acme]\nstore = 'of-the-file.db'")
+    values = {"key": "the tenant's", "store": "a b.db", "site": "acme"}
+
+    said = Flags(config=path, values=values).profile("acme").arguments
+
+    where = ["--config", str(path), "--store", "a b.db", "--key", "the tenant's"]
+    assert shlex.split(said) == ["acme", *where]
+    assert Flags(config=path).profile("acme").arguments == f"acme --config {shlex.quote(str(path))}"
+
+
+def test_what_the_environment_says_is_not_repeated(file, monkeypatch):
+    """It still holds for the next command."""
+    path = file("[profiles.acme]")
+    monkeypatch.setenv("ATLASSIAN_AUTH_CONFIG", str(path))
+    monkeypatch.setenv("ATLASSIAN_AUTH_KEY", "other")
+
+    assert Flags(config=path).profile("acme").arguments == "acme"
 
 
 def test_an_empty_variable_is_none(home, monkeypatch):

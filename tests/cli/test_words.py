@@ -82,11 +82,12 @@ def test_a_url_that_is_none(refused):
     assert "URL is 'ht tp://x', but must be a path such as /rest/api/3/myself" in said
 
 
-def test_a_scope_that_is_missing(refused, config):
+def test_a_scope_that_is_missing(refused, config, home):
     """The place of the scopes is named, and the command that asks for consent again."""
     said = refused("request", "GET", "/rest/api/3/auditing/record", "--profile", "acme")
 
-    assert f"to scopes in [profiles.acme] of {config}, then run atlassian-auth login acme;" in said
+    login = f"atlassian-auth login acme --config {config} --store {home / 'tokens.db'}"
+    assert f"to scopes in [profiles.acme] of {config}, then run {login};" in said
 
 
 def test_another_site(refused, world):
@@ -106,14 +107,15 @@ def test_a_site_that_can_be_none(refused):
     )
 
 
-def test_a_consent_that_is_lost(authorized, world):
+def test_a_consent_that_is_lost(authorized, world, config, home):
     """The command that helps is said, with the profile's name, and the line is the only one."""
     world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
 
     ended = authorized("token", "acme")
 
     assert ended.status == 3
-    assert ended.errors.endswith(" Run: atlassian-auth login acme\n")
+    login = f"atlassian-auth login acme --config {config} --store {home / 'tokens.db'}"
+    assert ended.errors.endswith(f" Run: {login}\n")
     assert len(ended.errors.splitlines()) == 1
 
 

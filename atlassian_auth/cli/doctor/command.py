@@ -110,4 +110,5 @@ def _described(finding: Finding) -> dict[str, object]:
 def _print(finding: Finding) -> None:
     show_line(f"{finding.outcome:<8} {finding.link:<9} {finding.detail}".rstrip())
     if finding.remedy:
-        show_line(f"{'':<18} {finding.remedy}.")
+        # No full stop: a shell would take it for a part of the command that is copied.
+        show_line(f"{'':<18} {finding.remedy}")

@@ -19,6 +19,7 @@ from atlassian_auth.cli.words import told
 from atlassian_auth.endpoints import origin_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
+    AuthorizationRequired,
     ConfigurationError,
     DiscoveryError,
     ScopeMismatch,
@@ -26,6 +27,7 @@ from atlassian_auth.exceptions import (
 )
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.status import CredentialState, CredentialStatus
 
 __all__ = ["BEHIND", "LINKS", "Patient", "examine"]
 
@@ -131,9 +133,19 @@ async def _refresh(who: Patient) -> str | _Untested:
     if status.last_refreshed_at is not None and status.last_refreshed_at >= who.began_at:
         return "the token was issued just now, so the client secret is right"
     if not who.refreshing:
+        _check_last(status)
         return _Untested(_STILL_GOOD)
     token = await who.manager.refresh(who.profile.store_key)
     return f"a new token is good until {token.expires_at.isoformat(timespec='seconds')}"
+
+
+def _check_last(status: CredentialStatus) -> None:
+    """Return if nothing stored says that the next refresh will fail."""
+    reason = (status.reason or "").rstrip(".")
+    if status.state is CredentialState.REAUTHORIZE:
+        raise AuthorizationRequired(reason, key=status.key)
+    if status.state is CredentialState.DEGRADED:
+        raise AtlassianAuthError(f"the last attempt failed: {reason}; --renew tries it again")
 
 
 async def _scopes(who: Patient) -> str:

@@ -61,7 +61,7 @@ _BY_LINK = MappingProxyType(
 def remedy_for(link: str, error: AtlassianAuthError, profile: Profile) -> str:
     """Return what to do about an error met at a link; empty if the error says all there is."""
     if isinstance(error, AuthorizationRequired):
-        return f"Run: atlassian-auth login {profile.name}"
+        return f"Run: atlassian-auth login {profile.arguments}"
     if isinstance(error, ScopeMismatch):
         return _scopes(profile)
     if isinstance(error, SiteNotFound):
@@ -76,10 +76,10 @@ def _scopes(profile: Profile) -> str:
     if profile.product not in CONSENTED:
         return where
     source = profile.sources.get("scopes", "scopes")
-    return f"{where}; then change {source} and run: atlassian-auth login {profile.name}"
+    return f"{where}; then change {source} and run: atlassian-auth login {profile.arguments}"
 
 
 def _site(profile: Profile) -> str:
     if profile.product == "service-account":
         return f"{_ACCOUNTS}: give the account access to the site's apps"
-    return f"Run atlassian-auth login {profile.name} and choose the site on the consent page"
+    return f"Run atlassian-auth login {profile.arguments} and choose the site on the consent page"

@@ -73,6 +73,36 @@ def test_a_refresh_is_tried(authorized, doctor, world):
     assert world.count("token", outcome="ok") == 3
 
 
+def test_a_refresh_that_is_known_to_fail(authorized, doctor, home):
+    """The token is still good, but the stored failure of the last refresh is told, until one succeeds."""
+    authorized("token", "acme")
+    right = (home / "acme.secret").read_text("utf-8")
+    (home / "acme.secret").write_text("wrong", "utf-8")
+    authorized("refresh", "acme")
+
+    outcomes, failed, status = doctor()
+    (home / "acme.secret").write_text(right, "utf-8")
+    mended, _, mended_status = doctor("--renew")
+
+    assert (status, failed["link"]) == (1, "refresh")
+    assert failed["detail"].startswith("the last attempt failed: Refreshes have failed since 20")
+    assert failed["detail"].endswith("; --renew tries it again")
+    assert (outcomes["token"], outcomes["call"]) == ("ok", "ok")
+    assert (mended_status, {*mended.values()}) == (0, {"ok"})
+
+
+def test_a_grant_that_has_most_likely_ended(authorized, doctor, monkeypatch):
+    """The token is still good, but a person must consent again: the exit status is that of status."""
+    authorized("token", "acme")
+    monkeypatch.setenv("ATLASSIAN_AUTH_INACTIVITY_LIMIT", "PT0.000001S")
+
+    outcomes, failed, status = doctor()
+
+    assert (status, failed["link"], outcomes["token"]) == (3, "refresh", "ok")
+    assert "has most likely ended" in failed["detail"]
+    assert failed["remedy"].startswith("Run: atlassian-auth login acme")
+
+
 def test_where_settings_come_from(authorized, monkeypatch, config):
     """The file is named, and what replaces parts of it; values that may be secrets are not shown."""
     monkeypatch.setenv("ATLASSIAN_AUTH_CLIENT_SECRET", "hush")
@@ -147,7 +177,7 @@ def test_nobody_has_authorized(doctor, authorized):
     outcomes, failed, status = doctor()
 
     assert (status, failed["link"], outcomes["scopes"]) == (3, "token", "skipped")
-    assert failed["remedy"] == "Run: atlassian-auth login acme"
+    assert failed["remedy"].startswith("Run: atlassian-auth login acme --config ")
 
 
 def test_a_wrong_secret(doctor, world):
