@@ -36,7 +36,7 @@ credential is forgotten.
 In every state these properties are checked:
 
 - A refresh token is presented twice only inside the leeway, or in one of the cases below.
-- A refresh token that the server has refused is not presented again.
+- With one trouble, a refresh token that the server has refused is not presented again.
 - A token is durable before a caller sees it.
 - A process never presents or saves an older pair than it knows.
 - Nothing that was forgotten or replaced by a new consent comes back.
@@ -51,7 +51,10 @@ refresh; and time, but for its order.
 _COUNTED = "## What was explored"
 
 _ADDED = """\
-Two troubles, a third process, or a second end of all tokens add these to the losses below:
+Two troubles, a third process, or a second end of all tokens add these to the losses below. Two
+troubles also let a refresh token be presented again after a refusal, where the refusal did not arrive, was not
+saved, or was lost when the store fell back, and add pairs of causes for presenting one twice. These are not
+listed one by one.
 """
 
 _CASES = """\
