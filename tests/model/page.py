@@ -52,9 +52,9 @@ _COUNTED = "## What was explored"
 
 _ADDED = """\
 Two troubles, a third process, or a second end of all tokens add these to the losses below. Two
-troubles also let a refresh token be presented again after a refusal, where the refusal did not arrive, was not
-saved, or was lost when the store fell back, and add pairs of causes for presenting one twice. These are not
-listed one by one.
+troubles also let a refresh token be presented again after a refusal, where the refusal did not arrive, was
+not saved, or was lost when the store fell back, and add pairs of causes for presenting one twice. These are
+not listed one by one.
 """
 
 _CASES = """\
