@@ -55,10 +55,12 @@ nox.options.download_python = "never"
 nox.options.error_on_external_run = True
 nox.options.reuse_venv = "yes"
 # Every Python runs the tests once: the oldest for `coverage` (3.12 crashes where tests trace each instruction
-# under coverage), the newest for `wheel`, one between them for `lowest`, and any other for `tests`.
+# under coverage), the newest for `wheel`, one between them for `lowest`, and any other for `tests`. The
+# campaigns are half of the time. They try the order of events, which no version changes: `wheel` runs them.
 BETWEEN = PYTHONS[len(PYTHONS) // 2]
 others = [f"tests-{version}" for version in PYTHONS[1:-1] if version != BETWEEN]
 nox.options.sessions = ["lint", "types", "docs", "wheel", "lowest", *others, "coverage"]
+ORDINARY = ("-m", "not campaign")
 
 
 @nox.session
@@ -89,7 +91,15 @@ def docs(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, on every installed Python."""
     session.install("-e", EVERYTHING, *group("tests"))
-    session.run("pytest", *PARALLEL, *session.posargs)
+    session.run("pytest", *PARALLEL, *ORDINARY, *session.posargs)
+
+
+@nox.session(default=False)
+def quick(session: nox.Session) -> None:
+    """Most of the tests in less than a minute: one event loop, and no other programs."""
+    session.install("-e", EVERYTHING, *group("tests"))
+    only = ("-m", "not campaign and not programs", "-k", "not uvloop and not trio")
+    session.run("pytest", *PARALLEL, *only, *session.posargs)
 
 
 @nox.session(python=BETWEEN, venv_backend="uv")
@@ -97,8 +107,7 @@ def lowest(session: nox.Session) -> None:
     """The tests with the oldest versions that pyproject.toml promises to work with; no campaigns."""
     session.install("--resolution=lowest-direct", "-e", EVERYTHING)
     session.install(*group("tests"))
-    # The campaigns are half of the time. They try the order of events, which no version changes.
-    session.run("pytest", *PARALLEL, "-m", "not campaign", *session.posargs)
+    session.run("pytest", *PARALLEL, *ORDINARY, *session.posargs)
 
 
 @nox.session(python=PYTHONS[-1], reuse_venv=False)
@@ -140,10 +149,10 @@ def build(session: nox.Session, source: Path) -> Path:
 
 @nox.session(python=PYTHONS[0])
 def coverage(session: nox.Session) -> None:
-    """Every line and every branch is run by the tests."""
+    """Every line and every branch is run by the ordinary tests; no campaign is needed for it."""
     session.install("-e", EVERYTHING, *group("tests"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *session.posargs)
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *ORDINARY, *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
 

@@ -33,6 +33,9 @@ CAMPAIGNS = {
     "world",
 }
 
+# Tests that use one of these wait for another program: seconds, where others need milliseconds.
+PROGRAMS = {"cluster_url", "postgres_url", "redis_url", "run", "start"}
+
 BACKENDS = [
     pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio"),
     pytest.param(
@@ -44,9 +47,17 @@ BACKENDS = [
 ]
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture
 def anyio_backend(request):
-    return request.param
+    """The event loop: asyncio, or each of the three where a module, class or test is marked `every_loop`."""
+    return getattr(request, "param", ("asyncio", {"use_uvloop": False}))
+
+
+def pytest_generate_tests(metafunc):
+    named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    wanted = "anyio_backend" in metafunc.fixturenames and "anyio_backend" not in named
+    if wanted and metafunc.definition.get_closest_marker("every_loop"):
+        metafunc.parametrize("anyio_backend", BACKENDS, indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -60,6 +71,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if CAMPAIGNS.intersection(item.path.relative_to(TESTS.parent).parts[1:-1]):
             item.add_marker(pytest.mark.campaign)
+        if PROGRAMS.intersection(item.fixturenames):
+            item.add_marker(pytest.mark.programs)
 
 
 @pytest.fixture

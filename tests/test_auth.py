@@ -41,6 +41,8 @@ from atlassian_auth.testing import (
 )
 from tests.raw_server import RawServer, answer
 
+pytestmark = pytest.mark.every_loop
+
 HOUR = timedelta(hours=1)
 
 

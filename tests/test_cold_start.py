@@ -10,6 +10,8 @@ import pytest
 
 from tests.raw_server import RawServer, answer
 
+pytestmark = pytest.mark.programs
+
 PAIR = b'{"access_token":"at","refresh_token":"rt-1","token_type":"Bearer","expires_in":3600}'
 
 PREPARE = """

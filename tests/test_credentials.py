@@ -21,6 +21,8 @@ from atlassian_auth.credentials import (
 )
 from tests.raw_server import RawServer, answer
 
+pytestmark = pytest.mark.every_loop
+
 EMAIL = "ada@example.com"
 TOKEN = "secret-token="
 BASIC = f"Basic {base64.b64encode(f'{EMAIL}:{TOKEN}'.encode()).decode()}"

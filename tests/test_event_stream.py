@@ -18,6 +18,8 @@ from atlassian_auth.forks import ForkLock
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import cloud_grant
 
+pytestmark = pytest.mark.every_loop
+
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 

@@ -14,6 +14,8 @@ import trio
 
 from atlassian_auth.latch import Latch
 
+pytestmark = pytest.mark.every_loop
+
 
 async def test_waiters_get_the_value():
     """All who wait, and all who come later, get the value."""

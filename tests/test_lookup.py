@@ -37,6 +37,8 @@ from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, ManualClock
 from tests.raw_server import RawServer, answer
 
+pytestmark = pytest.mark.every_loop
+
 URL = "https://acme.atlassian.net/_edge/tenant_info"
 SECRET = "secret-bearer"
 

@@ -46,6 +46,8 @@ from atlassian_auth.testing import (
     service_account_grant,
 )
 
+pytestmark = pytest.mark.every_loop
+
 HOUR = timedelta(hours=1)
 TINY = timedelta(milliseconds=1)
 

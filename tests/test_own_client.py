@@ -10,6 +10,8 @@ from atlassian_auth import ConfigurationError
 from atlassian_auth.own_client import Passage, check_tls, is_direct
 from atlassian_auth.testing import ManualClock
 
+pytestmark = pytest.mark.every_loop
+
 URL = "https://dc.example.com/token"
 
 

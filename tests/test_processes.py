@@ -13,6 +13,8 @@ from atlassian_auth import TokenManager
 from atlassian_auth.stores import SQLiteStore
 from atlassian_auth.testing import cloud_grant, data_center_grant
 
+pytestmark = pytest.mark.programs
+
 WORKER = """
 import asyncio, sys
 from dataclasses import replace

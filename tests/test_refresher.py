@@ -25,6 +25,8 @@ from atlassian_auth.latch import Latch
 from atlassian_auth.outcome import Failed, Succeeded, outcome_of, start
 from atlassian_auth.refresher import SHARED_REFRESHER, _live
 
+pytestmark = pytest.mark.every_loop
+
 
 async def test_work_runs_elsewhere_and_its_result_comes_back():
     """Work runs on the refresher's thread; its result reaches any loop."""

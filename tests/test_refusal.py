@@ -18,7 +18,10 @@ LONGEST = 64 * 1024
 MESSAGE = b'{"code":401,"message":"Unauthorized"}'
 
 # Trio closes what is left half-way, and says so.
-pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
+pytestmark = [
+    pytest.mark.every_loop,
+    pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"),
+]
 
 
 class Body(httpx.AsyncByteStream, httpx.SyncByteStream):

@@ -16,7 +16,10 @@ import pytest
 
 from atlassian_auth.latch import Latch
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process is stopped here")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process is stopped here"),
+]
 
 # Long enough for a request on a busy machine, and short enough to be stopped for longer.
 TIMEOUT_SECONDS = 2.0

@@ -22,6 +22,8 @@ from atlassian_auth.events import GrantEndsSoon
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
 
+pytestmark = pytest.mark.every_loop
+
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 TINY = timedelta(milliseconds=1)

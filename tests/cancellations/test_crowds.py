@@ -14,6 +14,8 @@ import pytest
 from tests.cancellations.crowds import draw, play_crowd
 from tests.cancellations.scenario import FULL
 
+pytestmark = pytest.mark.every_loop
+
 CROWDS = 10_000 if FULL else 100
 BATCH = 50
 

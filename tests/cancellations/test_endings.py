@@ -8,7 +8,7 @@ from tests.cancellations.endings import ENDINGS, SYNC, play_ending, play_sync
 from tests.cancellations.scenario import FULL
 from tests.cancellations.test_every_checkpoint import IN_MEMORY, PASSED, WORLDS, pairs, places
 
-pytestmark = pytest.mark.usefixtures("ctrl_c")
+pytestmark = [pytest.mark.every_loop, pytest.mark.usefixtures("ctrl_c")]
 
 
 def world_for(number, backends):

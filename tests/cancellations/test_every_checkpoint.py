@@ -32,6 +32,8 @@ from tests.cancellations.scenario import (
 )
 from tests.cancellations.world import PRODUCTS, STORES
 
+pytestmark = pytest.mark.every_loop
+
 CHANGE = ("lock", "locked", "get", "got")
 EXCHANGE = (
     *("send", "pause", "send 2", "answered", "token"),

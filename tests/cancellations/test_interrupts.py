@@ -19,6 +19,8 @@ import atlassian_auth
 from tests.cancellations.scenario import BACKENDS, PATIENCE_SECONDS, prepare, run
 from tests.cancellations.world import KEY, World
 
+pytestmark = pytest.mark.every_loop
+
 LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD")
 OURS = str(Path(atlassian_auth.__path__[0]))
 

@@ -16,6 +16,8 @@ import pytest
 
 from atlassian_auth.testing import LoopbackServer
 
+pytestmark = pytest.mark.programs
+
 BROWSER = """\
 import sys, urllib.request
 opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

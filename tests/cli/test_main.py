@@ -15,6 +15,8 @@ import pytest
 from atlassian_auth import __main__ as module_entry
 from atlassian_auth.cli import main
 
+pytestmark = pytest.mark.programs
+
 PAGES = Path(__file__).with_name("help")
 
 # A shell that starts tests in the background lets them ignore interrupts; a person's shell does not.

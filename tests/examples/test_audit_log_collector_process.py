@@ -15,6 +15,8 @@ import pytest
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 300
 

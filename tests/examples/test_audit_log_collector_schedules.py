@@ -26,6 +26,8 @@ from atlassian_auth.testing.audit_views import (
     jira_cloud_page,
 )
 
+pytestmark = pytest.mark.campaign
+
 LIMIT = 3
 LATEST = 300
 

@@ -20,6 +20,8 @@ from atlassian_auth import AtlassianAuthError, AuthorizationRequired, Configurat
 from atlassian_auth.flows import LoopbackLogin
 from atlassian_auth.testing import Fault, cloud_grant, data_center_grant
 
+pytestmark = pytest.mark.every_loop
+
 FIVE_MINUTES = timedelta(minutes=5)
 
 

@@ -15,6 +15,8 @@ from atlassian_auth import ConfigurationError
 from atlassian_auth.flows.reception import Place, Reception, Reply, listening
 from atlassian_auth.testing import ManualClock
 
+pytestmark = pytest.mark.every_loop
+
 V4, V6 = ("127.0.0.1",), ("::1",)
 BOTH = V4 + V6
 

@@ -14,6 +14,8 @@ from atlassian_auth.events import RefreshSucceeded
 from atlassian_auth.exceptions import TokenRejected
 from atlassian_auth.testing import Gate
 
+pytestmark = pytest.mark.every_loop
+
 URL = "https://api.atlassian.com/me"
 
 

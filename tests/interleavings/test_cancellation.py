@@ -10,6 +10,8 @@ import pytest
 
 from atlassian_auth.refresher import InlineRefresher
 
+pytestmark = pytest.mark.every_loop
+
 
 async def native_cancel(work, started):
     task = asyncio.ensure_future(work)

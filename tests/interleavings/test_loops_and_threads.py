@@ -15,6 +15,8 @@ import trio
 from atlassian_auth.refresher import InlineRefresher
 from atlassian_auth.testing import Gate
 
+pytestmark = pytest.mark.every_loop
+
 REQUEST_ID = contextvars.ContextVar("REQUEST_ID", default="none")
 
 

@@ -14,6 +14,8 @@ from atlassian_auth.exceptions import StoreError
 from atlassian_auth.refresher import InlineRefresher
 from atlassian_auth.testing import Fault, data_center_grant
 
+pytestmark = pytest.mark.every_loop
+
 
 class Broken(ConnectionError):
     """What the client of some database raises."""

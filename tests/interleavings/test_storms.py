@@ -10,6 +10,8 @@ from atlassian_auth import AtlassianAuthError, Settings, TransientError
 from atlassian_auth.events import RefreshSucceeded
 from atlassian_auth.testing import Fault, Gate
 
+pytestmark = pytest.mark.every_loop
+
 CROWD = 1_000
 
 

@@ -14,7 +14,10 @@ from keyrings.alt.file import PlaintextKeyring
 
 from atlassian_auth.stores import FileStore, KeyringStore, SQLiteStore
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX"),
+]
 
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 

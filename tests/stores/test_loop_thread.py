@@ -19,6 +19,8 @@ from atlassian_auth.latch import Latch
 from atlassian_auth.steady_loop import _Canary
 from atlassian_auth.stores._loop_thread import LoopThread
 
+pytestmark = pytest.mark.every_loop
+
 AT_EXIT = """
 import atexit
 import anyio

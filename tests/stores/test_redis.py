@@ -93,6 +93,7 @@ async def opened():
         await store.aclose()
 
 
+@pytest.mark.every_loop
 class TestRedisStore(ThreadSafeStoreContract):
     """Redis keeps every promise."""
 

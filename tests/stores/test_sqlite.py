@@ -194,6 +194,7 @@ def mode(path):
     return path.stat().st_mode & 0o777
 
 
+@pytest.mark.every_loop
 class TestSQLiteStore(ThreadSafeStoreContract):
     """The embedded default keeps every promise."""
 

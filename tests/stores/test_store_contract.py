@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 # Each breaks what its name says; all else is the reference.
 BROKEN = """
 import itertools, threading

@@ -13,6 +13,8 @@ import pytest
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores._worker import Worker
 
+pytestmark = pytest.mark.every_loop
+
 AT_EXIT = """
 import atexit
 import anyio

@@ -9,6 +9,8 @@ import pytest
 from atlassian_auth.testing import AnswerLost, ConnectionRefused, Fault
 from atlassian_auth.testing.asgi import ASGIApp
 
+pytestmark = pytest.mark.every_loop
+
 
 @pytest.fixture
 async def http(fake):

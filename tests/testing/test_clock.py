@@ -14,6 +14,8 @@ from anyio.lowlevel import checkpoint
 
 from atlassian_auth.testing import ManualClock
 
+pytestmark = pytest.mark.every_loop
+
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

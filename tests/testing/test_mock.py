@@ -14,6 +14,8 @@ from anyio import wait_all_tasks_blocked
 from atlassian_auth import Settings
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer, ManualClock, mock_router
 
+pytestmark = pytest.mark.every_loop
+
 TLS = ssl.create_default_context()
 
 

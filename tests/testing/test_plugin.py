@@ -14,6 +14,8 @@ import pytest
 from atlassian_auth import testing
 from atlassian_auth.testing import ManualClock
 
+pytestmark = pytest.mark.programs
+
 HERE = {"PYTHONPATH": str(Path(testing.__file__).parents[2])}
 
 
