@@ -120,7 +120,7 @@ def wheel(session: nox.Session) -> None:
         session.install(str(built))
         session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
         session.install(f"{built}{EXTRAS}", *group("tests"))
-        session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth.cli")
+        session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth._cli")
         with session.chdir(source):
             session.run("pytest", *PARALLEL, *session.posargs)
 

@@ -8,6 +8,8 @@ and those who do not use httpx. Begin with one of the three grants.
 from __future__ import annotations
 
 from atlassian_auth import scopes
+from atlassian_auth._records.records import TokenStatus
+from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
@@ -28,8 +30,6 @@ from atlassian_auth.exceptions import (
 from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenterGrant, Grant
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.records import TokenStatus
-from atlassian_auth.refresher import InlineRefresher, ThreadRefresher
 from atlassian_auth.settings import Settings
 from atlassian_auth.static import StaticToken
 from atlassian_auth.status import CredentialState, CredentialStatus
@@ -48,14 +48,14 @@ __all__ = [
     "DiscoveryError",
     "Endpoints",
     "Grant",
-    "InlineRefresher",
+    "InlineRunner",
     "OriginNotAllowed",
     "ScopeMismatch",
     "Settings",
     "SiteNotFound",
     "StaticToken",
     "StoreError",
-    "ThreadRefresher",
+    "ThreadRunner",
     "Token",
     "TokenManager",
     "TokenRejected",

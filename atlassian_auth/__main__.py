@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 
 __all__: list[str] = []
 

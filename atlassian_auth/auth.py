@@ -14,14 +14,16 @@ from typing import Self
 
 import httpx
 
-from atlassian_auth.arguments import has_all, wrong_kind
+from atlassian_auth._arguments import has_all, wrong_kind
+from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
+from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
-from atlassian_auth.origins import NOWHERE, Origins, read_origins
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Refresher, Sender, TokenSource
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Runner, Sender, TokenSource
 from atlassian_auth.protocol.challenges import (
     Challenge,
     is_anonymous,
@@ -31,8 +33,6 @@ from atlassian_auth.protocol.challenges import (
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.refresher import SHARED_REFRESHER
-from atlassian_auth.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.opening import AnyStore
@@ -48,7 +48,7 @@ _UNAUTHORIZED = 401
 _MISMATCH = (
     "The API refused this kind of token at this address (FAILURE_CLIENT_AUTH_MISMATCH): OAuth's work behind "
     "https://api.atlassian.com/ex/... only. Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as "
-    "the base URL; renewing would not help."
+    "the base URL; refreshing would not help."
 )
 # What makes a TokenSource.
 _SOURCE = ("origins", "current", "token", "token_sync", "expired", "refused")
@@ -77,7 +77,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         transport: An httpx transport for token requests.
         verify: TLS verification for token requests.
         proxy: A proxy for token requests.
-        refresher: Where renewals run.
+        runner: Where refreshes run.
 
     Raises:
         ConfigurationError: if an argument is wrong or of no use, or the store is missing.
@@ -99,7 +99,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         transport: httpx.AsyncBaseTransport | None = None,
         verify: ssl.SSLContext | bool = True,
         proxy: str | None = None,
-        refresher: Refresher = SHARED_REFRESHER,
+        runner: Runner = SHARED_RUNNER,
     ) -> None:
         if isinstance(source, Grant):
             source = TokenManager(
@@ -112,7 +112,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
                 transport=transport,
                 verify=verify,
                 proxy=proxy,
-                refresher=refresher,
+                runner=runner,
             )
         else:
             given = {
@@ -124,7 +124,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
                 "transport": transport is not None,
                 "verify": verify is not True,
                 "proxy": proxy is not None,
-                "refresher": refresher is not SHARED_REFRESHER,
+                "runner": runner is not SHARED_RUNNER,
                 "key": key != DEFAULT_KEY and not isinstance(source, TokenManager),
             }
             _check_unused(source, [name for name, was_given in given.items() if was_given])
@@ -273,17 +273,17 @@ class AtlassianAuth(httpx.Auth, Confidential):
         if not self._may_have_ended(response, token):
             return
         _check_challenge(response, await beginning(response), token)
-        renewed = await self._source.token(rejected=token)
-        if renewed == token or not _is_replayable(request):
+        refreshed = await self._source.token(rejected=token)
+        if refreshed == token or not _is_replayable(request):
             return
         await cut(response)
-        response = yield self._signed(request, renewed)
-        self._judge(response, renewed)
+        response = yield self._signed(request, refreshed)
+        self._judge(response, refreshed)
 
     def sync_auth_flow(
         self, request: httpx.Request
     ) -> Generator[httpx.Request, httpx.Response, None]:
-        """Do the same as `async_auth_flow` in a sync client; only a renewal blocks the thread.
+        """Do the same as `async_auth_flow` in a sync client; only a refresh blocks the thread.
 
         Raises:
             AtlassianAuthError: as `async_auth_flow` does.
@@ -296,12 +296,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
         if not self._may_have_ended(response, token):
             return
         _check_challenge(response, beginning_sync(response), token)
-        renewed = self._source.token_sync(rejected=token)
-        if renewed == token or not _is_replayable(request):
+        refreshed = self._source.token_sync(rejected=token)
+        if refreshed == token or not _is_replayable(request):
             return
         cut_sync(response)
-        response = yield self._signed(request, renewed)
-        self._judge(response, renewed)
+        response = yield self._signed(request, refreshed)
+        self._judge(response, refreshed)
 
     def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
         # Checked here and not only before: while the token was waited for, and before the request is sent
@@ -322,15 +322,15 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return False
         return _was_sent(response, token)
 
-    def _judge(self, response: httpx.Response, renewed: Token) -> None:
+    def _judge(self, response: httpx.Response, refreshed: Token) -> None:
         refused = response.status_code == _UNAUTHORIZED
-        if refused or (self._grows_anonymous and _was_anonymous(response, renewed)):
-            self._source.refused(renewed)
+        if refused or (self._grows_anonymous and _was_anonymous(response, refreshed)):
+            self._source.refused(refreshed)
 
     def _keyed(self) -> KeySource:
         if isinstance(self._source, KeySource):
             return self._source
-        message = f"{self._source!r} has no manager: it is never renewed."
+        message = f"{self._source!r} has no manager: it is never refreshed."
         raise ConfigurationError(message, argument="source")
 
 
@@ -395,6 +395,6 @@ def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:
     granted = printable(" ".join(token.scopes), 500) or "nothing known"
     message = (
         f"The token lacks a scope this call needs{named}; it was granted: {granted}. Add the scope to the "
-        "app's permissions and to scopes=, then authorize again; renewing would not help."
+        "app's permissions and to scopes=, then authorize again; refreshing would not help."
     )
     return ScopeMismatch(message, granted=token.scopes, missing=missing)

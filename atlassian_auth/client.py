@@ -1,6 +1,6 @@
 """The names of Cortex XSOAR's AtlassianApiModule, async, for those who come from there.
 
-There is no token logic here: an `AtlassianAuth` obtains and renews, an `AuthorizationFlow` lets a person
+There is no token logic here: an `AtlassianAuth` obtains and refreshes, an `AuthorizationFlow` lets a person
 consent. So what that module is known to get wrong (demisto/content, 2026-08) has no place to be wrong in:
 
 * The state of a callback was never compared. It is required, compared, used once, and sent on-prem as well.
@@ -144,11 +144,11 @@ class AtlassianOAuthClient(ABC):
         return list(self.default_scopes if self._scopes is None else self._scopes)
 
     async def get_access_token(self) -> str:
-        """Return a fresh access token, renewed and saved first if need be. Ask again for each page.
+        """Return a fresh access token, refreshed and saved first if need be. Ask again for each page.
 
         Raises:
             AuthorizationRequired: if nobody has authorized yet (``reason="missing"``), there is nothing
-                to renew with (``"no_refresh_token"``), or the grant is lost (``"refused"``).
+                to refresh with (``"no_refresh_token"``), or the grant is lost (``"refused"``).
             AtlassianAuthError: as `TokenManager.token` does.
         """
         return (await self.auth.token()).access_token
@@ -203,7 +203,7 @@ class AtlassianOAuthClient(ABC):
         return await self._flow.complete(code=code, state=state, started_by=None)
 
     async def test_connection(self) -> None:
-        """Return if the credential works right now: a live call, after a renewal if one is due.
+        """Return if the credential works right now: a live call, after a refresh if one is due.
 
         Raises:
             AuthorizationRequired: if somebody has to authorize: the token was revoked, say.

@@ -6,7 +6,7 @@ import ssl
 
 import httpx
 
-from atlassian_auth import lookup
+from atlassian_auth._http import lookup
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.ports import Clock
 from atlassian_auth.protocol.metadata import built_in, places, read_metadata

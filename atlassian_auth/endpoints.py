@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from atlassian_auth.arguments import wrong_kind
+from atlassian_auth._arguments import wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = ["Endpoints", "check_endpoints", "check_secure", "is_loopback", "origin_of"]

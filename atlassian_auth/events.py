@@ -1,6 +1,6 @@
 """What a token manager reports: frozen values with a key, a time and a reason, never a secret.
 
-Callbacks get them on the refresher's thread, after the outcome is published: they must be quick and
+Callbacks get them on the runner's thread, after the outcome is published: they must be quick and
 thread-safe. One that waits, for another thread say, holds up every credential of the process. An exception in
 one is logged and goes no further.
 
@@ -17,9 +17,9 @@ from typing import Literal
 
 __all__ = [
     "AuthorizationNeeded",
+    "ConsentEndsSoon",
     "Degraded",
     "Event",
-    "GrantEndsSoon",
     "KeepsFailing",
     "Limit",
     "RefreshFailed",
@@ -66,7 +66,7 @@ class RefreshSucceeded(Event):
 
     Args:
         duration_seconds: From the first request to the end of the save.
-        refresh_count: How often this credential was renewed, in all.
+        refresh_count: How often this credential was refreshed, in all.
         expires_at: When the new access token expires.
     """
 
@@ -83,7 +83,7 @@ class RefreshSucceeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshFailed(Event):
-    """A renewal failed; see ``code``.
+    """A refresh failed; see ``code``.
 
     Args:
         duration_seconds: From its start to its end.
@@ -104,7 +104,7 @@ class RefreshFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAdopted(Event):
-    """Another process had renewed the token; it was taken from the store without a request.
+    """Another process had refreshed the token; it was taken from the store without a request.
 
     Args:
         expires_at: When the adopted access token expires.
@@ -121,7 +121,7 @@ class TokenAdopted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degraded(Event):
-    """A renewal was due and failed; a token that is still valid was handed out instead.
+    """A refresh was due and failed; a token that is still valid was handed out instead.
 
     Args:
         reason: The error's message.
@@ -187,14 +187,14 @@ class KeepsFailing(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrantEndsSoon(Event):
+class ConsentEndsSoon(Event):
     """A limit of the grant is near.
 
-    Told within ``warning_period`` ahead of it, once a day: by the first renewal of a day in all processes,
+    Told within ``warning_period`` ahead of it, once a day: by the first refresh of a day in all processes,
     and by each process that runs ``keep_alive``.
 
     Args:
-        limit: ``"inactivity"``, which any renewal moves, or ``"absolute"``: authorize again before then.
+        limit: ``"inactivity"``, which any refresh moves, or ``"absolute"``: authorize again before then.
         ends_at: When the grant ends.
     """
 

@@ -56,7 +56,7 @@ class AtlassianAuthError(Exception):
     def fresh(self) -> Self:
         """Return an equal error without traceback, cause or context.
 
-        One failed renewal is shared by all who waited for it. A raised exception object is changed
+        One failed refresh is shared by all who waited for it. A raised exception object is changed
         by each raise (traceback, context), so each waiter gets its own.
         """
         return copy.copy(self)
@@ -143,7 +143,7 @@ class TokenResponseError(AtlassianAuthError):
 
 
 class ScopeMismatch(AtlassianAuthError):
-    """The token is valid, but was not granted the scopes this call needs; renewing would not help.
+    """The token is valid, but was not granted the scopes this call needs; refreshing would not help.
 
     Args:
         message: What to add where.

@@ -1,6 +1,6 @@
-"""Hands out fresh tokens for keys: a cache in front, one renewal at a time behind.
+"""Hands out fresh tokens for keys: a cache in front, one refresh at a time behind.
 
-The fast path looks at a dictionary and a clock. Everything else is handed to the refresher, where no
+The fast path looks at a dictionary and a clock. Everything else is handed to the runner, where no
 caller's cancellation reaches it, and comes back as a value that each caller raises for itself.
 """
 
@@ -19,15 +19,28 @@ from weakref import WeakSet
 import anyio
 import httpx
 
-from atlassian_auth.arguments import wrong_kind
-from atlassian_auth.backoff import Backoff
-from atlassian_auth.cache import Entry, TokenCache
-from atlassian_auth.enrolment import Enrolment
-from atlassian_auth.event_stream import EventStream
+from atlassian_auth._arguments import wrong_kind
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
+from atlassian_auth._records.records import STORE_TROUBLE, Records, TokenRecord
+from atlassian_auth._refresh.backoff import Backoff
+from atlassian_auth._refresh.cache import Entry, TokenCache
+from atlassian_auth._refresh.exchange import TokenExchange
+from atlassian_auth._refresh.housekeeping import Housekeeping
+from atlassian_auth._refresh.lifecycle import Lifecycle
+from atlassian_auth._refresh.pasted import PastedTokens
+from atlassian_auth._refresh.refresh import Refresher
+from atlassian_auth._refresh.repository import CredentialRepository
+from atlassian_auth._refresh.single_flight import SingleFlight
+from atlassian_auth._runtime.event_stream import EventStream
+from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.outcome import Failed, Succeeded, run_into, start
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import (
     AuthorizationNeeded,
+    ConsentEndsSoon,
     Event,
-    GrantEndsSoon,
     KeepsFailing,
     RotationUnsaved,
 )
@@ -37,37 +50,24 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
     TokenRejected,
 )
-from atlassian_auth.flights import Flights
-from atlassian_auth.forks import ForkLock
 from atlassian_auth.grants.base import Grant
-from atlassian_auth.keeper import Keeper
-from atlassian_auth.latch import Latch
-from atlassian_auth.outcome import Failed, Succeeded, run_into, start
-from atlassian_auth.pasted import PastedTokens
-from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth.ports import (
     SYSTEM_CLOCK,
     Clock,
     Network,
-    Refresher,
+    Runner,
     Sender,
     system_jitter,
     utc_now,
 )
-from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, is_visible_ascii
-from atlassian_auth.records import STORE_TROUBLE, Records, TokenRecord
-from atlassian_auth.refresher import SHARED_REFRESHER
-from atlassian_auth.renewal import Renewer
-from atlassian_auth.sender import HttpxSender
-from atlassian_auth.service import TokenService
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
 from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.rules import check_names
-from atlassian_auth.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from atlassian_auth.auth import AtlassianAuth
@@ -90,10 +90,10 @@ _LOGINS_READ = 32
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 # What somebody has to do something about, or may have to.
-_FOR_PEOPLE = (AuthorizationNeeded, GrantEndsSoon, KeepsFailing, RotationUnsaved)
+_FOR_PEOPLE = (AuthorizationNeeded, ConsentEndsSoon, KeepsFailing, RotationUnsaved)
 
 
-_Question = tuple[str, Demand]
+_Question = tuple[str, Requirement]
 
 
 @dataclass(slots=True, eq=False)
@@ -102,8 +102,8 @@ class _Call:
 
     Args:
         answer: Where it will be.
-        submitted: Whether it was handed to the refresher; told by whoever did.
-        begun: Whether the refresher has taken it up.
+        submitted: Whether it was handed to the runner; told by whoever did.
+        begun: Whether the runner has taken it up.
     """
 
     answer: _Answer = field(default_factory=_Answer)
@@ -113,11 +113,11 @@ class _Call:
 
 @dataclass(slots=True)
 class _Home:
-    """What is under way in one event loop of the refresher, and ends with it."""
+    """What is under way in one event loop of the runner, and ends with it."""
 
     place: object
     calls: dict[_Question, _Call] = field(default_factory=dict[_Question, _Call])
-    flights: Flights | None = None
+    flights: SingleFlight | None = None
 
 
 class TokenManager:
@@ -134,13 +134,13 @@ class TokenManager:
             the grant; memory is the default for client credentials.
         settings: Buffer, timeouts, pauses; see `Settings`.
         clock: What time it is.
-        on_event: Called with each `Event`, on the refresher's thread: quick and thread-safe, please.
+        on_event: Called with each `Event`, on the runner's thread: quick and thread-safe, please.
         sender: Carries token requests in place of an ``httpx.AsyncClient`` of the manager's own.
         transport: An httpx transport for token requests.
         verify: TLS verification for token requests, as for ``httpx.AsyncClient``.
         proxy: A proxy for token requests, as for ``httpx.AsyncClient``.
-        refresher: Where renewals run; by default one thread for the whole process.
-        jitter: Returns a number from 0 up to 1; it spreads the renewals of many processes.
+        runner: Where refreshes run; by default one thread for the whole process.
+        jitter: Returns a number from 0 up to 1; it spreads the refreshes of many processes.
 
     Raises:
         ConfigurationError: if an argument is wrong, or ``store`` is missing where it is required.
@@ -158,7 +158,7 @@ class TokenManager:
         transport: httpx.AsyncBaseTransport | None = None,
         verify: ssl.SSLContext | bool = True,
         proxy: str | None = None,
-        refresher: Refresher = SHARED_REFRESHER,
+        runner: Runner = SHARED_RUNNER,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
         self.grant: Grant = _checked_grant(grant)
@@ -166,7 +166,7 @@ class TokenManager:
         self.clock: Clock = clock
         self._time = clock.time
         self._on_event = _checked_callback(on_event)
-        self._refresher = refresher
+        self._runner = runner
         if sender is not None:
             _check_left_out(
                 transport=transport, verify=None if verify is True else verify, proxy=proxy
@@ -177,7 +177,9 @@ class TokenManager:
         )
         self.store: Store = _checked_store(grant, store, clock)
         records = Records(self.store, "tokens", TokenRecord)
-        self._keeper = keeper = Keeper(records, settings=settings, clock=clock)
+        self._repository = repository = CredentialRepository(
+            records, settings=settings, clock=clock
+        )
         self._pending = Records(self.store, PENDING_NAMESPACE, PendingFlow)
         ahead_seconds = _ahead_seconds(grant, settings)
         self._cache = cache = TokenCache(
@@ -185,13 +187,17 @@ class TokenManager:
         )
         self._entry = cache.get
         self._backoff = Backoff(settings, clock, jitter=jitter)
-        service = TokenService(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
-        self._renewer = Renewer(grant, keeper, service, cache, settings=settings, clock=clock)
-        pasted = PastedTokens(self.store, keeper)
-        self._enrolment = Enrolment(
-            grant, keeper, service, cache, self._backoff, pasted=pasted, clock=clock
+        service = TokenExchange(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
+        self._refresher = Refresher(
+            grant, repository, service, cache, settings=settings, clock=clock
         )
-        self._upkeep = Upkeep(grant, keeper, cache, settings=settings, clock=clock, tell=self._tell)
+        pasted = PastedTokens(self.store, repository)
+        self._lifecycle = Lifecycle(
+            grant, repository, service, cache, self._backoff, pasted=pasted, clock=clock
+        )
+        self._housekeeping = Housekeeping(
+            grant, repository, cache, settings=settings, clock=clock, tell=self._tell
+        )
         self._streams: WeakSet[EventStream] = WeakSet()
         self._home = _Home(None)
         self._guard = ForkLock(in_child=self._leave_to_the_parent)
@@ -201,7 +207,7 @@ class TokenManager:
     def peek(self, key: str = DEFAULT_KEY) -> Token | None:
         """Return the key's token if a fresh one is at hand: no lock, no waiting, no I/O.
 
-        A renewal that is due is not started by this; `token` does that.
+        A refresh that is due is not started by this; `token` does that.
         """
         entry = self._entry(key)
         return entry.token if entry is not None and self._time() < entry.fresh_until else None
@@ -213,14 +219,14 @@ class TokenManager:
         margin: timedelta | None = None,
         rejected: Token | None = None,
     ) -> Token:
-        """Return a fresh token, renewed and saved first if need be.
+        """Return a fresh token, refreshed and saved first if need be.
 
-        A caller that is cancelled leaves the renewal it waits for undisturbed.
+        A caller that is cancelled leaves the refresh it waits for undisturbed.
 
         Args:
             key: Which credential.
             margin: It must live longer than this; by default longer than ``buffer_seconds``. A margin
-                beyond the lifetime renews with each call.
+                beyond the lifetime refreshes with each call.
             rejected: The token an API has refused: another one is returned, if there can be another.
 
         Raises:
@@ -244,11 +250,11 @@ class TokenManager:
         token = self.current(key) if margin is None and rejected is None else None
         if token is not None:
             return token
-        self._refresher.check_may_wait()
+        self._runner.check_may_wait()
         return self._asked(key, margin, rejected).wait_sync().result()
 
     def current(self, key: str = DEFAULT_KEY) -> Token | None:
-        """Return the same as `peek`, and start a renewal that is due, without waiting for it."""
+        """Return the same as `peek`, and start a refresh that is due, without waiting for it."""
         entry = self._entry(key)
         if entry is None:
             return None
@@ -260,14 +266,14 @@ class TokenManager:
     async def refresh(self, key: str = DEFAULT_KEY) -> Token:
         """Return another token than the present one, whatever that is worth.
 
-        Callers at the same time share one renewal.
+        Callers at the same time share one refresh.
 
         Raises:
             AtlassianAuthError: as `token` does, even while the present token is valid.
         """
         entry = self._entry(_checked_key(key))
-        demand = Demand(rejected=entry.token.access_token if entry else None, forced=True)
-        return (await self._call(key, demand).wait()).result()
+        requirement = Requirement(rejected=entry.token.access_token if entry else None, forced=True)
+        return (await self._call(key, requirement).wait()).result()
 
     async def execute(
         self,
@@ -304,7 +310,7 @@ class TokenManager:
         refresh_token: str,
         authorized_at: datetime | None = None,
     ) -> CredentialStatus:
-        """Store a refresh token obtained elsewhere; the first request renews it.
+        """Store a refresh token obtained elsewhere; the first request refreshes it.
 
         Adding the same one again, as a service does at each start, changes nothing: its successors are
         kept. Nobody else may use the token any more, not even another key of the same store.
@@ -313,7 +319,7 @@ class TokenManager:
             key: Which credential.
             refresh_token: The token.
             authorized_at: When the person consented, aware. A Cloud grant ends 365 days after that: without
-                this date the status names no such end, and `GrantEndsSoon` does not tell of it. It may be
+                this date the status names no such end, and `ConsentEndsSoon` does not tell of it. It may be
                 told later, by adding the same token again.
 
         Raises:
@@ -351,7 +357,7 @@ class TokenManager:
             AtlassianAuthError: as `token` does. A code works once: start anew.
         """
         _checked_key(key)
-        redeem = functools.partial(self._enrolment.redeem, key, code, code_verifier=code_verifier)
+        redeem = functools.partial(self._lifecycle.redeem, key, code, code_verifier=code_verifier)
         return self._described(key, await self.perform(redeem))
 
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
@@ -376,12 +382,12 @@ class TokenManager:
             StoreError: if the store cannot be read.
         """
         _checked_key(key)
-        record = await self.perform(functools.partial(self._keeper.peek, key))
+        record = await self.perform(functools.partial(self._repository.peek, key))
         return record.refresh_token if record else None
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
-        return await self.perform(self._keeper.keys)
+        return await self.perform(self._repository.keys)
 
     async def forget(self, key: str = DEFAULT_KEY) -> bool:
         """Delete the credential here and in the store; return whether there was one.
@@ -389,7 +395,7 @@ class TokenManager:
         At Atlassian the grant lives on until it is revoked or runs out.
         """
         _checked_key(key)
-        return await self.perform(functools.partial(self._enrolment.forget, key))
+        return await self.perform(functools.partial(self._lifecycle.forget, key))
 
     async def revoke(self, key: str = DEFAULT_KEY) -> bool:
         """End the credential at Atlassian, then delete it here; return whether there was one.
@@ -402,7 +408,7 @@ class TokenManager:
             AtlassianAuthError: if the server did not revoke it, as `token` does; it is kept then.
         """
         _checked_key(key)
-        return await self.perform(functools.partial(self._enrolment.revoke, key))
+        return await self.perform(functools.partial(self._lifecycle.revoke, key))
 
     def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
         """Return an ``httpx.Auth`` for this key that shares the manager's tokens and locks."""
@@ -428,11 +434,11 @@ class TokenManager:
             StoreError: if the store cannot be read.
             ConfigurationError: if it was set up in a way that cannot work.
         """
-        await self.perform(self._keeper.ping)
+        await self.perform(self._repository.ping)
 
     def ping_sync(self) -> None:
         """Do the same as `ping`, blocking this thread."""
-        self._perform_sync(self._keeper.ping)
+        self._perform_sync(self._repository.ping)
 
     def events(self, *, limit: int = 1000) -> EventStream:
         """Return the events from now on, as an async iterator for any event loop.
@@ -458,16 +464,16 @@ class TokenManager:
         # What is due now, or would not live until the look after this one.
         margin_seconds = every.total_seconds() + self._settings.buffer_seconds
         keep = functools.partial(self._keep_fresh, margin_seconds=margin_seconds)
-        look = functools.partial(self._upkeep.due, {}, margin_seconds=margin_seconds)
+        look = functools.partial(self._housekeeping.due, {}, margin_seconds=margin_seconds)
         while True:
             await _each(await self.perform(look), keep)
             await self.clock.sleep(every.total_seconds())
 
     async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
-        """Renew credentials that nobody uses before they end of it, and warn of ends, until cancelled.
+        """Refresh credentials that nobody uses before they end of it, and warn of ends, until cancelled.
 
-        For stores with many more credentials than are in use: each is renewed once in a month or two, at
-        a moment of its own. `GrantEndsSoon` is told of what is near its end all the same. Run it in a task
+        For stores with many more credentials than are in use: each is refreshed once in a month or two, at
+        a moment of its own. `ConsentEndsSoon` is told of what is near its end all the same. Run it in a task
         group of your own, in as many processes as you like. Trouble is logged, not raised.
 
         Args:
@@ -493,12 +499,12 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read or written.
         """
-        return await self.perform(lambda: self._upkeep.prune(now or utc_now(self.clock)))
+        return await self.perform(lambda: self._housekeeping.prune(now or utc_now(self.clock)))
 
     def refused(self, key: str, token: Token) -> None:
         """Take note that an API refused ``token`` although it had just replaced a rejected one.
 
-        For a while it is not renewed for that reason: an API that refuses every token would burn one
+        For a while it is not refreshed for that reason: an API that refuses every token would burn one
         rotation with each request.
         """
         self._cache.refuse(key, token)
@@ -508,7 +514,7 @@ class TokenManager:
         return self._time() >= token.expires_at.timestamp()
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what ``work`` returns, run to its end where renewals run: for changes of the store.
+        """Return what ``work`` returns, run to its end where refreshes run: for changes of the store.
 
         A caller that is cancelled leaves it undisturbed.
 
@@ -518,7 +524,7 @@ class TokenManager:
         Raises:
             AtlassianAuthError: what ``work`` raises, or that it ended with something unexpected.
         """
-        return (await start(self._refresher, work).wait()).result()
+        return (await start(self._runner, work).wait()).result()
 
     async def aclose(self) -> None:
         """Finish what is under way, save what could not be saved before, and close store and connections.
@@ -559,8 +565,8 @@ class TokenManager:
     # -- on the caller's side ---------------------------------------------------------------------
 
     def _perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
-        self._refresher.check_may_wait()
-        return start(self._refresher, work).wait_sync().result()
+        self._runner.check_may_wait()
+        return start(self._runner, work).wait_sync().result()
 
     def _paste(
         self, key: str, refresh_token: str, authorized_at: datetime | None
@@ -568,17 +574,17 @@ class TokenManager:
         _checked_key(key)
         checked = self._checked_refresh_token(refresh_token)
         consented_at = self._checked_past(authorized_at)
-        return functools.partial(self._enrolment.paste, key, checked, authorized_at=consented_at)
+        return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
 
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
         if now >= entry.fresh_until:
             return None
-        # The same demand for each request of the window, so that they share one call.
+        # The same requirement for each request of the window, so that they share one call.
         margin_seconds = entry.token.expires_at.timestamp() - entry.ahead_at
         try:
-            self._call(key, Demand(margin_seconds=margin_seconds))
+            self._call(key, Requirement(margin_seconds=margin_seconds))
         except Exception as error:  # noqa: BLE001 -- no thread, no loop: no trouble while the token is valid
-            logger.warning("Key %r could not be renewed ahead of time: %s", key, error)
+            logger.warning("Key %r could not be refreshed ahead of time: %s", key, error)
         return entry.token
 
     def _asked(self, key: str, margin: timedelta | None, rejected: Token | None) -> _Answer:
@@ -587,15 +593,15 @@ class TokenManager:
             return _answered(rejected)
         return self._call(
             key,
-            Demand(
+            Requirement(
                 margin_seconds=margin.total_seconds() if margin else 0,
                 rejected=rejected.access_token if rejected else None,
             ),
         )
 
-    def _call(self, key: str, demand: Demand) -> _Answer:
+    def _call(self, key: str, requirement: Requirement) -> _Answer:
         """Join the call that asks for the same, or start it."""
-        home, question = self._home_now(), (key, demand)
+        home, question = self._home_now(), (key, requirement)
         with self._guard.lock:
             call = home.calls.get(question)
             if call is None:
@@ -603,13 +609,13 @@ class TokenManager:
         if not call.submitted:
             # Also if whoever made it was interrupted, or could not have a thread, before it was submitted.
             # Submitted twice it is answered once.
-            self._refresher.submit(functools.partial(self._begin, home, question, call))
+            self._runner.submit(functools.partial(self._begin, home, question, call))
             call.submitted = True
         return call.answer
 
     def _home_now(self) -> _Home:
         # Calls live in one loop: those of a closed one, or of a fork's parent, would never end.
-        place = self._refresher.home()
+        place = self._runner.home()
         with self._guard.lock:
             if self._home.place is not place:
                 self._home = _Home(place)
@@ -617,7 +623,7 @@ class TokenManager:
 
     async def _stored_keys(self) -> list[str]:
         try:
-            return await self.perform(self._upkeep.keys)
+            return await self.perform(self._housekeeping.keys)
         except AtlassianAuthError as error:
             logger.warning("The store's keys could not be listed, to keep them alive: %s", error)
             return []
@@ -636,7 +642,7 @@ class TokenManager:
 
     async def _keep_alive(self, key: str, *, last_look: datetime | None) -> None:
         try:
-            due = await self.perform(lambda: self._upkeep.look(key, last_look=last_look))
+            due = await self.perform(lambda: self._housekeeping.look(key, last_look=last_look))
             if due is not None:
                 rejected = due.token.bearer if due.token else None
                 await self.token(key, rejected=rejected)
@@ -670,7 +676,7 @@ class TokenManager:
             raise ConfigurationError(message, argument="authorized_at")
         return authorized_at
 
-    # -- in the refresher -------------------------------------------------------------------------
+    # -- in the runner -------------------------------------------------------------------------
 
     async def _begin(self, home: _Home, question: _Question, call: _Call) -> None:
         if not call.begun:
@@ -685,7 +691,7 @@ class TokenManager:
                 del home.calls[question]
 
     async def _status(self, key: str) -> CredentialStatus:
-        record = await self._keeper.peek(key)
+        record = await self._repository.peek(key)
         if record is not None:
             return self._described(key, record)
         return CredentialStatus.without_record(key, pending_until=await self._login_until(key))
@@ -709,10 +715,10 @@ class TokenManager:
     def _described(self, key: str, record: TokenRecord) -> CredentialStatus:
         return CredentialStatus.of(key, record, now=utc_now(self.clock), settings=self._settings)
 
-    def _flights(self, home: _Home) -> Flights:
+    def _flights(self, home: _Home) -> SingleFlight:
         if home.flights is None:
-            home.flights = Flights(
-                self._renewer,
+            home.flights = SingleFlight(
+                self._refresher,
                 self._cache,
                 self._backoff,
                 settings=self._settings,
@@ -725,13 +731,13 @@ class TokenManager:
         # Not until none is under way: others may use the manager on and on.
         await self._flights(self._home_now()).idle()
         try:
-            await self._keeper.flush()
+            await self._repository.flush()
         finally:
             await self._sender.aclose()
-            await self._keeper.aclose()
+            await self._repository.aclose()
 
     def _leave_to_the_parent(self) -> None:
-        self._keeper.abandon()
+        self._repository.abandon()
         self._streams.clear()
 
     def _tell(self, events: Sequence[Event]) -> None:
@@ -769,7 +775,7 @@ class KeySource:
         return self.manager.grant.endpoints.origins
 
     def current(self) -> Token | None:
-        """Return the token if a fresh one is at hand; start a renewal that is due."""
+        """Return the token if a fresh one is at hand; start a refresh that is due."""
         return self._current(self.key)
 
     async def token(self, *, rejected: Token | None = None) -> Token:

@@ -1,4 +1,4 @@
-"""Where the world comes in: time, chance, HTTP and the place where renewals run.
+"""Where the world comes in: time, chance, HTTP and the place where refreshes run.
 
 Everything above asks these instead of the operating system, so that a test decides what time it is
 and what the network answers.
@@ -27,7 +27,7 @@ __all__ = [
     "Clock",
     "Network",
     "NothingSent",
-    "Refresher",
+    "Runner",
     "Sender",
     "SystemClock",
     "TokenSource",
@@ -157,8 +157,8 @@ class Sender(Protocol):
         ...
 
 
-class Refresher(Protocol):
-    """The place where renewals run, out of reach of every caller's cancellation."""
+class Runner(Protocol):
+    """The place where refreshes run, out of reach of every caller's cancellation."""
 
     def home(self) -> object:
         """Return the event loop in which work submitted now will run. Another home: other work."""

@@ -30,7 +30,7 @@ _CENTURY = timedelta(days=36525)
 
 
 class Settings(BaseModel):
-    """How tokens are renewed and what happens when that fails; the defaults suit most services.
+    """How tokens are refreshed and what happens when that fails; the defaults suit most services.
 
     Build it by keyword, or from ``ATLASSIAN_AUTH_…`` variables with `from_environment`.
 
@@ -45,13 +45,13 @@ class Settings(BaseModel):
     10 s is the buffer of the XSOAR AtlassianApiModule."""
 
     refresh_ahead_seconds: NonNegativeFloat | None = None
-    """So long before expiry a request starts a renewal without waiting for it (at most a quarter of the
+    """So long before expiry a request starts a refresh without waiting for it (at most a quarter of the
     lifetime, less up to a fifth by chance). None: the grant's own, 60 s on Cloud and 2LO, 0 (off) on Data
-    Center, which revokes the old access token as soon as it renews."""
+    Center, which revokes the old access token as soon as it refreshes."""
 
     refresh_spread_seconds: NonNegativeFloat = 900
-    """A token is renewed up to so much earlier than that, still within the last quarter of its lifetime, so
-    that the renewals of its key come back to a moment of the key's own. Credentials that began together,
+    """A token is refreshed up to so much earlier than that, still within the last quarter of its lifetime, so
+    that the refreshes of its key come back to a moment of the key's own. Credentials that began together,
     after an outage or in a migration, drift apart within hours instead of asking the token endpoint
     together for ever; and all processes choose the same moment. 0: off."""
 
@@ -112,7 +112,7 @@ class Settings(BaseModel):
     (``default.monitor.stripe.count``)."""
 
     unsaved: Literal["raise", "serve"] = "raise"
-    """When a renewed pair cannot be saved: raise `StoreError` to the callers, or serve the token from
+    """When a refreshed pair cannot be saved: raise `StoreError` to the callers, or serve the token from
     memory. Either way the pair is kept and saved before anything else."""
 
     unrecoverable_token_failing_period: timedelta = timedelta(days=7)
@@ -129,7 +129,7 @@ class Settings(BaseModel):
     states; nothing on Data Center. Only a date to warn of: it never stops a refresh."""
 
     warning_period: timedelta = Field(default=timedelta(days=14), ge=timedelta(), le=_CENTURY)
-    """So long ahead of either limit `GrantEndsSoon` is told, once a day."""
+    """So long ahead of either limit `ConsentEndsSoon` is told, once a day."""
 
     prune_after: timedelta = Field(default=timedelta(days=30), ge=timedelta(), le=_CENTURY)
     """A credential that has been good for nothing for so long is deleted by ``prune``

@@ -7,8 +7,8 @@ from collections.abc import MutableMapping
 
 import httpx
 
-from atlassian_auth import lookup
-from atlassian_auth.arguments import wrong_kind
+from atlassian_auth._arguments import wrong_kind
+from atlassian_auth._http import lookup
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
@@ -50,7 +50,7 @@ async def accessible_resources(
     """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
 
     Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/. It works for 3LO and
-    service accounts; a stale token is renewed by ``auth``, as for any other request.
+    service accounts; a stale token is refreshed by ``auth``, as for any other request.
 
     Args:
         auth: An `AtlassianAuth`.

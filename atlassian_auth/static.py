@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from atlassian_auth._http.origins import read_origins
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.origins import read_origins
 from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["StaticToken"]
 
 
 class StaticToken:
-    """A bearer that is never renewed, with the same rules about where it may go.
+    """A bearer that is never refreshed, with the same rules about where it may go.
 
     A 401 is the caller's: there is no other token to try.
 
@@ -59,4 +59,4 @@ class StaticToken:
         return False
 
     def refused(self, token: Token) -> None:
-        """Do nothing: it is not renewed anyway."""
+        """Do nothing: it is not refreshed anyway."""

@@ -7,8 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from atlassian_auth.lifetimes import Lifetimes
-from atlassian_auth.records import TokenRecord, TokenStatus
+from atlassian_auth._records.lifetimes import Lifetimes
+from atlassian_auth._records.records import TokenRecord, TokenStatus
 from atlassian_auth.settings import Settings
 
 __all__ = ["CredentialState", "CredentialStatus"]
@@ -23,9 +23,9 @@ class CredentialState(StrEnum):
     """It has begun and is not proven: somebody is at the consent page, or a refresh token was added that
     was not used yet."""
     READY = "ready"
-    """It renews itself."""
+    """It refreshes itself."""
     DEGRADED = "degraded"
-    """The last renewal failed; the next may succeed. Calls work as long as the access token lives."""
+    """The last refresh failed; the next may succeed. Calls work as long as the access token lives."""
     REAUTHORIZE = "reauthorize"
     """Somebody has to authorize it again."""
 
@@ -38,20 +38,20 @@ class CredentialStatus:
         key: Which credential.
         state: What it is good for.
         reason: Why it is not READY; None if it is.
-        status: How its last renewal ended.
+        status: How its last refresh ended.
         status_since: When that last changed: for a failing credential, since when it fails. None if
             nothing is stored.
         scopes: What was granted.
-        access_expires_at: When the access token ends and is renewed; None if none was issued yet.
-        inactive_by: When the grant ends unless it is renewed before; see `Lifetimes`. None if that is not
+        access_expires_at: When the access token ends and is refreshed; None if none was issued yet.
+        inactive_by: When the grant ends unless it is refreshed before; see `Lifetimes`. None if that is not
             known: of a refresh token that was added and not used yet.
-        grant_expires_at: When the grant ends whatever is done; see `Lifetimes`. None if that is not known:
+        consent_expires_at: When the grant ends whatever is done; see `Lifetimes`. None if that is not known:
             where ``authorized_at`` is None, say.
         authorized_at: When somebody consented; None if nobody did, or if a refresh token was added without
             this date.
-        last_refreshed_at: When the last renewal succeeded; None if none has.
+        last_refreshed_at: When the last refresh succeeded; None if none has.
         refresh_count: How many have.
-        renewable: Whether a refresh token is at hand.
+        refreshable: Whether a refresh token is at hand.
     """
 
     key: str
@@ -62,11 +62,11 @@ class CredentialStatus:
     scopes: tuple[str, ...] = ()
     access_expires_at: datetime | None = None
     inactive_by: datetime | None = None
-    grant_expires_at: datetime | None = None
+    consent_expires_at: datetime | None = None
     authorized_at: datetime | None = None
     last_refreshed_at: datetime | None = None
     refresh_count: int = 0
-    renewable: bool = False
+    refreshable: bool = False
 
     @classmethod
     def of(cls, key: str, record: TokenRecord, *, now: datetime, settings: Settings) -> Self:
@@ -82,11 +82,11 @@ class CredentialStatus:
             scopes=record.token.scopes if record.token else (),
             access_expires_at=lifetimes.access_expires_at,
             inactive_by=lifetimes.inactive_by if record.token else None,
-            grant_expires_at=lifetimes.grant_expires_at,
+            consent_expires_at=lifetimes.consent_expires_at,
             authorized_at=record.authorized_at,
             last_refreshed_at=record.last_refreshed_at,
             refresh_count=record.refresh_count,
-            renewable=record.refresh_token is not None,
+            refreshable=record.refresh_token is not None,
         )
 
     @classmethod
@@ -128,7 +128,7 @@ def _failing(record: TokenRecord) -> str:
 def _ended(record: TokenRecord, passed: datetime) -> str:
     if record.refresh_token is None:
         return f"The access token ended at {_date(passed)}, and no refresh token came with it."
-    return f"The grant has most likely ended at {_date(passed)}; a renewal is tried all the same."
+    return f"The grant has most likely ended at {_date(passed)}; a refresh is tried all the same."
 
 
 def _date(moment: datetime) -> str:

@@ -1,7 +1,7 @@
-"""Credentials that were all authorized within one minute, followed for hours: who renews them, and when.
+"""Credentials that were all authorized within one minute, followed for hours: who refreshes them, and when.
 
 No clock runs and nothing is sent. When a token is due, when it is too old, and whether the one that another
-worker stored will do, is asked of the library itself: its `TokenCache`, its `Demand`. Credentials do not
+worker stored will do, is asked of the library itself: its `TokenCache`, its `Requirement`. Credentials do not
 touch each other, so that each is followed to its end before the next one begins.
 """
 
@@ -13,9 +13,9 @@ from datetime import timedelta
 from random import Random
 
 from atlassian_auth import Settings
-from atlassian_auth.cache import TokenCache
+from atlassian_auth._refresh.cache import TokenCache
 from atlassian_auth.ports import SystemClock, utc_at
-from atlassian_auth.protocol.demand import Demand
+from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import TokenPair
 from benchmarks.scene import grant
 
@@ -85,7 +85,7 @@ class Grants:
         """Begin with another credential."""
         return self._token()
 
-    def renew(self, token: TokenPair) -> TokenPair:
+    def refresh(self, token: TokenPair) -> TokenPair:
         """Take one refresh token for the next."""
         self._load.reused += token.refresh_token != self._valid
         self._load.requests[_minute(self._clock.at)] += 1
@@ -160,12 +160,12 @@ class Herd:
         self.load.waits[_minute(clock.at)] += waits
         margin_seconds = 0 if waits else entry.token.expires_at.timestamp() - entry.ahead_at
         clock.at = max(clock.at, credential.locked_until)
-        demand = Demand(margin_seconds=margin_seconds)
+        requirement = Requirement(margin_seconds=margin_seconds)
         buffer_seconds = self._scenario.settings.buffer_seconds
-        if not demand.accepts(
+        if not requirement.accepts(
             credential.stored.bearer, utc_at(clock.at), buffer_seconds=buffer_seconds
         ):
-            credential.renew(clock)
+            credential.refresh(clock)
         cache.publish(key, credential.stored.bearer)
 
 
@@ -178,8 +178,8 @@ class Credential:
         self.locked_until = START
         self._grants = grants
 
-    def renew(self, clock: Moment) -> None:
-        self.stored = self._grants.renew(self.stored)
+    def refresh(self, clock: Moment) -> None:
+        self.stored = self._grants.refresh(self.stored)
         clock.at += _EXCHANGE_SECONDS
         self.locked_until = clock.at
 

@@ -1,4 +1,4 @@
-"""What others take for the same request, where they are installed. They renew less, and guard less."""
+"""What others take for the same request, where they are installed. They refresh less, and guard less."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A renewal from end to end (lock, read, exchange, save, publish) beside the bare POST it contains."""
+"""A refresh from end to end (lock, read, exchange, save, publish) beside the bare POST it contains."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def measure(*, quick: bool) -> list[Row]:
         far = _ratios(grant(later), None, count, 2 if quick else 10)
     nowhere = _ratios(grant(), in_process, count, rounds)
     return [
-        Row(what="renewal / its POST, on loopback", values=near, budget=1.5),
-        Row(what="renewal / its POST, 20 ms away", values=far),
-        Row(what="renewal / its POST, in process", values=nowhere),
+        Row(what="refresh / its POST, on loopback", values=near, budget=1.5),
+        Row(what="refresh / its POST, 20 ms away", values=far),
+        Row(what="refresh / its POST, in process", values=nowhere),
     ]
 
 
@@ -41,7 +41,7 @@ def _ratios(
         client = httpx.AsyncClient(transport=transport)
         try:
             return paired(
-                _bare(runner, client, app, count), _renewals(runner, manager, count), rounds=rounds
+                _bare(runner, client, app, count), _refreshes(runner, manager, count), rounds=rounds
             )
         finally:
             runner.run(manager.aclose())
@@ -51,7 +51,7 @@ def _ratios(
 def _bare(
     runner: asyncio.Runner, client: httpx.AsyncClient, app: CloudGrant, count: int
 ) -> Callable[[], float]:
-    request = app.renewal_request(REFRESH_TOKEN)
+    request = app.refresh_request(REFRESH_TOKEN)
 
     async def post() -> None:
         for _ in range(count):
@@ -60,9 +60,9 @@ def _bare(
     return lambda: seconds(lambda: runner.run(post()), perf_counter)
 
 
-def _renewals(runner: asyncio.Runner, manager: TokenManager, count: int) -> Callable[[], float]:
-    async def renew() -> None:
+def _refreshes(runner: asyncio.Runner, manager: TokenManager, count: int) -> Callable[[], float]:
+    async def refresh() -> None:
         for _ in range(count):
             await manager.refresh()
 
-    return lambda: seconds(lambda: runner.run(renew()), perf_counter)
+    return lambda: seconds(lambda: runner.run(refresh()), perf_counter)

@@ -1,7 +1,7 @@
 """The command ``python -m benchmarks.simulation``: a million credentials that began within one minute.
 
-With the library's defaults, and without the spread of its renewals. ``--picture`` draws the load of the token
-endpoint as ``docs/herd.svg``.
+With the library's defaults, and without the spread of its refreshes. ``--picture`` draws the load of the
+token endpoint as ``docs/herd.svg``.
 """
 
 from __future__ import annotations

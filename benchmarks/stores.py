@@ -1,4 +1,4 @@
-"""Renewals on each store, beside what the store alone takes for the same: lock, read, write, unlock.
+"""Refreshes on each store, beside what the store alone takes for the same: lock, read, write, unlock.
 
 The token endpoint answers from memory and at once, so that the store is what is left.
 """
@@ -27,28 +27,28 @@ def measure(*, quick: bool) -> list[Row]:
 def on_store(place: Place, *, quick: bool) -> list[Row]:
     """Return the rows of one store, or one that says why there are none."""
     if place.url is None:
-        return [Row(what=f"renewals, {place.name}", values=(), note=place.note)]
+        return [Row(what=f"refreshes, {place.name}", values=(), note=place.note)]
     return [
-        *_renewals(place.name, place.url, quick=quick),
+        *_refreshes(place.name, place.url, quick=quick),
         *_storm(place.name, place.url, quick=quick),
     ]
 
 
-def _renewals(name: str, url: str, *, quick: bool) -> list[Row]:
+def _refreshes(name: str, url: str, *, quick: bool) -> list[Row]:
     count, rounds = (4, 2) if quick else (50, 30)
     with asyncio.Runner() as runner:
-        renewals = Renewals(runner, open_store(url), count)
-        one = paired(renewals.trips_in_turn, renewals.in_turn, rounds=rounds)
-        each = tuple(count / spent for spent in renewals.spent)
-        renewals.spent.clear()
-        paired(renewals.trips_at_once, renewals.at_once, rounds=rounds)
-        renewals.close()
+        refreshes = Refreshes(runner, open_store(url), count)
+        one = paired(refreshes.trips_in_turn, refreshes.in_turn, rounds=rounds)
+        each = tuple(count / spent for spent in refreshes.spent)
+        refreshes.spent.clear()
+        paired(refreshes.trips_at_once, refreshes.at_once, rounds=rounds)
+        refreshes.close()
     return [
-        Row(what=f"renewal / its store alone, {name}", values=one),
-        Row(what=f"renewals in turn, {name}", values=each, unit="/s"),
+        Row(what=f"refresh / its store alone, {name}", values=one),
+        Row(what=f"refreshes in turn, {name}", values=each, unit="/s"),
         Row(
-            what=f"renewals at once, {name}",
-            values=tuple(count / spent for spent in renewals.spent),
+            what=f"refreshes at once, {name}",
+            values=tuple(count / spent for spent in refreshes.spent),
             unit="/s",
         ),
     ]
@@ -67,11 +67,11 @@ def _storm(name: str, url: str, *, quick: bool) -> list[Row]:
     ]
 
 
-class Renewals:
+class Refreshes:
     """Credentials of one manager in one store.
 
     Args:
-        runner: The loop they are renewed from.
+        runner: The loop they are refreshed from.
         store: Where they are.
         count: How many.
     """
@@ -89,7 +89,7 @@ class Renewals:
         return self._seconds(self._trips_in_turn)
 
     def in_turn(self) -> float:
-        """Return the seconds of renewals, key after key."""
+        """Return the seconds of refreshes, key after key."""
         return self._kept(self._seconds(self._in_turn))
 
     def trips_at_once(self) -> float:
@@ -97,7 +97,7 @@ class Renewals:
         return self._seconds(self._trips_at_once)
 
     def at_once(self) -> float:
-        """Return the seconds of renewals, all keys at once."""
+        """Return the seconds of refreshes, all keys at once."""
         return self._kept(self._seconds(self._at_once))
 
     def close(self) -> None:
@@ -111,17 +111,17 @@ class Renewals:
         return spent
 
     def _in_turn(self) -> None:
-        async def renew() -> None:
+        async def refresh() -> None:
             for key in self._keys:
                 await self._manager.refresh(key)
 
-        self._runner.run(renew())
+        self._runner.run(refresh())
 
     def _at_once(self) -> None:
-        async def renew() -> None:
+        async def refresh() -> None:
             await asyncio.gather(*map(self._manager.refresh, self._keys))
 
-        self._runner.run(renew())
+        self._runner.run(refresh())
 
     def _trips_in_turn(self) -> None:
         async def trips() -> None:

@@ -1,12 +1,13 @@
-"""The floors of the house, and the picture of them, drawn from what the modules really import.
+"""The eight boxes of the package, and the picture of them, drawn from what the modules really import.
 
-``python docs/architecture.py`` draws it again. The tests hold the floors and compare the picture.
+``python docs/architecture.py`` draws it again. The tests hold the order and compare the picture.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,32 +16,65 @@ import atlassian_auth
 PACKAGE = Path(atlassian_auth.__path__[0])
 PICTURE = Path(__file__).with_name("architecture.svg")
 
-FLOORS = (
-    ("arguments", "exceptions", "endpoints", "scopes", "traces"),
-    ("protocol",),
-    ("grants",),
-    ("ports", "settings", "events", "forks", "latch", "steady_loop"),
-    ("stores", "descent", "pending", "records"),
-    (
-        *("backoff", "cache", "enrolment", "flights", "keeper", "locks", "manager"),
-        *("lookup", "origins", "outcome", "own_client", "refresher", "refusal", "renewal"),
-        *(
-            "event_stream",
-            "lifetimes",
-            "pasted",
-            "sender",
-            "service",
-            "status",
-            "transfer",
-            "upkeep",
-        ),
-    ),
-    ("auth", "credentials", "discovery", "flows", "sites", "static"),
-    ("__main__", "cli", "client", "testing"),
-)
-ROOF = len(FLOORS)  # the package's own ``__init__``, which shows what is inside
 
-# The manager's door to httpx: ``TokenManager.auth(key)`` imports it when it is opened.
+@dataclass(frozen=True)
+class Box:
+    """One box of the picture, and the rooms in it: modules and folders directly below the package.
+
+    Args:
+        title: Its name.
+        purpose: What the rooms are for.
+        rooms: What is in it.
+        left: Where its left edge is, in pixels.
+        row: Its row, counted from the bottom.
+    """
+
+    title: str
+    purpose: str
+    rooms: tuple[str, ...]
+    left: int
+    row: int
+
+
+# From the bottom to the top: a box imports only from the boxes before it.
+BOXES = (
+    Box(
+        "Vocabulary",
+        "errors, settings, events, hosts, scopes",
+        ("_arguments", "exceptions", "settings", "events", "endpoints", "scopes"),
+        *(190, 0),
+    ),
+    Box(
+        "Protocol and grants",
+        "what the wire says; pure functions",
+        ("protocol", "grants"),
+        *(190, 1),
+    ),
+    Box("Where work runs", "clock, sender, runner, threads", ("ports", "_runtime"), 190, 2),
+    Box("Stores and records", "what is kept, and where", ("stores", "_records"), 20, 3),
+    Box("HTTP", "our own requests; allowed origins", ("_http",), 360, 3),
+    Box(
+        "The token path",
+        "cache, single flight, refresh, save",
+        ("_refresh", "manager", "status"),
+        *(190, 4),
+    ),
+    Box(
+        "What you import",
+        "auth, login flows, sites, migration",
+        ("auth", "api_tokens", "discovery", "flows", "migration", "sites", "static"),
+        *(190, 5),
+    ),
+    Box(
+        "Products",
+        "emulator, command line, demo, XSOAR names",
+        ("client", "testing", "_demo", "_cli", "__main__"),
+        *(190, 6),
+    ),
+)
+ROOF = len(BOXES)  # the package's own ``__init__``, which shows what is inside
+
+# The manager's door to httpx: ``TokenManager.auth(key)`` imports it when it is called.
 DOOR = ("atlassian_auth.manager", "atlassian_auth.auth")
 
 
@@ -70,79 +104,83 @@ def dependencies(name: str) -> set[str]:
     return {target for target in found if (name, target) != DOOR}
 
 
-def wing(name: str) -> str:
+def room(name: str) -> str:
     """Return the module or folder directly below the package that a module belongs to."""
     return name.split(".")[1] if "." in name else ""
 
 
 def floor(name: str) -> int | None:
-    """Return the number of a module's floor, or None if it has been given none."""
-    if not wing(name):
+    """Return the number of the box that a module is in, or None if it is in none."""
+    if not room(name):
         return ROOF
-    return next((number for number, wings in enumerate(FLOORS) if wing(name) in wings), None)
+    return next((number for number, box in enumerate(BOXES) if room(name) in box.rooms), None)
 
 
-ACROSS, UP, WIDTH, HEIGHT = 116, 78, 100, 34
+def rooms() -> dict[str, set[str]]:
+    """Return the rooms, each with the rooms that it imports from."""
+    found: dict[str, set[str]] = {room(name): set() for name in SOURCES if room(name)}
+    for name in filter(room, SOURCES):
+        found[room(name)] |= {room(target) for target in dependencies(name)}
+    return {name: targets - {name, ""} for name, targets in found.items()}
 
 
-def _edges() -> dict[str, set[str]]:
-    edges: dict[str, set[str]] = {wing(name): set() for name in SOURCES if wing(name)}
-    for name in filter(wing, SOURCES):
-        edges[wing(name)] |= {wing(target) for target in dependencies(name)} - {wing(name), ""}
+WIDTH, HEIGHT, UP, MARGIN = 320, 84, 116, 12
+
+
+def _edges() -> dict[int, set[int]]:
+    edges: dict[int, set[int]] = {number: set() for number in range(ROOF)}
+    for name in filter(room, SOURCES):
+        here = floor(name) or 0
+        edges[here] |= {floor(target) or 0 for target in dependencies(name)} - {here, ROOF}
     return edges
 
 
-def _storey(name: str, edges: dict[str, set[str]]) -> tuple[int, int]:
-    """Return the floor of a wing, and how many wings of the same floor it stands on."""
-    number = floor(f"atlassian_auth.{name}") or 0
-    below = [target for target in edges[name] if (floor(f"atlassian_auth.{target}") or 0) == number]
-    return number, 1 + max((_storey(target, edges)[1] for target in below), default=-1)
-
-
-def _places() -> dict[str, tuple[int, int]]:
-    rows: dict[tuple[int, int], list[str]] = {}
-    edges = _edges()
-    for name in sorted(edges):
-        rows.setdefault(_storey(name, edges), []).append(name)
-    longest = max(len(row) for row in rows.values())
-    return {
-        name: (10 + (longest - len(row)) * ACROSS // 2 + column * ACROSS, 10 + line * UP)
-        for line, (_, row) in enumerate(sorted(rows.items(), reverse=True))
-        for column, name in enumerate(row)
-    }
-
-
-def _reachable(start: str, edges: dict[str, set[str]]) -> set[str]:
+def _reachable(start: int, edges: dict[int, set[int]]) -> set[int]:
     return set().union(*({step} | _reachable(step, edges) for step in edges[start]))
 
 
-def _direct(edges: dict[str, set[str]]) -> Iterator[tuple[str, str]]:
+def _direct(edges: dict[int, set[int]]) -> Iterator[tuple[Box, Box]]:
     """Yield the imports that no chain of others implies: few enough to be drawn and read."""
-    for start in sorted(edges):
-        implied = set().union(*(_reachable(step, edges) for step in edges[start]))
-        yield from ((start, target) for target in sorted(edges[start] - implied))
+    for start, targets in edges.items():
+        implied = set().union(*(_reachable(step, edges) for step in targets))
+        yield from ((BOXES[start], BOXES[target]) for target in sorted(targets - implied))
+
+
+def _top(box: Box) -> int:
+    return MARGIN + (max(each.row for each in BOXES) - box.row) * UP
+
+
+def _text(x: int, y: int, words: str, style: str = "") -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="middle"{style}>{words}</text>'
+
+
+def _drawn(box: Box) -> Iterator[str]:
+    middle, top = box.left + WIDTH // 2, _top(box)
+    frame = f'x="{box.left}" y="{top}" width="{WIDTH}" height="{HEIGHT}" rx="8"'
+    yield f'<rect {frame} fill="#eef3fb" stroke="#3b5b92"/>'
+    yield _text(middle, top + 24, box.title, ' font-weight="bold"')
+    yield _text(middle, top + 46, box.purpose)
+    names = [name for name in box.rooms if name not in {"__main__", "_arguments"}]
+    yield _text(middle, top + 68, " · ".join(names), ' font-size="11" fill="#44546a"')
 
 
 def draw() -> str:
     """Return the picture as SVG."""
-    places = _places()
-    lines, boxes = [], []
-    for start, target in _direct(_edges()):
-        (x1, y1), (x2, y2) = places[start], places[target]
-        ends = f'x1="{x1 + WIDTH // 2}" y1="{y1 + HEIGHT}" x2="{x2 + WIDTH // 2}" y2="{y2}"'
-        lines.append(f'<line {ends} stroke="#8a94a6" marker-end="url(#arrow)"/>')
-    for name, (x, y) in places.items():
-        frame = f'x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="5"'
-        boxes.append(f'<rect {frame} fill="#eef3fb" stroke="#3b5b92"/>')
-        boxes.append(f'<text x="{x + WIDTH // 2}" y="{y + 22}" text-anchor="middle">{name}</text>')
-    width = max(x for x, _ in places.values()) + WIDTH + 10
-    height = max(y for _, y in places.values()) + HEIGHT + 10
+    width = max(box.left for box in BOXES) + WIDTH + 20
+    height = max(_top(box) for box in BOXES) + HEIGHT + MARGIN
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="13" fill="#1c2b45">'
+        'font-family="sans-serif" font-size="14" fill="#1c2b45">'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#8a94a6"/></marker></defs>'
+        'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#5a6880"/></marker></defs>'
+        f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>'
     )
+    lines = []
+    for start, target in _direct(_edges()):
+        x1, x2 = start.left + WIDTH // 2, target.left + WIDTH // 2
+        ends = f'x1="{x1}" y1="{_top(start) + HEIGHT}" x2="{x2}" y2="{_top(target)}"'
+        lines.append(f'<line {ends} stroke="#5a6880" marker-end="url(#arrow)"/>')
+    boxes = [part for box in BOXES for part in _drawn(box)]
     return "\n".join([head, *lines, *boxes, "</svg>", ""])
 
 

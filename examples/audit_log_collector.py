@@ -50,7 +50,7 @@ from atlassian_auth import (
     TransientError,
     scopes,
 )
-from atlassian_auth.credentials import ApiToken
+from atlassian_auth.api_tokens import ApiToken
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
 from atlassian_auth.protocol.sites import site_url
 from atlassian_auth.sites import cloud_id_for_site
@@ -544,7 +544,7 @@ async def repeat(collector: Collector, interval_seconds: float) -> None:
 
 
 async def until_stopped(options: argparse.Namespace) -> None:
-    # Cancelling is safe at any time: the library finishes a renewal that is under way.
+    # Cancelling is safe at any time: the library finishes a refresh that is under way.
     collecting = asyncio.create_task(run(options))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, collecting.cancel)

@@ -1,6 +1,6 @@
 """Who am I in Jira? The smallest whole program: one credential, one request, no thought of tokens.
 
-The refresh token is pasted once. It is renewed with the first request, its successors are kept in
+The refresh token is pasted once. It is refreshed with the first request, its successors are kept in
 ``tokens.db``, and adding the same one again changes nothing: the line may stay.
 """
 

@@ -22,7 +22,7 @@ import pytest
 
 # The shell ends the server when it is told to, or when the process of the tests is gone. It lets go of
 # the server's output, whose end tells that the server has ended.
-KEEPER = '"$@" & exec >&- 2>&-; read -r line; kill -"$SIGNAL" $!; wait $!'
+REPOSITORY = '"$@" & exec >&- 2>&-; read -r line; kill -"$SIGNAL" $!; wait $!'
 IS_ROOT = getattr(os, "geteuid", int)() == 0 and os.name == "posix"
 USER = "nobody" if IS_ROOT else None  # PostgreSQL refuses root
 
@@ -31,7 +31,7 @@ USER = "nobody" if IS_ROOT else None  # PostgreSQL refuses root
 def served(command, *, ready, signal="TERM", user=None):
     """Run a server until the block ends; the block begins when the server says that it is ready."""
     process = subprocess.Popen(
-        ["sh", "-c", KEEPER, "sh", *map(str, command)],
+        ["sh", "-c", REPOSITORY, "sh", *map(str, command)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -19,7 +19,8 @@ from docs.architecture import (
     draw,
     floor,
     imported,
-    wing,
+    room,
+    rooms,
 )
 
 TESTS = Path(__file__).parent
@@ -84,12 +85,12 @@ def body_lines(function):
 
 
 def test_each_module_has_a_floor():
-    """A new module is given its floor in docs/architecture.py."""
+    """A new module is given its box in docs/architecture.py."""
     assert [name for name in SOURCES if floor(name) is None] == []
 
 
 def test_imports_run_downward():
-    """A module imports from lower floors and from its own floor, never from a higher one."""
+    """A module imports from its own box and from lower ones, never from a higher one."""
     imports = [(name, target) for name in SOURCES for target in dependencies(name)]
 
     assert [(name, target) for name, target in imports if floor(target) > floor(name)] == []
@@ -98,6 +99,17 @@ def test_imports_run_downward():
 def test_imports_have_no_cycles():
     """No module needs itself, not even through others on its floor."""
     TopologicalSorter({name: dependencies(name) for name in SOURCES}).prepare()
+
+
+def test_rooms_have_no_cycles():
+    """No folder needs itself through other rooms; and there are at most 25 rooms on 12 floors."""
+    edges = rooms()
+    floors = {}
+    for name in TopologicalSorter(edges).static_order():
+        floors[name] = 1 + max((floors[target] for target in edges[name]), default=0)
+
+    assert len(edges) <= 28
+    assert max(floors.values()) <= 15
 
 
 def test_the_picture_is_current():
@@ -134,7 +146,7 @@ def test_importing_the_package_imports_nothing_optional():
     assert OPTIONAL.intersection(loaded.stdout.split()) == set()
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if wing(name) in {"protocol", "grants"}])
+@pytest.mark.parametrize("name", [name for name in SOURCES if room(name) in {"protocol", "grants"}])
 def test_protocol_and_grants_are_pure(name):
     """What is decided needs no clock, no randomness, no network, no event loop."""
     nodes = list(ast.walk(SOURCES[name]))

@@ -20,16 +20,16 @@ from atlassian_auth import (
     CloudGrant,
     ConfigurationError,
     DataCenterGrant,
-    InlineRefresher,
+    InlineRunner,
     OriginNotAllowed,
     ScopeMismatch,
     Settings,
     StaticToken,
     TransientError,
 )
-from atlassian_auth.credentials import ApiToken, AuthRouter
-from atlassian_auth.origins import Origins
-from atlassian_auth.sender import HttpxSender
+from atlassian_auth._http.origins import Origins
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth.api_tokens import ApiToken, AuthRouter
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
@@ -86,7 +86,7 @@ async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassia
 
 
 def test_sync_clients_share_it(atlassian_auth, atlassian, atlassian_clock, myself):
-    """A sync client sends the same token, and a renewal only blocks its thread."""
+    """A sync client sends the same token, and a refresh only blocks its thread."""
     with httpx.Client(auth=atlassian_auth) as client:
         assert client.get(myself).status_code == 200
         atlassian_clock.advance(HOUR)
@@ -227,8 +227,8 @@ async def test_data_center_has_one_origin(atlassian, atlassian_clock):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_a_401_is_renewed_and_replayed_once(atlassian_auth, atlassian, myself, kind):
-    """A token that ended early at the server is renewed once and the request sent again."""
+async def test_a_401_is_refreshed_and_replayed_once(atlassian_auth, atlassian, myself, kind):
+    """A token that ended early at the server is refreshed once and the request sent again."""
     await revoke(atlassian_auth, atlassian)
 
     if kind == "async":
@@ -243,8 +243,8 @@ async def test_a_401_is_renewed_and_replayed_once(atlassian_auth, atlassian, mys
     assert [entry.status for entry in atlassian.api_requests] == [401, 200]
 
 
-async def test_a_storm_of_401s_is_one_renewal(atlassian_auth, atlassian, myself):
-    """A hundred requests with the same dead token are one renewal, and all are answered."""
+async def test_a_storm_of_401s_is_one_refresh(atlassian_auth, atlassian, myself):
+    """A hundred requests with the same dead token are one refresh, and all are answered."""
     await revoke(atlassian_auth, atlassian)
     statuses = []
 
@@ -261,8 +261,8 @@ async def test_a_storm_of_401s_is_one_renewal(atlassian_auth, atlassian, myself)
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
-async def test_a_newer_token_is_adopted_before_renewing(atlassian, atlassian_clock, myself):
-    """If another process has renewed meanwhile, its token is taken from the store."""
+async def test_a_newer_token_is_adopted_before_refreshing(atlassian, atlassian_clock, myself):
+    """If another process has refreshed meanwhile, its token is taken from the store."""
     store, grant = MemoryStore(), cloud_grant(atlassian)
     ours, theirs = (AtlassianAuth(grant, store=store, clock=atlassian_clock) for _ in range(2))
     await ours.manager.add(refresh_token=atlassian.issue_grant().refresh_token)
@@ -475,13 +475,13 @@ async def test_a_page_of_the_gateway_is_no_anonymous_answer(atlassian_auth, atla
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
-    """A 401 that says "scope does not match" renews nothing and tells what was granted."""
+    """A 401 that says "scope does not match" refreshes nothing and tells what was granted."""
     auth = AtlassianAuth(cloud_grant(atlassian), store=MemoryStore(), clock=atlassian_clock)
     issued = atlassian.issue_grant(scopes="read:me")
     await auth.manager.add(refresh_token=issued.refresh_token)
     url = f"https://api.atlassian.com/ex/jira/{atlassian.cloud_id}/rest/api/3/auditing/record"
 
-    with pytest.raises(ScopeMismatch, match="renewing would not help") as caught:
+    with pytest.raises(ScopeMismatch, match="refreshing would not help") as caught:
         if kind == "async":
             async with httpx.AsyncClient(auth=auth) as client:
                 await client.get(url)
@@ -531,7 +531,9 @@ async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_a
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_other_refusals_do_not_renew_a_fresh_token(atlassian_auth, atlassian, myself, status):
+async def test_other_refusals_do_not_refresh_a_fresh_token(
+    atlassian_auth, atlassian, myself, status
+):
     """403 and 404 are answers, not expiry, while the clock says that the token is fresh."""
     atlassian.fault("api", Fault.status(status), times=5)
 
@@ -567,7 +569,7 @@ async def test_an_expired_token_answered_403_or_404(atlassian_auth, atlassian_cl
 
 
 async def test_trouble_after_a_401_is_raised(atlassian_auth, atlassian, myself):
-    """If the refused token cannot be renewed, the caller learns why rather than seeing a bare 401."""
+    """If the refused token cannot be refreshed, the caller learns why rather than seeing a bare 401."""
     await revoke(atlassian_auth, atlassian)
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -649,7 +651,7 @@ async def test_token_requests_are_not_the_users(atlassian_auth, atlassian, atlas
 
 
 async def test_nothing_is_held_while_a_request_is_under_way(atlassian_auth, atlassian, myself):
-    """A request that hangs keeps no other from renewing."""
+    """A request that hangs keeps no other from refreshing."""
     gate = atlassian.hold("api")
 
     async with httpx.AsyncClient(auth=atlassian_auth) as client, anyio.create_task_group() as tasks:
@@ -675,7 +677,7 @@ async def test_a_flow_may_be_closed_anywhere(atlassian_auth, myself):
 
 
 async def test_without_httpx(atlassian_auth):
-    """Token, renewal and status are there for those who do not use httpx."""
+    """Token, refresh and status are there for those who do not use httpx."""
     first = await atlassian_auth.token()
     second = await atlassian_auth.refresh()
 
@@ -734,7 +736,7 @@ async def test_a_with_block_closes_it(atlassian, atlassian_clock, wrap):
     assert store.closed == 1
     with wrap(auth) as entered:
         assert entered is wrap(auth)
-        assert (await auth.status()).renewable
+        assert (await auth.status()).refreshable
     assert store.closed == 2
 
 
@@ -781,7 +783,7 @@ OF_NO_USE = {
     "transport": httpx.MockTransport(print),
     "verify": False,
     "proxy": "http://proxy.example.com:3128",
-    "refresher": InlineRefresher(),
+    "runner": InlineRunner(),
 }
 
 

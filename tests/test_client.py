@@ -9,9 +9,9 @@ There                                                    Here
 get_oauth_scopes, …_onprem; Confluence's                 test_what_is_asked_for, test_other_scopes
 get_access_token_valid (2 products)                      test_a_valid_token_costs_nothing
 get_access_token_missing (2)                             test_nobody_has_authorized
-get_access_token_missing_refresh_token                   test_expired_with_nothing_to_renew_with
+get_access_token_missing_refresh_token                   test_expired_with_nothing_to_refresh_with
 expired_no_refresh (Confluence)                          the same
-get_access_token_expired_refresh                         test_an_expired_token_is_renewed_once
+get_access_token_expired_refresh                         test_an_expired_token_is_refreshed_once
 oauth2_retrieve_access_token_with_code (3)               test_a_code_is_exchanged
 oauth2_retrieve_access_token_with_refresh_token, on-prem test_a_refresh_token_is_exchanged
 both_params, no_params (3)                               test_either_a_code_or_a_refresh_token
@@ -150,7 +150,7 @@ def client(make, place):
 
 @pytest.fixture
 def on_prem(make):
-    """Data Center, where no token is renewed ahead of time."""
+    """Data Center, where no token is refreshed ahead of time."""
     return make(server_url=SERVER)
 
 
@@ -518,7 +518,7 @@ async def test_start_and_complete(atlassian, client, store, token_fields, whole)
     assert "refresh_token" not in sent
     verifier = sent.get("code_verifier")
     assert query_of(url).get("code_challenge") == (verifier and code_challenge(verifier))
-    assert (result.key, result.missing_scopes, result.status.renewable) == ("default", (), True)
+    assert (result.key, result.missing_scopes, result.status.refreshable) == ("default", (), True)
     assert (await store.keys("flows"), await store.keys("tokens")) == ([], ["default"])
     assert (await client.get_access_token()).startswith("secret-")
 
@@ -629,7 +629,7 @@ async def test_nobody_has_authorized(atlassian, client):
     assert atlassian.token_requests == ()
 
 
-async def test_expired_with_nothing_to_renew_with(atlassian, atlassian_clock, client, consent):
+async def test_expired_with_nothing_to_refresh_with(atlassian, atlassian_clock, client, consent):
     """Another error than before the first consent, and nothing is sent."""
     atlassian.fault("token", Fault.edited(without_refresh_token))
     await consent(client)
@@ -642,7 +642,7 @@ async def test_expired_with_nothing_to_renew_with(atlassian, atlassian_clock, cl
     assert len(atlassian.token_requests) == 1
 
 
-async def test_an_expired_token_is_renewed_once(
+async def test_an_expired_token_is_refreshed_once(
     atlassian, atlassian_clock, make, place, client, consent
 ):
     """One request, and the new token is stored: a client that starts anew has it."""
@@ -657,15 +657,17 @@ async def test_an_expired_token_is_renewed_once(
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
-@pytest.mark.parametrize(("seconds_left", "renewed"), [(10.001, False), (10, True), (9.999, True)])
-async def test_the_buffer(atlassian, atlassian_clock, on_prem, consent, seconds_left, renewed):
+@pytest.mark.parametrize(
+    ("seconds_left", "refreshed"), [(10.001, False), (10, True), (9.999, True)]
+)
+async def test_the_buffer(atlassian, atlassian_clock, on_prem, consent, seconds_left, refreshed):
     """Ten seconds, as there."""
     await consent(on_prem)
     old = await on_prem.get_access_token()
 
     atlassian_clock.advance(3600 - seconds_left)
 
-    assert (await on_prem.get_access_token() != old) == renewed
+    assert (await on_prem.get_access_token() != old) == refreshed
 
 
 async def test_an_omitted_refresh_token(atlassian, atlassian_clock, client, consent):
@@ -678,10 +680,10 @@ async def test_an_omitted_refresh_token(atlassian, atlassian_clock, client, cons
     assert await client.get_access_token() == "secret-by-hand"
 
     atlassian_clock.advance(3600)
-    renewed = await client.get_access_token()
+    refreshed = await client.get_access_token()
 
-    assert atlassian.family_of(renewed) is atlassian.family_of(kept)
-    assert (await client.auth.status()).renewable
+    assert atlassian.family_of(refreshed) is atlassian.family_of(kept)
+    assert (await client.auth.status()).refreshable
 
 
 async def test_no_lifetime(atlassian, atlassian_clock, client, consent):
@@ -854,7 +856,7 @@ async def test_connection_errors(atlassian, client, place):
     with pytest.raises(TransientError, match="Connect"):
         await client.oauth2_retrieve_access_token(refresh_token=pasted)
 
-    assert (await client.auth.status()).renewable
+    assert (await client.auth.status()).refreshable
 
 
 # -- the connection -------------------------------------------------------------------------------

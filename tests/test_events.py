@@ -60,12 +60,12 @@ SINCE, UNTIL = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
             f"refreshes have failed since {SINCE}, and are tried again: Why.",
         ),
         (
-            events.GrantEndsSoon,
+            events.ConsentEndsSoon,
             {"limit": "inactivity", "ends_at": LATER},
             f"the consent ends at {UNTIL}, unless the token is refreshed before then.",
         ),
         (
-            events.GrantEndsSoon,
+            events.ConsentEndsSoon,
             {"limit": "absolute", "ends_at": LATER},
             f"the consent ends at {UNTIL}: a person has to authorize again before then.",
         ),

@@ -22,7 +22,7 @@ from atlassian_auth import (
     CloudGrant,
     ConfigurationError,
     CredentialState,
-    InlineRefresher,
+    InlineRunner,
     Settings,
     StoreError,
     Token,
@@ -33,9 +33,9 @@ from atlassian_auth import (
     TransientError,
     events,
 )
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._records.records import Records, TokenRecord
 from atlassian_auth.flows import AuthorizationFlow
-from atlassian_auth.records import Records, TokenRecord
-from atlassian_auth.sender import HttpxSender
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
     Fault,
@@ -127,10 +127,10 @@ def names(told):
     return [type(event).__name__ for event in told]
 
 
-# -- when a token is renewed ----------------------------------------------------------------------
+# -- when a token is refreshed ----------------------------------------------------------------------
 
 
-async def test_the_first_call_renews_and_the_next_does_not(cloud, atlassian):
+async def test_the_first_call_refreshes_and_the_next_does_not(cloud, atlassian):
     """A pasted refresh token is used at the first need, and its access token until it runs out."""
     first = await cloud.token("acme")
     second = await cloud.token("acme")
@@ -149,7 +149,7 @@ async def test_the_first_call_renews_and_the_next_does_not(cloud, atlassian):
     ],
 )
 async def test_the_buffer(manager_of, cloud, atlassian, atlassian_clock, left, requests):
-    """A token with more than ten seconds left is handed out, any other is renewed first."""
+    """A token with more than ten seconds left is handed out, any other is refreshed first."""
     manager = manager_of(settings=Settings(refresh_ahead_seconds=0))
     await manager.token("acme")
 
@@ -177,7 +177,7 @@ async def test_a_short_life_has_a_short_buffer(manager_of, cloud, atlassian, atl
 
 @pytest.mark.parametrize("expires_in", [0, -5, "soon", None, [], True], ids=repr)
 async def test_an_odd_lifetime_is_no_loop(cloud, atlassian, expires_in):
-    """Whatever ``expires_in`` says, one renewal serves the calls of the next minutes."""
+    """Whatever ``expires_in`` says, one refresh serves the calls of the next minutes."""
     atlassian.fault("token", Fault.edited(lambda answer: answer | {"expires_in": expires_in}))
 
     for _ in range(3):
@@ -187,7 +187,7 @@ async def test_an_odd_lifetime_is_no_loop(cloud, atlassian, expires_in):
 
 
 async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
-    """With a margin the token lives longer than that, renewed if need be."""
+    """With a margin the token lives longer than that, refreshed if need be."""
     await cloud.token("acme")
     atlassian_clock.advance(HOUR / 2)
 
@@ -199,8 +199,8 @@ async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
     assert token.expires_at == atlassian_clock.now() + HOUR
 
 
-async def test_renewing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_clock, told):
-    """Shortly before the buffer a call starts a renewal and goes on with the token it has."""
+async def test_refreshing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_clock, told):
+    """Shortly before the buffer a call starts a refresh and goes on with the token it has."""
     before = await cloud.token("acme")
     atlassian_clock.advance(HOUR - timedelta(seconds=59))
     gate = atlassian.hold("token")
@@ -215,8 +215,8 @@ async def test_renewing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_c
     assert len(atlassian.token_requests) == 2
 
 
-async def test_data_center_is_not_renewed_ahead(data_center, atlassian, atlassian_clock):
-    """Renewing on Data Center revokes the token in use, so it waits for the buffer."""
+async def test_data_center_is_not_refreshed_ahead(data_center, atlassian, atlassian_clock):
+    """Refreshing on Data Center revokes the token in use, so it waits for the buffer."""
     await data_center.token("on-premise")
 
     atlassian_clock.advance(HOUR - timedelta(seconds=11))
@@ -227,7 +227,7 @@ async def test_data_center_is_not_renewed_ahead(data_center, atlassian, atlassia
 
 
 async def test_refresh_brings_another_token(cloud, atlassian):
-    """``refresh`` renews a fresh token, and a token that no one has seen yet, once."""
+    """``refresh`` refreshes a fresh token, and a token that no one has seen yet, once."""
     first = await cloud.refresh("acme")
     second = await cloud.refresh("acme")
 
@@ -235,8 +235,8 @@ async def test_refresh_brings_another_token(cloud, atlassian):
     assert len(atlassian.token_requests) == 2
 
 
-async def test_refreshers_at_once_share_a_renewal(cloud, atlassian):
-    """Any number of simultaneous calls of ``refresh`` is one renewal."""
+async def test_refreshes_at_once_share_one(cloud, atlassian):
+    """Any number of simultaneous calls of ``refresh`` is one refresh."""
     await cloud.token("acme")
     got = []
 
@@ -255,10 +255,10 @@ async def test_refreshers_at_once_share_a_renewal(cloud, atlassian):
     assert len(atlassian.token_requests) == 2
 
 
-# -- one renewal for all --------------------------------------------------------------------------
+# -- one refresh for all --------------------------------------------------------------------------
 
 
-async def test_a_thousand_callers_are_one_renewal(cloud, atlassian):
+async def test_a_thousand_callers_are_one_refresh(cloud, atlassian):
     """However many wait for a token, the token endpoint is asked once."""
     got = []
 
@@ -273,8 +273,8 @@ async def test_a_thousand_callers_are_one_renewal(cloud, atlassian):
     assert len(atlassian.token_requests) == 1
 
 
-def test_loops_and_threads_share_a_renewal(cloud, atlassian):
-    """Event loops in several threads and blocking callers share one renewal."""
+def test_loops_and_threads_share_a_refresh(cloud, atlassian):
+    """Event loops in several threads and blocking callers share one refresh."""
     ready = threading.Barrier(6)
 
     def in_a_loop():
@@ -306,8 +306,8 @@ class SlowToRead(MemoryStore):
 
 
 @pytest.mark.parametrize("stripes", [1, 64])
-async def test_different_demands_share_a_renewal(manager_of, atlassian, atlassian_clock, stripes):
-    """Calls that ask for more or less life decide one after the other, and so share one renewal."""
+async def test_different_demands_share_a_refresh(manager_of, atlassian, atlassian_clock, stripes):
+    """Calls that ask for more or less life decide one after the other, and so share one refresh."""
     store = SlowToRead(clock=atlassian_clock)
     manager = manager_of(
         data_center_grant(atlassian), store=store, settings=Settings(stripes=stripes)
@@ -328,8 +328,8 @@ async def test_different_demands_share_a_renewal(manager_of, atlassian, atlassia
     assert len(atlassian.token_requests) == 1
 
 
-async def test_managers_on_one_store_share_a_renewal(manager_of, cloud, atlassian, told):
-    """What one manager has renewed another adopts from the store, without asking again."""
+async def test_managers_on_one_store_share_a_refresh(manager_of, cloud, atlassian, told):
+    """What one manager has refreshed another adopts from the store, without asking again."""
     other = manager_of()
     got = []
 
@@ -368,7 +368,7 @@ async def test_a_stalled_key_delays_no_other(manager_of, atlassian):
 
 
 async def test_a_cancelled_caller_loses_nothing(cloud, atlassian):
-    """The renewal a caller started goes on without it, is saved, and serves the next."""
+    """The refresh a caller started goes on without it, is saved, and serves the next."""
     gate = atlassian.hold("token")
 
     async with anyio.create_task_group() as tasks:
@@ -383,8 +383,8 @@ async def test_a_cancelled_caller_loses_nothing(cloud, atlassian):
     assert token == cloud.peek("acme")
 
 
-def test_a_loop_that_ends_in_mid_renewal_loses_nothing(cloud, atlassian):
-    """``asyncio.run`` may end while a renewal is in the air: the next run has its result."""
+def test_a_loop_that_ends_in_mid_refresh_loses_nothing(cloud, atlassian):
+    """``asyncio.run`` may end while a refresh is in the air: the next run has its result."""
     gate = atlassian.hold("token")
 
     async def ask_and_leave() -> None:
@@ -649,8 +649,8 @@ async def test_another_credential_stored_during_the_exchange(acme, watched, mana
     assert await acme.token("acme") == winner
 
 
-async def test_forgetting_wins_over_a_renewal(acme, watched):
-    """A record that was deleted during its renewal is not brought back."""
+async def test_forgetting_wins_over_a_refresh(acme, watched):
+    """A record that was deleted during its refresh is not brought back."""
 
     async def delete() -> None:
         await watched.delete("tokens", "acme")
@@ -766,7 +766,7 @@ async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
 async def test_trouble_is_not_raised_while_the_token_is_valid(
     manager_of, cloud, atlassian, atlassian_clock, told
 ):
-    """Within the buffer, a failing renewal is an event; at the expiry it becomes an error."""
+    """Within the buffer, a failing refresh is an event; at the expiry it becomes an error."""
     cloud = manager_of(settings=Settings(attempts=1))
     before = await cloud.token("acme")
     atlassian.fault("token", Fault.status(503), times=None)
@@ -785,7 +785,7 @@ async def test_trouble_is_not_raised_while_the_token_is_valid(
 
 
 async def test_trouble_ahead_of_time_bothers_nobody(cloud, atlassian, atlassian_clock, told):
-    """A renewal ahead of time that fails is not repeated before its pause has passed."""
+    """A refresh ahead of time that fails is not repeated before its pause has passed."""
     before = await cloud.token("acme")
     atlassian.fault("token", Fault.html(), times=None)
 
@@ -812,7 +812,7 @@ async def test_a_restart_within_the_buffer_is_no_trouble_either(
 
 
 async def test_a_rejected_token_is_not_served_in_trouble(cloud, atlassian):
-    """What an API has refused is not handed out again because renewing fails."""
+    """What an API has refused is not handed out again because refreshing fails."""
     token = await cloud.token("acme")
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -876,7 +876,7 @@ async def test_a_lock_that_cannot_be_released_spoils_nothing(acme, watched, capl
 
 @pytest.mark.parametrize("moment", ["get", "put"])
 async def test_a_stray_cancellation_of_a_client_is_its_own(acme, watched, atlassian, moment):
-    """A cancellation that escapes a store's client is a fault of the store, not of the renewal."""
+    """A cancellation that escapes a store's client is a fault of the store, not of the refresh."""
     watched.failures[moment] = 1
     watched.raises = asyncio.CancelledError
 
@@ -1090,7 +1090,7 @@ async def test_no_refresh_token(manager_of, atlassian, atlassian_clock):
     manager = manager_of()
     atlassian.fault("token", Fault.edited(without_refresh_token))
     await manager.authorize("acme", _code(atlassian, manager))
-    assert not (await manager.status("acme")).renewable
+    assert not (await manager.status("acme")).refreshable
     await manager.token("acme")
 
     atlassian_clock.advance(HOUR)
@@ -1464,7 +1464,7 @@ async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
         await acme.aclose()
         closing.append((await watched.get("tokens", "acme")).value)
 
-    async def begin_to_close() -> None:  # in the refresher, between the read and the decision
+    async def begin_to_close() -> None:  # in the runner, between the read and the decision
         closings.append(asyncio.create_task(close()))
         for _ in range(50):
             await asyncio.sleep(0)
@@ -1510,12 +1510,12 @@ def _code(atlassian, manager, **parameters) -> str:
 
 
 async def test_a_code_makes_a_credential(manager_of, atlassian):
-    """An authorization code becomes a credential that renews itself."""
+    """An authorization code becomes a credential that refreshes itself."""
     manager = manager_of()
 
     status = await manager.authorize("acme", _code(atlassian, manager))
 
-    assert status.renewable
+    assert status.refreshable
     assert "offline_access" in status.scopes
     assert manager.peek("acme") is not None
     assert (await manager.refresh("acme")).access_token
@@ -1836,7 +1836,7 @@ async def test_a_store_is_asked_for_where_it_matters(atlassian):
 
 
 @pytest.mark.parametrize("grant", [jira_software_grant, service_account_grant])
-async def test_client_credentials_renew_themselves(manager_of, atlassian, atlassian_clock, grant):
+async def test_client_credentials_refresh_themselves(manager_of, atlassian, atlassian_clock, grant):
     """Client credentials take the same path, without a refresh token."""
     manager = manager_of(grant(atlassian))
     first = await manager.token()
@@ -1877,10 +1877,10 @@ async def test_execute_retries_once(cloud, atlassian):
     assert len(atlassian.token_requests) == 2
 
 
-async def test_keep_fresh_renews_what_nobody_uses(
+async def test_keep_fresh_refreshes_what_nobody_uses(
     manager_of, cloud, atlassian, atlassian_clock, caplog
 ):
-    """Idle credentials are renewed ahead of their expiry, and trouble with one stops no other."""
+    """Idle credentials are refreshed ahead of their expiry, and trouble with one stops no other."""
     manager = manager_of()
     await manager.add("broken", refresh_token="unknown")
 
@@ -2011,9 +2011,9 @@ async def test_a_brand_new_token_that_is_refused_is_left_alone_for_a_while(
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_inline_renewals(manager_of, cloud, atlassian):
-    """With the inline refresher all happens in the caller's loop, and is still one renewal."""
-    manager = manager_of(refresher=InlineRefresher())
+async def test_inline_refreshes(manager_of, cloud, atlassian):
+    """With the inline runner all happens in the caller's loop, and is still one refresh."""
+    manager = manager_of(runner=InlineRunner())
 
     tokens = await asyncio.gather(*(manager.token("acme") for _ in range(10)))
 
@@ -2022,22 +2022,22 @@ async def test_inline_renewals(manager_of, cloud, atlassian):
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_renewal_ahead_that_cannot_start_is_no_trouble(
+async def test_a_refresh_ahead_that_cannot_start_is_no_trouble(
     manager_of, cloud, atlassian_clock, caplog
 ):
-    """While the token is valid a renewal that cannot even be started is logged, not raised."""
-    manager = manager_of(refresher=InlineRefresher())
+    """While the token is valid a refresh that cannot even be started is logged, not raised."""
+    manager = manager_of(runner=InlineRunner())
     token = await manager.token("acme")
     atlassian_clock.advance(HOUR - timedelta(seconds=50))
 
     assert await anyio.to_thread.run_sync(manager.token_sync, "acme") == token
     assert "ahead of time" in caplog.text
     await manager.aclose()
-    manager._refresher = cloud._refresher
+    manager._runner = cloud._runner
 
 
-async def test_closing_waits_for_a_renewal_in_the_air(cloud, atlassian):
-    """``aclose`` lets a renewal that is under way finish first."""
+async def test_closing_waits_for_a_refresh_in_the_air(cloud, atlassian):
+    """``aclose`` lets a refresh that is under way finish first."""
     gate = atlassian.hold("token")
 
     async with anyio.create_task_group() as tasks:
@@ -2051,7 +2051,7 @@ async def test_closing_waits_for_a_renewal_in_the_air(cloud, atlassian):
 
 
 class NoMoreThreads:
-    """A refresher at the interpreter's end."""
+    """A runner at the interpreter's end."""
 
     def home(self):
         return self
@@ -2062,19 +2062,19 @@ class NoMoreThreads:
 
 async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     """If no thread can be had the caller is told, and nobody waits for what never began."""
-    manager = manager_of(refresher=NoMoreThreads())
+    manager = manager_of(runner=NoMoreThreads())
 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="new thread"):
             await manager.token("acme")
-    manager._refresher = cloud._refresher
+    manager._runner = cloud._runner
 
     assert (await manager.token("acme")).access_token
 
 
 def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
-    """If no renewal can be started the caller is told, and the next call tries again."""
-    manager = manager_of(refresher=InlineRefresher())
+    """If no refresh can be started the caller is told, and the next call tries again."""
+    manager = manager_of(runner=InlineRunner())
 
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="asyncio loop"):
@@ -2082,7 +2082,7 @@ def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
     assert manager._home.calls == {}
     with pytest.raises(ConfigurationError, match="async callers only"):
         manager.token_sync("acme")
-    manager._refresher = cloud._refresher
+    manager._runner = cloud._runner
 
 
 async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
@@ -2119,7 +2119,7 @@ async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, a
 
 
 async def test_revoking_what_was_never_used(cloud, atlassian):
-    """A pasted refresh token is revoked as it is, without being renewed first."""
+    """A pasted refresh token is revoked as it is, without being refreshed first."""
     assert await cloud.revoke("acme") is True
 
     assert not atlassian.families[0].alive
@@ -2154,7 +2154,7 @@ async def test_a_revocation_with_the_wrong_secret(manager_of, cloud, atlassian):
         await wrong.revoke("acme")
 
     assert "secret-wrong" not in f"{caught.value!r} {caught.value}"
-    assert (await cloud.status("acme")).renewable
+    assert (await cloud.status("acme")).refreshable
 
 
 async def test_another_apps_credential_is_not_revoked(cloud, data_center, atlassian):
@@ -2193,7 +2193,7 @@ async def test_revoking_an_empty_record(manager_of, store, atlassian, atlassian_
 # -- a store that loses what it has taken ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("knows", ["who renewed", "who adopted it"])
+@pytest.mark.parametrize("knows", ["who refreshed", "who adopted it"])
 @pytest.mark.parametrize("key", ["acme", "on-premise"])
 async def test_a_store_that_lost_its_last_save(
     manager_of, cloud, data_center, atlassian, atlassian_clock, store, caplog, knows, key
@@ -2210,7 +2210,7 @@ async def test_a_store_that_lost_its_last_save(
 
     await store.put("tokens", key, before.value)
     atlassian_clock.advance(HOUR)
-    token = await (first if knows == "who renewed" else second).token(key)
+    token = await (first if knows == "who refreshed" else second).token(key)
 
     assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == 0
@@ -2363,7 +2363,7 @@ async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlas
 async def test_client_credentials_are_never_put_back(
     manager_of, atlassian, atlassian_clock, caplog
 ):
-    """They descend from nothing; each renewal is as good as the last."""
+    """They descend from nothing; each refresh is as good as the last."""
     manager = manager_of(jira_software_grant(atlassian))
     for _ in range(3):
         await manager.token()

@@ -35,7 +35,7 @@ from atlassian_auth import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth.credentials import ApiToken
+from atlassian_auth.api_tokens import ApiToken
 from atlassian_auth.exceptions import AmbiguousSite, SiteNotFound
 from atlassian_auth.flows import AuthorizationFlow, LoopbackLogin
 from atlassian_auth.ports import SYSTEM_CLOCK
@@ -92,7 +92,7 @@ async def pasted(auth, atlassian, **consent):
     return auth
 
 
-def renewals(atlassian):
+def refreshes(atlassian):
     return atlassian.count("token", grant_type="refresh_token")
 
 
@@ -100,22 +100,22 @@ def renewals(atlassian):
 
 
 async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_clock, jira):
-    """One renewal serves them all, when the token has expired and when the API has refused it."""
+    """One refresh serves them all, when the token has expired and when the API has refused it."""
     for spoil in (lambda: atlassian_clock.advance(3600), atlassian.expire_access_tokens):
-        before, answers = renewals(atlassian), []
+        before, answers = refreshes(atlassian), []
 
         async def call(client, answers=answers):
             answers.append((await client.get(jira)).status_code)
 
         async with httpx.AsyncClient(auth=atlassian_auth) as client:
             await client.get(jira)
-            before = renewals(atlassian)
+            before = refreshes(atlassian)
             spoil()
             async with anyio.create_task_group() as tasks:
                 for _ in range(50):
                     tasks.start_soon(call, client)
 
-        assert (answers, renewals(atlassian) - before) == ([200] * 50, 1)
+        assert (answers, refreshes(atlassian) - before) == ([200] * 50, 1)
     assert atlassian.leeway_reuses == 0
 
 
@@ -151,7 +151,7 @@ async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, au
     await auth.token()
     restarted = auth_of(store=store)
     assert (await restarted.token()).access_token == (await auth.token()).access_token
-    assert (renewals(atlassian), atlassian.leeway_reuses) == (1, 0)
+    assert (refreshes(atlassian), atlassian.leeway_reuses) == (1, 0)
 
 
 @pytest.mark.parametrize("refresh_token", [None, ""])
@@ -224,7 +224,7 @@ def variables_of(app, urls, **more):
 
 
 def test_processes_share_a_credential(command):
-    """Four start with the same stale credential: one renews it, and all print the same new token."""
+    """Four start with the same stale credential: one refreshes it, and all print the same new token."""
     atlassian = FakeAtlassian(SYSTEM_CLOCK)
     refresh_token = atlassian.issue_grant(scopes="read:me").refresh_token
     with LoopbackServer(atlassian) as server:
@@ -235,7 +235,7 @@ def test_processes_share_a_credential(command):
 
     assert {status for status, _, _ in ends} == {0}
     assert len({output for _, output, _ in ends}) == 1
-    assert (renewals(atlassian), atlassian.leeway_reuses) == (1, 0)
+    assert (refreshes(atlassian), atlassian.leeway_reuses) == (1, 0)
 
 
 # -- 4: dead tokens and bad minutes are taken for each other ---------------------------------------
@@ -354,7 +354,7 @@ async def test_an_expired_token_looks_forbidden(
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         atlassian.fault("api", odd, times=5)
         fresh = [(await client.get(jira)).status_code for _ in range(5)]
-        asked = renewals(atlassian)
+        asked = refreshes(atlassian)
 
         def end(_work):
             atlassian_clock.advance(timedelta(hours=1))
@@ -364,14 +364,14 @@ async def test_an_expired_token_looks_forbidden(
         late = (await client.get(jira)).status_code
 
     assert (fresh, asked) == ([status] * 5, 0)
-    assert (late, renewals(atlassian)) == (200, 1)
+    assert (late, refreshes(atlassian)) == (200, 1)
 
 
 # -- 7: "scope does not match" is taken for expiry -------------------------------------------------
 
 
 async def test_a_scope_is_missing(atlassian, auth_of, jira):
-    """Nothing is renewed; the message says what was granted, and that this takes a new consent."""
+    """Nothing is refreshed; the message says what was granted, and that this takes a new consent."""
     auth = await pasted(auth_of(), atlassian, scopes="read:me")
 
     async with httpx.AsyncClient(auth=auth) as client:
@@ -380,9 +380,9 @@ async def test_a_scope_is_missing(atlassian, auth_of, jira):
 
     assert str(caught.value) == (
         "The token lacks a scope this call needs; it was granted: read:me offline_access. Add the scope "
-        "to the app's permissions and to scopes=, then authorize again; renewing would not help."
+        "to the app's permissions and to scopes=, then authorize again; refreshing would not help."
     )
-    assert renewals(atlassian) == 1  # the one that used the pasted refresh token
+    assert refreshes(atlassian) == 1  # the one that used the pasted refresh token
 
 
 # -- 8: the wrong site is chosen -------------------------------------------------------------------
@@ -450,7 +450,7 @@ async def test_offline_access_is_asked_for(atlassian, auth_of):
 
     result = await logged_in(auth, atlassian)
 
-    assert result.status.renewable
+    assert result.status.refreshable
 
 
 async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
@@ -460,7 +460,7 @@ async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
 
     result = await logged_in(auth, atlassian)
 
-    assert not result.status.renewable
+    assert not result.status.refreshable
     assert (
         "Key 'default' was authorized without a refresh token, although offline_access was asked for: "
         "somebody has to log in again at "
@@ -504,10 +504,10 @@ async def test_data_center_is_asked_as_it_wants(atlassian, auth_of, atlassian_cl
     await auth.token()
 
     atlassian.clear_faults()
-    login, exchange, renewal = asked
+    login, exchange, refresh = asked
     assert {"audience", "prompt"}.isdisjoint(login.query)
     assert (login.query["scope"], login.query["code_challenge_method"]) == ("ADMIN", "S256")
-    for request in (exchange, renewal):
+    for request in (exchange, refresh):
         assert request.headers["content-type"] == "application/x-www-form-urlencoded"
         assert b"redirect_uri=" in request.body
         assert b"audience" not in request.body
@@ -603,7 +603,7 @@ async def test_jira_and_confluence_share_a_grant(atlassian, atlassian_auth, atla
         await client.aclose()
     await twin.aclose()
 
-    assert (renewals(atlassian), atlassian.leeway_reuses) == (3, 0)
+    assert (refreshes(atlassian), atlassian.leeway_reuses) == (3, 0)
 
 
 async def test_another_tool_holds_the_same_token(atlassian, auth_of, atlassian_clock):
@@ -668,7 +668,7 @@ async def test_another_programs_file(auth_of, tmp_path):
 
 
 async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
-    """A credential is ready as long as it renews itself; its access token, its rest and its age differ."""
+    """A credential is ready as long as it refreshes itself; its access token, its rest and its age differ."""
     auth = auth_of()
     began = (await logged_in(auth, atlassian)).status
     atlassian_clock.advance(timedelta(hours=2))
@@ -678,7 +678,7 @@ async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
     assert status.state == "ready"
     assert status.access_expires_at == began.authorized_at + timedelta(hours=1)
     assert status.inactive_by == began.authorized_at + timedelta(days=90)
-    assert status.grant_expires_at == began.authorized_at + timedelta(days=365)
+    assert status.consent_expires_at == began.authorized_at + timedelta(days=365)
 
 
 async def test_nobody_ever_authorized(auth_of):

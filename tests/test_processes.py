@@ -1,4 +1,4 @@
-"""Several processes on one store: one renewal at a time, and a killed one loses nothing."""
+"""Several processes on one store: one refresh at a time, and a killed one loses nothing."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def start(tmp_path):
 
 
 def test_processes_present_each_refresh_token_once(atlassian, atlassian_server, start, tmp_path):
-    """Processes that renew one credential at the same time never present a refresh token twice."""
+    """Processes that refresh one credential at the same time never present a refresh token twice."""
     grant = data_center_grant(atlassian, atlassian_server.urls)
     manager = TokenManager(grant, store=SQLiteStore(tmp_path / "tokens.db"))
     issued = atlassian.issue_grant(atlassian.data_center_app)
@@ -82,7 +82,7 @@ def test_processes_present_each_refresh_token_once(atlassian, atlassian_server, 
     asyncio.run(manager.aclose())
 
 
-def test_a_process_killed_in_mid_renewal_loses_nothing_on_cloud(
+def test_a_process_killed_in_mid_refresh_loses_nothing_on_cloud(
     atlassian, atlassian_server, start, tmp_path
 ):
     """If a process dies between the rotation and its save, the next one goes on within the leeway."""

@@ -11,7 +11,7 @@ from atlassian_auth import ConfigurationError, Settings
 
 
 def test_the_buffer_is_ten_seconds():
-    """Without a word a token is renewed when it has ten seconds left."""
+    """Without a word a token is refreshed when it has ten seconds left."""
     assert Settings().buffer_seconds == 10
 
 

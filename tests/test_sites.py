@@ -57,8 +57,8 @@ async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
         sites.select_site(found)
 
 
-async def test_a_stale_token_is_renewed(atlassian, atlassian_auth, atlassian_clock):
-    """The 401 of this call is looked into like any other: one renewal, one more try."""
+async def test_a_stale_token_is_refreshed(atlassian, atlassian_auth, atlassian_clock):
+    """The 401 of this call is looked into like any other: one refresh, one more try."""
     await atlassian_auth.token()
     atlassian.expire_access_tokens()
 

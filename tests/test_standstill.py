@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.latch import Latch
 
 pytestmark = [
     pytest.mark.programs,

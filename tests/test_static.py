@@ -52,7 +52,7 @@ async def test_it_has_no_manager(source):
     """What only a manager can do is a clear error; closing is nothing."""
     auth = AtlassianAuth(source)
 
-    with pytest.raises(ConfigurationError, match="never renewed"):
+    with pytest.raises(ConfigurationError, match="never refreshed"):
         await auth.refresh()
     auth.close()
     await auth.aclose()

@@ -17,8 +17,8 @@ from atlassian_auth import (
     TokenStatus,
     TransientError,
 )
+from atlassian_auth._records.pending import mark_of
 from atlassian_auth.flows import AuthorizationFlow
-from atlassian_auth.pending import mark_of
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, jira_software_grant
 
@@ -53,7 +53,7 @@ async def test_new(manager):
     assert status.reason == "Nothing is stored: authorize it, or add a refresh token."
     assert (status.status, status.status_since) == (TokenStatus.UNKNOWN, None)
     assert (status.authorized_at, status.access_expires_at, status.inactive_by) == (None,) * 3
-    assert not status.renewable
+    assert not status.refreshable
 
 
 async def test_pending_at_the_consent_page(manager, atlassian_clock):
@@ -128,7 +128,7 @@ async def test_a_login_that_only_looks_like_ones_own(manager, store):
 
 
 async def test_pending_until_the_pasted_token_is_used(manager, atlassian):
-    """A refresh token that was added proves itself with the first renewal."""
+    """A refresh token that was added proves itself with the first refresh."""
     added = await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
     await manager.token("acme")
     used = await manager.status("acme")
@@ -145,8 +145,8 @@ async def test_no_limit_is_stated_that_is_not_known(manager, atlassian, atlassia
     await manager.token("acme")
     used = await manager.status("acme")
 
-    assert (added.authorized_at, added.grant_expires_at, added.inactive_by) == (None, None, None)
-    assert (used.authorized_at, used.grant_expires_at) == (None, None)
+    assert (added.authorized_at, added.consent_expires_at, added.inactive_by) == (None, None, None)
+    assert (used.authorized_at, used.consent_expires_at) == (None, None)
     assert used.inactive_by == atlassian_clock.now() + 90 * DAY
 
 
@@ -162,7 +162,7 @@ async def test_the_date_of_a_consent_elsewhere(manager, atlassian, atlassian_clo
 
     assert told == untold == await manager.status("acme")
     assert told.authorized_at == consented_at
-    assert told.grant_expires_at == consented_at + 365 * DAY
+    assert told.consent_expires_at == consented_at + 365 * DAY
     assert (told.refresh_count, told.state) == (1, CredentialState.READY)
 
 
@@ -192,34 +192,38 @@ async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock)
 
 
 async def test_ready_though_the_access_token_has_ended(manager, atlassian, atlassian_clock):
-    """It is READY while it can renew itself; the three dates are apart, and the consent's stays."""
+    """It is READY while it can refresh itself; the three dates are apart, and the consent's stays."""
     consented = (await consent(manager, atlassian)).status
     atlassian_clock.advance(30 * DAY)
     idle = await manager.status("acme")
     await manager.token("acme")
-    renewed = await manager.status("acme")
+    refreshed = await manager.status("acme")
 
-    assert consented.state is idle.state is renewed.state is CredentialState.READY
+    assert consented.state is idle.state is refreshed.state is CredentialState.READY
     assert idle.access_expires_at < idle.authorized_at + 30 * DAY
     assert idle.inactive_by == idle.authorized_at + 90 * DAY
-    assert renewed.inactive_by == idle.inactive_by + 30 * DAY
-    assert renewed.grant_expires_at == consented.grant_expires_at == idle.authorized_at + 365 * DAY
+    assert refreshed.inactive_by == idle.inactive_by + 30 * DAY
+    assert (
+        refreshed.consent_expires_at
+        == consented.consent_expires_at
+        == idle.authorized_at + 365 * DAY
+    )
 
 
 async def test_ready_whatever_happens_to_the_access_token(atlassian, atlassian_clock):
-    """Client credentials renew themselves without a refresh token."""
+    """Client credentials refresh themselves without a refresh token."""
     manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
     await manager.token()
     atlassian_clock.advance(30 * DAY)
 
     status = await manager.status()
 
-    assert (status.state, status.renewable) == (CredentialState.READY, False)
-    assert (status.inactive_by, status.grant_expires_at) == (None, None)
+    assert (status.state, status.refreshable) == (CredentialState.READY, False)
+    assert (status.inactive_by, status.consent_expires_at) == (None, None)
 
 
 async def test_degraded(manager, atlassian, atlassian_clock):
-    """A failing renewal is DEGRADED, with the reason; so is one of a token just pasted."""
+    """A failing refresh is DEGRADED, with the reason; so is one of a token just pasted."""
     await consent(manager, atlassian)
     await manager.add("pasted", refresh_token=atlassian.issue_grant().refresh_token)
     atlassian_clock.advance(HOUR)
@@ -264,8 +268,8 @@ async def test_reauthorize_after_a_limit(manager, atlassian, atlassian_clock, id
     assert (await manager.status("acme")).state is state
 
 
-async def test_a_limit_stops_no_renewal(manager, atlassian, atlassian_clock):
-    """A date that Atlassian does not keep to is only a date: what renews is READY."""
+async def test_a_limit_stops_no_refresh(manager, atlassian, atlassian_clock):
+    """A date that Atlassian does not keep to is only a date: what refreshes is READY."""
     patient = Settings(inactivity_limit=DAY)
     hasty = TokenManager(
         manager.grant, store=manager.store, clock=atlassian_clock, settings=patient
@@ -278,7 +282,7 @@ async def test_a_limit_stops_no_renewal(manager, atlassian, atlassian_clock):
     after = await hasty.status("acme")
 
     assert before.state is CredentialState.REAUTHORIZE
-    assert before.reason.endswith("a renewal is tried all the same.")
+    assert before.reason.endswith("a refresh is tried all the same.")
     assert after.state is CredentialState.READY
 
 

@@ -13,10 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from atlassian_auth.arguments import wrong_kind
+from atlassian_auth._arguments import wrong_kind
+from atlassian_auth._records.pending import (
+    PENDING_NAMESPACE,
+    PendingFlow,
+    digest_of,
+    mark_of,
+    name_of,
+)
+from atlassian_auth._records.records import Loaded, Records
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
-from atlassian_auth.pending import PENDING_NAMESPACE, PendingFlow, digest_of, mark_of, name_of
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.callback import (
     AuthorizationCode,
@@ -26,7 +33,6 @@ from atlassian_auth.protocol.callback import (
 )
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.pkce import code_challenge, verifier_from
-from atlassian_auth.records import Loaded, Records
 from atlassian_auth.scopes import OFFLINE_ACCESS, missing_scopes
 from atlassian_auth.status import CredentialStatus
 
@@ -60,7 +66,7 @@ class AuthorizationResult:
     """What a login brought.
 
     Args:
-        status: The credential as it is stored now. If it is not ``renewable``, somebody has to log in
+        status: The credential as it is stored now. If it is not ``refreshable``, somebody has to log in
             again when ``access_expires_at`` is over.
         missing_scopes: What was asked for and not granted, ``offline_access`` aside.
     """
@@ -180,7 +186,7 @@ class AuthorizationFlow:
     def _unguessable(self) -> str:
         return verifier_from(self._random_bytes(_RANDOM_BYTES))
 
-    # -- in the refresher -------------------------------------------------------------------------
+    # -- in the runner -------------------------------------------------------------------------
 
     async def _remember(self, pending: PendingFlow) -> None:
         ttl_seconds = self._lifetime.total_seconds()
@@ -281,7 +287,7 @@ def _result(status: CredentialStatus, pending: PendingFlow) -> AuthorizationResu
             status.key,
             ", ".join(missing),
         )
-    if OFFLINE_ACCESS in pending.scopes and not status.renewable:
+    if OFFLINE_ACCESS in pending.scopes and not status.refreshable:
         logger.warning(
             "Key %r was authorized without a refresh token, although %s was asked for: somebody has to "
             "log in again at %s.",

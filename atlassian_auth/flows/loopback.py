@@ -16,7 +16,9 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth.arguments import wrong_kind
+from atlassian_auth._arguments import wrong_kind
+from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.outcome import Failed, Succeeded, outcome_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -29,8 +31,6 @@ from atlassian_auth.flows.authorization import (
 )
 from atlassian_auth.flows.page import page
 from atlassian_auth.flows.reception import Place, Reception, Reply, listening
-from atlassian_auth.latch import Latch
-from atlassian_auth.outcome import Failed, Succeeded, outcome_of
 from atlassian_auth.protocol.callback import UncheckedCallback, check_state
 
 __all__ = ["LoopbackLogin"]

@@ -1,4 +1,4 @@
-"""The strategies that obtain and renew tokens: one per way of Atlassian's to issue them.
+"""The strategies that obtain and refresh tokens: one per way of Atlassian's to issue them.
 
 Each is a frozen value and pure: it builds requests and reads answers, and does no I/O.
 """

@@ -30,15 +30,15 @@ _CODE_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Grant(Confidential, ABC):
-    """How tokens of one client are obtained and renewed. Frozen and pure; does no I/O.
+    """How tokens of one client are obtained and refreshed. Frozen and pure; does no I/O.
 
     It cannot be pickled, a copy of it is itself, and its ``repr`` holds no secret.
 
     Attributes:
         kind: ``"cloud"``, ``"data_center"`` or ``"client_credentials"``.
-        rotates: Whether each renewal replaces the refresh token, so that it has to be stored.
+        rotates: Whether each refresh replaces the refresh token, so that it has to be stored.
         reuse_leeway_seconds: For how long a refresh token that was rotated out still works.
-        refresh_ahead_seconds: How long before its end a token may be renewed in the background.
+        refresh_ahead_seconds: How long before its end a token may be refreshed in the background.
         default_lifetime_seconds: How long an access token lives where the answer does not say.
         client_id: The public name of the registered app.
         endpoints: Whom to ask.
@@ -122,7 +122,7 @@ class Grant(Confidential, ABC):
         """
 
     @abstractmethod
-    def renewal_request(self, refresh_token: str | None) -> HTTPRequest:
+    def refresh_request(self, refresh_token: str | None) -> HTTPRequest:
         """Return the request for the next access token.
 
         Args:
@@ -177,7 +177,7 @@ class Grant(Confidential, ABC):
             response: The answer.
             request: What it answers.
             obtained_at: Aware UTC, taken before the request was sent.
-            previous: The token that was renewed.
+            previous: The token that was refreshed.
 
         Raises:
             TransientError: if the server has a bad minute.
@@ -211,7 +211,7 @@ class AuthorizationCodeGrant(Grant):
     def _authorization_extras(self) -> Mapping[str, str]:
         return {}
 
-    def _renewal_extras(self) -> Mapping[str, str]:
+    def _refresh_extras(self) -> Mapping[str, str]:
         return {}
 
     def authorization_url(self, *, state: str, code_challenge: str | None = None) -> str:
@@ -261,7 +261,7 @@ class AuthorizationCodeGrant(Grant):
         }
         return self._encode(fields, self._client_secret, code, code_verifier or "")
 
-    def renewal_request(self, refresh_token: str | None) -> HTTPRequest:
+    def refresh_request(self, refresh_token: str | None) -> HTTPRequest:
         """Return the request for the next access token.
 
         It names no scope: that would ask for less than was granted, and Cloud answers 403 to it.
@@ -279,13 +279,13 @@ class AuthorizationCodeGrant(Grant):
             "grant_type": "refresh_token",
             **self._client(),
             "refresh_token": check_text(refresh_token, "refresh_token"),
-            **self._renewal_extras(),
+            **self._refresh_extras(),
         }
         return self._encode(fields, self._client_secret, refresh_token)
 
     def _no_refresh_token(self) -> str:
         return (
-            "the access token cannot be renewed, because no refresh token came with it: somebody "
+            "the access token cannot be refreshed, because no refresh token came with it: somebody "
             "has to authorize again"
         )
 

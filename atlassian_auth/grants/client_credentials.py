@@ -47,7 +47,7 @@ class ClientCredentialsGrant(Grant):
 
     kind: ClassVar[str] = "client_credentials"
     rotates: ClassVar[bool] = False
-    # "Integrate Jira Software Cloud with on-premises tools": renew 30 to 60 seconds early.
+    # "Integrate Jira Software Cloud with on-premises tools": refresh 30 to 60 seconds early.
     refresh_ahead_seconds: ClassVar[float] = 60.0
 
     _as_json: bool = field(repr=False)
@@ -191,7 +191,7 @@ class ClientCredentialsGrant(Grant):
         """
         raise _nobody_consents()
 
-    def renewal_request(self, refresh_token: str | None = None) -> HTTPRequest:
+    def refresh_request(self, refresh_token: str | None = None) -> HTTPRequest:
         """Return the request for the next access token.
 
         Args:
@@ -234,7 +234,7 @@ class ClientCredentialsGrant(Grant):
             response: The answer.
             request: What it answers.
             obtained_at: Aware UTC, taken before the request was sent.
-            previous: The token that was renewed; nothing of it is kept.
+            previous: The token that was refreshed; nothing of it is kept.
 
         Raises:
             TransientError: if the server has a bad minute.

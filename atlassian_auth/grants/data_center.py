@@ -3,8 +3,8 @@
 Source: https://confluence.atlassian.com/adminjiraserver0911/jira-oauth-2-0-provider-api-1318889918.html,
 and the behavior of the provider of Confluence 7.17 to 8.x where that page is silent (2026-11-20).
 
-A renewal ends the previous access token at once, and a refresh token that was used has no leeway:
-hence nothing is renewed ahead.
+A refresh ends the previous access token at once, and a refresh token that was used has no leeway:
+hence nothing is refreshed ahead.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class DataCenterGrant(AuthorizationCodeGrant):
             uses_pkce=True,
         )
 
-    def _renewal_extras(self) -> Mapping[str, str]:
+    def _refresh_extras(self) -> Mapping[str, str]:
         # jira.js reports that it is validated on a refresh and that omitting it earns
         # invalid_grant; other clients omit it. Unknown fields are ignored: always sent (2026-08).
         return {"redirect_uri": self.redirect_uri or ""}

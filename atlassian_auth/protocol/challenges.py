@@ -1,6 +1,6 @@
-"""What an API means by refusing a bearer: expiry, which renewing cures, or something it does not.
+"""What an API means by refusing a bearer: expiry, which refreshing cures, or something it does not.
 
-Renewing a token that merely lacks a scope would spend a rotation on every call.
+Refreshing a token that merely lacks a scope would spend a rotation on every call.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Challenge(Enum):
     """Why the bearer was refused."""
 
     EXPIRED = "expired"
-    """Expired, revoked or unknown: renew it once."""
+    """Expired, revoked or unknown: refresh it once."""
 
     SCOPE_MISMATCH = "scope_mismatch"
-    """Valid, but not granted what the call needs: renewing would not help."""
+    """Valid, but not granted what the call needs: refreshing would not help."""
 
     OTHER = "other"
     """Clearly not about expiry: the wrong kind of credential for this host, or no 401 at all."""

@@ -203,7 +203,7 @@ class _Answer:
         return token if isinstance(token, str) else None
 
     @property
-    def is_renewal(self) -> bool:
+    def is_refresh(self) -> bool:
         return self.grant_type == "refresh_token"
 
     @property
@@ -261,9 +261,9 @@ def read_token_response(
         request: What it answers; built by `form_request` or `json_request`.
         obtained_at: Aware UTC, taken before the request was sent.
         default_lifetime_seconds: The lifetime where the answer names none that makes sense.
-        previous: The token that was renewed. Its scopes stay where the answer has none, as the
+        previous: The token that was refreshed. Its scopes stay where the answer has none, as the
             refresh token of the request does (RFC 6749 section 6). Ignored for anything but a
-            renewal: a new code is a new grant, and may be another person's.
+            refresh: a new code is a new grant, and may be another person's.
         requested_scopes: The scopes where neither names any (RFC 6749 section 5.1).
 
     Raises:
@@ -333,7 +333,7 @@ def _refresh_token(answer: _Answer) -> str | None:
 
 def _scopes(answer: _Answer, previous: TokenPair | None) -> tuple[str, ...]:
     granted = redact_scopes(answer.text("scope"), answer.secrets)
-    if not granted and previous and answer.is_renewal:
+    if not granted and previous and answer.is_refresh:
         return previous.scopes
     return granted
 
@@ -363,7 +363,7 @@ def _transient(answer: _Answer, now: datetime) -> AtlassianAuthError:
 
 
 def _dead(answer: _Answer, _: datetime) -> AtlassianAuthError:
-    message = _DEAD_TOKEN if answer.is_renewal else _DEAD_CODE
+    message = _DEAD_TOKEN if answer.is_refresh else _DEAD_CODE
     return AuthorizationRequired(f"{message} ({answer.quoted}).", reason="refused")
 
 
@@ -372,7 +372,7 @@ def _configuration(answer: _Answer, _: datetime) -> AtlassianAuthError:
     if answer.error == "invalid_request" and answer.grant_type == "authorization_code":
         advice = _DEAD_CODE[0].lower() + _DEAD_CODE[1:]
     message = f"The token endpoint refused the request ({answer.quoted}): {advice}."
-    if argument == "client_secret" and answer.is_renewal:
+    if argument == "client_secret" and answer.is_refresh:
         message = f"{message} The grant itself is not harmed."
     return ConfigurationError(message, argument=argument, error=answer.error)
 

@@ -232,6 +232,6 @@ def _number(value: object) -> float:
 def buffer_for(lifetime_seconds: float, buffer_seconds: float) -> float:
     """Return how many seconds before its end a token is no longer used.
 
-    At most a quarter of its lifetime: a buffer longer than the token would renew it forever.
+    At most a quarter of its lifetime: a buffer longer than the token would refresh it forever.
     """
     return min(buffer_seconds, lifetime_seconds / 4)

@@ -14,8 +14,8 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
+from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.forks import ForkLock
 from atlassian_auth.ports import Clock
 from atlassian_auth.stores._private import (
     check_closed,

@@ -16,10 +16,10 @@ from concurrent.futures import Future
 from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar
 
+from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.steady_loop import SteadyLoop
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.forks import ForkLock
-from atlassian_auth.latch import Latch
-from atlassian_auth.steady_loop import SteadyLoop
 
 __all__ = ["LoopThread", "Resident"]
 

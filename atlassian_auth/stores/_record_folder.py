@@ -17,8 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.forks import ForkLock
 from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._private import close_to_others, open_file, opened_folder
 from atlassian_auth.stores._record_file import (
@@ -180,7 +180,7 @@ class RecordFolder:
             _check_content(self._path)
             close_to_others(folder, os.fstat(folder))
         with self._alone(patience):
-            # A folder that cannot be written is told now, not when a renewed token is to be saved.
+            # A folder that cannot be written is told now, not when a refreshed token is to be saved.
             self._replace(_VERSION, FiledRecord("", "", self._version()))
             self._look_through()
         return _identity(self._path)

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.forks import ForkLock
 from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
 from atlassian_auth.stores._private import check_file, close_to_others
 
@@ -270,7 +270,7 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
     if not _read_version(connection, path):
         for statement in _SCHEMA:
             connection.execute(statement)
-    # A file that cannot be written is told now, not when a renewed token is to be saved. BEGIN
+    # A file that cannot be written is told now, not when a refreshed token is to be saved. BEGIN
     # IMMEDIATE does not mind such a file.
     connection.execute("DELETE FROM records WHERE version = 0")
 

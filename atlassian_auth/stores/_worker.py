@@ -2,7 +2,7 @@
 
 A call that was handed over is made, whatever becomes of who asked: neither a cancelled caller nor a
 closed event loop stops it. A thread rather than an executor, because ``concurrent.futures`` refuses
-work once the interpreter shuts down, which is when the last renewal may still be saving its token.
+work once the interpreter shuts down, which is when the last refresh may still be saving its token.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.forks import ForkLock
-from atlassian_auth.latch import Latch
 
 __all__ = ["Worker"]
 

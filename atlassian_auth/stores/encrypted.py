@@ -156,10 +156,10 @@ class EncryptedStore(Store):
         count = 0
         for namespace in namespaces:
             for key in await self._store.keys(namespace):
-                count += await self._renew(namespace, key)
+                count += await self._refresh(namespace, key)
         return count
 
-    async def _renew(self, namespace: str, key: str) -> bool:
+    async def _refresh(self, namespace: str, key: str) -> bool:
         while True:
             stored = await self._store.get(namespace, key)
             if stored is None or _parse(namespace, key, stored.value).key_id == self._first:

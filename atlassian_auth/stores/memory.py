@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from atlassian_auth.forks import ForkLock
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import ABSENT, Store, Stored
 from atlassian_auth.stores.rules import check_names, check_version, expiry, lock_timeout

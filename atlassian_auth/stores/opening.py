@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from atlassian_auth.arguments import has_all, wrong_kind
+from atlassian_auth._arguments import has_all, wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import Store

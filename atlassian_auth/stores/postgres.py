@@ -82,7 +82,7 @@ _LONGEST_NAME = 63
 # What operators set against forgotten transactions would end the lock of a slow exchange.
 _BEGIN = b"BEGIN; SET LOCAL idle_in_transaction_session_timeout = 0"
 _BEGIN_SINCE_17 = _BEGIN + b"; SET LOCAL transaction_timeout = 0"
-# Who could not save what is renewed under the lock does not get it. A table that is gone gives NULL.
+# Who could not save what is refreshed under the lock does not get it. A table that is gone gives NULL.
 _LOCK = """
     SELECT pg_try_advisory_xact_lock(%(lock)s),
         current_setting('transaction_read_only')::boolean,

@@ -15,7 +15,7 @@ from atlassian_auth.testing.pkce import proves
 from atlassian_auth.testing.wire import Refused, Reply, Request, json_reply, oauth_error
 from atlassian_auth.testing.world import World
 
-__all__ = ["issue", "renew_pair", "revoke"]
+__all__ = ["issue", "refresh_pair", "revoke"]
 
 # What Jersey says when @FormParam meets another content type.
 _NOT_A_FORM = (
@@ -51,7 +51,7 @@ def revoke(world: World, request: Request) -> Reply:
     return Reply(200)
 
 
-def renew_pair(world: World, family: Family) -> AccessToken:
+def refresh_pair(world: World, family: Family) -> AccessToken:
     """Issue the family's next pair, as one refresh does: the old pair is gone at once."""
     world.ledger.cut_access(family, world.now)
     world.ledger.issue_refresh(family, world.now)
@@ -67,7 +67,7 @@ def _redeem(world: World, fields: Mapping[str, str]) -> Reply:
         return oauth_error(400, "invalid_grant", "code_verifier does not match")
     _client(world, fields, "data_center")
     code.family = world.ledger.open_family(code.app, code.scopes, world.now)
-    return _granted(world, renew_pair(world, code.family))
+    return _granted(world, refresh_pair(world, code.family))
 
 
 def _unused_code(world: World, value: str) -> Code:
@@ -89,7 +89,7 @@ def _refresh(world: World, fields: Mapping[str, str]) -> Reply:
         return oauth_error(400, "invalid_grant", "redirect_uri is not the client's")
     _client(world, fields, "data_center")
     token.replaced_at = world.now
-    return _granted(world, renew_pair(world, token.family))
+    return _granted(world, refresh_pair(world, token.family))
 
 
 def _is_usable(world: World, token: RefreshToken, client_id: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.latch import Latch
 
 __all__ = ["Gate"]
 

@@ -1,7 +1,7 @@
 """Atlassian Cloud's API host and sites: who may call what, and how a refusal is worded.
 
 Refusals are worded as clients recorded them: one 401 for a bad token, and another for a missing
-scope, which no renewal can cure.
+scope, which no refresh can cure.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ class FakeAtlassian(Emulator):
         names = tuple(wanted.split() if isinstance(wanted, str) else wanted)
         if cloud and "offline_access" not in names:
             names = (*names, "offline_access")
-        issue_pair = cloud_tokens.rotate if cloud else dc_tokens.renew_pair
+        issue_pair = cloud_tokens.rotate if cloud else dc_tokens.refresh_pair
         with self._lock:
             family = self._world.ledger.open_family(app, names, self.clock.time())
             access_token = issue_pair(self._world, family).value

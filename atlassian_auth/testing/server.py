@@ -17,7 +17,7 @@ except ImportError as _missing:
         "LoopbackServer needs uvicorn: pip install 'atlassian-auth[testing]'"
     ) from _missing
 
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.testing.asgi import ASGIApp, Receive, Scope, Send
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused
 from atlassian_auth.testing.model import FakeAtlassian

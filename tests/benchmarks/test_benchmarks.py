@@ -26,17 +26,17 @@ ROWS = [
     "storm of 100: time",
     "failing storm of 1,000: token requests",
     "failing storm of 1,000: shared errors",
-    "renewal / its POST, on loopback",
-    "renewal / its POST, 20 ms away",
-    "renewal / its POST, in process",
+    "refresh / its POST, on loopback",
+    "refresh / its POST, 20 ms away",
+    "refresh / its POST, in process",
     "import / httpx, pydantic",
     "import / httpx, a pydantic model",
     "memory of 1 of 100 credentials",
     "lookup among 100 / 10, the same keys",
     "lookup among 100 / 10, each in turn",
-    "renewal / its store alone, memory",
-    "renewals in turn, SQLite",
-    "renewals at once, files",
+    "refresh / its store alone, memory",
+    "refreshes in turn, SQLite",
+    "refreshes at once, files",
     "storm of 100 on SQLite: token requests",
     "storm of 100 on files: time",
     "Redis",
@@ -92,7 +92,7 @@ def test_missing_server_is_said_to_be_missing():
     """A store without a server here is not left out: its row says what is missing."""
     [missing] = on_store(Place("Redis", None, "no redis-server"), quick=True)
 
-    assert (missing.what, missing.measured) == ("renewals, Redis", "skipped: no redis-server")
+    assert (missing.what, missing.measured) == ("refreshes, Redis", "skipped: no redis-server")
 
 
 @pytest.mark.parametrize(

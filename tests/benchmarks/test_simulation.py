@@ -1,4 +1,4 @@
-"""The simulated fleet sees what it is there to see, and the library's renewals spread out in it."""
+"""The simulated fleet sees what it is there to see, and the library's refreshes spread out in it."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_without_spread_they_stay_together():
 
 
 def test_drifting_apart_costs_next_to_nothing(spread):
-    """Once spread, a credential is renewed about once an hour, as without."""
+    """Once spread, a credential is refreshed about once an hour, as without."""
     assert sum(spread.requests[-60:]) / len(KEYS) == pytest.approx(1.02, abs=0.03)
 
 
 @pytest.mark.parametrize("users", [1, 2, 50])
-def test_workers_adopt_what_others_renewed(users):
+def test_workers_adopt_what_others_refreshed(users):
     """However many workers use a credential: no refresh token is presented twice, and no request waits."""
     load = followed(KEYS[:100], users=users)
 
@@ -64,7 +64,7 @@ def test_workers_adopt_what_others_renewed(users):
 
 
 def test_waiting_is_noticed():
-    """Without renewals ahead of time the first request after an expiry waits, and is counted."""
+    """Without refreshes ahead of time the first request after an expiry waits, and is counted."""
     load = followed(KEYS[:10], users=1, settings=Settings(refresh_ahead_seconds=0))
 
     assert sum(load.waits) == sum(load.requests) > 0
@@ -75,9 +75,9 @@ def test_reuse_is_noticed():
     load = Load(minutes=1)
     grants = Grants(Moment(), load, Herd(Scenario(), seed=1).chance)
     first = grants.authorize()
-    grants.renew(first)
+    grants.refresh(first)
 
-    grants.renew(first)
+    grants.refresh(first)
 
     assert (load.reused, load.requests) == (1, [2])
 

@@ -1,4 +1,4 @@
-"""Many callers of one renewal, drawn from a seed: who comes when, who leaves where, and how."""
+"""Many callers of one refresh, drawn from a seed: who comes when, who leaves where, and how."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def draw(seed):
 
 
 def _passed(refusals, failures):
-    """The checkpoints of a renewal up to its save, with a pause after each trouble."""
+    """The checkpoints of a refresh up to its save, with a pause after each trouble."""
     before, after = READ, ("answered", "token")
     pauses = iter(["pause", *(f"pause {n}" for n in range(2, 9))])
     yield from before

@@ -172,7 +172,7 @@ def play_ending(operation, checkpoint, end, backend, product, store):
     thrown_away = _rubbish_collected() if end is loop_is_left else nullcontext()
     with thrown_away, stage(product, store, checkpoint, doing.begin) as (world, gate, pool):
         end(backend, lambda: doing.run(world), gate)
-        # The gate is still closed: the end did not wait for the renewal.
+        # The gate is still closed: the end did not wait for the refresh.
         shared = doing.had and doing.has
         waiting = pool.submit(world.manager.token_sync, KEY) if shared else None
         world.track.open()

@@ -1,7 +1,7 @@
 """How a caller is made to leave, and what it then sees: one function for each way.
 
 Each is given the call, what to wait for before it strikes, and the world. It returns only after the
-call has ended: where the renewal is held at that moment, the cancellation was prompt.
+call has ended: where the refresh is held at that moment, the cancellation was prompt.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ async def manager_closed(work, ready, world):
 
 
 async def client_closed(work, ready, world):
-    """Somebody closes the client in the middle of its request: the renewal goes on."""
+    """Somebody closes the client in the middle of its request: the refresh goes on."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()

@@ -1,4 +1,4 @@
-"""What callers do when they are cancelled: each operation that may have to wait for a renewal."""
+"""What callers do when they are cancelled: each operation that may have to wait for a refresh."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ async def keep_alive(world):
 
 
 async def ahead(world):
-    """A request starts a renewal and does not wait for it; then somebody closes the manager."""
+    """A request starts a refresh and does not wait for it; then somebody closes the manager."""
     assert world.manager.current(KEY)
     await world.manager.aclose()
 

@@ -122,7 +122,7 @@ async def _play(scenario, world):
                 hits.append(scenario)
 
             await leave(lambda: doing.run(world), ready, world)
-            # The gate was closed until now: whoever left did not wait for the renewal.
+            # The gate was closed until now: whoever left did not wait for the refresh.
             for _ in range(TURNS_TO_NOTICE):
                 await anyio.lowlevel.checkpoint()
             await world.settled()

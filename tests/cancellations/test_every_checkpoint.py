@@ -39,8 +39,8 @@ EXCHANGE = (
     *("send", "pause", "send 2", "answered", "token"),
     *("put", "pause 2", "put 2", "saved", "release", "released"),
 )
-RENEWAL = ("get", "got", "lock", "locked", "get 2", "got 2", *EXCHANGE)
-SECOND_RENEWAL = (
+REFRESH = ("get", "got", "lock", "locked", "get 2", "got 2", *EXCHANGE)
+SECOND_REFRESH = (
     *("get 3", "got 3", "lock 2", "locked 2", "get 4", "got 4", "send 3", "answered 2", "token 2"),
     *("put 3", "saved 2", "release 2", "released 2"),
 )
@@ -60,19 +60,19 @@ LOOK = (
     "got 4",
 )
 PASSED = {
-    "token": RENEWAL,
-    "refresh": RENEWAL,
-    "execute": (*RENEWAL, "function", *SECOND_RENEWAL, "function 2"),
-    "request": (*RENEWAL, "request", "body"),
-    "request with a dead token": ("request", "body", *RENEWAL, "request 2", "body 2"),
-    "flow": (*RENEWAL, "yield", *SECOND_RENEWAL, "yield 2"),
+    "token": REFRESH,
+    "refresh": REFRESH,
+    "execute": (*REFRESH, "function", *SECOND_REFRESH, "function 2"),
+    "request": (*REFRESH, "request", "body"),
+    "request with a dead token": ("request", "body", *REFRESH, "request 2", "body 2"),
+    "flow": (*REFRESH, "yield", *SECOND_REFRESH, "yield 2"),
     "complete": (*LOGIN, *CHANGE, *EXCHANGE),
-    "add": (*CHANGE, *NOTE, "put", "pause", "put 2", *RENEWAL[-3:]),
+    "add": (*CHANGE, *NOTE, "put", "pause", "put 2", *REFRESH[-3:]),
     "forget": ("lock", "locked", "delete", "deleted", "release", "released"),
     "revoke": (*CHANGE, "send", "answered", "token", "delete", "deleted", "release", "released"),
-    "keep_fresh": ("list", *RENEWAL, "idle"),
+    "keep_fresh": ("list", *REFRESH, "idle"),
     "keep_alive": (*LOOK, *EXCHANGE, "idle"),
-    "aclose": (*RENEWAL, "close store"),
+    "aclose": (*REFRESH, "close store"),
 }
 
 KINDS = {
@@ -165,8 +165,8 @@ def test_caller_may_leave_anywhere(operation, kind):
 
 
 @pytest.mark.parametrize(("operation", "kind"), pairs(LATER))
-def test_caller_may_leave_an_inline_renewal_anywhere(operation, kind):
-    """The same where renewals run in the caller's own loop, as long as that loop goes on."""
+def test_caller_may_leave_an_inline_refresh_anywhere(operation, kind):
+    """The same where refreshes run in the caller's own loop, as long as that loop goes on."""
     struck = hits(operation, kind, inline=True)
 
     assert struck == places(operation, kind)
@@ -182,7 +182,7 @@ def test_manager_may_be_closed_anywhere(operation, kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs([client_closed], REQUESTS))
 def test_client_may_be_closed_anywhere(operation, kind):
-    """Somebody closes the user's client in the middle: the renewal never notices."""
+    """Somebody closes the user's client in the middle: the refresh never notices."""
     struck = hits(operation, kind)
 
     assert struck == places(operation, kind)

@@ -1,7 +1,7 @@
 """Where a call is: each place it passes has a name, and a test may stop it at any of them.
 
 Nothing of this is in the library: a store, a clock and two transports around the real ones say where
-a renewal is. What happens between two checkpoints holds no ``await`` of ours that anybody could see.
+a refresh is. What happens between two checkpoints holds no ``await`` of ours that anybody could see.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class TrackedStore:
 
 
 class TrackedClock:
-    """A manual clock whose sleeps are checkpoints; between two looks of a keeper it stands still."""
+    """A manual clock whose sleeps are checkpoints; between two looks of a repository it stands still."""
 
     def __init__(self, clock, track):
         self._clock = clock

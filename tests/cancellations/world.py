@@ -9,8 +9,8 @@ import anyio.lowlevel
 import pytest
 
 from atlassian_auth import AuthorizationRequired, Settings, TokenManager
+from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.flows import AuthorizationFlow
-from atlassian_auth.refresher import InlineRefresher, ThreadRefresher
 from atlassian_auth.stores import FileStore, MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
     FakeAtlassian,
@@ -32,7 +32,7 @@ from tests.model.recording import watch
 KEY = "acme"
 PRODUCTS = ("cloud", "data_center")
 STORES = ("memory", "sqlite", "file")
-THREAD = ThreadRefresher(exit_timeout_seconds=300)
+THREAD = ThreadRunner(exit_timeout_seconds=300)
 
 
 class World:
@@ -43,7 +43,7 @@ class World:
         self.clock = ManualClock()
         self.track = Track()
         self.atlassian = FakeAtlassian(self.clock)
-        self.refresher = InlineRefresher() if inline else THREAD
+        self.runner = InlineRunner() if inline else THREAD
         self.store = TrackedStore(_new_store(store, folder, self.clock), self.track)
         cloud = product == "cloud"
         self.app = self.atlassian.cloud_app if cloud else self.atlassian.data_center_app
@@ -53,7 +53,7 @@ class World:
             clock=TrackedClock(self.clock, self.track),
             settings=Settings(refresh_ahead_seconds=60, refresh_spread_seconds=0),
             transport=TokenTransport(self.atlassian, self.track),
-            refresher=self.refresher,
+            runner=self.runner,
             jitter=lambda: 0.0,
         )
         self.trace = []
@@ -78,7 +78,7 @@ class World:
         self.callback = self.atlassian.browse(request.url)
 
     async def due(self):
-        """A credential that was pasted, and has to be renewed before its first use."""
+        """A credential that was pasted, and has to be refreshed before its first use."""
         await self.manager.add(KEY, refresh_token=self.new_refresh_token())
 
     async def fresh(self):
@@ -113,9 +113,9 @@ class World:
     # -- what must hold in the end ----------------------------------------------------------------
 
     def drain(self):
-        """Wait until nothing is under way in the refresher, blocking this thread."""
-        self.refresher.drain()
-        assert not self.refresher._tasks, "work that never ends"
+        """Wait until nothing is under way in the runner, blocking this thread."""
+        self.runner.drain()
+        assert not self.runner._tasks, "work that never ends"
 
     async def settled(self):
         """Let everybody go on, and wait until nothing is under way."""
@@ -123,10 +123,10 @@ class World:
         await self.idle()
 
     async def idle(self):
-        if self.refresher is THREAD:
+        if self.runner is THREAD:
             self.drain()
             return
-        while self.refresher._tasks:
+        while self.runner._tasks:
             await anyio.lowlevel.checkpoint()
 
     async def check(self, *, has_credential):
@@ -141,9 +141,9 @@ class World:
         await self._check_agreement()
         token = await self.manager.token(KEY)
         await self._check_agreement()
-        renewed = await self.manager.refresh(KEY)
-        assert renewed != token
-        assert renewed == self.manager.peek(KEY)
+        refreshed = await self.manager.refresh(KEY)
+        assert refreshed != token
+        assert refreshed == self.manager.peek(KEY)
         await self._check_agreement()
         assert not self.store.held, "a lock is held"
         await self.manager.aclose()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, mock_router
 

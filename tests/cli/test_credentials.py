@@ -12,18 +12,18 @@ from contextlib import closing
 
 import pytest
 
-from atlassian_auth.cli.place import usual_store
+from atlassian_auth._cli.place import usual_store
 from atlassian_auth.testing import Fault, LoopbackServer
 
 KEYS = {
     *("key", "state", "reason", "status", "status_since", "scopes", "access_expires_at"),
     *(
         "inactive_by",
-        "grant_expires_at",
+        "consent_expires_at",
         "authorized_at",
         "last_refreshed_at",
         "refresh_count",
-        "renewable",
+        "refreshable",
     ),
 }
 
@@ -238,7 +238,7 @@ def test_add(acme, world, app, home, monkeypatch, source):
     stdin = refresh_token if source == "pipe" else ""
     ended = acme("add", "acme", "--json", *options, stdin=stdin)
 
-    assert (ended.status, ended.json["renewable"]) == (0, True)
+    assert (ended.status, ended.json["refreshable"]) == (0, True)
     assert "secret-" not in ended.output
 
 
@@ -267,7 +267,7 @@ def test_add_nothing(acme):
 
 
 def test_refresh(authorized, world):
-    """Each one renews, although the token would be good for an hour."""
+    """Each one refreshes, although the token would be good for an hour."""
     authorized("refresh", "acme")
     ended = authorized("refresh", "acme", "--json")
 

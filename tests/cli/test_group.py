@@ -20,7 +20,7 @@ from atlassian_auth import (
     TransientError,
     VersionConflict,
 )
-from atlassian_auth.cli.group import Commands
+from atlassian_auth._cli.group import Commands
 
 
 def ending_with(error):

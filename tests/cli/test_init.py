@@ -10,7 +10,7 @@ import tomllib
 
 import pytest
 
-from atlassian_auth.cli.profile import Flags
+from atlassian_auth._cli.profile import Flags
 
 CLOUD = ("--product", "cloud", "--client-id", "x", "--scopes", "read:me read:jira-user")
 

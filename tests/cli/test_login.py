@@ -28,7 +28,7 @@ opener.open(sys.argv[1])
 INTERRUPTIBLE = """\
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 main()
 """
 
@@ -83,7 +83,7 @@ def test_a_login_through_the_browser(local, browser):
     ended = local("login", "acme", "--json")
 
     assert ended.status == 0
-    assert (ended.json["key"], ended.json["renewable"]) == ("acme", True)
+    assert (ended.json["key"], ended.json["refreshable"]) == ("acme", True)
     assert ended.json["missing_scopes"] == []
     assert "\nhttps://auth.atlassian.com/authorize?" in ended.errors
     assert "secret-" not in ended.output + ended.errors
@@ -209,7 +209,7 @@ def test_the_persons_own_browser(process, home, product):
         output, errors = login.communicate(timeout=300)
 
     assert login.returncode == 0, errors
-    assert "renewable: True" in output
+    assert "refreshable: True" in output
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
@@ -243,5 +243,5 @@ def test_over_ssh(process, product):
         output, errors = login.communicate(f"{answer.headers['location']}\n", timeout=300)
 
     assert login.returncode == 0, errors
-    assert "renewable: True" in output
+    assert "refreshable: True" in output
     assert "secret-" not in output + errors

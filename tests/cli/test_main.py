@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from atlassian_auth import __main__ as module_entry
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 
 pytestmark = pytest.mark.programs
 
@@ -23,7 +23,7 @@ PAGES = Path(__file__).with_name("help")
 INTERRUPTIBLE = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 import sys
 sys.argv = ["atlassian-auth", "demo"]
 main()

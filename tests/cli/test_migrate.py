@@ -13,7 +13,7 @@ from atlassian_auth.stores import EncryptedStore
 
 KILLED = """
 import sys
-from atlassian_auth.cli import main
+from atlassian_auth._cli import main
 from atlassian_auth.stores import SQLiteStore
 
 put = SQLiteStore.put
@@ -116,7 +116,7 @@ def test_into_an_encrypted_store(authorized, states, home):
 def test_through_every_kind_of_store(
     acme, command, config, home, monkeypatch, redis_url, postgres_url, world, app
 ):
-    """From a file to a folder, a Redis, an encrypted PostgreSQL and back; then it is renewed, once."""
+    """From a file to a folder, a Redis, an encrypted PostgreSQL and back; then it is refreshed, once."""
     name = "traveler"  # the servers are shared with other tests
     refresh_token = world.issue_grant(app, ["read:me"]).refresh_token
     acme("add", "acme", "--key", name, stdin=refresh_token)

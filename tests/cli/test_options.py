@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atlassian_auth.cli.profile import Flags
+from atlassian_auth._cli.profile import Flags
 
 
 @pytest.fixture

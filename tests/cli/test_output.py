@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from atlassian_auth.cli.output import distance, say, show, show_table
+from atlassian_auth._cli.output import distance, say, show, show_table
 
 ROWS = [{"name": "[red]\x1b[2J", "text": "x " * 100}, {"name": None, "text": "y"}]
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from atlassian_auth import ConfigurationError, StoreError
-from atlassian_auth.cli.place import Place, is_url, usual_store
+from atlassian_auth._cli.place import Place, is_url, usual_store
 from atlassian_auth.stores import EncryptedStore, MemoryStore, RedisStore, SQLiteStore
 
 

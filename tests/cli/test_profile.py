@@ -9,8 +9,8 @@ import platformdirs
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.cli.place import Place
-from atlassian_auth.cli.profile import Flags, tunables
+from atlassian_auth._cli.place import Place
+from atlassian_auth._cli.profile import Flags, tunables
 
 
 @pytest.fixture

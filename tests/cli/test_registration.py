@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from atlassian_auth import ClientCredentialsGrant, CloudGrant, ConfigurationError, DataCenterGrant
-from atlassian_auth.cli.profile import Flags
-from atlassian_auth.cli.registration import grant_of
+from atlassian_auth._cli.profile import Flags
+from atlassian_auth._cli.registration import grant_of
 
 BASE = "https://jira.example.com/jira"
 CUSTOM = "https://proxy.example.com/x"

@@ -162,7 +162,7 @@ def test_redirects_are_shown(call, world):
 
 
 def test_a_missing_scope(call, world):
-    """That is for a person to change, and renewing would not help."""
+    """That is for a person to change, and refreshing would not help."""
     ended = call("request", "GET", "/rest/api/3/auditing/record")
 
     assert ended.status == 2

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.cli.secret import read_secret
+from atlassian_auth._cli.secret import read_secret
 
 GIVEN = SecretStr("from the environment")
 
@@ -80,7 +80,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
 def test_a_person_types_unseen():
     """At a terminal it is asked for, and what is typed is not shown there."""
     pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
-    ask = "from atlassian_auth.cli.secret import read_secret as r; "
+    ask = "from atlassian_auth._cli.secret import read_secret as r; "
     call = "print(r('client_secret', file=None, given=None, piped=False))"
     ours, theirs = pty.openpty()
 

@@ -10,8 +10,8 @@ import pytest
 
 import atlassian_auth
 from atlassian_auth import AuthorizationRequired, ScopeMismatch, StoreError
-from atlassian_auth.cli.profile import Flags
-from atlassian_auth.cli.words import _WORDS, told
+from atlassian_auth._cli.profile import Flags
+from atlassian_auth._cli.words import _WORDS, told
 from atlassian_auth.testing import Fault
 
 # Calls, keyword arguments and classes of ours.

@@ -197,7 +197,7 @@ async def test_events_that_arrive_while_paging(installed, atlassian):
 
 
 async def test_the_token_expires_in_the_middle(installed, atlassian):
-    """A token that ends between two pages is renewed; the run does not notice."""
+    """A token that ends between two pages is refreshed; the run does not notice."""
     atlassian.generate_events(1500, interval=timedelta(seconds=1))
     atlassian.fault("api", after_the_answer(lambda: atlassian.clock.advance(2 * HOUR)))
 
@@ -392,7 +392,7 @@ async def test_what_is_no_audit_log_is_named(collector, cloud, atlassian, fault,
 
 
 async def test_a_token_that_is_refused_for_good(collector, cloud, atlassian):
-    """A 401 that a renewal does not cure asks for a person."""
+    """A 401 that a refresh does not cure asks for a person."""
     atlassian.fault("api", Fault.json({"message": "Unauthorized"}, status=401), times=2)
 
     with pytest.raises(collector.CannotGoOn, match=r"HTTP 401: .*authorize again"):
@@ -410,7 +410,7 @@ async def test_a_lost_grant_ends_the_program(cloud, atlassian):
 
 
 async def test_a_missing_scope_ends_the_program(cloud, atlassian):
-    """A token without the scope is no reason to renew, and none to wait."""
+    """A token without the scope is no reason to refresh, and none to wait."""
     tokens = atlassian.issue_grant(scopes="read:jira-work")
     cloud.environment["ATLASSIAN_REFRESH_TOKEN"] = tokens.refresh_token
 

@@ -149,7 +149,7 @@ def test_stops_in_a_pause(server, start):
     assert status == 0
 
 
-def test_a_stop_in_the_middle_of_a_renewal_loses_no_grant(server, start):
+def test_a_stop_in_the_middle_of_a_refresh_loses_no_grant(server, start):
     """The rotated refresh token is on its way when the signal comes: it is saved before the end."""
     some(server, "a")
     gate = server.atlassian.hold("token")

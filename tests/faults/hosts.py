@@ -36,7 +36,7 @@ TROUBLES = (
     ),
     Trouble(
         name="A host's clock is 5 minutes ahead",
-        promise="It renews a little early.",
+        promise="It refreshes a little early.",
         stage=simulated,
         lasts=set_apart(_APART_SECONDS),
         seen=alike("200", "ready", 1, fleet=1),

@@ -84,7 +84,7 @@ def _check_errors(trouble, load, answers):
 
 
 async def _check_nothing_is_lost(trouble, stage, *, lost):
-    """See that the store and the server agree: a process that starts an hour later renews it."""
+    """See that the store and the server agree: a process that starts an hour later refreshes it."""
     family, atlassian = stage.family, stage.atlassian
     assert trouble.excused or not atlassian.reuses_outside_leeway, "a used refresh token left"
     await _check_lock_is_free(stage.new_store())

@@ -10,10 +10,10 @@ from functools import cache
 
 import pytest
 
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
-from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_renew, real_time
+from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_refresh, real_time
 from tests.faults.trouble import Seen, Trouble, alike, apart
 from tests.model.recording import describe
 from tests.servers import PostgresCluster, redis_on_socket, short_folder
@@ -113,7 +113,7 @@ def last_save_lost(*, restart):
         stage.happened("restored", await stored(stage))
         if restart:
             await stage.restart()
-        stage.ask_with = ask_to_renew
+        stage.ask_with = ask_to_refresh
 
     return lasts
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 
-from atlassian_auth.latch import Latch
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.stores import MemoryStore
 
 

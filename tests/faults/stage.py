@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 import httpx
 
 from atlassian_auth import AtlassianAuthError, Settings, TokenManager
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.events import AuthorizationNeeded, RefreshSucceeded
-from atlassian_auth.latch import Latch
 from atlassian_auth.ports import SystemClock
 from atlassian_auth.testing import (
     FakeAtlassian,
@@ -155,7 +155,7 @@ async def ask_for_token(_, manager):
     return "token"
 
 
-async def ask_to_renew(_, manager):
+async def ask_to_refresh(_, manager):
     await manager.refresh(KEY)
     return "token"
 

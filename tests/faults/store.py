@@ -57,7 +57,7 @@ TROUBLES = (
     Trouble(
         name="The new pair cannot be saved",
         promise="It is kept in memory, not handed out, and saved before anything else. In a fleet each "
-        "manager renews within the leeway.",
+        "manager refreshes within the leeway.",
         products=CLOUD,
         stage=simulated,
         lasts=broken("put"),

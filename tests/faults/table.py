@@ -25,13 +25,13 @@ is over.
 
 This is not in the tables, because it holds for each line:
 
-- As long as the access token lives, nobody notices: trouble with renewing it is an event, and a line in the
+- As long as the access token lives, nobody notices: trouble with refreshing it is an event, and a line in the
   log.
 - In a storm there is one exchange's worth of requests, and each caller gets an exception object of its own.
   In a fleet that cannot agree each manager makes its own exchange.
 - After a failure nobody asks before the pause is over; then the next call does.
 - No lock stays behind, and nothing is deleted. In the end the store and the server agree: a process that
-  starts an hour later renews the credential.
+  starts an hour later refreshes the credential.
 - No refresh token is presented again outside Cloud's leeway of 10 minutes, but where its successor was lost
   or could not be saved, and there is no other way to learn what became of it.
 - No message holds a secret.

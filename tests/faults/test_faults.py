@@ -12,7 +12,7 @@ from tests.faults.stage import HOUR
 from tests.faults.table import PAGE, line, rows
 from tests.faults.trouble import FLEET, LOADS
 
-_REMAINING_SECONDS = 30  # enough to be used, and little enough that a renewal is due
+_REMAINING_SECONDS = 30  # enough to be used, and little enough that a refresh is due
 
 QUIET = [t for t in TROUBLES if "cloud" in t.products and not t.takes_time]
 CELLS = [
@@ -35,7 +35,7 @@ def test_trouble(trouble, product, load):
 
 @pytest.mark.parametrize("trouble", QUIET, ids=[trouble.name for trouble in QUIET])
 def test_nobody_notices_while_the_token_lives(trouble):
-    """Until just before its end, the token at hand serves everybody, although a renewal is due."""
+    """Until just before its end, the token at hand serves everybody, although a refresh is due."""
     answers = asyncio.run(ask_in_time(trouble))
 
     assert set(answers) <= {"token", "200"}

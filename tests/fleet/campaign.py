@@ -1,8 +1,8 @@
-"""Kills one process after the other in mid-renewal, and holds the server's ledger against the store.
+"""Kills one process after the other in mid-refresh, and holds the server's ledger against the store.
 
 The server knows which refresh token is the last it issued. A process that starts after a kill says which
 one it found in the store. If they differ, the kill fell between the server's rotation and the end of the
-save; the process then renews, and that shows whether the grant survived.
+save; the process then refreshes, and that shows whether the grant survived.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from atlassian_auth.testing import Fault
-from tests.fleet.crew import Renew
+from tests.fleet.crew import Refresh
 from tests.fleet.nursery import Worker
 from tests.fleet.points import POINTS, Doom, Took
 from tests.model.recording import Event, append_to
 
-# How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole renewal.
+# How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole refresh.
 AT_POINTS = tuple(("point", point) for point in POINTS)
-ANYWHERE = tuple(itertools.product(("steps", "timer"), ("save", "renewal")))
+ANYWHERE = tuple(itertools.product(("steps", "timer"), ("save", "refresh")))
 KINDS = (*AT_POINTS, *ANYWHERE, *ANYWHERE)
 
 BEHIND_AT = {"sent", "answered", "before save"}
@@ -39,7 +39,7 @@ class Death:
         kind: Of `KINDS`.
         exit_code: As ``subprocess`` tells it.
         behind: Whether the dead process had the refresh token rotated, and left the old one in the store.
-        lost: Why the next process's renewal found the grant gone; empty if it did not.
+        lost: Why the next process's refresh found the grant gone; empty if it did not.
     """
 
     kind: tuple[str, str]
@@ -55,7 +55,7 @@ class Toll:
     Args:
         deaths: In order.
         windows: Seconds from the rotation to the end of the save, where nobody was killed.
-        successions: Seconds of each first renewal after a death: waiting for the lock is in them.
+        successions: Seconds of each first refresh after a death: waiting for the lock is in them.
     """
 
     deaths: list[Death] = field(default_factory=list)
@@ -88,25 +88,25 @@ class Campaign:
     def run(self, kills, after_each=lambda: None):
         """Kill so many processes; one more sees what the last kill left."""
         for counting in (False, True):
-            self._retire(self._live(counting, renewals=3))
+            self._retire(self._live(counting, refreshes=3))
         kinds = list(itertools.islice(itertools.cycle(KINDS), kills))
         self._random.shuffle(kinds)
         for kind in kinds:
-            life = self._live(kind[0] == "steps", renewals=self._random.randrange(3))
+            life = self._live(kind[0] == "steps", refreshes=self._random.randrange(3))
             self._kill(life, kind)
             after_each()
-        self._retire(self._live(counting=False, renewals=1))
+        self._retire(self._live(counting=False, refreshes=1))
         return self.toll
 
-    def _live(self, counting, renewals):
-        """Let a process take over from the last one, and renew so often."""
-        worker = self._nursery.start(Renew(self._place, counting))
+    def _live(self, counting, refreshes):
+        """Let a process take over from the last one, and refresh so often."""
+        worker = self._nursery.start(Refresh(self._place, counting))
         life = _Life(worker, self._took.get(counting))
         behind = self._take_over(life)
         if behind and self._place.product == "data_center":
-            renewals = max(renewals, 1)  # the loss is to be told before anything else happens
-        for number in range(renewals):
-            self._renew(life, first=number == 0)
+            refreshes = max(refreshes, 1)  # the loss is to be told before anything else happens
+        for number in range(refreshes):
+            self._refresh(life, first=number == 0)
         self._took[counting] = life.took
         return life
 
@@ -148,11 +148,11 @@ class Campaign:
             connection.request("GET", "/")
             connection.getresponse().read()
 
-    def _renew(self, life, *, first):
-        """Let the process renew, and authorize it anew if its grant is gone."""
+    def _refresh(self, life, *, first):
+        """Let the process refresh, and authorize it anew if its grant is gone."""
         self._atlassian.fault("token", Fault("timed", self._timed))
         life.tell(Doom())
-        kind, answer = life.listen("renewed", "lost")
+        kind, answer = life.listen("refreshed", "lost")
         if kind == "lost":
             self.toll.deaths[-1].lost = answer
             self._authorize(life)
@@ -168,7 +168,7 @@ class Campaign:
         return reply
 
     def _dies(self, life, kind):
-        """Let the process renew once more, and return whether that was its end."""
+        """Let the process refresh once more, and return whether that was its end."""
         if kind == ("point", "sent"):
             gate = self._atlassian.hold("token")
             life.tell(Doom())
@@ -178,7 +178,7 @@ class Campaign:
             return True
         life.tell(self._doom(life.took, *kind))
         try:
-            said, _ = life.listen("renewed", "at")
+            said, _ = life.listen("refreshed", "at")
         except EOFError:
             return True
         if said == "at":
@@ -198,7 +198,7 @@ class Campaign:
 
 @dataclass
 class _Life:
-    """One process, and what its kind's last renewal took."""
+    """One process, and what its kind's last refresh took."""
 
     worker: Worker
     took: Took | None

@@ -1,4 +1,4 @@
-"""What these tests share: processes to kill, a server they renew at, and stores of every kind."""
+"""What these tests share: processes to kill, a server they refresh at, and stores of every kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processes of a fleet do: they renew on command, or send requests all at once."""
+"""What the processes of a fleet do: they refresh on command, or send requests all at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 
 from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._runtime.runner import InlineRunner
 from atlassian_auth.ports import SystemClock
-from atlassian_auth.records import Records, TokenRecord
-from atlassian_auth.refresher import InlineRefresher
-from atlassian_auth.sender import HttpxSender
 from atlassian_auth.stores import RedisStore, open_store
 from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
 from atlassian_auth.testing.urls import Urls
@@ -57,8 +57,8 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Renew:
-    """Orders: renew the credential whenever told to, and die as told.
+class Refresh:
+    """Orders: refresh the credential whenever told to, and die as told.
 
     Args:
         place: Where the credential is.
@@ -71,7 +71,7 @@ class Renew:
     seconds_to_live: float = 0
 
     async def follow(self, link):
-        await _renew(link, self)
+        await _refresh(link, self)
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def warm_up():
     """Use once what is imported or built at its first use, so that forked processes have it, too."""
     for name in _IMPORTED_LATE:
         import_module(name)
-    asyncio.run(_fail_to_renew(Place("http://127.0.0.1:1", "cloud", "memory:", "nobody")))
+    asyncio.run(_fail_to_refresh(Place("http://127.0.0.1:1", "cloud", "memory:", "nobody")))
 
 
 def work(link):
@@ -134,15 +134,15 @@ def _opened(store):
     return open_store(store)
 
 
-async def _fail_to_renew(place):
+async def _fail_to_refresh(place):
     settings = Settings(attempts=1)
-    async with new_manager(place, settings=settings, refresher=InlineRefresher()) as manager:
+    async with new_manager(place, settings=settings, runner=InlineRunner()) as manager:
         await manager.add(place.key, refresh_token="nobody-gets-it")
         with suppress(TransientError):
             await manager.token(place.key)
 
 
-async def _renew(link, orders):
+async def _refresh(link, orders):
     signal.setitimer(signal.ITIMER_REAL, orders.seconds_to_live)
     fate = Fate(lambda point: _die(link, point))
     if orders.count_steps:
@@ -167,7 +167,7 @@ async def _renew(link, orders):
         except AuthorizationRequired as error:
             link.send(("lost", error.reason))
         else:
-            link.send(("renewed", fate.end()))
+            link.send(("refreshed", fate.end()))
     await manager.aclose()
 
 

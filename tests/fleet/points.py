@@ -1,6 +1,6 @@
 """Where a process dies: at a point it reports, after so many steps, or when the kernel's timer ends.
 
-Nothing of this is in the library: a store and a sender around the real ones say where a renewal is,
+Nothing of this is in the library: a store and a sender around the real ones say where a refresh is,
 and the interpreter's profiling hook counts its steps.
 """
 
@@ -13,7 +13,7 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-# Where processes are killed, in the order in which a renewal passes them. "sent" is seen by the server,
+# Where processes are killed, in the order in which a refresh passes them. "sent" is seen by the server,
 # which holds its answer. Watched are "read", "confirmed" and "before unlock", too.
 POINTS = (
     "before lock",
@@ -29,13 +29,13 @@ POINTS = (
 
 @dataclass(frozen=True)
 class Doom:
-    """How a process is to die during its next renewal.
+    """How a process is to die during its next refresh.
 
     Args:
         kind: ``"point"``, ``"steps"``, ``"timer"``; or ``""``: it is left alone.
         point: At which one.
         amount: After how many steps, or seconds.
-        saving: Steps and seconds count from the beginning of the save, otherwise of the renewal.
+        saving: Steps and seconds count from the beginning of the save, otherwise of the refresh.
     """
 
     kind: str = ""
@@ -46,7 +46,7 @@ class Doom:
 
 @dataclass
 class Took:
-    """What a renewal that was left alone took, and when its save had ended."""
+    """What a refresh that was left alone took, and when its save had ended."""
 
     seconds: float
     saving_seconds: float
@@ -56,7 +56,7 @@ class Took:
 
 
 class Fate:
-    """Watches one process's renewals, and ends the process as its doom says.
+    """Watches one process's refreshes, and ends the process as its doom says.
 
     Args:
         meet: Told the point at which the process is to be killed; does not return.
@@ -80,7 +80,7 @@ class Fate:
         self._start("begin", saving=False)
 
     def end(self):
-        """Return what the renewal took that was survived."""
+        """Return what the refresh took that was survived."""
         self._last = 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         at, steps = self._at, self._steps_at

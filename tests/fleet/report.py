@@ -6,8 +6,8 @@ import statistics
 
 from tests.fleet.campaign import ANYWHERE, AT_POINTS
 
-_FLEETS = ("store", "processes × tasks × expiries", "requests", "failed", "renewals", "seconds")
-_TOLLS = ("store", "product", "kills", "in the window", "grants lost", "window", "next renewal")
+_FLEETS = ("store", "processes × tasks × expiries", "requests", "failed", "refreshes", "seconds")
+_TOLLS = ("store", "product", "kills", "in the window", "grants lost", "window", "next refresh")
 
 
 def report(passages, tolls):
@@ -35,9 +35,9 @@ def _table(head, rows):
 
 def _fleet_row(row):
     store, numbers, passage = row
-    asked, renewals = sum(passage.answers.values()), len(passage.presented)
+    asked, refreshes = sum(passage.answers.values()), len(passage.presented)
     seconds = f"{passage.seconds:.0f}"
-    return [store, " × ".join(map(str, numbers)), asked, passage.failed, renewals, seconds]
+    return [store, " × ".join(map(str, numbers)), asked, passage.failed, refreshes, seconds]
 
 
 def _toll_row(item):

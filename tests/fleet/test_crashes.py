@@ -1,4 +1,4 @@
-"""Processes are killed in mid-renewal, at every point and anywhere: what of the grant is left?"""
+"""Processes are killed in mid-refresh, at every point and anywhere: what of the grant is left?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from redis import Redis
 from atlassian_auth import Settings
 from tests.fleet.campaign import BEHIND_AT, KILLED, Campaign
 from tests.fleet.conftest import FULL
-from tests.fleet.crew import LEASE_SECONDS, Renew
+from tests.fleet.crew import LEASE_SECONDS, Refresh
 
 KILLS = 1000 if FULL else 48
 NAME_AT_SERVER = "atlassian-auth"  # PostgreSQL's, of all connections of the store
@@ -105,13 +105,13 @@ def test_a_kill_loses_a_grant_on_data_center_only_before_it_is_saved(server, tol
 @pytest.mark.parametrize("milliseconds", range(1, 11))
 def test_a_kill_while_the_store_is_made_spoils_nothing(nursery, place, milliseconds):
     """A process is killed when it has only just begun to make the files: the next one makes them."""
-    dead = nursery.start(Renew(place, seconds_to_live=milliseconds / 1000))
+    dead = nursery.start(Refresh(place, seconds_to_live=milliseconds / 1000))
     with suppress(EOFError):
         while dead.link.poll(60):
             dead.link.recv()
     assert dead.ended() == -signal.SIGALRM
 
-    heir = nursery.start(Renew(place))
+    heir = nursery.start(Refresh(place))
 
     assert heir.link.recv() == ("found", None)
     heir.link.send(None)

@@ -21,7 +21,7 @@ async def enrol(place, refresh_token):
 
 @pytest.mark.parametrize("product", ["cloud"])
 def test_each_refresh_token_is_presented_once(nursery, server, store, place, passages):
-    """All tasks of all processes ask at each expiry: one renewal, and no request fails.
+    """All tasks of all processes ask at each expiry: one refresh, and no request fails.
 
     A refresh token that came back would kill the grant: there is no leeway here.
     """

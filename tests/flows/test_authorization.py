@@ -93,7 +93,7 @@ async def test_a_login_brings_a_token(flow_of, atlassian, contents, grant_of):
 
     assert (result.key, result.missing_scopes) == ("acme", ())
     assert result.status == await flow.manager.status("acme")
-    assert result.status.renewable
+    assert result.status.refreshable
     assert (await flow.manager.token("acme")).access_token.startswith("secret-")
     assert list(await contents()) == [("tokens", "acme")]
     assert len(atlassian.token_requests) == 1
@@ -107,7 +107,7 @@ async def test_cloud_with_pkce(flow_of, atlassian):
     result = await flow.complete(atlassian.browse(request.url), started_by=None)
 
     assert query_of(request.url)["code_challenge_method"] == "S256"
-    assert result.status.renewable
+    assert result.status.refreshable
 
 
 async def test_what_start_says(flow, atlassian, atlassian_clock):
@@ -176,7 +176,7 @@ async def test_start_and_callback_in_different_processes(flow_of, atlassian, tmp
 
     await other.complete(atlassian.browse(request.url), started_by="session-1")
 
-    assert (await one.manager.status("acme")).renewable
+    assert (await one.manager.status("acme")).refreshable
 
 
 async def test_two_logins_for_one_key(flow, atlassian):
@@ -245,7 +245,7 @@ async def test_no_refresh_token(flow, atlassian, caplog):
 
     result = await flow.complete(callback, started_by=None)
 
-    assert not result.status.renewable
+    assert not result.status.refreshable
     assert result.missing_scopes == ()
     assert "without a refresh token, although offline_access was asked for" in caplog.text
     assert str(result.status.access_expires_at) in caplog.text
@@ -256,7 +256,7 @@ def without_refresh_token(answer):
 
 
 async def test_nothing_missing_nothing_said(flow_of, atlassian, caplog):
-    """Neither a full grant nor one that was not to be renewed is worth a warning."""
+    """Neither a full grant nor one that was not to be refreshed is worth a warning."""
     once = own_grant(atlassian.cloud_app, offline_access=False)
     with caplog.at_level(logging.WARNING, "atlassian_auth"):
         for flow in (flow_of(), flow_of(once)):

@@ -61,7 +61,7 @@ async def test_a_person_logs_in(atlassian, atlassian_server, flow_of, browser, r
     result = await LoopbackLogin(flow_of(grant), open_browser=browser).login("acme")
     shown, _ = await anyio.to_thread.run_sync(lambda: browser.started[0].communicate(timeout=300))
 
-    assert (result.key, result.status.renewable) == ("acme", True)
+    assert (result.key, result.status.refreshable) == ("acme", True)
     assert "close" in shown
     assert "code=" not in shown
 

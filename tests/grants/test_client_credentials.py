@@ -36,7 +36,7 @@ every_dialect = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 def test_jira_software_sends_json_with_an_audience():
     """As its page shows: four members, to the API host."""
-    request = MAKERS["jira_software"]().renewal_request(None)
+    request = MAKERS["jira_software"]().refresh_request(None)
 
     assert request.url == "https://api.atlassian.com/oauth/token"
     assert request.headers["content-type"] == "application/json"
@@ -77,12 +77,12 @@ def test_jira_software_without_an_audience_sends_none():
 
     grant = ClientCredentialsGrant.jira_software("client-1", SECRET, endpoints=endpoints)
 
-    assert "audience" not in json.loads(grant.renewal_request(None).body)
+    assert "audience" not in json.loads(grant.refresh_request(None).body)
 
 
 def test_service_account_sends_a_form():
     """Three fields: its scopes are fixed where it was made, and no page names an audience."""
-    request = MAKERS["service_account"]().renewal_request(None)
+    request = MAKERS["service_account"]().refresh_request(None)
 
     assert request.url == "https://auth.atlassian.com/oauth/token"
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -100,7 +100,7 @@ def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
     """JSON or a form, with the audience or without: each can be said, whatever the default is."""
     make = getattr(ClientCredentialsGrant, kind)
 
-    request = make("id", SECRET, as_json=as_json, with_audience=with_audience).renewal_request()
+    request = make("id", SECRET, as_json=as_json, with_audience=with_audience).refresh_request()
 
     read = json.loads if as_json else lambda body: dict(parse_qsl(body.decode()))
     expected = {"grant_type": "client_credentials", "client_id": "id", "client_secret": SECRET}
@@ -115,7 +115,7 @@ def test_service_account_of_the_government_cloud():
         "client-1", SECRET, endpoints=Endpoints.government()
     )
 
-    assert grant.renewal_request(None).url == "https://auth.atlassian-us-gov-mod.com/oauth/token"
+    assert grant.refresh_request(None).url == "https://auth.atlassian-us-gov-mod.com/oauth/token"
 
 
 def test_data_center_sends_a_form_with_scopes():
@@ -124,7 +124,7 @@ def test_data_center_sends_a_form_with_scopes():
         "https://jira.acme.com/jira/", "client-1", SECRET, scopes="READ WRITE"
     )
 
-    request = grant.renewal_request(None)
+    request = grant.refresh_request(None)
 
     assert request.url == "https://jira.acme.com/jira/rest/oauth2/latest/token"
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -184,7 +184,7 @@ def test_nobody_consents(make):
 def test_there_is_no_refresh_token(make):
     """One that is given belongs to another grant."""
     with pytest.raises(ConfigurationError, match="must be None") as caught:
-        make().renewal_request("refresh-1")
+        make().refresh_request("refresh-1")
 
     assert caught.value.argument == "refresh_token"
 
@@ -210,7 +210,7 @@ def test_default_lifetimes(name, seconds):
     grant = MAKERS[name]()
     response = HTTPResponse(200, {}, b'{"access_token": "access-1"}')
 
-    token = grant.read_response(response, request=grant.renewal_request(None), obtained_at=NOW)
+    token = grant.read_response(response, request=grant.refresh_request(None), obtained_at=NOW)
 
     assert grant.default_lifetime_seconds == seconds
     assert token.lifetime == timedelta(seconds=seconds)
@@ -225,7 +225,7 @@ def test_nothing_is_carried_over(make):
 
     token = grant.read_response(
         HTTPResponse(200, {}, body),
-        request=grant.renewal_request(None),
+        request=grant.refresh_request(None),
         obtained_at=NOW,
         previous=previous,
     )
@@ -252,8 +252,8 @@ def test_the_secret_stays_inside(make):
     """Not shown, not pickled, not replaced, not copied."""
     grant = make()
 
-    assert SECRET not in f"{grant!r} {grant} {grant.renewal_request(None)!r}"
-    assert grant.renewal_request(None).secrets == (SECRET,)
+    assert SECRET not in f"{grant!r} {grant} {grant.refresh_request(None)!r}"
+    assert grant.refresh_request(None).secrets == (SECRET,)
     with pytest.raises(TypeError, match="ClientCredentialsGrant holds secrets"):
         pickle.dumps(grant)
     with pytest.raises(FrozenInstanceError):
@@ -268,6 +268,6 @@ def test_there_is_no_grant_to_be_harmed(make):
     refusal = HTTPResponse(401, {}, b'{"error": "access_denied"}')
 
     with pytest.raises(ConfigurationError, match="client secret is wrong") as caught:
-        grant.read_response(refusal, request=grant.renewal_request(None), obtained_at=NOW)
+        grant.read_response(refusal, request=grant.refresh_request(None), obtained_at=NOW)
 
     assert "harmed" not in str(caught.value)

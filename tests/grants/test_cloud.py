@@ -71,9 +71,9 @@ def test_code_request_is_the_documented_one():
     assert set(request.secrets) == {SECRET, "code-1"}
 
 
-def test_renewal_request_is_the_documented_one():
+def test_refresh_request_is_the_documented_one():
     """JSON with four members: no scope, which earns a 403, and no redirect URI."""
-    request = make().renewal_request("refresh-1")
+    request = make().refresh_request("refresh-1")
 
     assert json.loads(request.body) == {
         "grant_type": "refresh_token",
@@ -87,7 +87,7 @@ def test_renewal_request_is_the_documented_one():
 def test_forms_on_request():
     """With ``as_json=False`` the same fields are sent as a form."""
     as_json, as_form = make(), make(as_json=False)
-    asked = [lambda grant: grant.code_request("code-1"), lambda grant: grant.renewal_request("r-1")]
+    asked = [lambda grant: grant.code_request("code-1"), lambda grant: grant.refresh_request("r-1")]
 
     for ask in asked:
         form = ask(as_form)
@@ -97,7 +97,7 @@ def test_forms_on_request():
         assert set(form.secrets) == set(ask(as_json).secrets)
 
 
-async def test_a_form_renews(atlassian, atlassian_clock):
+async def test_a_form_refreshes(atlassian, atlassian_clock):
     """Cloud takes it: a pasted refresh token brings an access token."""
     app = atlassian.cloud_app
     grant = CloudGrant(
@@ -189,7 +189,7 @@ def test_offline_access_appears_once():
 def test_no_refresh_token_names_offline_access():
     """Whoever has none learns why, and that somebody has to consent again."""
     with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
-        make().renewal_request(None)
+        make().refresh_request(None)
 
     assert caught.value.reason == "no_refresh_token"
 
@@ -214,7 +214,7 @@ def test_other_hosts_come_in_through_endpoints():
 
     assert url.startswith("https://auth.atlassian-us-gov-mod.com/authorize?")
     assert "audience=api.atlassian-us-gov-mod.com" in url
-    assert grant.renewal_request("r").url == "https://auth.atlassian-us-gov-mod.com/oauth/token"
+    assert grant.refresh_request("r").url == "https://auth.atlassian-us-gov-mod.com/oauth/token"
     assert grant.configuration != make().configuration
 
 
@@ -265,8 +265,8 @@ def test_malformed_credentials_are_refused(argument, value, expected):
         pytest.param(lambda g: g.authorization_url(state=""), "state", id="empty-state"),
         pytest.param(lambda g: g.code_request(""), "code", id="empty-code"),
         pytest.param(lambda g: g.code_request("code-1\n"), "code", id="pasted-code"),
-        pytest.param(lambda g: g.renewal_request(""), "refresh_token", id="empty-token"),
-        pytest.param(lambda g: g.renewal_request(" r"), "refresh_token", id="pasted-token"),
+        pytest.param(lambda g: g.refresh_request(""), "refresh_token", id="empty-token"),
+        pytest.param(lambda g: g.refresh_request(" r"), "refresh_token", id="pasted-token"),
     ],
 )
 def test_malformed_parameters_are_refused(call, argument):
@@ -330,7 +330,7 @@ def test_no_secret_is_shown():
     grant = make()
 
     shown = (
-        f"{grant!r} {grant} {grant.renewal_request('refresh-1')!r} {grant.code_request('code-1')!r}"
+        f"{grant!r} {grant} {grant.refresh_request('refresh-1')!r} {grant.code_request('code-1')!r}"
     )
 
     assert SECRET not in shown
@@ -356,7 +356,7 @@ def test_grants_stay_where_they_are():
 def test_answers_are_read_with_what_the_grant_knows():
     """Its lifetime and scopes stand in for what the answer leaves out."""
     grant = make()
-    request = grant.renewal_request("refresh-1")
+    request = grant.refresh_request("refresh-1")
     response = HTTPResponse(200, {}, b'{"access_token": "access-2"}')
 
     token = grant.read_response(response, request=request, obtained_at=NOW)
@@ -380,7 +380,7 @@ def test_any_visible_text_arrives(client_id, client_secret, state, refresh_token
     grant = make(client_id=client_id, client_secret=client_secret)
 
     query = dict(parse_qsl(urlsplit(grant.authorization_url(state=state)).query))
-    body = json.loads(grant.renewal_request(refresh_token).body)
+    body = json.loads(grant.refresh_request(refresh_token).body)
 
     assert (query["client_id"], query["state"]) == (client_id, state)
     assert (body["client_secret"], body["refresh_token"]) == (client_secret, refresh_token)

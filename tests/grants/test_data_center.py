@@ -69,9 +69,9 @@ def test_code_request_is_a_form_with_the_verifier():
     assert set(request.secrets) == {SECRET, "code-1", VERIFIER}
 
 
-def test_renewal_request_is_a_form_with_the_redirect_uri():
-    """Some versions refuse a renewal without it; the others ignore it."""
-    request = make().renewal_request("refresh-1")
+def test_refresh_request_is_a_form_with_the_redirect_uri():
+    """Some versions refuse a refresh without it; the others ignore it."""
+    request = make().refresh_request("refresh-1")
 
     assert form(request) == {
         "grant_type": "refresh_token",
@@ -99,14 +99,14 @@ def test_pkce_is_not_optional(call, expected):
 def test_no_refresh_token_says_nothing_of_the_cloud():
     """``offline_access`` does not exist there."""
     with pytest.raises(AuthorizationRequired) as caught:
-        make().renewal_request(None)
+        make().refresh_request(None)
 
     assert caught.value.reason == "no_refresh_token"
     assert "offline_access" not in str(caught.value)
 
 
 def test_facts_of_data_center():
-    """Refresh tokens rotate without leeway, so nothing is renewed ahead."""
+    """Refresh tokens rotate without leeway, so nothing is refreshed ahead."""
     grant = make(f"{BASE}/")
 
     assert (grant.kind, grant.rotates, grant.uses_pkce) == ("data_center", True, True)
@@ -202,6 +202,6 @@ VISIBLE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_siz
 @given(client_secret=VISIBLE, refresh_token=VISIBLE)
 def test_any_visible_text_arrives(client_secret, refresh_token):
     """Whatever characters a secret has, the form carries it."""
-    fields = form(make(client_secret=client_secret).renewal_request(refresh_token))
+    fields = form(make(client_secret=client_secret).refresh_request(refresh_token))
 
     assert (fields["client_secret"], fields["refresh_token"]) == (client_secret, refresh_token)

@@ -110,7 +110,7 @@ def consent(atlassian):
 
 @pytest.fixture
 def enrol(consent):
-    """Return a function that gives a manager a credential which it has to renew at once."""
+    """Return a function that gives a manager a credential which it has to refresh at once."""
 
     async def enrol(manager, *keys):
         for key in keys or ("acme",):

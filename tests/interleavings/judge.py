@@ -45,7 +45,7 @@ class Judge:
     def excuse(self, family, reason):
         self.excused.setdefault(family.id, reason)
 
-    def renewal_failed(self, owner, event):
+    def refresh_failed(self, owner, event):
         """A failure was reported: for a while this manager asks for this key no more."""
         settings = self.world.settings
         pause = {

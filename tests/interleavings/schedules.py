@@ -30,7 +30,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Run:
-    """Each loop takes so many turns: the refreshers', then the callers'."""
+    """Each loop takes so many turns: the runners', then the callers'."""
 
     turns: tuple[int, ...]
 

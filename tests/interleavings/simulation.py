@@ -48,7 +48,7 @@ from tests.interleavings.schedules import (
     Skew,
     StoreFault,
 )
-from tests.interleavings.stepping import SteppedLoop, SteppedRefresher
+from tests.interleavings.stepping import SteppedLoop, SteppedRunner
 from tests.interleavings.watched_store import WatchedStore
 from tests.interleavings.wire import Wire
 from tests.model.acceptor import accept
@@ -72,12 +72,12 @@ class WallClock:
 
 
 class Process:
-    """One manager with its refresher's loop, and what is known of it."""
+    """One manager with its runner's loop, and what is known of it."""
 
     def __init__(self, number, world):
         self.number = number
         self.world = world
-        self.refresher = SteppedRefresher()
+        self.runner = SteppedRunner()
         self.wire = Wire(number, world)
         self.floor = {}
         self.best = {}
@@ -87,7 +87,7 @@ class Process:
             settings=world.settings,
             clock=world.clock,
             transport=self.wire.tokens,
-            refresher=self.refresher,
+            runner=self.runner,
             on_event=self._on_event,
             jitter=lambda: 0.5,
         )
@@ -96,7 +96,7 @@ class Process:
     def _on_event(self, event):
         self.manager.current(event.key)  # a callback may use what it hears about
         if isinstance(event, RefreshFailed):
-            self.world.judge.renewal_failed(self.number, event)
+            self.world.judge.refresh_failed(self.number, event)
 
 
 @dataclass(eq=False)
@@ -157,7 +157,7 @@ class World:
 
     @property
     def all_loops(self):
-        return [process.refresher.loop for process in self.processes] + self.loops
+        return [process.runner.loop for process in self.processes] + self.loops
 
     def settle(self):
         while not all(loop.is_quiet for loop in self.all_loops):
@@ -279,7 +279,7 @@ class World:
         self.settle()
         for key in KEYS:
             process.trace.was(key, "killed")
-        self.judge.check(not process.refresher.loop.end(), "a renewal outlived its loop")
+        self.judge.check(not process.runner.loop.end(), "a refresh outlived its loop")
         self.judge.process_ended(process.number)
         self.processes[number] = Process(next(self.numbers), self)
 
@@ -423,11 +423,11 @@ class World:
         self.judge.check(not waiting, f"waiters that never end: {waiting}")
 
     def _busy(self):
-        return any(process.refresher.loop.tasks for process in self.processes)
+        return any(process.runner.loop.tasks for process in self.processes)
 
     def _check_nothing_is_left(self):
         judge = self.judge
-        judge.check(not self._busy(), "a task is left in a refresher's loop")
+        judge.check(not self._busy(), "a task is left in a runner's loop")
         judge.check(not self.store.holders, "a lock is still held")
         for key in KEYS:
             taken = self.loops[0].create_task(self._take_lock(key))

@@ -1,6 +1,6 @@
 """Event loops that take one turn when told, so that a schedule decides what happens before what.
 
-A loop of the callers and the loop of a refresher live in one thread here, and nothing moves between
+A loop of the callers and the loop of a runner live in one thread here, and nothing moves between
 two turns: what runs in several threads elsewhere can be drawn, replayed and shrunk.
 """
 
@@ -63,8 +63,8 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         return left
 
 
-class SteppedRefresher:
-    """The `ThreadRefresher` without its thread: work runs in a loop of its own, turn by turn."""
+class SteppedRunner:
+    """The `ThreadRunner` without its thread: work runs in a loop of its own, turn by turn."""
 
     def __init__(self):
         self.loop = SteppedLoop()
@@ -76,8 +76,8 @@ class SteppedRefresher:
         return self.loop
 
     def check_may_wait(self):
-        message = "a stepped refresher serves async callers only"
-        raise ConfigurationError(message, argument="refresher")
+        message = "a stepped runner serves async callers only"
+        raise ConfigurationError(message, argument="runner")
 
     def _spawn(self, work):
         self.loop.create_task(work())

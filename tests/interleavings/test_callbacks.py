@@ -41,7 +41,7 @@ async def test_no_lock_is_held_while_a_callback_runs(store, new_manager, enrol, 
 
 
 async def test_callback_may_use_the_same_auth(new_manager, enrol, heard):
-    """A callback that waits for a thread which renews the same credential does not wait for ever."""
+    """A callback that waits for a thread which refreshes the same credential does not wait for ever."""
 
     def on_event(event):
         if isinstance(event, RefreshSucceeded) and not heard:
@@ -63,7 +63,7 @@ async def test_callback_may_use_the_same_auth(new_manager, enrol, heard):
 
 
 async def test_callback_that_would_wait_for_itself_is_told(new_manager, enrol, heard):
-    """A blocking call on the thread that renews is an error there, not a standstill."""
+    """A blocking call on the thread that refreshes is an error there, not a standstill."""
 
     def on_event(event):
         try:
@@ -83,7 +83,7 @@ async def test_callback_that_would_wait_for_itself_is_told(new_manager, enrol, h
     "error", [LookupError, SystemExit, KeyboardInterrupt, asyncio.CancelledError]
 )
 async def test_callback_that_raises_harms_nobody(error, atlassian_clock, new_manager, enrol):
-    """Whatever a callback raises, ``sys.exit()`` included, renewals go on."""
+    """Whatever a callback raises, ``sys.exit()`` included, refreshes go on."""
 
     def on_event(event):
         raise error
@@ -116,7 +116,7 @@ async def test_slow_callback_delays_no_waiter(new_manager, enrol):
 
 
 async def test_execute_holds_nothing(new_manager, enrol, store):
-    """The function that ``execute`` calls may renew and forget the credential it was given."""
+    """The function that ``execute`` calls may refresh and forget the credential it was given."""
     manager = await enrol(new_manager())
     calls = []
 
@@ -134,7 +134,7 @@ async def test_execute_holds_nothing(new_manager, enrol, store):
 
 
 async def test_request_under_way_holds_nothing(atlassian, store, new_manager, enrol):
-    """While a response is being awaited or streamed, others renew the same credential."""
+    """While a response is being awaited or streamed, others refresh the same credential."""
     manager, other = await enrol(new_manager()), new_manager()
     gate = atlassian.hold("api")
     statuses = []

@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from atlassian_auth.refresher import InlineRefresher
+from atlassian_auth._runtime.runner import InlineRunner
 
 pytestmark = pytest.mark.every_loop
 
@@ -97,11 +97,11 @@ async def test_cancelled_caller_loses_nothing_on_any_backend(
 
 
 @asyncio_only
-async def test_inline_renewal_survives_its_caller(
+async def test_inline_refresh_survives_its_caller(
     product, atlassian, new_manager, enrol, anyio_backend
 ):
-    """Where renewals share the caller's loop, its cancellation does not reach them either."""
-    manager = await enrol(new_manager(product, refresher=InlineRefresher()))
+    """Where refreshes share the caller's loop, its cancellation does not reach them either."""
+    manager = await enrol(new_manager(product, runner=InlineRunner()))
     gate = atlassian.hold("token")
 
     await native_cancel(manager.token("acme"), gate.arrived)
@@ -160,7 +160,7 @@ async def test_cancelled_save_is_finished(product, atlassian, store, new_manager
 
 
 async def test_cancelled_request_loses_nothing(atlassian, new_manager, enrol):
-    """A request that is given up while its auth waits for a token leaves the renewal undisturbed."""
+    """A request that is given up while its auth waits for a token leaves the refresh undisturbed."""
     manager = await enrol(new_manager())
     gate = atlassian.hold("token")
 
@@ -192,7 +192,7 @@ async def test_flow_closed_by_another_task_holds_nothing(atlassian, store, new_m
     assert store.held == set()
 
 
-async def test_flow_closed_after_a_401_leaves_the_renewal(atlassian, new_manager, enrol):
+async def test_flow_closed_after_a_401_leaves_the_refresh(atlassian, new_manager, enrol):
     """A flow that is cancelled while it replaces a refused token: the new one is saved, asked once."""
     manager = await enrol(new_manager())
     request = httpx.Request("GET", "https://api.atlassian.com/me")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from atlassian_auth.refresher import InlineRefresher
+from atlassian_auth._runtime.runner import InlineRunner
 from atlassian_auth.testing import Gate
 
 pytestmark = pytest.mark.every_loop
@@ -154,7 +154,7 @@ def test_waiter_whose_loop_is_gone_disturbs_nobody(atlassian, new_manager, enrol
 
 def test_inline_loop_may_end_in_mid_exchange(atlassian, new_manager, enrol):
     """Without a thread the exchange ends with its loop, and Cloud's leeway saves the grant."""
-    manager = asyncio.run(enrol(new_manager(refresher=InlineRefresher())))
+    manager = asyncio.run(enrol(new_manager(runner=InlineRunner())))
     gate = atlassian.hold("token")
 
     asyncio.run(start(manager, gate))
@@ -166,7 +166,7 @@ def test_inline_loop_may_end_in_mid_exchange(atlassian, new_manager, enrol):
 
 def test_nobody_joins_a_call_of_a_loop_that_stands_still(atlassian, store, new_manager, enrol):
     """A loop that was left with an exchange in the air keeps the callers of other loops from nothing."""
-    manager = asyncio.run(enrol(new_manager(refresher=InlineRefresher())))
+    manager = asyncio.run(enrol(new_manager(runner=InlineRunner())))
     store.locks = False  # the loop that stands still would hold it for ever
     gate = atlassian.hold("token")
 
@@ -183,7 +183,7 @@ async def gate_arrives(manager, gate):
     await gate.arrived()
 
 
-async def test_renewals_do_not_run_in_the_callers_context(new_manager, enrol):
+async def test_refreshes_do_not_run_in_the_callers_context(new_manager, enrol):
     """What belongs to one request, such as its id or its deadline, is not carried into a flight."""
     seen = []
     manager = new_manager(on_event=lambda _event: seen.append(REQUEST_ID.get()))

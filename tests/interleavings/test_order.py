@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
+from atlassian_auth._runtime.runner import InlineRunner
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.refresher import InlineRefresher
 from atlassian_auth.testing import Fault, data_center_grant
 
 pytestmark = pytest.mark.every_loop
@@ -124,7 +124,7 @@ async def test_unsaved_pair_counts_though_the_clock_was_set_back(
 
 
 async def test_new_token_counts_though_the_clock_was_set_back(atlassian_clock, new_manager, enrol):
-    """A token that was renewed after the clock was set back takes the place of the old one."""
+    """A token that was refreshed after the clock was set back takes the place of the old one."""
     manager = await enrol(new_manager("data_center"))
     await manager.token("acme")
     atlassian_clock.move_to(atlassian_clock.now() - timedelta(minutes=2))
@@ -203,7 +203,7 @@ async def test_spent_refresh_token_is_not_presented_by_who_waited(
 async def test_who_waited_presents_what_the_holder_has_stored(
     product, atlassian, store, new_manager, enrol, at_once
 ):
-    """Who waited for the lock and still has to renew presents the refresh token that is new by then."""
+    """Who waited for the lock and still has to refresh presents the refresh token that is new by then."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
 
@@ -214,7 +214,7 @@ async def test_who_waited_presents_what_the_holder_has_stored(
     assert [request.generation for request in atlassian.token_requests] == [1, 2]
 
 
-async def test_stale_record_is_renewed_with_its_own_refresh_token(
+async def test_stale_record_is_refreshed_with_its_own_refresh_token(
     product, atlassian, atlassian_clock, new_manager, enrol
 ):
     """A manager whose memory is generations behind presents the refresh token that is stored."""
@@ -341,7 +341,7 @@ async def test_without_the_lock_nothing_is_presented(
     atlassian, new_manager, enrol, lock_timeout, anyio_backend
 ):
     """A lock that others keep is not ignored: no request, a transient error, nothing changed."""
-    manager = await enrol(new_manager(refresher=InlineRefresher()))
+    manager = await enrol(new_manager(runner=InlineRunner()))
 
     with pytest.raises(TransientError, match="lock_timeout_seconds"):
         await lock_timeout(manager)
@@ -354,7 +354,7 @@ async def test_without_the_lock_a_newer_token_is_adopted(
     new_manager, enrol, lock_timeout, anyio_backend
 ):
     """A lock that others keep is no trouble if they have stored a fresh token."""
-    manager, other = await enrol(new_manager(refresher=InlineRefresher())), new_manager()
+    manager, other = await enrol(new_manager(runner=InlineRunner())), new_manager()
     token = await other.token("acme")
 
     adopted = await lock_timeout(manager)
@@ -367,7 +367,7 @@ async def test_without_the_lock_an_unsaved_token_stays_unseen(
     new_manager, enrol, rotate_unsaved, lock_timeout, anyio_backend
 ):
     """A pair that waits to be saved is not handed out because the lock cannot be had."""
-    manager = await enrol(new_manager(refresher=InlineRefresher()))
+    manager = await enrol(new_manager(runner=InlineRunner()))
     await rotate_unsaved(manager)
 
     with pytest.raises(TransientError):

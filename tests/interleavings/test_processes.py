@@ -228,7 +228,7 @@ async def test_fork_in_mid_exchange(atlassian, enrolled, run):
 
 
 async def test_fork_of_a_used_manager(atlassian, enrolled, run):
-    """Children of a process that has renewed before, each with threads, share the next exchange."""
+    """Children of a process that has refreshed before, each with threads, share the next exchange."""
     process = run(FORK_AFTERWARDS)
 
     tokens = said(process)

@@ -164,12 +164,12 @@ async def test_slow_store_holds_up_one_key_only(
 
 
 async def test_keep_fresh_is_not_held_up_by_one_key(atlassian, new_manager, consent):
-    """``keep_fresh`` renews the other keys while the server hangs for one of them."""
-    renewed = Gate()
+    """``keep_fresh`` refreshes the other keys while the server hangs for one of them."""
+    refreshed = Gate()
 
     def watch(event):
         if isinstance(event, RefreshSucceeded) and event.key == "well":
-            renewed.open()
+            refreshed.open()
 
     manager = new_manager(on_event=watch)
     stalled = consent(manager)
@@ -180,7 +180,7 @@ async def test_keep_fresh_is_not_held_up_by_one_key(atlassian, new_manager, cons
     async with anyio.create_task_group() as group:
         group.start_soon(manager.keep_fresh)
         await gate.arrived()
-        await renewed.pass_through()
+        await refreshed.pass_through()
         group.cancel_scope.cancel()
     gate.open()
 
@@ -188,7 +188,7 @@ async def test_keep_fresh_is_not_held_up_by_one_key(atlassian, new_manager, cons
 
 
 async def test_ahead_of_expiry_nobody_waits(atlassian, atlassian_clock, new_manager, enrol, crowd):
-    """In the refresh-ahead window a crowd goes on with the token it has, and one renewal starts."""
+    """In the refresh-ahead window a crowd goes on with the token it has, and one refresh starts."""
     manager = await enrol(new_manager())
     old = await manager.token("acme")
     atlassian_clock.advance(3540)

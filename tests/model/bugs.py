@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import anyio
 
 from atlassian_auth import AtlassianAuthError, AuthorizationRequired, StoreError, TokenManager
-from atlassian_auth.keeper import Keeper, _Unsaved
+from atlassian_auth._records.records import Records
+from atlassian_auth._refresh.exchange import TokenExchange
+from atlassian_auth._refresh.refresh import Refresher
+from atlassian_auth._refresh.repository import CredentialRepository, _Unsaved
 from atlassian_auth.ports import utc_now
-from atlassian_auth.records import Records
-from atlassian_auth.renewal import Renewer
-from atlassian_auth.service import TokenService
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     FakeAtlassian,
@@ -237,13 +237,13 @@ def no_lock():
     async def try_lock(self, held, key):
         return _Free()
 
-    with replaced(Keeper, try_lock=try_lock):
+    with replaced(CredentialRepository, try_lock=try_lock):
         yield
 
 
 @contextmanager
 def read_before_the_lock():
-    durable, load, seen = Keeper.durable, Keeper.load, {}
+    durable, load, seen = CredentialRepository.durable, CredentialRepository.load, {}
 
     async def look(self, key):
         seen[self] = await self._records.get(key)
@@ -252,7 +252,7 @@ def read_before_the_lock():
     async def read(self, key):
         return seen.get(self, await load(self, key))
 
-    with replaced(Keeper, durable=look, load=read):
+    with replaced(CredentialRepository, durable=look, load=read):
         yield
 
 
@@ -269,13 +269,13 @@ def save_over_anything():
 
 @contextmanager
 def publish_first():
-    save = Renewer._save
+    save = Refresher._save
 
     async def publish_and_save(self, flight, stored, token, started):
         self._cache.publish(flight.key, token)
         return await save(self, flight, stored, token, started)
 
-    with replaced(Renewer, _save=publish_and_save):
+    with replaced(Refresher, _save=publish_and_save):
         yield
 
 
@@ -283,10 +283,10 @@ def publish_first():
 def believe_a_refusal():
     async def believe(self, flight, presented, hold, reason):
         lost = presented.value.lost(reason, utc_now(self._clock))
-        await self._keeper.mark(flight.key, presented, lost)
+        await self._repository.mark(flight.key, presented, lost)
         raise AuthorizationRequired(reason, key=flight.key, reason="refused")
 
-    with replaced(Renewer, _refused=believe):
+    with replaced(Refresher, _refused=believe):
         yield
 
 
@@ -295,13 +295,13 @@ def no_confirmation():
     async def never_asked(self, confirm):
         return True
 
-    with replaced(TokenService, _confirmed=never_asked):
+    with replaced(TokenExchange, _confirmed=never_asked):
         yield
 
 
 @contextmanager
 def drop_the_unsaved():
-    put = Keeper._put_patiently
+    put = CredentialRepository._put_patiently
 
     async def put_or_drop(self, key, unsaved, expected):
         try:
@@ -310,31 +310,31 @@ def drop_the_unsaved():
             self.let_go(key)
             raise
 
-    with replaced(Keeper, _put_patiently=put_or_drop):
+    with replaced(CredentialRepository, _put_patiently=put_or_drop):
         yield
 
 
 @contextmanager
 def no_put_back():
-    counting = Keeper._counting
+    counting = CredentialRepository._counting
 
     def without_known(self, key, stored):
         self._known.pop(key, None)
         return counting(self, key, stored)
 
-    with replaced(Keeper, _counting=without_known):
+    with replaced(CredentialRepository, _counting=without_known):
         yield
 
 
 @contextmanager
 def repeat_as_often_as_on_cloud():
-    with replaced(TokenService, _repeats=lambda self: self._settings.attempts):
+    with replaced(TokenExchange, _repeats=lambda self: self._settings.attempts):
         yield
 
 
 @contextmanager
 def present_what_was_refused():
-    with replaced(Renewer, _check_renewable=lambda self, key, stored: None):
+    with replaced(Refresher, _check_refreshable=lambda self, key, stored: None):
         yield
 
 
@@ -346,7 +346,7 @@ def unsaved_always_counts():
 
 @contextmanager
 def unlock_before_the_save():
-    try_lock, save, locks = Keeper.try_lock, Keeper.save, {}
+    try_lock, save, locks = CredentialRepository.try_lock, CredentialRepository.save, {}
 
     async def lock(self, held, key):
         locks[key] = held
@@ -356,7 +356,7 @@ def unlock_before_the_save():
         await locks[key].aclose()
         return await save(self, key, record, replaced)
 
-    with replaced(Keeper, try_lock=lock, save=unlock_and_save):
+    with replaced(CredentialRepository, try_lock=lock, save=unlock_and_save):
         yield
 
 

@@ -1,4 +1,4 @@
-"""Expiry is told apart from what renewing does not cure."""
+"""Expiry is told apart from what refreshing does not cure."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlassian_auth.protocol.confidential import same_secret
-from atlassian_auth.protocol.demand import Demand
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
+from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.stores.base import Stored
 
 TEXTS = st.none() | st.text(st.characters(codec=None), max_size=5)
@@ -46,13 +46,13 @@ def test_comparison_agrees_with_equality(one, other):
     [
         HTTPRequest("https://a.example", {}, body=b"secret", secrets=("secret",)),
         HTTPResponse(200, {}, body=b"secret"),
-        Demand(rejected="secret"),
+        Requirement(rejected="secret"),
         Stored(b"secret", 1),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_holds_secrets_stays_in_memory(value):
-    """Requests, answers, demands and stored bytes show no secret and are not pickled; a copy is itself."""
+    """Requests, answers and stored bytes show no secret and are not pickled; a copy is itself."""
     assert "secret" not in repr(value)
     assert copy.copy(value) is copy.deepcopy(value) is value
     with pytest.raises(TypeError, match="holds secrets"):

@@ -133,7 +133,7 @@ def test_metadata_is_read():
 
 
 def test_what_metadata_does_not_name_stays():
-    """A server that only renews may name nothing but its token endpoint."""
+    """A server that only refreshes may name nothing but its token endpoint."""
     endpoints = read({"issuer": ISSUER, "token_endpoint": f"{ISSUER}/t"})
 
     assert endpoints.token_url == f"{ISSUER}/t"

@@ -34,17 +34,17 @@ URL = "https://auth.atlassian.com/oauth/token"
 SECRETS = ("client+secret/1", "refresh-secret-1", "code-secret-1")
 CLIENT = {"client_id": "client", "client_secret": SECRETS[0]}
 
-RENEWAL = json_request(
+REFRESH = json_request(
     URL, {"grant_type": "refresh_token", **CLIENT, "refresh_token": SECRETS[1]}, secrets=SECRETS
 )
-RENEWAL_FORM = form_request(
+REFRESH_FORM = form_request(
     URL, {"grant_type": "refresh_token", **CLIENT, "refresh_token": SECRETS[1]}, secrets=SECRETS
 )
 CODE = form_request(
     URL, {"grant_type": "authorization_code", **CLIENT, "code": SECRETS[2]}, secrets=SECRETS
 )
 TWO_LEGGED = form_request(URL, {"grant_type": "client_credentials", **CLIENT}, secrets=SECRETS)
-REQUESTS = [RENEWAL, RENEWAL_FORM, CODE, TWO_LEGGED]
+REQUESTS = [REFRESH, REFRESH_FORM, CODE, TWO_LEGGED]
 
 PREVIOUS = TokenPair("old-access", NOW, NOW, "older-refresh", ("read:me", "offline_access"))
 ISSUED = {
@@ -62,12 +62,12 @@ def answer(body, status=200, **headers):
     return HTTPResponse(status, named, content)
 
 
-def read(response, request=RENEWAL, **options):
+def read(response, request=REFRESH, **options):
     given = {"obtained_at": NOW, "default_lifetime_seconds": 900.0, **options}
     return read_token_response(response, request=request, **given)
 
 
-def refused(response, request=RENEWAL):
+def refused(response, request=REFRESH):
     with pytest.raises(AtlassianAuthError) as caught:
         read(response, request, previous=PREVIOUS)
     return caught.value
@@ -151,7 +151,7 @@ def test_a_lifetime_of_thousands_of_digits_costs_no_pair():
     assert (token.access_token, token.refresh_token) == ("access-1", "refresh-2")
 
 
-@pytest.mark.parametrize("request_", [RENEWAL, RENEWAL_FORM], ids=["json", "form"])
+@pytest.mark.parametrize("request_", [REFRESH, REFRESH_FORM], ids=["json", "form"])
 @pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], "a b", "a\nb"], ids=repr)
 def test_a_missing_refresh_token_leaves_the_presented_one(refresh_token, request_):
     """The refresh token just accepted stays; ``""`` is never stored."""
@@ -305,7 +305,7 @@ def test_answers_of_somebody_else(status, body):
     assert "check the URL" in str(error)
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=["renewal", "form", "code", "two-legged"])
+@pytest.mark.parametrize("request_", REQUESTS, ids=["refresh", "form", "code", "two-legged"])
 @pytest.mark.parametrize(
     ("status", "ambiguous"),
     [
@@ -364,7 +364,7 @@ DEAD = [
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
-@pytest.mark.parametrize("request_", [RENEWAL, RENEWAL_FORM], ids=["json", "form"])
+@pytest.mark.parametrize("request_", [REFRESH, REFRESH_FORM], ids=["json", "form"])
 @pytest.mark.parametrize(("error", "description"), DEAD)
 def test_dead_refresh_tokens(error, description, request_, status):
     """What is said about this refresh token ends the grant, whatever the status."""
@@ -419,7 +419,7 @@ def test_configuration_errors(error, argument, advice, status):
 
 
 @pytest.mark.parametrize("request_", [CODE, TWO_LEGGED], ids=["code", "two-legged"])
-def test_unauthorized_client_is_dead_for_renewals_only(request_):
+def test_unauthorized_client_is_dead_for_refreshes_only(request_):
     """Words about a refresh token mean nothing where none was sent."""
     body = {"error": "unauthorized_client", "error_description": "refresh_token is invalid"}
 
@@ -444,7 +444,7 @@ def test_a_code_that_came_too_late():
     assert "used once" in str(raised)
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=["renewal", "form", "code", "two-legged"])
+@pytest.mark.parametrize("request_", REQUESTS, ids=["refresh", "form", "code", "two-legged"])
 @pytest.mark.parametrize("status", [200, 400, 429, 503])
 @pytest.mark.parametrize("member", ["error", "error_description"])
 @pytest.mark.parametrize("secret", [*SECRETS, "client%2Bsecret%2F1"])
@@ -533,7 +533,7 @@ def test_any_answer_is_a_token_or_one_of_our_errors(response, request_, previous
     assert not any(secret in shown for secret in SECRETS)
 
 
-@given(members=MEMBERS, request_=st.sampled_from([RENEWAL, RENEWAL_FORM]))
+@given(members=MEMBERS, request_=st.sampled_from([REFRESH, REFRESH_FORM]))
 def test_a_rotated_pair_is_never_thrown_away(members, request_):
     """Whatever stands beside it, a pair that was issued arrives."""
     pair = {"access_token": "access-1", "refresh_token": "refresh-2", "token_type": "bearer"}
@@ -602,4 +602,4 @@ def test_a_coded_success_of_a_revocation_is_one():
     """Nothing in its body counts."""
     response = HTTPResponse(200, {"content-encoding": "gzip"})
 
-    read_revocation_response(response, request=RENEWAL, obtained_at=NOW)
+    read_revocation_response(response, request=REFRESH, obtained_at=NOW)

@@ -275,7 +275,7 @@ def test_any_margin_can_be_asked_for(margin):
     [(3600, 10), (40.1, 10), (40, 10), (39.6, 9.9), (4, 1), (0, 0)],
 )
 def test_buffer_is_at_most_a_quarter(lifetime, buffer):
-    """A short-lived token is not renewed forever."""
+    """A short-lived token is not refreshed forever."""
     assert buffer_for(lifetime, 10) == buffer
 
 

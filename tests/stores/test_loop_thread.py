@@ -14,9 +14,9 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.steady_loop import _Canary
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.latch import Latch
-from atlassian_auth.steady_loop import _Canary
 from atlassian_auth.stores._loop_thread import LoopThread
 
 pytestmark = pytest.mark.every_loop

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.migration import Transfer
 from atlassian_auth.stores import (
     EncryptedStore,
     FileStore,
@@ -19,7 +20,6 @@ from atlassian_auth.stores import (
     open_store,
 )
 from atlassian_auth.testing import ManualClock
-from atlassian_auth.transfer import Transfer
 
 ENDLESS = "x" * 2000
 

@@ -205,7 +205,7 @@ class TestConnections:
     async def test_a_hundred_locks(self, store):
         """A hundred keys locked at once, each of whose holders then reads and writes: all get there."""
 
-        async def renew(key):
+        async def refresh(key):
             async with store.lock("tokens", key, timeout_seconds=60):
                 stored = await store.get("tokens", key)
                 assert stored is None
@@ -213,7 +213,7 @@ class TestConnections:
 
         async with anyio.create_task_group() as tasks:
             for number in range(100):
-                tasks.start_soon(renew, str(number))
+                tasks.start_soon(refresh, str(number))
 
         assert len(await store.keys("tokens")) == 100
 
@@ -596,7 +596,7 @@ class TestTrouble:
         assert await replica.get("tokens", "acme") is None
 
     async def test_no_lock_where_nothing_can_be_saved(self, store, postgres_url, table, opened):
-        """A server that reads but does not write gives no lock: what is renewed could not be saved."""
+        """A server that reads but does not write gives no lock: what is refreshed could not be saved."""
         await store.keys("tokens")
         replica = opened(
             f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table

@@ -693,7 +693,7 @@ class TestTrouble:
         assert await store.delete("tokens", "acme")
 
     async def test_no_lock_where_nothing_can_be_saved(self, own, opened):
-        """A lock is a write: who could not save what is renewed under it is told before."""
+        """A lock is a write: who could not save what is refreshed under it is told before."""
         store = opened(server := own())
         with redis.Redis.from_url(server) as client:
             for name, value in (("maxmemory", "1"), ("min-replicas-to-write", "1")):

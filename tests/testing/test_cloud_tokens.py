@@ -132,14 +132,14 @@ def test_pkce_is_verified_if_it_was_asked_for(caller, challenge, verifier, statu
 
 def test_a_refresh_rotates(caller, grant):
     """Each refresh brings a new pair of the same family; the old access token still works."""
-    renewed = caller.cloud_refresh(grant.refresh_token).json()
+    refreshed = caller.cloud_refresh(grant.refresh_token).json()
 
-    assert renewed["refresh_token"] != grant.refresh_token
-    assert caller.me(renewed["access_token"]).status_code == 200
+    assert refreshed["refresh_token"] != grant.refresh_token
+    assert caller.me(refreshed["access_token"]).status_code == 200
     assert caller.me(grant.access_token).status_code == 200
-    family = caller.fake.family_of(renewed["refresh_token"])
+    family = caller.fake.family_of(refreshed["refresh_token"])
     assert family is caller.fake.family_of(grant.refresh_token)
-    assert (family.generation, family.refresh_token) == (2, renewed["refresh_token"])
+    assert (family.generation, family.refresh_token) == (2, refreshed["refresh_token"])
 
 
 @pytest.mark.parametrize("age", [0, 599.5], ids=["at once", "just before its end"])
@@ -160,7 +160,7 @@ def test_within_the_leeway_the_old_refresh_token_still_answers(caller, grant, ag
 @pytest.mark.parametrize("age", [600, 600.5], ids=["at its end", "just after"])
 def test_outside_the_leeway_reuse_kills_the_family(caller, grant, age):
     """A refresh token that comes back late may be stolen: nobody may use the family any more."""
-    renewed = caller.cloud_refresh(grant.refresh_token).json()
+    refreshed = caller.cloud_refresh(grant.refresh_token).json()
     caller.clock.advance(age)
 
     late = caller.cloud_refresh(grant.refresh_token)
@@ -168,8 +168,8 @@ def test_outside_the_leeway_reuse_kills_the_family(caller, grant, age):
     assert (late.status_code, late.json()) == (403, DEAD)
     assert (caller.fake.leeway_reuses, caller.fake.reuses_outside_leeway) == (0, 1)
     assert not caller.fake.family_of(grant.refresh_token).alive
-    assert caller.cloud_refresh(renewed["refresh_token"]).json() == DEAD
-    assert caller.me(renewed["access_token"]).status_code == 401
+    assert caller.cloud_refresh(refreshed["refresh_token"]).json() == DEAD
+    assert caller.me(refreshed["access_token"]).status_code == 401
 
 
 def test_the_leeway_counts_from_the_first_exchange(caller, grant):
@@ -229,10 +229,10 @@ def test_ninety_days_of_silence_end_a_grant(caller, grant, age, status):
 def test_use_prolongs_a_grant(caller, grant):
     """Each rotation starts the 90 days anew."""
     caller.clock.advance(89 * DAY)
-    renewed = caller.cloud_refresh(grant.refresh_token).json()
+    refreshed = caller.cloud_refresh(grant.refresh_token).json()
     caller.clock.advance(89 * DAY)
 
-    assert caller.cloud_refresh(renewed["refresh_token"]).status_code == 200
+    assert caller.cloud_refresh(refreshed["refresh_token"]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -384,11 +384,11 @@ def test_a_lifetime_can_be_changed_for_new_tokens(caller, grant):
     """Cloud writes the expiry into the token: live ones keep theirs."""
     caller.fake.rules.access_token_lifetime_seconds["cloud"] = 40
 
-    renewed = caller.cloud_refresh(grant.refresh_token).json()
+    refreshed = caller.cloud_refresh(grant.refresh_token).json()
     caller.clock.advance(40)
 
-    assert renewed["expires_in"] == 40
-    assert caller.me(renewed["access_token"]).status_code == 401
+    assert refreshed["expires_in"] == 40
+    assert caller.me(refreshed["access_token"]).status_code == 401
     assert caller.me(grant.access_token).status_code == 200
 
 

@@ -130,23 +130,23 @@ def test_pkce_is_verified(caller, challenge, method, verifier, status):
 
 
 def test_a_refresh_deletes_the_old_pair_at_once(caller, grant):
-    """The old access token dies with the request that renews it."""
-    renewed = caller.dc_refresh(grant.refresh_token).json()
+    """The old access token dies with the request that refreshes it."""
+    refreshed = caller.dc_refresh(grant.refresh_token).json()
 
     assert caller.dc_myself(grant.access_token).status_code == 401
-    assert caller.dc_myself(renewed["access_token"]).status_code == 200
-    assert caller.dc_refresh(renewed["refresh_token"]).status_code == 200
+    assert caller.dc_myself(refreshed["access_token"]).status_code == 200
+    assert caller.dc_refresh(refreshed["refresh_token"]).status_code == 200
 
 
 def test_there_is_no_leeway(caller, grant):
     """The second use of a refresh token is refused at once; the family lives on."""
-    renewed = caller.dc_refresh(grant.refresh_token).json()
+    refreshed = caller.dc_refresh(grant.refresh_token).json()
 
     again = caller.dc_refresh(grant.refresh_token)
 
     assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
     assert (caller.fake.leeway_reuses, caller.fake.reuses_outside_leeway) == (0, 1)
-    assert caller.dc_myself(renewed["access_token"]).status_code == 200
+    assert caller.dc_myself(refreshed["access_token"]).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_header_names_are_read_in_any_case(fake):
 def test_token_requests_are_written_down(fake):
     """Who asked for what, with which link of which family's chain, and what came of it."""
     grant = fake.issue_grant()
-    renewed = refresh(fake, grant.refresh_token).json()
+    refreshed = refresh(fake, grant.refresh_token).json()
     fake.clock.advance(5)
-    refresh(fake, renewed["refresh_token"])
+    refresh(fake, refreshed["refresh_token"])
 
     first, second = fake.token_requests
 

@@ -55,7 +55,7 @@ async def test_the_auth_is_authorized(atlassian, atlassian_auth):
 
 
 def test_the_auth_refreshes_when_the_clock_says_so(atlassian, atlassian_auth, atlassian_clock):
-    """An hour later the next request renews, also in a sync client."""
+    """An hour later the next request refreshes, also in a sync client."""
     atlassian_clock.advance(timedelta(hours=1))
 
     with httpx.Client(auth=atlassian_auth) as http:

@@ -14,8 +14,8 @@ import threading
 from dataclasses import dataclass
 
 from atlassian_auth import AtlassianAuthError, Settings
-from atlassian_auth.records import Records, TokenRecord
-from atlassian_auth.sender import HttpxSender
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._records.records import Records, TokenRecord
 from atlassian_auth.stores import PostgresStore, RedisStore, open_store
 from tests.fleet.crew import TLS, MovedClock, Place, new_manager
 from tests.fleet.points import Doom, Fate, WatchedSender, WatchedStore

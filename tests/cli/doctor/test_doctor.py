@@ -51,12 +51,12 @@ def test_what_was_not_tested_is_said(authorized, doctor, home):
     (home / "acme.secret").write_text("wrong", "utf-8")
 
     ended = authorized("doctor", "acme")
-    outcomes, failed, status = doctor("--renew")
+    outcomes, failed, status = doctor("--refresh")
 
     [line] = [line for line in ended.output.splitlines() if line.startswith("skipped")]
     assert ended.status == 0
     assert line.split()[:4] == ["skipped", "refresh", "not", "tested:"]
-    assert "--renew" in line
+    assert "--refresh" in line
     assert (status, failed["link"], outcomes["call"]) == (2, "refresh", "ok")
     assert "It comes from client_secret_file in [profiles.acme] of" in failed["detail"]
 
@@ -65,11 +65,11 @@ def test_a_refresh_is_tried(authorized, doctor, world):
     """A token that is good is refreshed, and one that was issued just now is not refreshed again."""
     authorized("token", "acme")
 
-    outcomes, _, status = doctor("--renew")
+    outcomes, _, status = doctor("--refresh")
 
     assert (status, {*outcomes.values()}) == (0, {"ok"})
     assert world.count("token", outcome="ok") == 2
-    assert authorized("doctor", "robot", "--renew").status == 0
+    assert authorized("doctor", "robot", "--refresh").status == 0
     assert world.count("token", outcome="ok") == 3
 
 
@@ -82,11 +82,11 @@ def test_a_refresh_that_is_known_to_fail(authorized, doctor, home):
 
     outcomes, failed, status = doctor()
     (home / "acme.secret").write_text(right, "utf-8")
-    mended, _, mended_status = doctor("--renew")
+    mended, _, mended_status = doctor("--refresh")
 
     assert (status, failed["link"]) == (1, "refresh")
     assert failed["detail"].startswith("the last attempt failed: Refreshes have failed since 20")
-    assert failed["detail"].endswith("; --renew tries it again")
+    assert failed["detail"].endswith("; --refresh tries it again")
     assert (outcomes["token"], outcomes["call"]) == ("ok", "ok")
     assert (mended_status, {*mended.values()}) == (0, {"ok"})
 

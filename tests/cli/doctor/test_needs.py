@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.cli.doctor.needs import JOBS, fewest_missing
+from atlassian_auth._cli.doctor.needs import JOBS, fewest_missing
 
 
 @pytest.mark.parametrize(

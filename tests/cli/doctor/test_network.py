@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from atlassian_auth import TransientError
-from atlassian_auth.cli.doctor.network import reach, skew_seconds
+from atlassian_auth._cli.doctor.network import reach, skew_seconds
 from atlassian_auth.testing import Fault, LoopbackServer
 
 TOKEN_URL = "https://auth.atlassian.com/oauth/token"

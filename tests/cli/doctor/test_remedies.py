@@ -13,8 +13,8 @@ from atlassian_auth import (
     StoreError,
     TransientError,
 )
-from atlassian_auth.cli.doctor.remedies import remedy_for
-from atlassian_auth.cli.profile import PRODUCTS, Flags
+from atlassian_auth._cli.doctor.remedies import remedy_for
+from atlassian_auth._cli.profile import PRODUCTS, Flags
 
 LOGIN = "atlassian-auth login acme"
 

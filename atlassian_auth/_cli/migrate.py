@@ -1,0 +1,115 @@
+"""The command that moves credentials to another store."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+import anyio
+import typer
+from pydantic import SecretStr
+
+from atlassian_auth._cli.group import report, status_of
+from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
+from atlassian_auth._cli.output import say, show_line, show_list
+from atlassian_auth._cli.place import Place, is_url
+from atlassian_auth._cli.profile import check_no_password
+from atlassian_auth._cli.session import transferring
+from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError
+from atlassian_auth.migration import Transfer
+
+__all__ = ["migrate"]
+
+_TO = "ATLASSIAN_AUTH_TO"
+_TO_KEY = "ATLASSIAN_AUTH_TO_ENCRYPTION_KEY"
+
+
+class _Row(TypedDict):
+    key: str
+    outcome: str
+    exit_status: int
+
+
+def migrate(
+    context: typer.Context,
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY", hidden=True, show_default=False)
+    ] = None,
+    *,
+    to: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|URL",
+            help="The SQLite file or the store they go to.",
+            envvar=_TO,
+            show_envvar=False,
+            show_default=False,
+        ),
+    ],
+    to_encryption_key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the key is that encrypts them there.")
+    ] = None,
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="PROFILE",
+            help="Whose store they are in, if not that of 'default'.",
+            envvar="ATLASSIAN_AUTH_PROFILE",
+            show_envvar=False,
+            show_default=False,
+        ),
+    ] = DEFAULT,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there under the same key.")
+    ] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Move credentials to another store.
+
+    Those with the names KEY, or all. They are deleted from the store they were in, because each must have
+    one holder. Services may go on meanwhile; then give them the new store. After an interruption, run it
+    again to finish.
+    """
+    source = profile_of(context, profile).place
+    target = _target(to, to_encryption_key_file)
+    if not source.exists():
+        message = f"There is no store {source}: name the one that credentials are in."
+        raise ConfigurationError(message, argument="store")
+    target.check_folder()
+    move = functools.partial(_moved, tuple(keys or ()), overwrite=overwrite, quiet=as_json)
+    rows = anyio.run(move, source, target)
+    if as_json:
+        show_list(rows)
+    raise typer.Exit(next((row["exit_status"] for row in rows if row["exit_status"]), 0))
+
+
+def _target(to: str, key_file: Path | None) -> Place:
+    if to != os.environ.get(_TO):
+        check_no_password("--to", to, variable=_TO)
+    key = os.environ.get(_TO_KEY)
+    name = to if is_url(to) else str(Path(to).expanduser())
+    return Place(name, key_file, SecretStr(key) if key else None)
+
+
+async def _moved(
+    names: tuple[str, ...], source: Place, target: Place, *, overwrite: bool, quiet: bool
+) -> list[_Row]:
+    async with transferring(source, target, overwrite=overwrite) as transfer:
+        keys = names or await transfer.keys()
+        if not keys:
+            say(f"There is nothing to be moved in {source}.")
+        return [await _move(transfer, key, quiet=quiet) for key in keys]
+
+
+async def _move(transfer: Transfer, key: str, *, quiet: bool) -> _Row:
+    try:
+        outcome = str(await transfer.move(key))
+    except AtlassianAuthError as error:
+        # The others are moved all the same.
+        report(error)
+        return {"key": key, "outcome": error.code, "exit_status": status_of(error)}
+    if not quiet:
+        show_line(f"{key}: {outcome}")
+    return {"key": key, "outcome": outcome, "exit_status": 0}

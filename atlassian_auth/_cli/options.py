@@ -1,0 +1,55 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from atlassian_auth._cli.group import PROFILE
+from atlassian_auth._cli.profile import Flags, Profile
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.manager import DEFAULT_KEY
+
+__all__ = ["DEFAULT", "AsJSON", "ProfileName", "flags_of", "profile_of"]
+
+DEFAULT = DEFAULT_KEY
+
+
+def flags_of(context: typer.Context) -> Flags:
+    """Return what was said before the command, and shared options wherever they stood."""
+    flags: Flags = context.obj
+    return flags
+
+
+def profile_of(context: typer.Context, name: str) -> Profile:
+    """Return the profile a command is about.
+
+    Raises:
+        ConfigurationError: if there is none of this name, or something in it is wrong.
+    """
+    profile = flags_of(context).profile(name)
+    context.meta[PROFILE] = profile
+    return profile
+
+
+def _complete(incomplete: str) -> list[str]:
+    try:
+        names = Flags().names()
+    except ConfigurationError:
+        names = ()
+    return [name for name in names if name.startswith(incomplete)]
+
+
+_PROFILE: Any = typer.Argument(
+    metavar="PROFILE",
+    hidden=True,  # in the list below the text: the first page says it once for all commands
+    envvar="ATLASSIAN_AUTH_PROFILE",
+    show_envvar=False,
+    show_default=False,
+    autocompletion=_complete,
+)
+
+ProfileName = Annotated[str, _PROFILE]
+
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]

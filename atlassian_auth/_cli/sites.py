@@ -1,0 +1,90 @@
+"""The commands sites and whoami: what a credential is good for, and whose it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import anyio
+import typer
+
+from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, profile_of
+from atlassian_auth._cli.output import show, show_table
+from atlassian_auth._cli.profile import Profile
+from atlassian_auth._cli.session import grant_without_secret, obtaining
+from atlassian_auth._cli.site import base_url_of
+from atlassian_auth.auth import AtlassianAuth
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.manager import TokenManager
+from atlassian_auth.scopes import READ_ME
+from atlassian_auth.sites import Identity, Site, accessible_resources
+from atlassian_auth.sites import whoami as ask_who
+
+__all__ = ["identity_of", "sites", "whoami"]
+
+_COLUMNS = ("name", "url", "cloud_id", "products")
+
+
+def sites(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """List the Cloud sites a credential is good for."""
+    chosen = profile_of(context, profile)
+    if grant_without_secret(chosen).endpoints.resources_url is None:
+        message = f"Profile {chosen.name} is for {chosen.product}, where nothing lists the sites of a token."
+        raise ConfigurationError(
+            f"{message} Only 3LO apps and service accounts of Cloud have such a list."
+        )
+    found = anyio.run(_sites, chosen)
+    show_table(map(_described, found), columns=_COLUMNS, as_json=as_json)
+
+
+def whoami(
+    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
+) -> None:
+    """Show whose credential it is.
+
+    On Cloud this needs scope read:me; without it the site's Jira is asked, which needs read:jira-user.
+    """
+    show(asdict(anyio.run(_whoami, profile_of(context, profile))), as_json=as_json)
+
+
+async def identity_of(profile: Profile, manager: TokenManager) -> Identity:
+    """Return whose credential it is.
+
+    Raises:
+        AtlassianAuthError: if nobody says so.
+    """
+    auth = manager.auth(profile.store_key)
+    if await _is_person(auth):
+        return await ask_who(auth, endpoints=manager.grant.endpoints)
+    return await ask_who(auth, base_url=await base_url_of(profile, manager))
+
+
+async def _is_person(auth: AtlassianAuth) -> bool:
+    # The identity endpoint tells who consented: on Cloud, and not of service accounts.
+    grant = auth.manager.grant
+    if grant.endpoints.identity_url is None or grant.redirect_uri is None:
+        return False
+    return READ_ME in (await auth.token()).scopes
+
+
+async def _sites(profile: Profile) -> tuple[Site, ...]:
+    async with obtaining(profile) as manager:
+        auth = manager.auth(profile.store_key)
+        return await accessible_resources(auth, endpoints=manager.grant.endpoints)
+
+
+async def _whoami(profile: Profile) -> Identity:
+    async with obtaining(profile) as manager:
+        return await identity_of(profile, manager)
+
+
+def _described(site: Site) -> dict[str, Any]:
+    return {
+        "name": site.name,
+        "url": site.url,
+        "cloud_id": site.cloud_id,
+        "products": list(site.products),
+        "scopes": list(site.scopes),
+    }

@@ -1,0 +1,55 @@
+"""Performs, shows and judges: the command ``atlassian-auth demo``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import anyio
+from rich.console import Console
+
+from atlassian_auth._demo.display import Show, shown
+from atlassian_auth._demo.logbook import Logbook
+from atlassian_auth._demo.scenario import perform
+from atlassian_auth._demo.service import in_background
+from atlassian_auth._demo.summary import summarize
+from atlassian_auth._demo.verdict import Evidence, judge
+from atlassian_auth.ports import SYSTEM_CLOCK
+
+__all__ = ["report", "run"]
+
+# 128 + SIGINT, as shells report it.
+_INTERRUPTED = 130
+
+
+def run(seconds: float) -> int:
+    """Give the demonstration and return the exit status."""
+    console = Console(highlight=False)
+    console.print("A service uses an emulated Atlassian on this computer while things go wrong.")
+    return report(console, lambda: anyio.run(_watch, console, seconds))
+
+
+def report(console: Console, performance: Callable[[], Evidence]) -> int:
+    """Judge a performance, print the summary, and return the exit status."""
+    try:
+        evidence = performance()
+    except KeyboardInterrupt:
+        console.print("Interrupted: nothing was judged.")
+        return _INTERRUPTED
+    verdict = judge(evidence)
+    summarize(console, evidence, verdict)
+    return verdict.exit_status
+
+
+async def _watch(console: Console, seconds: float) -> Evidence:
+    logbook = Logbook(seconds=seconds, began_at=SYSTEM_CLOCK.time())
+    with shown(console) as show:
+        async with in_background(partial(_look, show, logbook)):
+            evidence = await perform(logbook)
+        # At what came after the last look, on a busy computer much.
+        await _look(show, logbook)  # pragma: no cover -- the tests play it in a process of its own
+    return evidence  # pragma: no cover -- as above
+
+
+async def _look(show: Show, logbook: Logbook) -> None:
+    show(logbook, SYSTEM_CLOCK.time())

@@ -1,0 +1,131 @@
+"""The story of the demonstration: consent, work, trouble, a restart, and a last look.
+
+It shows nothing and judges nothing: it works until its time is over and hands back the evidence.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import anyio
+
+from atlassian_auth._demo.collector import CLOUD_LOG, DATA_CENTER_LOG, AuditLogView
+from atlassian_auth._demo.consent import consent
+from atlassian_auth._demo.credentials import (
+    CLOUD,
+    CREDENTIALS,
+    DATA_CENTER,
+    JIRA_SOFTWARE,
+    Credential,
+)
+from atlassian_auth._demo.logbook import Logbook, Stage
+from atlassian_auth._demo.service import Job, client, in_background, opened
+from atlassian_auth._demo.troubles import before_the_restart, come_back, until
+from atlassian_auth._demo.verdict import Delivery, Evidence, have_outlived_tokens
+from atlassian_auth._demo.world import World, new_atlassian
+from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
+from atlassian_auth.testing import FakeAtlassian
+from atlassian_auth.testing.server import LoopbackServer
+
+__all__ = ["perform"]
+
+# How much longer than planned a run may take, on a busy computer, before it is cut off and judged as it is.
+_PATIENCE_SECONDS = 120.0
+
+# Each time something happens three events do, and one of them comes late into the log, as they do at
+# Atlassian: a collector that only ever looks forward would miss it.
+_DELAYS = (timedelta(), timedelta(), timedelta(seconds=1))
+
+
+async def perform(logbook: Logbook, *, patience_seconds: float = _PATIENCE_SECONDS) -> Evidence:
+    """Run the service through each trouble, until each credential has outlived a token; return the evidence.
+
+    That takes ``logbook.seconds`` at the least.
+
+    Args:
+        logbook: A new one; may be read meanwhile.
+        patience_seconds: How much longer it may take, for troubles to end.
+    """
+    atlassian = new_atlassian()
+    with (
+        TemporaryDirectory(prefix="atlassian-auth-") as folder,
+        LoopbackServer(atlassian) as server,
+    ):
+        world = World(atlassian=atlassian, urls=server.urls, path=Path(folder, "tokens.db"))
+        with anyio.move_on_after(logbook.seconds + patience_seconds):
+            await _story(world, logbook)
+    return _evidence(world, logbook)
+
+
+async def _story(world: World, logbook: Logbook) -> None:
+    await _give_consent(world, logbook)
+    async with in_background(_incidents(world, logbook)):
+        async with opened(world, logbook) as service, in_background(*service.jobs):
+            await before_the_restart(world, service, logbook)
+        async with opened(world, logbook) as service, in_background(*service.jobs):
+            await come_back(logbook)
+            await until(lambda: SYSTEM_CLOCK.time() >= logbook.began_at + logbook.seconds)
+            await until(lambda: have_outlived_tokens(_evidence(world, logbook)))
+    async with opened(world, logbook) as service:
+        await service.collect()
+
+
+async def _give_consent(world: World, logbook: Logbook) -> None:
+    async with (
+        opened(world, logbook) as service,
+        client() as browser,
+    ):
+        for credential in (CLOUD, DATA_CENTER):
+            logbook.sets_out(credential.key, SYSTEM_CLOCK.time())
+            await consent(service.managers[credential.key], credential.key, browser)
+
+
+def _incidents(world: World, logbook: Logbook) -> Job:
+    async def happen() -> None:
+        for delay in _DELAYS:
+            summary = f"User {len(logbook.generated) + 1} added to group"
+            when = utc_now(SYSTEM_CLOCK) - delay
+            logbook.generated.append(world.atlassian.add_event(summary, at=when))
+
+    return happen
+
+
+def _evidence(world: World, logbook: Logbook) -> Evidence:
+    atlassian = world.atlassian
+    return Evidence(
+        credentials=CREDENTIALS,
+        token_requests=atlassian.token_requests,
+        api_requests=atlassian.api_requests,
+        asked={key: tuple(moments) for key, moments in logbook.asked.items()},
+        deliveries=(
+            _collected(CLOUD, CLOUD_LOG, logbook),
+            _collected(DATA_CENTER, DATA_CENTER_LOG, logbook),
+            _built(atlassian, logbook),
+        ),
+        failures=tuple(logbook.failures),
+        reuses_outside_leeway=atlassian.reuses_outside_leeway,
+        troubles={
+            trouble.title: stage is Stage.SURVIVED for trouble, stage in logbook.troubles.items()
+        },
+    )
+
+
+def _collected(credential: Credential, view: AuditLogView, logbook: Logbook) -> Delivery:
+    return Delivery(
+        key=credential.key,
+        title=f"{credential.title} events",
+        expected=tuple(map(view.identify, logbook.generated)),
+        arrived=tuple(entry.id for entry in logbook.collected[credential.key]),
+    )
+
+
+def _built(atlassian: FakeAtlassian, logbook: Logbook) -> Delivery:
+    received = [build for taken in atlassian.submissions for build in taken["document"]["builds"]]
+    return Delivery(
+        key=JIRA_SOFTWARE.key,
+        title="Builds",
+        expected=tuple(map(str, logbook.builds)),
+        arrived=tuple(str(build["buildNumber"]) for build in received),
+    )

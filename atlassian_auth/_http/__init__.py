@@ -1,0 +1,5 @@
+"""The library's own requests, and the rules for requests that carry a credential."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

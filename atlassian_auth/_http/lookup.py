@@ -1,0 +1,156 @@
+"""One GET on any event loop: bounded in time and size, in a client of the library's own.
+
+It asks the questions that come before the first API call; token requests have their own sender.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+
+import httpx
+
+from atlassian_auth._http.own_client import Passage, check_tls, is_direct, new_client, read_raw
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    ConfigurationError,
+    DiscoveryError,
+    TransientError,
+)
+from atlassian_auth.ports import Clock, Network
+from atlassian_auth.protocol.messages import HTTPResponse, content_coding
+from atlassian_auth.protocol.redaction import printable
+
+__all__ = ["get", "network_of"]
+
+# On top of an exchange with the token endpoint: the auth may have to refresh its token first.
+_OWN_SECONDS = 15
+
+
+async def get(
+    url: str,
+    *,
+    auth: httpx.Auth | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    network: Network | None = None,
+    verify: ssl.SSLContext | bool | None = None,
+    proxy: str | None = None,
+    clock: Clock | None = None,
+    public_addresses_only: bool | None = None,
+) -> HTTPResponse:
+    """Return the answer, whatever its status.
+
+    Args:
+        url: What to get.
+        auth: What signs the request; without it no ``Authorization`` header is sent.
+        transport: Used instead of the network, and left open.
+        network: What holds where one of the following is None; by default that of ``auth``.
+        verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
+        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
+            always reached without one.
+        clock: Who measures the time limit.
+        public_addresses_only: Refuse to ask an address that is not public: loopback, link-local, private.
+
+    Raises:
+        ConfigurationError: if the URL, or the proxy's, is none, or the address is refused.
+        DiscoveryError: if a successful answer has a content coding, which was not asked for.
+        TransientError: if there is no answer, or none in time.
+        AtlassianAuthError: what ``auth`` raises.
+    """
+    # httpx's errors hold the request with its bearer: ours is raised outside the except block.
+    network = (network or network_of(auth)).changed(
+        verify=verify, proxy=proxy, clock=clock, public_addresses_only=public_addresses_only
+    )
+    total_seconds = network.settings.exchange_timeout_seconds + _OWN_SECONDS
+    try:
+        client = _client(url, transport, network)
+        async with network.clock.timeout(total_seconds):
+            return await _ask(client, url, auth, network)
+    except TimeoutError:
+        failure = _unreachable(url, f"no complete answer within {total_seconds:g} seconds")
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        failure = _unreachable(url, type(error).__name__)
+    except (httpx.InvalidURL, UnicodeError):  # the latter for a host name without IDNA form
+        message = f"url={url!a} cannot be asked: expected a URL such as https://host/path."
+        failure = ConfigurationError(message, argument="url")
+    raise failure
+
+
+def network_of(auth: object) -> Network:
+    """Return how an `AtlassianAuth` reaches servers; the default for anything else."""
+    network = getattr(auth, "network", None)
+    return network if isinstance(network, Network) else Network()
+
+
+def _unreachable(url: str, reason: str) -> AtlassianAuthError:
+    return TransientError(
+        f"{url} could not be reached ({reason}): check the network, or try later."
+    )
+
+
+def _client(
+    url: str, transport: httpx.AsyncBaseTransport | None, network: Network
+) -> httpx.AsyncClient:
+    tls, settings = check_tls(network.verify), network.settings
+    with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
+        return new_client(
+            tls=tls,
+            proxy=network.proxy,
+            transport=_Borrowed(transport) if transport else None,
+            direct=is_direct(url),
+            timeout=httpx.Timeout(
+                settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
+            ),
+            keepalive_seconds=_OWN_SECONDS,
+        )
+    message = (
+        "proxy, or the one the environment names, is not the URL of a proxy: expected one such as "
+        "http://proxy.example.com:3128."
+    )
+    raise ConfigurationError(message, argument="proxy")
+
+
+async def _ask(
+    client: httpx.AsyncClient, url: str, auth: httpx.Auth | None, network: Network
+) -> HTTPResponse:
+    settings = network.settings
+    passage = Passage(url, public_only=settings.public_addresses_only, clock=network.clock)
+    async with (
+        client,
+        client.stream(
+            "GET",
+            url,
+            auth=auth,
+            headers={"accept": "application/json"},
+            extensions={"trace": passage},
+        ) as response,
+    ):
+        _check_coding(response, url)
+        body, truncated = await read_raw(response, settings.max_response_bytes)
+    return HTTPResponse(
+        status=response.status_code,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=body,
+        truncated=truncated,
+    )
+
+
+def _check_coding(response: httpx.Response, url: str) -> None:
+    # Of any other status the body is not looked at.
+    coding = content_coding(response.headers)
+    if coding and response.status_code == 200:
+        message = (
+            f"{url} answered in a content coding that was not asked for ({printable(coding)}), and it is not "
+            "unpacked: see which server or proxy on the way compresses"
+        )
+        raise DiscoveryError(message, status=200)
+
+
+class _Borrowed(httpx.AsyncBaseTransport):
+    """The caller's transport, which closing our client does not close."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._transport.handle_async_request(request)

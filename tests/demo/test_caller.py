@@ -1,0 +1,53 @@
+"""What is noted about each request."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from atlassian_auth._demo.caller import Caller
+from atlassian_auth.exceptions import TransientError
+
+
+def client(answer):
+    return httpx.AsyncClient(
+        transport=httpx.MockTransport(answer), base_url="https://api.example.com/"
+    )
+
+
+def drop(request):
+    raise httpx.ReadError("reset", request=request)
+
+
+def give_up(_request):
+    raise TransientError("a bad minute")
+
+
+async def test_answers_are_counted(logbook):
+    """A good answer is handed on, and counted as asked and answered."""
+    async with client(lambda request: httpx.Response(200, json=request.method)) as http:
+        caller = Caller("cloud", http, logbook)
+
+        assert (await caller.get("x"), await caller.post("x", {})) == ("GET", "POST")
+
+    assert (logbook.requests["cloud"], logbook.answered["cloud"]) == (2, 2)
+    assert logbook.failures == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure"),
+    [
+        (lambda _request: httpx.Response(500), "cloud: HTTPStatusError: "),
+        (drop, "cloud: ReadError: reset"),
+        (give_up, "cloud: TransientError: a bad minute"),
+    ],
+    ids=["status", "network", "token"],
+)
+async def test_failures_are_noted(logbook, answer, failure):
+    """Whatever a caller is told instead of an answer goes into the logbook, and nothing is raised."""
+    async with client(answer) as http:
+        assert await Caller("cloud", http, logbook).get("x") is None
+
+    assert (logbook.requests["cloud"], logbook.answered["cloud"]) == (1, 0)
+    assert len(logbook.failures) == 1
+    assert logbook.failures[0].startswith(failure)

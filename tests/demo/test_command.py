@@ -1,0 +1,38 @@
+"""What the command makes of a performance."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from atlassian_auth._demo.command import report
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def console():
+    return Console(file=io.StringIO(), width=80)
+
+
+@pytest.mark.parametrize(
+    ("failures", "status", "last_word"),
+    [((), 0, "PASSED"), (("503",), 1, "FAILED")],
+    ids=["good", "bad"],
+)
+def test_the_exit_status_is_honest(console, evidence, failures, status, last_word):
+    """It is 1 if anything went wrong, and what is printed says the same."""
+    assert report(console, lambda: evidence(failures=failures)) == status
+
+    assert console.file.getvalue().splitlines()[-1].startswith(last_word)
+
+
+def test_an_interrupt_is_no_verdict(console):
+    """Who presses Ctrl-C is not told that all went well, nor that it did not."""
+    assert report(console, interrupted) == 130
+
+    assert console.file.getvalue() == "Interrupted: nothing was judged.\n"

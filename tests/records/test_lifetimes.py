@@ -1,0 +1,201 @@
+"""Three ends of a credential, and when to warn of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atlassian_auth import Settings
+from atlassian_auth._records.lifetimes import (
+    Lifetimes,
+    Limits,
+    idle_refresh_at,
+    is_warning_due,
+    limits_of,
+    warnings_due,
+)
+from atlassian_auth._records.records import TokenRecord
+from atlassian_auth.events import ConsentEndsSoon
+from atlassian_auth.protocol.tokens import TokenPair
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TINY = timedelta(microseconds=1)
+CLOUD = "cloud:id@https://auth.atlassian.com/oauth/token"
+DATA_CENTER = "data_center:id@https://jira.example.com/rest/oauth2/latest/token"
+CLIENT = "client_credentials:id@https://api.atlassian.com/oauth/token"
+
+
+def record(configuration=CLOUD, *, obtained_at=NOW, refresh_token="secret-refresh", **changes):
+    token = TokenPair("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
+    fields = {"configuration": configuration, "status_since": NOW, "authorized_at": NOW}
+    return TokenRecord(**(fields | {"token": token} | changes))
+
+
+def test_the_limits_of_each_grant():
+    """Cloud's grants end after 90 idle days and after a year, Data Center's after 90 idle days."""
+    settings = Settings()
+
+    assert limits_of(CLOUD, settings) == Limits(inactivity=90 * DAY, absolute=365 * DAY)
+    assert limits_of(DATA_CENTER, settings) == Limits(inactivity=90 * DAY)
+    assert limits_of(CLIENT, settings) == limits_of("another's", settings) == Limits()
+
+
+def test_an_administrator_may_have_changed_them():
+    """Settings replace what is usual."""
+    settings = Settings(inactivity_limit=30 * DAY, absolute_limit=180 * DAY)
+
+    expected = Limits(inactivity=30 * DAY, absolute=180 * DAY)
+    assert limits_of(CLOUD, settings) == limits_of(DATA_CENTER, settings) == expected
+
+
+def test_an_end_that_no_calendar_has():
+    """The last moment there is counts; a limit beyond it is none."""
+    last = datetime.max.replace(tzinfo=UTC)
+    exactly = last - 90 * DAY
+
+    ends = [
+        Lifetimes.of(record(DATA_CENTER, obtained_at=at), Settings()).inactive_by
+        for at in (exactly - TINY, exactly, exactly + TINY)
+    ]
+
+    assert ends == [last - TINY, last, None]
+    assert Lifetimes.of(record(authorized_at=last), Settings()).consent_expires_at is None
+    assert idle_refresh_at("acme", record(obtained_at=exactly + TINY), Settings()) is None
+
+
+def test_an_unknown_day_of_the_consent():
+    """Then no end of the year is known; an idle one ends by its last use, at the latest by its addition."""
+    unknown = record(authorized_at=None)
+    unused = record(authorized_at=None, token=None, added_at=NOW, pasted_refresh_token="secret")
+    damaged = record(authorized_at=None, token=None, pasted_refresh_token="secret")
+
+    ends = [Lifetimes.of(each, Settings()) for each in (unknown, unused, damaged)]
+
+    assert [each.consent_expires_at for each in ends] == [None, None, None]
+    assert [each.inactive_by for each in ends] == [NOW + 90 * DAY, NOW + 90 * DAY, None]
+
+
+def test_three_dates():
+    """A refresh moves the end of the access token and of idleness, not the end of the consent."""
+    later = NOW + 80 * DAY
+
+    at_first = Lifetimes.of(record(), Settings())
+    refreshed = Lifetimes.of(record(obtained_at=later), Settings())
+
+    assert at_first.access_expires_at == NOW + HOUR
+    assert (at_first.inactive_by, at_first.consent_expires_at) == (NOW + 90 * DAY, NOW + 365 * DAY)
+    assert refreshed.access_expires_at == later + HOUR
+    assert (refreshed.inactive_by, refreshed.consent_expires_at) == (
+        later + 90 * DAY,
+        NOW + 365 * DAY,
+    )
+
+
+def test_a_pasted_refresh_token_counts_from_when_it_was_pasted():
+    """Nothing is known of its access token; its grant ends then at the latest."""
+    pasted = record(token=None, pasted_refresh_token="secret-pasted")
+
+    lifetimes = Lifetimes.of(pasted, Settings())
+
+    assert lifetimes.access_expires_at is None
+    assert lifetimes.limits() == {"inactivity": NOW + 90 * DAY, "absolute": NOW + 365 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("obtained_at", "known"),
+    [(NOW + 365 * DAY - TINY, True), (NOW + 365 * DAY, False), (NOW + 365 * DAY + TINY, False)],
+)
+def test_a_grant_that_outlives_its_year(obtained_at, known):
+    """A refresh that succeeded after the supposed end shows that there is no such end."""
+    lifetimes = Lifetimes.of(record(obtained_at=obtained_at), Settings())
+
+    assert (lifetimes.consent_expires_at is not None) is known
+
+
+def test_without_a_refresh_token_the_grant_ends_with_the_access_token():
+    """Client credentials, which need none, have no end."""
+    assert Lifetimes.of(record(refresh_token=None), Settings()).limits() == {"absolute": NOW + HOUR}
+    assert Lifetimes.of(record(CLIENT, refresh_token=None), Settings()).limits() == {}
+
+
+def test_the_end_that_has_passed():
+    """From exactly the earliest end on, it lies behind."""
+    lifetimes = Lifetimes.of(record(), Settings())
+
+    assert lifetimes.passed(NOW + 90 * DAY - TINY) is None
+    assert lifetimes.passed(NOW + 90 * DAY) == NOW + 90 * DAY
+    assert lifetimes.passed(NOW + 400 * DAY) == NOW + 90 * DAY
+
+
+@pytest.mark.parametrize(
+    ("left", "last_look", "due"),
+    [
+        pytest.param(14 * DAY + TINY, None, False, id="too early"),
+        pytest.param(14 * DAY, None, True, id="exactly then"),
+        pytest.param(timedelta(), None, True, id="at the very end"),
+        pytest.param(-TINY, None, False, id="too late"),
+        pytest.param(14 * DAY, 14 * DAY + TINY, True, id="first look within the period"),
+        pytest.param(13 * DAY + TINY, 14 * DAY - TINY, False, id="the same day"),
+        pytest.param(13 * DAY - TINY, 13 * DAY, True, id="the next day"),
+    ],
+)
+def test_one_warning_a_day(left, last_look, due):
+    """A look warns if it is the first within the period, or the first of a day."""
+    looked = None if last_look is None else NOW - last_look
+
+    assert is_warning_due(NOW, last_look=looked, now=NOW - left, period=timedelta(days=14)) is due
+
+
+@given(st.lists(st.integers(0, 20 * 24 * 60), unique=True).map(sorted))
+def test_however_often_it_is_looked_at(minutes):
+    """Any series of looks warns once for each day of the period on which there was one."""
+    looks = [NOW - timedelta(minutes=left) for left in reversed(minutes)]
+
+    warned = [
+        NOW - now
+        for last_look, now in zip([None, *looks], looks, strict=False)
+        if is_warning_due(NOW, last_look=last_look, now=now, period=14 * DAY)
+    ]
+
+    days = {left // (24 * 60) for left in minutes if left <= 14 * 24 * 60}
+    assert {left // DAY for left in warned} == days
+    assert len(warned) == len(days)
+
+
+def test_a_warning_names_the_limit():
+    """What is told says which credential ends when, and of what."""
+    now = NOW + 89 * DAY
+
+    told = warnings_due("acme", record(), Settings(), last_look=None, now=now)
+
+    ends_at = NOW + 90 * DAY
+    assert told == [ConsentEndsSoon(key="acme", at=now, limit="inactivity", ends_at=ends_at)]
+
+
+@given(st.text(min_size=1))
+def test_idle_credentials_are_refreshed_in_time(key):
+    """Each at a moment of its own, between the half and three quarters of what it may be idle for."""
+    due_at = idle_refresh_at(key, record(), Settings())
+
+    assert NOW + 45 * DAY <= due_at <= NOW + 67.5 * DAY
+    assert due_at == idle_refresh_at(key, record(), Settings())
+
+
+def test_idle_refreshes_are_spread():
+    """Credentials that began at one moment are refreshed at about the same rate over three weeks."""
+    due = [idle_refresh_at(f"tenant-{n}", record(), Settings()) for n in range(10_000)]
+
+    days = [(moment - NOW) // DAY for moment in due]
+    busiest = max(days.count(day) for day in range(45, 68))
+    assert busiest < 1.25 * 10_000 / 22.5
+
+
+def test_nothing_to_refresh():
+    """What does not end of idleness is left idle."""
+    assert idle_refresh_at("acme", record(CLIENT), Settings()) is None
+    assert idle_refresh_at("acme", record(refresh_token=None), Settings()) is None

@@ -1,0 +1,504 @@
+"""Credentials that nobody asks for: warned of, refreshed in time, deleted when dead."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+import pytest
+
+from atlassian_auth import (
+    CredentialState,
+    Settings,
+    StoreError,
+    TokenManager,
+    TokenStatus,
+    TransientError,
+)
+from atlassian_auth.events import ConsentEndsSoon
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
+
+pytestmark = pytest.mark.every_loop
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+TINY = timedelta(milliseconds=1)
+
+
+class Watched(MemoryStore):
+    """A store in which a key may be unreadable, and something happen just before a lock is had."""
+
+    unreadable: str | None = None
+    before_lock = None
+
+    async def get(self, namespace, key):
+        if key == self.unreadable:
+            raise OSError("unreadable")
+        return await super().get(namespace, key)
+
+    @asynccontextmanager
+    async def lock(self, namespace, key, *, timeout_seconds):
+        if self.before_lock:
+            await self.before_lock()
+        async with super().lock(namespace, key, timeout_seconds=timeout_seconds):
+            yield
+
+
+@pytest.fixture
+def store(atlassian_clock):
+    return Watched(clock=atlassian_clock)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def manager_of(atlassian, atlassian_clock, store, told):
+    """Build managers on one store, and close them at the end."""
+    opened = []
+
+    def build(grant=None, *, store=store, **settings):
+        opened.append(
+            TokenManager(
+                grant or cloud_grant(atlassian),
+                store=store,
+                clock=atlassian_clock,
+                on_event=told.append,
+                settings=Settings(**settings),
+                jitter=lambda: 0.0,
+            )
+        )
+        return opened[-1]
+
+    yield build
+    for manager in opened:
+        anyio.run(manager.aclose)
+
+
+@pytest.fixture
+def manager(manager_of):
+    return manager_of()
+
+
+async def enrol(manager, atlassian, *keys):
+    for key in keys:
+        issued = atlassian.issue_grant()
+        now = atlassian.clock.now()
+        await manager.add(key, refresh_token=issued.refresh_token, authorized_at=now)
+        await manager.token(key)
+
+
+async def keep_alive(manager, clock, days):
+    """Let it look once every six hours for so many days."""
+    until = clock.time() + days * 86400
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_alive)
+        while clock.time() < until:
+            await manager.keys()
+        tasks.cancel_scope.cancel()
+
+
+# -- keep_alive ------------------------------------------------------------------------------------
+
+
+async def test_idle_credentials_live_on(manager_of, atlassian, atlassian_clock):
+    """Another process keeps a store's idle credentials alive with one refresh each in two months."""
+    keys = [f"tenant-{number}" for number in range(5)]
+    first, second = manager_of(), manager_of()
+    await enrol(first, atlassian, *keys)
+
+    await keep_alive(second, atlassian_clock, 80)
+
+    statuses = [await first.status(key) for key in keys]
+    assert [status.refresh_count for status in statuses] == [2] * 5
+    assert {status.state for status in statuses} == {CredentialState.READY}
+    assert len({status.last_refreshed_at for status in statuses}) > 3  # not all at one moment
+    assert atlassian.leeway_reuses == atlassian.reuses_outside_leeway == 0
+
+
+async def test_a_pasted_token_is_kept_alive_too(manager, atlassian, atlassian_clock):
+    """A refresh token that was added and never used ends of it as well."""
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    await keep_alive(manager, atlassian_clock, 70)
+
+    assert (await manager.status("acme")).refresh_count == 1
+
+
+async def test_trouble_with_one_stops_no_other(
+    manager, atlassian, atlassian_clock, store, caplog, told
+):
+    """What cannot be read, or is not refreshed, is logged, and the others are kept alive."""
+    await enrol(manager, atlassian, "acme", "broken", "revoked")
+    atlassian.revoke_grant((await manager.token("revoked")).access_token)
+    store.unreadable = "broken"
+
+    await keep_alive(manager, atlassian_clock, 70)
+
+    assert (await manager.status("acme")).refresh_count == 2
+    assert "Key 'broken' was passed over" in caplog.text
+    # A dead one is told once, and not asked for again.
+    assert caplog.text.count("Key 'revoked': the consent is lost") == 1
+
+
+@pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
+async def test_a_damaged_record_stops_no_other(
+    manager, atlassian, atlassian_clock, store, caplog, job
+):
+    """However deep it is nested: it is passed over by name, and the others are kept and pruned."""
+    await enrol(manager, atlassian, "acme", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    await store.put("tokens", "broken", b"[" * 100_000)
+    atlassian_clock.advance(80 * DAY)
+
+    assert await manager.prune() == ["dead"]
+    assert caplog.text.count("Key 'broken' was passed over") == 1
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(getattr(manager, job))
+        while (await manager.status("acme")).refresh_count < 2:
+            pass
+        tasks.cancel_scope.cancel()
+    with pytest.raises(StoreError, match="key 'broken' in 'tokens' is not a record"):
+        await manager.status("broken")
+
+
+FAR_DATES = (
+    "9999-12-31T23:59:59.999999Z",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+23:59",
+)
+
+
+@pytest.mark.parametrize("far", FAR_DATES)
+@pytest.mark.parametrize("name", ["obtained_at", "expires_at", "authorized_at", "status_since"])
+async def test_a_date_beyond_the_calendar(manager_of, atlassian, store, far, name):
+    """What cannot be computed from it is left out; the credential is refreshed and looked after."""
+    await enrol(manager_of(), atlassian, "acme")
+    written = await store.get("tokens", "acme")
+    document = json.loads(written.value)
+    record = document["record"]
+    (record["token"] if name in record["token"] else record)[name] = far
+    await store.put("tokens", "acme", json.dumps(document).encode())
+    manager = manager_of()
+
+    before = await manager.status("acme")
+    await manager.perform(lambda: manager._housekeeping.look("acme", last_look=None))
+    await manager.token("acme")
+    await manager.refresh("acme")
+
+    assert before.refresh_count == 1
+    assert (await manager.status("acme")).refresh_count in {2, 3}
+    assert await manager.prune() == []
+
+
+async def test_what_went_between_two_looks(manager):
+    """A key that was listed, and is gone when it is looked at, is nobody's concern."""
+    gone = await manager.perform(lambda: manager._housekeeping.look("acme", last_look=None))
+
+    assert gone is None
+
+
+async def test_a_store_that_is_down(manager, atlassian_clock, monkeypatch, caplog):
+    """keep_alive survives a store that cannot even list its keys."""
+
+    class Down(MemoryStore):
+        async def keys(self, namespace):
+            raise OSError("down")
+
+    down = TokenManager(manager.grant, store=Down(), clock=atlassian_clock)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(down.keep_alive)
+        while "could not be listed" not in caplog.text:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    await down.aclose()
+
+
+async def test_idle_refresh_leaves_other_apps_alone(manager_of, atlassian, atlassian_clock):
+    """In a store that several apps share, each keeps its own credentials alive."""
+    cloud, data_center = manager_of(), manager_of(data_center_grant(atlassian))
+    await enrol(cloud, atlassian, "acme")
+
+    await keep_alive(data_center, atlassian_clock, 70)
+
+    assert (await cloud.status("acme")).refresh_count == 1
+
+
+# -- warnings --------------------------------------------------------------------------------------
+
+
+def warnings(told):
+    return [event for event in told if isinstance(event, ConsentEndsSoon)]
+
+
+async def test_a_busy_credential_warns_of_its_last_day(manager, atlassian, atlassian_clock, told):
+    """From two weeks ahead of the absolute limit on, refreshes warn, once a day."""
+    await enrol(manager, atlassian, "acme")
+    for _ in range(10):
+        atlassian_clock.advance(35 * DAY)
+        await manager.token("acme")
+    for _ in range(30):
+        atlassian_clock.advance(DAY / 2 - HOUR)
+        await manager.token("acme")
+    await manager.keys()
+
+    ends_at = (await manager.status("acme")).consent_expires_at
+    days = [(event.ends_at - event.at) // DAY for event in warnings(told)]
+    assert {(event.key, event.limit, event.ends_at) for event in warnings(told)} == {
+        ("acme", "absolute", ends_at)
+    }
+    assert days == list(range(13, 0, -1))
+
+
+async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian_clock, told):
+    """Where refreshing does not help, keep_alive warns of the end of idleness, and of the consent's."""
+    manager = manager_of(
+        inactivity_limit=20 * DAY,
+        absolute_limit=20 * DAY + HOUR,
+        unrecoverable_token_failing_period=timedelta(days=100),
+    )
+    await enrol(manager, atlassian, "acme")
+    atlassian.fault("token", Fault.status(503), times=None)
+
+    await keep_alive(manager, atlassian_clock, 19)
+
+    days = [(event.limit, (event.ends_at - event.at) // DAY) for event in warnings(told)]
+    assert {limit for limit, _ in days} == {"inactivity", "absolute"}
+    assert len(days) == len(set(days))
+
+
+async def test_a_migrated_credential_is_warned_of_in_time(
+    manager, atlassian, atlassian_clock, told
+):
+    """The year counts from the consent in the old system, not from the day of the migration."""
+    consented_at = atlassian_clock.now() - 360 * DAY
+    refresh_token = atlassian.issue_grant().refresh_token
+    await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
+
+    await manager.token("acme")
+    await manager.keys()
+
+    ((limit, ends_at),) = [(event.limit, event.ends_at) for event in warnings(told)]
+    assert (limit, ends_at) == ("absolute", consented_at + 365 * DAY)
+
+
+async def test_no_warning_without_need(manager, atlassian, atlassian_clock, told):
+    """Credentials in use and far from their end are not spoken of."""
+    await enrol(manager, atlassian, "acme")
+    atlassian_clock.advance(80 * DAY)
+    await manager.token("acme")
+    await manager.keys()
+
+    assert warnings(told) == []
+
+
+async def busy():
+    raise TimeoutError
+
+
+# -- keep_fresh ------------------------------------------------------------------------------------
+
+
+class Counting(Watched):
+    """Counts how often a record is read."""
+
+    reads = 0
+
+    async def get(self, namespace, key):
+        self.reads += 1
+        return await super().get(namespace, key)
+
+
+async def look(manager, looks):
+    return await manager.perform(lambda: manager._housekeeping.due(looks, margin_seconds=40))
+
+
+async def test_what_is_fresh_is_read_once(manager_of, atlassian, atlassian_clock):
+    """Until a token is due, a look at its credential costs the store nothing, however many there are."""
+    store = Counting(clock=atlassian_clock)
+    enroller, manager = manager_of(store=store), manager_of(store=store)
+    keys = [f"tenant-{number}" for number in range(1200)]
+    await enrol(enroller, atlassian, "acme")
+    alive = (await store.get("tokens", "acme")).value
+    for key in keys:
+        await store.put("tokens", key, alive)
+    looks = {}
+
+    store.reads = 0
+    assert await look(manager, looks) == []
+    assert store.reads == 1201
+    assert await look(manager, looks) == []
+    assert store.reads == 1201
+    for key in keys:
+        await store.delete("tokens", key)
+    assert await look(manager, looks) == []
+
+    assert set(looks) == {"acme"}
+
+
+@pytest.mark.parametrize(("early", "due"), [(TINY, []), (-TINY, ["acme"]), (timedelta(), ["acme"])])
+@pytest.mark.parametrize("known", [False, True])
+async def test_when_a_fresh_one_is_due(manager_of, atlassian, atlassian_clock, early, due, known):
+    """It is due when its token would not outlive the margin, or sooner: ahead of time as requests have it."""
+    enroller, manager = manager_of(), manager_of(refresh_ahead_seconds=0)
+    await enrol(enroller, atlassian, "acme")
+    looks = {}
+    token = await (manager if known else enroller).token("acme")
+    await look(manager, looks)
+
+    atlassian_clock.move_to(token.expires_at - timedelta(seconds=40) - early)
+
+    assert await look(manager, looks) == due
+
+
+async def test_what_is_not_refreshable_is_looked_at_again(
+    manager_of, atlassian, atlassian_clock, store
+):
+    """A credential that was refused and is authorized in another process is found within 15 minutes."""
+    other, manager = manager_of(), manager_of()
+    await enrol(other, atlassian, "acme")
+    await revoke(other, atlassian, atlassian_clock, "acme")
+    looks = {}
+    assert await look(manager, looks) == []
+    await other.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    atlassian_clock.advance(timedelta(minutes=15) - TINY)
+    assert await look(manager, looks) == []
+    atlassian_clock.advance(TINY)
+    assert await look(manager, looks) == ["acme"]
+
+
+# -- prune -----------------------------------------------------------------------------------------
+
+
+async def revoke(manager, atlassian, atlassian_clock, key):
+    atlassian.revoke_grant((await manager.token(key)).access_token)
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(Exception, match="authorize"):
+        await manager.token(key)
+
+
+@pytest.mark.parametrize(
+    ("passed", "pruned"), [(30 * DAY - TINY, []), (30 * DAY, ["dead"]), (30 * DAY + TINY, ["dead"])]
+)
+async def test_the_dead_are_deleted(manager, atlassian, atlassian_clock, passed, pruned):
+    """A credential that has been lost for 30 days is deleted, and no other."""
+    await enrol(manager, atlassian, "acme", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(passed)
+
+    assert await manager.prune() == pruned
+
+    assert "acme" in await manager.keys()
+    assert ("dead" in await manager.keys()) is not bool(pruned)
+
+
+@pytest.mark.parametrize(("passed", "pruned"), [(120 * DAY - TINY, []), (120 * DAY, ["failing"])])
+async def test_what_only_fails_is_kept_for_long(
+    manager, atlassian, atlassian_clock, passed, pruned
+):
+    """A credential that fails is no dead one before its refresh token has expired, 90 days unused."""
+    await enrol(manager, atlassian, "failing")
+    begun = atlassian_clock.now()
+    atlassian.fault("token", Fault.status(503), times=None)
+    for _ in range(20):
+        atlassian_clock.advance(DAY / 2)
+        with pytest.raises(TransientError):
+            await manager.refresh("failing")
+    assert (await manager.status("failing")).status is TokenStatus.UNRECOVERABLE
+    atlassian_clock.move_to(begun + passed)
+
+    assert await manager.prune() == pruned
+
+
+async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
+    """Judging by another time than the clock's shows what will go."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    since = (await manager.status("dead")).status_since
+
+    assert await manager.prune(since + 30 * DAY - TINY) == []
+    assert await manager.prune(since + 30 * DAY) == ["dead"]
+
+
+async def test_what_ended_without_a_refresh_token(manager_of, atlassian, atlassian_clock):
+    """It is good for nothing from the end of its access token on."""
+    manager = manager_of(jira_software_grant(atlassian))
+    token = await manager.token("builds")
+
+    assert await manager.prune(token.expires_at + 30 * DAY - TINY) == []
+    assert await manager.prune(token.expires_at + 30 * DAY) == ["builds"]
+    assert manager.peek("builds") is None
+
+
+async def test_what_came_back_to_life_meanwhile(manager, atlassian, atlassian_clock, store):
+    """A credential that somebody authorizes just before it would be deleted is kept."""
+    await enrol(manager, atlassian, "dead")
+    alive = await store.get("tokens", "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = lambda: store.put("tokens", "dead", alive.value)
+
+    assert await manager.prune() == []
+    assert (await manager.status("dead")).state is CredentialState.READY
+
+
+async def test_what_was_forgotten_meanwhile(manager, atlassian, atlassian_clock, store):
+    """What somebody else deleted was not pruned."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = lambda: store.delete("tokens", "dead")
+
+    assert await manager.prune() == []
+
+
+async def test_what_others_keep_locked(manager, atlassian, atlassian_clock, store, caplog):
+    """It is left for the next time."""
+    await enrol(manager, atlassian, "dead")
+    await revoke(manager, atlassian, atlassian_clock, "dead")
+    atlassian_clock.advance(31 * DAY)
+    store.before_lock = busy
+
+    assert await manager.prune() == []
+
+    store.before_lock = None
+    assert "Key 'dead' was not pruned" in caplog.text
+    assert await manager.prune() == ["dead"]
+
+
+async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
+    """Bytes that are no record are nobody's to delete."""
+    caplog.set_level(logging.WARNING)
+    await store.put("tokens", "strange", b"not ours")
+
+    assert await manager.prune() == []
+
+    assert "Key 'strange' was passed over" in caplog.text
+    with pytest.raises(StoreError):
+        await manager.status("strange")
+
+
+@pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
+async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, caplog):
+    """A refresh that fails is logged, and tried again at the next look."""
+    await enrol(manager, atlassian, "acme")
+    atlassian_clock.advance(80 * DAY)
+    atlassian.fault("token", Fault.status(503), times=3)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(getattr(manager, job))
+        while (await manager.status("acme")).refresh_count < 2:
+            pass
+        tasks.cancel_scope.cancel()
+
+    assert "Key 'acme' could not be kept" in caplog.text

@@ -1,0 +1,150 @@
+"""Events in the reader's own loop."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import anyio
+import pytest
+
+from atlassian_auth import TokenManager
+from atlassian_auth._runtime.event_stream import EventStream
+from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth.events import Event, RefreshStarted, RefreshSucceeded
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import cloud_grant
+
+pytestmark = pytest.mark.every_loop
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def event(number):
+    return Event(key=str(number), at=NOW)
+
+
+@pytest.fixture
+async def manager(atlassian, atlassian_clock):
+    async with TokenManager(
+        cloud_grant(atlassian), store=MemoryStore(), clock=atlassian_clock
+    ) as manager:
+        await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+        yield manager
+
+
+async def test_events_come_to_the_readers_loop(manager):
+    """A reader gets what happens from the stream's making on, in order, as it happens."""
+    async with manager.events() as stream:
+        await manager.token("acme")
+        told = [await anext(stream), await anext(stream)]
+
+    assert [type(event) for event in told] == [RefreshStarted, RefreshSucceeded]
+    assert {event.key for event in told} == {"acme"}
+
+
+async def test_each_reader_gets_all(manager):
+    """Streams do not take events from each other; one that is forgotten is let go."""
+    first, second, forgotten = (manager.events() for _ in range(3))
+    del forgotten
+    gc.collect()
+    await manager.refresh("acme")
+
+    assert await anext(first) == await anext(second)
+    assert len(manager._streams) == 2
+
+
+async def test_a_reader_may_wait(manager):
+    """Who reads first waits until something happens."""
+    told = []
+
+    async def read(stream):
+        told.append(await anext(stream))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read, manager.events())
+        await anyio.wait_all_tasks_blocked()
+        await manager.token("acme")
+
+    assert isinstance(told[0], RefreshStarted)
+
+
+async def test_closing_ends_the_iteration(anyio_backend):
+    """What is waiting is still read; who waits is told at once."""
+    stream = EventStream(10)
+    stream.put(event(1))
+    told = []
+
+    async def read():
+        told.extend([event async for event in stream])
+
+    async with anyio.create_task_group() as tasks, stream:
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        stream.close()
+
+    assert told == [event(1)]
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
+@pytest.mark.parametrize(("count", "dropped"), [(2, 0), (3, 0), (4, 1)])
+async def test_a_slow_reader_loses_the_oldest(anyio_backend, count, dropped):
+    """It never makes the refresh wait, and knows how many it has missed."""
+    stream = EventStream(3)
+
+    for number in range(count):
+        stream.put(event(number))
+    stream.close()
+
+    assert stream.dropped == dropped
+    assert [event async for event in stream] == [event(n) for n in range(dropped, count)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_fork_leaves_the_streams_to_the_parent():
+    """In a child an event goes to no reader of the parent, and no lock of a stream is left held."""
+    program = """
+import os, sys
+from atlassian_auth import TokenManager, ClientCredentialsGrant
+from atlassian_auth._runtime.event_stream import EventStream
+
+manager = TokenManager(ClientCredentialsGrant.jira_software("id", "secret"))
+stream = manager.events()
+manager._tell(["parent"])
+if os.fork() == 0:
+    manager._tell(["child"])
+    stream.put("direct")
+    print(len(manager._streams), list(stream._events), flush=True)
+    os._exit(0)
+os.wait()
+print(len(manager._streams), list(stream._events))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program],
+        timeout=300,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.stdout.splitlines() == ["0 ['direct']", "1 ['parent']"]
+
+
+def test_a_fork_waits_until_an_event_is_handed_over():
+    """A stream's lock is one that a fork waits for."""
+    assert isinstance(EventStream(1)._guard, ForkLock)
+
+
+def test_a_childs_stream_starts_over():
+    """What the parent's reader has not read yet is not the child's to tell."""
+    stream = EventStream(10)
+    stream.put(event(1))
+
+    stream._guard.begin_anew()
+
+    assert list(stream._events) == []

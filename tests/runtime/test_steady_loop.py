@@ -1,0 +1,215 @@
+"""A loop whose timers leave out the time for which the process stood still."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+import subprocess
+import sys
+from contextlib import closing
+
+import anyio
+import pytest
+
+from atlassian_auth._runtime.steady_loop import SteadyLoop
+
+_STILL = 25.0
+
+
+class StandsStill:
+    """A monotonic clock that jumps when it is told to."""
+
+    def __init__(self):
+        self.seconds = 1000.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def in_loop(work, monotonic):
+    with closing(SteadyLoop(monotonic)) as loop:
+        return loop.run_until_complete(work())
+
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        yield ours, theirs
+
+
+def test_what_has_arrived_comes_before_a_late_timer(pair):
+    """An answer that came while the process stood still is read, in pieces too; no timeout discards it."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+
+        def stand_still():
+            theirs.sendall(b"answer")
+            clock.seconds += _STILL
+
+        with anyio.fail_after(20):
+            loop.call_soon(stand_still)
+            received = await loop.sock_recv(ours, 3)
+            await asyncio.sleep(0)
+            return received + await loop.sock_recv(ours, 3)
+
+    assert in_loop(work, clock) == b"answer"
+
+
+def test_a_machine_under_load_may_be_stopped_too(pair):
+    """An answer is read also if the loop was late, with something to read, just before the standstill."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    standstills = iter((21, 21, 21, _STILL))
+
+    async def work():
+        loop, read_all = asyncio.get_running_loop(), asyncio.Event()
+
+        def read():
+            ours.recv(1)
+            seconds = next(standstills, None)
+            if seconds is None:
+                read_all.set()
+            else:
+                theirs.sendall(b"x")
+                clock.seconds += seconds
+
+        theirs.sendall(b"x")
+        loop.add_reader(ours, read)
+        with anyio.fail_after(20):
+            await read_all.wait()
+        loop.remove_reader(ours)
+
+    in_loop(work, clock)
+
+
+def test_a_standstill_in_the_middle_of_the_work():
+    """What was being done when the process was stopped is finished, in as many turns as it takes."""
+    clock = StandsStill()
+
+    async def work():
+        with anyio.fail_after(20):
+            await asyncio.sleep(0)
+            clock.seconds += _STILL
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    in_loop(work, clock)
+
+
+def test_time_never_goes_back():
+    """What is left out was never counted, so a timeout whose time was over is told, and not passed over."""
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+        clock.seconds += _STILL
+        before = loop.time()
+        with pytest.raises(TimeoutError), anyio.fail_after(-1):
+            await asyncio.sleep(1)
+        assert loop.time() >= before
+
+    in_loop(work, clock)
+
+
+def test_a_timer_that_is_right_comes(pair, monkeypatch):
+    """Where nothing has arrived, the time is over, however late that is noticed."""
+    ours, _ = pair
+    clock = StandsStill()
+
+    def wait(_self, timeout=None):
+        clock.seconds += _STILL if timeout else 0
+        return []
+
+    async def work():
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(20):
+                await asyncio.get_running_loop().sock_recv(ours, 1)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", wait)
+    in_loop(work, clock)
+
+    assert clock() == 1000 + _STILL
+
+
+@pytest.mark.parametrize(("late", "left_out"), [(0.25, 0), (0.26, 0.01)])
+def test_a_busy_machine_is_no_standstill(pair, late, left_out):
+    """A loop that is late by a quarter of a second keeps to the clock; what is more is left out."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(0.1, int)
+        theirs.sendall(b"x")
+        loop.add_reader(ours, readable.set)
+        clock.seconds += late
+        await readable.wait()
+        loop.remove_reader(ours)
+        return clock() - loop.time()
+
+    clock.seconds = 0.0
+    assert in_loop(work, clock) == pytest.approx(left_out)
+
+
+def test_timers_come_in_a_loop_that_is_always_late(pair):
+    """A loop that always has something to read, and is always late, still ends a timeout."""
+    ours, theirs = pair
+    clock = StandsStill()
+
+    async def work():
+        loop = asyncio.get_running_loop()
+        theirs.sendall(b"x")
+
+        def busy():
+            clock.seconds += 1
+            loop.call_soon(busy)
+
+        loop.add_reader(ours, lambda: None)
+        loop.call_soon(busy)
+        with pytest.raises(TimeoutError):
+            with anyio.fail_after(20):
+                await asyncio.Event().wait()
+        loop.remove_reader(ours)
+
+    in_loop(work, clock)
+
+
+def test_names_are_resolved_while_the_interpreter_exits():
+    """At exit, when no executor takes work any more, a name is still found."""
+    program = """
+import asyncio, atexit, threading
+from atlassian_auth._runtime.steady_loop import SteadyLoop
+
+loop = SteadyLoop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+
+def at_exit():
+    found = asyncio.run_coroutine_threadsafe(loop.getaddrinfo("localhost", 80), loop)
+    print(bool(found.result()))
+
+atexit.register(at_exit)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=300, check=True, capture_output=True, text=True
+    )
+
+    assert done.stdout == "True\n"
+
+
+def test_names_are_resolved_as_usual():
+    """While the program runs, a name is resolved beside the loop."""
+
+    async def work():
+        return await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+
+    with closing(SteadyLoop()) as loop:
+        assert loop.run_until_complete(work())
+        loop.run_until_complete(loop.shutdown_default_executor())
