@@ -10,6 +10,7 @@ from __future__ import annotations
 from atlassian_auth import scopes
 from atlassian_auth._records.records import TokenStatus
 from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
+from atlassian_auth.api_tokens import StaticToken
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
@@ -31,7 +32,6 @@ from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenter
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
-from atlassian_auth.static import StaticToken
 from atlassian_auth.status import CredentialState, CredentialStatus
 
 __all__ = [

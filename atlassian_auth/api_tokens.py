@@ -28,6 +28,7 @@ __all__ = [
     "OrganizationApiKey",
     "PersonalAccessToken",
     "ServiceAccountToken",
+    "StaticToken",
 ]
 
 _CLOUD = Endpoints.cloud()
@@ -218,6 +219,25 @@ class PersonalAccessToken(FixedCredential):
     ) -> None:
         endpoints = Endpoints.data_center(base_url, allow_http=allow_insecure_http)
         super().__init__(_bearer(token), _gateway(endpoints), allowed_origins)
+
+
+class StaticToken(FixedCredential):
+    """A bearer from elsewhere, such as an OAuth access token that another program obtained.
+
+    Args:
+        access_token: The bearer.
+        origins: Where it may go, such as ``["https://jira.example.com"]``; at least one.
+
+    Raises:
+        ConfigurationError: if an argument is wrong; the error names it.
+    """
+
+    def __init__(self, access_token: str, *, origins: Iterable[str]) -> None:
+        read = read_origins(origins, argument="origins")
+        if not read:
+            message = 'must name where the token may go: origins=["https://jira.example.com"]'
+            _refuse("origins", message)
+        super().__init__(_bearer(access_token, argument="access_token"), read, ())
 
 
 class AuthRouter(httpx.Auth, Confidential):

@@ -6,24 +6,22 @@ another task), and token requests are never yielded (they would run in the user'
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+import functools
+from collections.abc import AsyncGenerator, Generator, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import httpx
 
-from atlassian_auth._arguments import has_all, wrong_kind
 from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
 from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.endpoints import Endpoints
-from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
-from atlassian_auth.manager import DEFAULT_KEY, KeySource, TokenManager
-from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Runner, Sender, TokenSource
+from atlassian_auth._refresh.checks import checked_key
+from atlassian_auth.manager import DEFAULT_KEY, ManagerOptions, TokenManager
+from atlassian_auth.ports import Network
 from atlassian_auth.protocol.challenges import (
     Challenge,
     is_anonymous,
@@ -33,13 +31,9 @@ from atlassian_auth.protocol.challenges import (
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
-from atlassian_auth.stores.opening import AnyStore
 
 __all__ = ["AtlassianAuth"]
-
-_CLOUD = Endpoints.cloud()
 
 # An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
 # paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
@@ -50,8 +44,6 @@ _MISMATCH = (
     "https://api.atlassian.com/ex/... only. Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as "
     "the base URL; refreshing would not help."
 )
-# What makes a TokenSource.
-_SOURCE = ("origins", "current", "token", "token_sync", "expired", "refused")
 _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
@@ -62,83 +54,38 @@ class AtlassianAuth(httpx.Auth, Confidential):
     Hand it to any number of ``httpx.AsyncClient`` and ``httpx.Client``: they share one token.
 
     Args:
-        source: A grant, to begin with; or a `TokenManager` to share with others, or any `TokenSource` such
-            as `StaticToken`.
-        store: Where the credential is kept, as for `TokenManager`; required for grants whose refresh tokens
-            rotate.
+        source: A grant, to begin with; or a `TokenManager` to share with others.
         key: The credential's name in the store.
         allowed_origins: Where the bearer may go besides the API of the grant, such as
             ``["https://proxy.example.com"]``.
-        settings: As for `TokenManager`, like all that follow. They and ``store`` are for a grant: a manager
-            and a `TokenSource` have their own.
-        clock: What time it is.
-        on_event: Called with each event.
-        sender: Carries token requests.
-        transport: An httpx transport for token requests.
-        verify: TLS verification for token requests.
-        proxy: A proxy for token requests.
-        runner: Where refreshes run.
+        options: What `TokenManager` takes, such as ``store=``, which is required for grants whose refresh tokens
+            rotate. They are for a grant: a manager has its own.
 
     Raises:
-        ConfigurationError: if an argument is wrong or of no use, or the store is missing.
+        ConfigurationError: if an argument is wrong, or given beside a manager, or the store is missing.
     """
 
     _origins = NOWHERE
 
     def __init__(
         self,
-        source: Grant | TokenManager | TokenSource,
+        source: Grant | TokenManager,
         *,
-        store: AnyStore | None = None,
         key: str = DEFAULT_KEY,
         allowed_origins: Iterable[str] = (),
-        settings: Settings | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-        on_event: Callable[[Event], None] | None = None,
-        sender: Sender | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        verify: ssl.SSLContext | bool = True,
-        proxy: str | None = None,
-        runner: Runner = SHARED_RUNNER,
+        **options: Unpack[ManagerOptions],
     ) -> None:
-        if isinstance(source, Grant):
-            source = TokenManager(
-                source,
-                store=store,
-                settings=settings,
-                clock=clock,
-                on_event=on_event,
-                sender=sender,
-                transport=transport,
-                verify=verify,
-                proxy=proxy,
-                runner=runner,
-            )
-        else:
-            given = {
-                "store": store is not None,
-                "settings": settings is not None,
-                "clock": clock is not SYSTEM_CLOCK,
-                "on_event": on_event is not None,
-                "sender": sender is not None,
-                "transport": transport is not None,
-                "verify": verify is not True,
-                "proxy": proxy is not None,
-                "runner": runner is not SHARED_RUNNER,
-                "key": key != DEFAULT_KEY and not isinstance(source, TokenManager),
-            }
-            _check_unused(source, [name for name, was_given in given.items() if was_given])
-        self._source = source.source(key) if isinstance(source, TokenManager) else source
-        self._current = self._source.current
-        self._grows_anonymous = _grows_anonymous(self._source)
-        self._origins = Origins(
-            self._source.origins | read_origins(allowed_origins, argument="allowed_origins")
-        )
+        self._manager = manager = _manager_of(source, options)
+        self._key = checked_key(key)
+        self._current = functools.partial(manager.current, key)
+        endpoints = manager.grant.endpoints
+        self._answers_anonymously = endpoints.is_data_center
+        allowed = read_origins(allowed_origins, argument="allowed_origins")
+        self._origins = Origins(endpoints.origins | allowed)
 
     def __repr__(self) -> str:
-        source = getattr(self, "_source", None)  # None if an argument was refused
-        shown = f"key={source.key!r}" if isinstance(source, KeySource) else repr(source)
-        return f"AtlassianAuth({shown}, origins={list(self._origins.names)})"
+        key = getattr(self, "_key", None)  # None if an argument was refused
+        return f"AtlassianAuth(key={key!r}, origins={list(self._origins.names)})"
 
     def __enter__(self) -> Self:
         return self
@@ -166,37 +113,31 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     @property
     def manager(self) -> TokenManager:
-        """The manager behind it.
-
-        Raises:
-            ConfigurationError: if there is none, as behind a `StaticToken`.
-        """
-        return self._keyed().manager
+        """The manager behind it."""
+        return self._manager
 
     @property
     def key(self) -> str:
         """The credential's name."""
-        return self._keyed().key
+        return self._key
 
     @property
     def endpoints(self) -> Endpoints:
-        """The URLs of its grant, such as ``auth.endpoints.jira_url(cloud_id)``; else the public cloud's."""
-        source = self._source
-        return source.manager.grant.endpoints if isinstance(source, KeySource) else _CLOUD
+        """The URLs of its grant, such as ``auth.endpoints.jira_url(cloud_id)``."""
+        return self._manager.grant.endpoints
 
     @property
     def network(self) -> Network:
         """How its manager reaches servers: what `accessible_resources` and its siblings take from an auth."""
-        source = self._source
-        return source.manager.network if isinstance(source, KeySource) else Network()
+        return self._manager.network
 
     async def token(self) -> Token:
         """Return a fresh token; see `TokenManager.token`."""
-        return await self._source.token()
+        return await self._manager.token(self._key)
 
     def token_sync(self) -> Token:
         """Return the same as `token`, blocking this thread."""
-        return self._source.token_sync()
+        return self._manager.token_sync(self._key)
 
     async def add(
         self, *, refresh_token: str, authorized_at: datetime | None = None
@@ -244,13 +185,11 @@ class AtlassianAuth(httpx.Auth, Confidential):
         The end of ``async with`` does the same. A manager that is shared is closed for all, and opens what
         it needs when it is used again.
         """
-        if isinstance(self._source, KeySource):
-            await self._source.manager.aclose()
+        await self._manager.aclose()
 
     def close(self) -> None:
         """Do the same as `aclose`, blocking this thread, as does the end of ``with``."""
-        if isinstance(self._source, KeySource):
-            self._source.manager.close()
+        self._manager.close()
 
     # -- for httpx --------------------------------------------------------------------------------
 
@@ -268,12 +207,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
         token = self._current()
         if token is None:
             self._origins.check(request.url)  # before anything is asked for
-            token = await self._source.token()
+            token = await self._manager.token(self._key)
         response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
         _check_challenge(response, await beginning(response), token)
-        refreshed = await self._source.token(rejected=token)
+        refreshed = await self._manager.token(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
         await cut(response)
@@ -291,12 +230,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
         token = self._current()
         if token is None:
             self._origins.check(request.url)
-            token = self._source.token_sync()
+            token = self._manager.token_sync(self._key)
         response = yield self._signed(request, token)
         if not self._may_have_ended(response, token):
             return
         _check_challenge(response, beginning_sync(response), token)
-        refreshed = self._source.token_sync(rejected=token)
+        refreshed = self._manager.token_sync(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
         cut_sync(response)
@@ -313,48 +252,48 @@ class AtlassianAuth(httpx.Auth, Confidential):
         return request
 
     def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
-        if self._grows_anonymous and _was_anonymous(response, token):
+        if self._answers_anonymously and _was_anonymous(response, token):
             return True
         status = response.status_code
         if status not in _SUSPICIOUS:
             return False
-        if status in _PERHAPS_EXPIRED and not self._source.expired(token):
+        if status in _PERHAPS_EXPIRED and not self._manager.expired(token):
             return False
         return _was_sent(response, token)
 
     def _judge(self, response: httpx.Response, refreshed: Token) -> None:
         refused = response.status_code == _UNAUTHORIZED
-        if refused or (self._grows_anonymous and _was_anonymous(response, refreshed)):
-            self._source.refused(refreshed)
-
-    def _keyed(self) -> KeySource:
-        if isinstance(self._source, KeySource):
-            return self._source
-        message = f"{self._source!r} has no manager: it is never refreshed."
-        raise ConfigurationError(message, argument="source")
+        if refused or (self._answers_anonymously and _was_anonymous(response, refreshed)):
+            self._manager.refused(self._key, refreshed)
 
 
-def _check_unused(source: object, given: list[str]) -> None:
-    """Return if this is a source of tokens, and no argument was given that it has no use for."""
-    if not isinstance(source, TokenManager) and not has_all(source, _SOURCE):
-        expected = (
-            "a grant such as CloudGrant, a TokenManager, or a TokenSource such as StaticToken"
-        )
-        raise wrong_kind("source", expected, source)
-    if given:
+def _manager_of(source: object, options: ManagerOptions) -> TokenManager:
+    """Return the manager: this one, or one for this grant.
+
+    Raises:
+        ConfigurationError: if it is neither, or options were given beside a manager.
+    """
+    if isinstance(source, Grant):
+        return TokenManager(source, **options)
+    if not isinstance(source, TokenManager):
+        raise ConfigurationError.wrong_type("source", _expected(source), source)
+    for argument in options:
         message = (
-            f"{given[0]}= is of no use with a {type(source).__name__}: that has its own, or needs none. "
-            f"Leave it out, or give a grant in place of the {type(source).__name__}."
+            f"{argument}= is of no use with a TokenManager, which has its own. Leave it out, or give a grant in "
+            "place of the manager."
         )
-        raise ConfigurationError(message, argument=given[0])
+        raise ConfigurationError(message, argument=argument)
+    return source
+
+
+def _expected(source: object) -> str:
+    if isinstance(source, httpx.Auth):
+        return "a grant such as CloudGrant, or a TokenManager; this is an auth itself: pass it as auth="
+    return "a grant such as CloudGrant, or a TokenManager"
 
 
 def _header(token: Token) -> str:
     return f"Bearer {token.access_token}"
-
-
-def _grows_anonymous(source: TokenSource) -> bool:
-    return isinstance(source, KeySource) and source.manager.grant.endpoints.is_data_center
 
 
 def _was_anonymous(response: httpx.Response, token: Token) -> bool:

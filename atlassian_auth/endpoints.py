@@ -12,7 +12,6 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from atlassian_auth._arguments import wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = ["Endpoints", "check_endpoints", "check_secure", "is_loopback", "origin_of"]
@@ -396,7 +395,9 @@ def check_endpoints(value: Endpoints) -> Endpoints:
         ConfigurationError: if it is something else, a URL say.
     """
     if not isinstance(value, Endpoints):
-        raise wrong_kind("endpoints", "Endpoints, such as Endpoints.cloud()", value)
+        raise ConfigurationError.wrong_type(
+            "endpoints", "Endpoints, such as Endpoints.cloud()", value
+        )
     return value
 
 

@@ -88,6 +88,12 @@ class ConfigurationError(AtlassianAuthError):
         self.argument = argument
         self.error = error
 
+    @classmethod
+    def wrong_type(cls, argument: str, expected: str, given: object) -> Self:
+        """Return the error for an argument of the wrong type. It does not quote what was given."""
+        kind = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        return cls(f"{argument} must be {expected}, not {kind}.", argument=argument)
+
 
 class AuthorizationRequired(AtlassianAuthError):
     """No usable grant is left for this key: somebody has to authorize (again).

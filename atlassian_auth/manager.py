@@ -19,7 +19,6 @@ from weakref import WeakSet
 import anyio
 import httpx
 
-from atlassian_auth._arguments import wrong_kind
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth._records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
 from atlassian_auth._records.records import STORE_TROUBLE, Records, TokenRecord
@@ -667,7 +666,7 @@ class TokenManager:
         if authorized_at is None:
             return None
         if not isinstance(authorized_at, datetime):
-            raise wrong_kind("authorized_at", "a datetime", authorized_at)
+            raise ConfigurationError.wrong_type("authorized_at", "a datetime", authorized_at)
         if authorized_at.utcoffset() is None or authorized_at > utc_now(self.clock):
             message = (
                 f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
@@ -802,7 +801,7 @@ def _checked_key(key: str) -> str:
 
 def _checked_grant(grant: object) -> Grant:
     if not isinstance(grant, Grant):
-        raise wrong_kind("grant", "a grant such as CloudGrant", grant)
+        raise ConfigurationError.wrong_type("grant", "a grant such as CloudGrant", grant)
     return grant
 
 
@@ -810,13 +809,13 @@ def _checked_settings(settings: object) -> Settings:
     if settings is None:
         return Settings()
     if not isinstance(settings, Settings):
-        raise wrong_kind("settings", "Settings(...)", settings)
+        raise ConfigurationError.wrong_type("settings", "Settings(...)", settings)
     return settings
 
 
 def _checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
     if on_event is not None and not callable(on_event):
-        raise wrong_kind("on_event", "a function that takes an event", on_event)
+        raise ConfigurationError.wrong_type("on_event", "a function that takes an event", on_event)
     return on_event
 
 

@@ -30,7 +30,6 @@ __all__ = [
     "Runner",
     "Sender",
     "SystemClock",
-    "TokenSource",
     "Unanswered",
     "is_being_cancelled",
     "system_jitter",
@@ -170,33 +169,4 @@ class Runner(Protocol):
 
     def check_may_wait(self) -> None:
         """Raise `ConfigurationError` where blocking this thread until work has ended would never end."""
-        ...
-
-
-class TokenSource(Protocol):
-    """Hands out the token of one credential: all that ``AtlassianAuth`` needs to know."""
-
-    @property
-    def origins(self) -> frozenset[str]:
-        """Where its token may go, as ``https://host[:port]``."""
-        ...
-
-    def current(self) -> Token | None:
-        """Return the token if there is a fresh one at hand: no lock, no waiting, no I/O."""
-        ...
-
-    async def token(self, *, rejected: Token | None = None) -> Token:
-        """Return a fresh token; another one than ``rejected``, where there can be another."""
-        ...
-
-    def token_sync(self, *, rejected: Token | None = None) -> Token:
-        """Return the same, blocking this thread."""
-        ...
-
-    def expired(self, token: Token) -> bool:
-        """Return whether the clock says that ``token`` has ended."""
-        ...
-
-    def refused(self, token: Token) -> None:
-        """Take note that an API refused ``token`` although it had just replaced a rejected one."""
         ...

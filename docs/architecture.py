@@ -41,7 +41,7 @@ BOXES = (
     Box(
         "Vocabulary",
         "errors, settings, events, hosts, scopes",
-        ("_arguments", "exceptions", "settings", "events", "endpoints", "scopes"),
+        ("exceptions", "settings", "events", "endpoints", "scopes"),
         *(190, 0),
     ),
     Box(
@@ -62,7 +62,7 @@ BOXES = (
     Box(
         "What you import",
         "auth, login flows, sites, migration",
-        ("auth", "api_tokens", "discovery", "flows", "migration", "sites", "static"),
+        ("auth", "api_tokens", "flows", "migration", "sites"),
         *(190, 5),
     ),
     Box(
@@ -160,7 +160,7 @@ def _drawn(box: Box) -> Iterator[str]:
     yield f'<rect {frame} fill="#eef3fb" stroke="#3b5b92"/>'
     yield _text(middle, top + 24, box.title, ' font-weight="bold"')
     yield _text(middle, top + 46, box.purpose)
-    names = [name for name in box.rooms if name not in {"__main__", "_arguments"}]
+    names = [name for name in box.rooms if name != "__main__"]
     yield _text(middle, top + 68, " · ".join(names), ' font-size="11" fill="#44546a"')
 
 

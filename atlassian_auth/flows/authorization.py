@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from atlassian_auth._arguments import wrong_kind
 from atlassian_auth._records.pending import (
     PENDING_NAMESPACE,
     PendingFlow,
@@ -105,7 +104,9 @@ class AuthorizationFlow:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         if not isinstance(manager, TokenManager):
-            raise wrong_kind("manager", "a TokenManager, such as the .manager of an auth", manager)
+            raise ConfigurationError.wrong_type(
+                "manager", "a TokenManager, such as the .manager of an auth", manager
+            )
         if lifetime <= timedelta():
             message = f"lifetime must be longer than nothing, but is {lifetime}: give it minutes"
             raise ConfigurationError(message, argument="lifetime")

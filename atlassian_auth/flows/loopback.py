@@ -16,7 +16,6 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth._arguments import wrong_kind
 from atlassian_auth._runtime.latch import Latch
 from atlassian_auth._runtime.outcome import Failed, Succeeded, outcome_of
 from atlassian_auth.exceptions import (
@@ -67,7 +66,7 @@ class LoopbackLogin:
         timeout: timedelta = timedelta(minutes=5),
     ) -> None:
         if not isinstance(flow, AuthorizationFlow):
-            raise wrong_kind("flow", "an AuthorizationFlow(manager)", flow)
+            raise ConfigurationError.wrong_type("flow", "an AuthorizationFlow(manager)", flow)
         if timeout <= timedelta():
             message = f"timeout must be longer than nothing, but is {timeout}: give it minutes"
             raise ConfigurationError(message, argument="timeout")

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Protocol, cast
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from atlassian_auth._arguments import has_all, wrong_kind
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import Store
@@ -59,12 +58,12 @@ def checked_store(store: object, *, argument: str = "store", clock: Clock = SYST
     """
     if isinstance(store, str | os.PathLike):
         return open_store(cast("str | os.PathLike[str]", store), clock=clock)
-    if has_all(store, _METHODS):
+    if not isinstance(store, type) and all(hasattr(store, name) for name in _METHODS):
         return cast("Store", store)
     expected = (
         'a store such as SQLiteStore("tokens.db"), the URL of one, or the path of a SQLite file'
     )
-    raise wrong_kind(argument, expected, store)
+    raise ConfigurationError.wrong_type(argument, expected, store)
 
 
 def open_store(
@@ -154,7 +153,9 @@ def _open_path(path: object, clock: Clock) -> Store:
     from atlassian_auth.stores.sqlite import SQLiteStore  # noqa: PLC0415 -- as above
 
     if not isinstance(path, str | os.PathLike):
-        raise wrong_kind("url", "the URL of a store, or the path of a SQLite file", path)
+        raise ConfigurationError.wrong_type(
+            "url", "the URL of a store, or the path of a SQLite file", path
+        )
     return SQLiteStore(cast("str | os.PathLike[str]", path), clock=clock)
 
 

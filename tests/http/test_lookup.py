@@ -23,7 +23,6 @@ from atlassian_auth import (
 )
 from atlassian_auth._http import lookup
 from atlassian_auth._records.records import Records, TokenRecord
-from atlassian_auth.discovery import discover
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
     ConfigurationError,
@@ -33,6 +32,7 @@ from atlassian_auth.exceptions import (
 )
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 from atlassian_auth.protocol.tokens import TokenPair
+from atlassian_auth.sites import discover
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, ManualClock
 from tests.raw_server import RawServer, answer

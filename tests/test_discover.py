@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from atlassian_auth import ConfigurationError, Endpoints, TransientError
-from atlassian_auth.discovery import discover
 from atlassian_auth.exceptions import DiscoveryError
+from atlassian_auth.sites import discover
 
 BASE = "https://host.example/jira"
 STANDARD = "https://host.example/.well-known/oauth-authorization-server/jira"

@@ -1,0 +1,117 @@
+"""The two jobs that run beside requests: keep access tokens fresh, keep consents alive."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import NoReturn, Protocol
+
+import anyio
+
+from atlassian_auth._refresh.calls import Calls
+from atlassian_auth._refresh.housekeeping import Housekeeping
+from atlassian_auth._refresh.parts import Parts
+from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
+from atlassian_auth.ports import utc_now
+from atlassian_auth.protocol.tokens import Token
+
+__all__ = ["Background"]
+
+# Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
+_AT_ONCE = 32
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+
+class _GetToken(Protocol):
+    """`TokenManager.token`."""
+
+    async def __call__(
+        self, key: str, *, margin: timedelta | None = None, rejected: Token | None = None
+    ) -> Token: ...
+
+
+class Background:
+    """Runs the jobs in the caller's task, and their work in the runner.
+
+    Args:
+        parts: The manager's.
+        housekeeping: Knows what is due.
+        calls: Runs it.
+        token: Returns a fresh token.
+    """
+
+    def __init__(
+        self, parts: Parts, housekeeping: Housekeeping, calls: Calls, token: _GetToken
+    ) -> None:
+        self._cache = parts.cache
+        self._clock = parts.clock
+        self._buffer_seconds = parts.settings.buffer_seconds
+        self._housekeeping = housekeeping
+        self._calls = calls
+        self._token = token
+
+    async def keep_fresh(self, every: timedelta) -> NoReturn:
+        """Refresh tokens before they expire."""
+        # What is due now, or would not live until the look after this one.
+        margin_seconds = every.total_seconds() + self._buffer_seconds
+        keep = functools.partial(self._keep_fresh, margin_seconds=margin_seconds)
+        look = functools.partial(self._housekeeping.due, {}, margin_seconds=margin_seconds)
+        while True:
+            await _each(await self._calls.perform(look), keep)
+            await self._clock.sleep(every.total_seconds())
+
+    async def keep_alive(self, every: timedelta) -> NoReturn:
+        """Refresh credentials before inactivity ends their consent, and warn of ends."""
+        last_look: datetime | None = None
+        while True:
+            now = utc_now(self._clock)
+            keep = functools.partial(self._keep_alive, last_look=last_look)
+            await _each(await self._stored_keys(), keep)
+            last_look = now
+            await self._clock.sleep(every.total_seconds())
+
+    async def _stored_keys(self) -> list[str]:
+        try:
+            return await self._calls.perform(self._housekeeping.keys)
+        except AtlassianAuthError as error:
+            logger.warning("The store's keys could not be listed, to keep them alive: %s", error)
+            return []
+
+    async def _keep_fresh(self, key: str, *, margin_seconds: float) -> None:
+        entry = self._cache.get(key)
+        if entry is not None:
+            ahead = entry.token.expires_at.timestamp() - entry.ahead_at
+            margin_seconds = max(margin_seconds, ahead)
+        try:
+            await self._token(key, margin=timedelta(seconds=margin_seconds))
+        except AuthorizationRequired:
+            pass  # requests for the key raise it, and AuthorizationNeeded was reported once
+        except AtlassianAuthError as error:
+            logger.warning("Key %r could not be kept fresh: %s", key, error)
+
+    async def _keep_alive(self, key: str, *, last_look: datetime | None) -> None:
+        look = functools.partial(self._housekeeping.look, key, last_look=last_look)
+        try:
+            due = await self._calls.perform(look)
+            if due is not None:
+                await self._token(key, rejected=due.token.bearer if due.token else None)
+        except AuthorizationRequired:
+            pass  # as above
+        except AtlassianAuthError as error:
+            logger.warning("Key %r could not be kept alive: %s", key, error)
+
+
+async def _each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
+    # A few tasks that share what is left, not a task for each of a hundred thousand keys.
+    left = iter(keys)
+
+    async def work() -> None:
+        for key in left:
+            await keep(key)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(_AT_ONCE, len(keys))):
+            tasks.start_soon(work)

@@ -1,0 +1,112 @@
+"""The arguments of a manager, checked where they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from atlassian_auth.events import Event
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.ports import Clock, utc_now
+from atlassian_auth.protocol.tokens import is_visible_ascii
+from atlassian_auth.settings import Settings
+from atlassian_auth.stores.base import Store
+from atlassian_auth.stores.memory import MemoryStore
+from atlassian_auth.stores.opening import AnyStore, checked_store
+from atlassian_auth.stores.rules import check_names
+
+__all__ = [
+    "check_left_out",
+    "checked_callback",
+    "checked_consent_date",
+    "checked_grant",
+    "checked_key",
+    "checked_refresh_token",
+    "checked_settings",
+    "checked_store_for",
+]
+
+
+def checked_key(key: str) -> str:
+    """Return the key if a store can hold it."""
+    check_names(key=key)
+    return key
+
+
+def checked_grant(grant: object) -> Grant:
+    """Return the grant if it is one."""
+    if not isinstance(grant, Grant):
+        raise ConfigurationError.wrong_type("grant", "a grant such as CloudGrant", grant)
+    return grant
+
+
+def checked_settings(settings: object) -> Settings:
+    """Return the settings, the defaults if there are none."""
+    if settings is None:
+        return Settings()
+    if not isinstance(settings, Settings):
+        raise ConfigurationError.wrong_type("settings", "Settings(...)", settings)
+    return settings
+
+
+def checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
+    """Return the callback if it can be called."""
+    if on_event is not None and not callable(on_event):
+        expected = "a function that takes an event"
+        raise ConfigurationError.wrong_type("on_event", expected, on_event)
+    return on_event
+
+
+def check_left_out(**options: object) -> None:
+    """Return if none of these options, which a ``sender`` makes useless, was given."""
+    for argument, given in options.items():
+        if given is not None:
+            message = (
+                f"{argument}= is of no use next to sender=, which carries the token requests in its own way: "
+                "give it to the sender."
+            )
+            raise ConfigurationError(message, argument=argument)
+
+
+def checked_store_for(grant: Grant, store: AnyStore | None, clock: Clock) -> Store:
+    """Return the store, memory if there is none and the grant can do without."""
+    if store is not None:
+        return checked_store(store, clock=clock)
+    if grant.rotates:
+        message = (
+            f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "
+            'stored is lost at the next restart. Pass store=SQLiteStore("tokens.db"), or '
+            "store=MemoryStore() to say that losing it is fine."
+        )
+        raise ConfigurationError(message, argument="store")
+    return MemoryStore()
+
+
+def checked_refresh_token(grant: Grant, refresh_token: str) -> str:
+    """Return the refresh token if the grant has such, and it looks like one."""
+    if not grant.rotates:
+        message = f"{type(grant).__name__} has no refresh tokens; there is nothing to add."
+        raise ConfigurationError(message, argument="refresh_token")
+    if not is_visible_ascii(refresh_token):
+        message = (
+            "This is no refresh token: it is empty, or has blanks, line breaks or characters in it that "
+            "no token has. Paste it again, without what is around it."
+        )
+        raise ConfigurationError(message, argument="refresh_token")
+    return refresh_token
+
+
+def checked_consent_date(authorized_at: object, clock: Clock) -> datetime | None:
+    """Return the date of a consent if it is aware and in the past."""
+    if authorized_at is None:
+        return None
+    if not isinstance(authorized_at, datetime):
+        raise ConfigurationError.wrong_type("authorized_at", "a datetime", authorized_at)
+    if authorized_at.utcoffset() is None or authorized_at > utc_now(clock):
+        message = (
+            f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
+            "Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
+        )
+        raise ConfigurationError(message, argument="authorized_at")
+    return authorized_at

@@ -1,0 +1,75 @@
+"""What the parts of one manager share: assembled once, handed on together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._refresh.backoff import Backoff
+from atlassian_auth._refresh.cache import TokenCache
+from atlassian_auth._refresh.exchange import TokenExchange
+from atlassian_auth._refresh.repository import CredentialRepository
+from atlassian_auth.events import Event
+from atlassian_auth.grants.base import Grant
+from atlassian_auth.ports import Clock, Sender
+from atlassian_auth.settings import Settings
+from atlassian_auth.stores.base import Store
+
+__all__ = ["Parts"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parts:
+    """The parts of one manager.
+
+    Args:
+        grant: The registered app and its strategy.
+        settings: Every tunable.
+        clock: What time it is.
+        tell: Hands events to the user, one after the other.
+        store: Where credentials are kept.
+        repository: Reads, saves and locks them.
+        cache: The tokens in memory.
+        backoff: The failures in memory.
+        exchange: Asks the token endpoint.
+    """
+
+    grant: Grant
+    settings: Settings
+    clock: Clock
+    tell: Callable[[Sequence[Event]], None]
+    store: Store
+    repository: CredentialRepository
+    cache: TokenCache
+    backoff: Backoff
+    exchange: TokenExchange
+
+    @classmethod
+    def assemble(
+        cls,
+        grant: Grant,
+        *,
+        store: Store,
+        sender: Sender,
+        settings: Settings,
+        clock: Clock,
+        jitter: Callable[[], float],
+        tell: Callable[[Sequence[Event]], None],
+    ) -> Self:
+        """Return the parts of a manager with these arguments."""
+        records = Records(store, "tokens", TokenRecord)
+        ahead = settings.refresh_ahead_seconds
+        ahead_seconds = grant.refresh_ahead_seconds if ahead is None else ahead
+        return cls(
+            grant=grant,
+            settings=settings,
+            clock=clock,
+            tell=tell,
+            store=store,
+            repository=CredentialRepository(records, settings=settings, clock=clock),
+            cache=TokenCache(settings, clock, ahead_seconds=ahead_seconds, jitter=jitter),
+            backoff=Backoff(settings, clock, jitter=jitter),
+            exchange=TokenExchange(grant, sender, settings=settings, clock=clock, jitter=jitter),
+        )
