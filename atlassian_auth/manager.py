@@ -33,9 +33,8 @@ from atlassian_auth._refresh.repository import CredentialRepository
 from atlassian_auth._refresh.single_flight import SingleFlight
 from atlassian_auth._runtime.event_stream import EventStream
 from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.latch import Latch
-from atlassian_auth._runtime.outcome import Failed, Succeeded, run_into, start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.runner import SHARED_RUNNER, run_into, start
 from atlassian_auth.events import (
     AuthorizationNeeded,
     ConsentEndsSoon,
@@ -74,7 +73,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_KEY", "KeySource", "TokenManager"]
 
 T = TypeVar("T")
-_Answer = Latch[Succeeded[Token] | Failed]
+_Answer = SharedFuture[Token]
 
 DEFAULT_KEY = "default"
 """The key of a service that has one credential only."""
@@ -236,7 +235,7 @@ class TokenManager:
             StoreError: if the store fails and no valid token is at hand.
         """
         token = self.current(key) if margin is None and rejected is None else None
-        return token or (await self._asked(key, margin, rejected).wait()).result()
+        return token or await self._asked(key, margin, rejected).wait()
 
     def token_sync(
         self,
@@ -250,7 +249,7 @@ class TokenManager:
         if token is not None:
             return token
         self._runner.check_may_wait()
-        return self._asked(key, margin, rejected).wait_sync().result()
+        return self._asked(key, margin, rejected).wait_sync()
 
     def current(self, key: str = DEFAULT_KEY) -> Token | None:
         """Return the same as `peek`, and start a refresh that is due, without waiting for it."""
@@ -272,7 +271,7 @@ class TokenManager:
         """
         entry = self._entry(_checked_key(key))
         requirement = Requirement(rejected=entry.token.access_token if entry else None, forced=True)
-        return (await self._call(key, requirement).wait()).result()
+        return await self._call(key, requirement).wait()
 
     async def execute(
         self,
@@ -523,7 +522,7 @@ class TokenManager:
         Raises:
             AtlassianAuthError: what ``work`` raises, or that it ended with something unexpected.
         """
-        return (await start(self._runner, work).wait()).result()
+        return await start(self._runner, work).wait()
 
     async def aclose(self) -> None:
         """Finish what is under way, save what could not be saved before, and close store and connections.
@@ -565,7 +564,7 @@ class TokenManager:
 
     def _perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
         self._runner.check_may_wait()
-        return start(self._runner, work).wait_sync().result()
+        return start(self._runner, work).wait_sync()
 
     def _paste(
         self, key: str, refresh_token: str, authorized_at: datetime | None
@@ -861,8 +860,8 @@ def _ahead_seconds(grant: Grant, settings: Settings) -> float:
 
 
 def _answered(token: Token) -> _Answer:
-    answer: _Answer = Latch()
-    answer.set(Succeeded(token))
+    answer = _Answer()
+    answer.set_result(token)
     return answer
 
 

@@ -17,8 +17,7 @@ from enum import StrEnum
 from typing import Self, TypeVar
 
 from atlassian_auth._records.records import IN_TRANSIT, Records, TokenRecord
-from atlassian_auth._runtime.outcome import start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth._runtime.runner import SHARED_RUNNER, start
 from atlassian_auth.exceptions import ConfigurationError, StoreError, TransientError
 from atlassian_auth.ports import Runner
 from atlassian_auth.stores.base import ABSENT, Store, Stored
@@ -147,7 +146,7 @@ class Transfer:
         await self._perform(self._target.aclose)
 
     async def _perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        return (await start(self._runner, work).wait()).result()
+        return await start(self._runner, work).wait()
 
     # -- in the runner -------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from atlassian_auth import (
     TokenManager,
     TransientError,
 )
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.migration import Transfer, Transferred, _Transit
 from atlassian_auth.stores import MemoryStore, SQLiteStore
@@ -316,11 +316,11 @@ async def test_what_is_on_its_way_shows_nothing(source, target):
 async def test_a_cancelled_caller(source, target):
     """The move goes on to its end."""
     await source.put("tokens", KEY, VALUE)
-    reached, go_on = Latch[None](), Latch[None]()
+    reached, go_on = SharedFuture[None](), SharedFuture[None]()
 
     class Slow(MemoryStore):
         async def get(self, *args):
-            reached.set(None)
+            reached.set_result(None)
             await go_on.wait()
             return await source.get(*args)
 
@@ -335,7 +335,7 @@ async def test_a_cancelled_caller(source, target):
         await reached.wait()
         tasks.cancel_scope.cancel()
     before = await held(target)
-    go_on.set(None)
+    go_on.set_result(None)
     await anyio.to_thread.run_sync(SHARED_RUNNER.drain)
 
     assert (before, await held(target)) == (None, VALUE)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 
 pytestmark = [
     pytest.mark.programs,
@@ -52,7 +52,7 @@ class TokenEndpoint(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.presented = []
-        self.asked, self.may_answer, self.answered = Latch(), Latch(), Latch()
+        self.asked, self.may_answer, self.answered = SharedFuture(), SharedFuture(), SharedFuture()
 
     @property
     def url(self):
@@ -72,14 +72,14 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         fields = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
         status, document = self.server.answer(fields["refresh_token"][0])
-        self.server.asked.set(None)
+        self.server.asked.set_result(None)
         self.server.may_answer.wait_sync()
         body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        self.server.answered.set(None)
+        self.server.answered.set_result(None)
 
     def log_message(self, *_):
         """Stay silent."""
@@ -107,7 +107,7 @@ def test_a_stopped_process_reads_the_answer(tmp_path):
         endpoint.asked.wait_sync()
         os.kill(child.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, child.pid, os.WSTOPPED)
-        endpoint.may_answer.set(None)
+        endpoint.may_answer.set_result(None)
         endpoint.answered.wait_sync()
         with pytest.raises(subprocess.TimeoutExpired):
             child.wait(timeout=TIMEOUT_SECONDS + 0.5)  # so long it is stopped

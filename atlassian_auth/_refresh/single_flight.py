@@ -13,7 +13,7 @@ from atlassian_auth._refresh.backoff import Backoff
 from atlassian_auth._refresh.cache import TokenCache
 from atlassian_auth._refresh.locks import StripedLock
 from atlassian_auth._refresh.refresh import Flight, Refresher
-from atlassian_auth._runtime.outcome import Failed, Succeeded, settled
+from atlassian_auth._runtime.future import explained
 from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.ports import Clock, utc_at, utc_now
@@ -60,7 +60,7 @@ class SingleFlight:
         self._wait_seconds = settings.wait_timeout_seconds
         self._stripes = StripedLock(settings.stripes)
         self._slots = asyncio.Semaphore(settings.concurrent_exchanges)
-        self._flying: dict[str, asyncio.Task[Succeeded[Token] | Failed]] = {}
+        self._flying: dict[str, asyncio.Task[Token]] = {}
 
     async def token(self, key: str, requirement: Requirement) -> Token:
         """Return a token that meets the requirement.
@@ -88,14 +88,16 @@ class SingleFlight:
                 landing = joined or self._take_off(flight)
             # The stripe is free again: other keys on it do not wait for this flight.
             try:
-                outcome = await _outcome(landing)
+                await asyncio.wait([landing])  # unlike "await landing" this never cancels it
             finally:
                 if joined is None:  # also if this call is given up before it lands
-                    landing.add_done_callback(functools.partial(self._tell_soon, flight))
-            if isinstance(outcome, Failed):
-                return self._make_do(key, requirement, outcome.error)
+                    landing.add_done_callback(functools.partial(self._landed, flight))
+            try:
+                token = landing.result()
+            except AtlassianAuthError as error:
+                return self._make_do(key, requirement, error)
             if not joined or next(rounds) == _ROUNDS:
-                return outcome.value
+                return token
 
     async def idle(self) -> None:
         """Return when the calls that are made now are decided, and their flights have landed."""
@@ -120,31 +122,39 @@ class SingleFlight:
             return token
         return None
 
-    def _tell_soon(self, flight: Flight, _: object = None) -> None:
+    def _landed(self, flight: Flight, landing: asyncio.Task[Token]) -> None:
+        if not landing.cancelled():
+            landing.exception()  # asked for, or asyncio complains where all who waited have given up
+        self._tell_soon(flight)
+
+    def _tell_soon(self, flight: Flight) -> None:
         # In the next turn of the loop: those who wait for the flight are woken in this one.
         asyncio.get_running_loop().call_soon(self._tell, flight.events)
 
-    def _take_off(self, flight: Flight) -> asyncio.Task[Succeeded[Token] | Failed]:
+    def _take_off(self, flight: Flight) -> asyncio.Task[Token]:
         landing = asyncio.get_running_loop().create_task(self._fly(flight))
         self._flying[flight.key] = landing
         return landing
 
-    async def _fly(self, flight: Flight) -> Succeeded[Token] | Failed:
+    async def _fly(self, flight: Flight) -> Token:
         try:
             async with self._slots:
                 return await self._refreshed(flight)
         finally:
             del self._flying[flight.key]
 
-    async def _refreshed(self, flight: Flight) -> Succeeded[Token] | Failed:
+    async def _refreshed(self, flight: Flight) -> Token:
         started = self._clock.time()
         self._tell([RefreshStarted(key=flight.key, at=utc_now(self._clock))])
-        outcome = await settled(self._refresher.refresh(flight))
-        if isinstance(outcome, Failed):
-            self._note_failure(flight, outcome.error, started)
+        try:
+            token = await self._refresher.refresh(flight)
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- it is shared by many
+            failure = explained(error)
         else:
             self._backoff.clear(flight.key)
-        return outcome
+            return token
+        self._note_failure(flight, failure, started)
+        raise failure
 
     def _note_failure(self, flight: Flight, error: AtlassianAuthError, started: float) -> None:
         key, now = flight.key, utc_now(self._clock)
@@ -180,10 +190,3 @@ class SingleFlight:
         if token is None or requirement.forced or requirement.rejects(token):
             raise error
         return token
-
-
-async def _outcome(
-    landing: asyncio.Task[Succeeded[Token] | Failed],
-) -> Succeeded[Token] | Failed:
-    await asyncio.wait([landing])  # unlike "await landing" this never cancels it
-    return landing.result()

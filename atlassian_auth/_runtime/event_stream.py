@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import Event
 
 __all__ = ["EventStream"]
@@ -35,7 +35,7 @@ class EventStream:
         self._limit = limit
         self._closed = False
         self._guard = ForkLock(in_child=self._start_over)
-        self._news: Latch[None] = Latch()
+        self._news: SharedFuture[None] = SharedFuture()
 
     def put(self, event: Event) -> None:
         """Hand an event to the reader; never waits. May be called from any thread."""
@@ -44,14 +44,14 @@ class EventStream:
             if len(self._events) > self._limit:
                 self._events.popleft()
                 self.dropped += 1
-            news, self._news = self._news, Latch()
-        news.set(None)
+            news, self._news = self._news, SharedFuture()
+        news.set_result(None)
 
     def close(self) -> None:
         """End the iteration after the events that are waiting."""
         with self._guard.lock:
             self._closed = True
-        self._news.set(None)
+        self._news.set_result(None)
 
     def __aiter__(self) -> Self:
         return self
@@ -69,7 +69,7 @@ class EventStream:
     def _start_over(self) -> None:
         # What the parent's reader waits for is set in the parent.
         self._events.clear()
-        self._news = Latch()
+        self._news = SharedFuture()
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
-import threading
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import ExitStack, suppress
-from typing import Any, cast
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from typing import Any, TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.steady_loop import SteadyLoop
+from atlassian_auth._runtime.future import SharedFuture, explained
+from atlassian_auth._runtime.loop_thread import LoopThread
 from atlassian_auth.exceptions import ConfigurationError, TransientError
+from atlassian_auth.ports import Runner
 
-__all__ = ["SHARED_RUNNER", "InlineRunner", "ThreadRunner"]
+__all__ = ["SHARED_RUNNER", "InlineRunner", "ThreadRunner", "run_into", "start"]
 
+T = TypeVar("T")
 _Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -34,14 +36,12 @@ class ThreadRunner:
             refresh may take: its lock, its exchange and its save.
     """
 
-    _tasks: set[asyncio.Task[None]]
-    _loop: SteadyLoop | None
-    _thread: threading.Thread | None
-
     def __init__(self, *, exit_timeout_seconds: float = 120) -> None:
         self._exit_timeout_seconds = exit_timeout_seconds
-        self._guard = ForkLock(in_child=self._forget_thread)
-        self._forget_thread()
+        # Nothing lives there but the work.
+        self._thread: LoopThread[AsyncExitStack[None]] = LoopThread(
+            "atlassian-auth-runner", AsyncExitStack, refusal=_refusal
+        )
         atexit.register(self.drain)
 
     def home(self) -> asyncio.AbstractEventLoop:
@@ -50,18 +50,17 @@ class ThreadRunner:
         Raises:
             TransientError: if no thread can be started, as when the interpreter exits.
         """
-        with self._guard.lock:
-            loop = self._running_loop()
-        return loop  # noqa: RET504 -- within the block an interrupt could come after its end
+        return self._thread.loop()
 
     def submit(self, work: _Work) -> None:
         """Start ``work`` in the thread and return at once."""
-        # Not the caller's context: its cancel scopes, trace spans and request locals are not ours.
-        self.home().call_soon_threadsafe(self._spawn, work, context=contextvars.Context())
+        self.home()  # or nothing is begun
+        begun = work()
+        self._thread.submit(lambda _: begun, lambda _: _close(begun))
 
     def check_may_wait(self) -> None:
         """Raise `ConfigurationError` where a blocking wait would wait for itself."""
-        if threading.current_thread() is self._thread:
+        if self._thread.is_current():
             message = (
                 "A blocking call was made on the thread that refreshes tokens, probably in an on_event "
                 "callback, and would wait for itself for ever. Hand the work to another thread or loop."
@@ -70,82 +69,17 @@ class ThreadRunner:
 
     def drain(self) -> None:
         """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
-        if self._loop is not None and self._is_alive(self._loop):
-            # Asked behind all that was submitted, so that nothing has to be counted here, where an interrupt
-            # may come between any two steps.
-            ended = asyncio.run_coroutine_threadsafe(self._ended(), self._loop)
-            with suppress(TimeoutError):
-                ended.result(self._exit_timeout_seconds)
-
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None or not self._is_alive(self._loop):
-            self._abandon()
-            self._loop = self._start()
-        return self._loop
-
-    def _is_alive(self, loop: SteadyLoop) -> bool:
-        return loop.is_open() and self._thread is not None and self._thread.is_alive()
-
-    def _start(self) -> SteadyLoop:
-        with ExitStack() as undo:
-            try:
-                if self._loop is not None:
-                    self._loop.keep_numbers()
-                loop = SteadyLoop()
-                undo.callback(loop.close)
-                self._thread = threading.Thread(
-                    target=_live,
-                    args=(loop, self._tasks),
-                    name="atlassian-auth-runner",
-                    daemon=True,
-                )
-                self._thread.start()
-            except (OSError, RuntimeError) as error:
-                reason = str(error)
-            else:
-                undo.pop_all()
-                return loop
-        message = f"Tokens are refreshed in a thread, and none can be started: {reason}."
-        raise TransientError(message)
-
-    def _abandon(self) -> None:
-        """Tell those who wait for a thread that sleeps for ever without its descriptors."""
-        tasks, self._tasks = self._tasks, set()
-        _end(tasks)
-        if self._loop is not None:
-            _dead.append(self._loop)
-
-    def _spawn(self, work: _Work) -> None:
-        task = asyncio.get_running_loop().create_task(work())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _ended(self) -> None:
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def _forget_thread(self) -> None:
-        self._tasks = set()  # asyncio itself holds its tasks weakly
-        self._loop = None
-        self._thread = None
+        self._thread.drain(self._exit_timeout_seconds)
 
 
-# Descriptors of a loop that died may be another file's by now: it must not even be closed.
-_dead: list[SteadyLoop] = []
+def _refusal(reason: object) -> TransientError:
+    return TransientError(f"Tokens are refreshed in a thread, and none can be started: {reason}.")
 
 
-def _live(loop: SteadyLoop, tasks: Collection[asyncio.Task[None]]) -> None:
-    try:
-        loop.run_forever()
-    finally:  # it never ends but by an error
-        _end(tasks)
-
-
-def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    for work in [task.get_coro() for task in list(tasks)]:
-        # It awaits something while it is closed; or it runs at this moment, and its thread ends it then.
-        with suppress(RuntimeError, ValueError):
-            cast("Coroutine[Any, Any, None]", work).close()
+def _close(begun: Coroutine[Any, Any, None]) -> None:
+    # It awaits something while it is closed; or it runs at this moment, and its thread ends it then.
+    with suppress(RuntimeError, ValueError):
+        begun.close()
 
 
 SHARED_RUNNER = ThreadRunner()
@@ -184,3 +118,24 @@ def _running_asyncio_loop() -> asyncio.AbstractEventLoop:
     except RuntimeError:
         message = "InlineRunner needs a running asyncio loop; use the default ThreadRunner."
         raise ConfigurationError(message, argument="runner") from None
+
+
+def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
+    """Start ``work`` in the runner and return the future of how it ends."""
+    future = SharedFuture[T]()
+    runner.submit(functools.partial(run_into, future, work))
+    return future
+
+
+async def run_into(future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
+    """Run ``work`` and set the future to how it ended, also if the loop is torn down under it."""
+    try:
+        future.set_result(await work())
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
+        future.set_exception(explained(error))
+    finally:
+        if not future.done():
+            future.set_exception(_ABANDONED)
+
+
+_ABANDONED = TransientError("The event loop that ran the refresh has ended; ask again.")

@@ -16,8 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth._runtime.latch import Latch
-from atlassian_auth._runtime.outcome import Failed, Succeeded, outcome_of
+from atlassian_auth._runtime.future import SharedFuture, explained
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -35,8 +34,6 @@ from atlassian_auth.protocol.callback import UncheckedCallback, check_state
 __all__ = ["LoopbackLogin"]
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
-
-_Outcome = Succeeded[AuthorizationResult] | Failed
 
 
 class LoopbackLogin:
@@ -93,10 +90,10 @@ class LoopbackLogin:
             request = await self._flow.start(key, started_by=None)
             login = self._login = _Login(self._flow, request, self._timeout)
             try:
-                outcome = await self._outcome(login, listener)
+                await self._serve(login, listener)
             finally:
                 self._login = None
-        return outcome.result()
+        return await login.result.wait()
 
     async def paste(self, callback: str) -> AuthorizationResult:
         """Complete the login that is under way with the URL a browser on another computer ended at.
@@ -110,19 +107,17 @@ class LoopbackLogin:
         if self._login is None:
             message = "No login is waiting for a callback: call login() first."
             raise ConfigurationError(message, argument="callback")
-        return (await self._login.paste(UncheckedCallback.parse(callback))).result()
+        return await self._login.paste(UncheckedCallback.parse(callback))
 
-    async def _outcome(self, login: _Login, listener: Listener[SocketStream]) -> _Outcome:
+    async def _serve(self, login: _Login, listener: Listener[SocketStream]) -> None:
         if self._on_url is not None:
             self._on_url(login.request.url)
-        outcome: _Outcome = _INTERRUPTED
         reception = Reception(self._place, login.reply, clock=self._flow.manager.clock)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(reception.serve, listener, login.showed)
             tasks.start_soon(self._open, login.request.url)
-            outcome = await login.outcome()
+            await login.end()
             tasks.cancel_scope.cancel()
-        return outcome
 
     async def _open(self, url: str) -> None:
         if self._open_browser is None:
@@ -137,36 +132,41 @@ class LoopbackLogin:
 
 
 class _Login:
-    """One login under way. The first callback with its state is its answer; others are turned away."""
+    """One login under way. The first callback with its state is its answer; others are turned away.
+
+    Attributes:
+        result: What the person granted, or why there is nothing.
+    """
 
     def __init__(
         self, flow: AuthorizationFlow, request: AuthorizationRequest, timeout: timedelta
     ) -> None:
         self.request = request
+        self.result = SharedFuture[AuthorizationResult]()
         self._flow = flow
         self._timeout = timeout
         self._answer: UncheckedCallback | None = None
         self._answered = anyio.Event()
-        self._settled = Latch[_Outcome]()
         self._page: Reply | None = None
         self._shown = anyio.Event()
 
-    async def outcome(self) -> _Outcome:
-        """Return how it ends, when whoever answers it has been told."""
-        outcome: _Outcome = _INTERRUPTED
+    async def end(self) -> None:
+        """Return when there is a result, and the person who answers has been shown it."""
         try:
-            outcome = await self._wait()
+            self.result.set_result(await self._wait())
+        except Exception as error:  # noqa: BLE001 -- the person must be shown something
+            self.result.set_exception(explained(error))
         finally:
-            self._settled.set(outcome)
+            if not self.result.done():
+                self.result.set_exception(_INTERRUPTED)
         if self._answer is not None:
             await self._shown.wait()
-        return outcome
 
-    async def paste(self, callback: UncheckedCallback) -> _Outcome:
+    async def paste(self, callback: UncheckedCallback) -> AuthorizationResult:
         """Return what the callback, which no browser brings, leads to."""
         self._take(callback)
         self._shown.set()
-        return await self._settled.wait()
+        return await self.result.wait()
 
     async def reply(self, query: str) -> Reply:
         """Return the page for a browser that comes with this query."""
@@ -174,7 +174,7 @@ class _Login:
             self._take(UncheckedCallback.parse(query))
         except ConfigurationError as error:
             return _failure("This is not the login that is waited for", error, _KEEP_WAITING)
-        self._page = _outcome_page(await self._settled.wait())
+        self._page = await self._result_page()
         return self._page
 
     def showed(self, reply: Reply | None) -> None:
@@ -190,21 +190,31 @@ class _Login:
         self._answer = callback
         self._answered.set()
 
-    async def _wait(self) -> _Outcome:
+    async def _wait(self) -> AuthorizationResult:
         # Only the person is timed: the exchange has limits of its own.
         with suppress(TimeoutError):
             async with self._flow.manager.clock.timeout(self._timeout.total_seconds()):
                 await self._answered.wait()
         if self._answer is None:
-            return Failed(_unanswered(self.request.key, self._timeout))
-        return await outcome_of(self._flow.complete(self._answer, started_by=None))
+            raise _unanswered(self.request.key, self._timeout)
+        return await self._flow.complete(self._answer, started_by=None)
+
+    async def _result_page(self) -> Reply:
+        try:
+            result = await self.result.wait()
+        except AtlassianAuthError as error:
+            return _failure("The login failed", error, _CLOSE)
+        missing = ", ".join(result.missing_scopes)
+        text = f"The credential {result.key!r} is authorized."
+        text += f" Not granted, although asked for: {missing}." if missing else ""
+        return Reply(200, page("The login succeeded", text, after=_CLOSE))
 
 
 _CLOSE = "You may close this window."
 _KEEP_WAITING = "The login goes on waiting. You may close this window."
 
-_INTERRUPTED = Failed(
-    AuthorizationRequired("The login was interrupted before it ended.", reason="unanswered")
+_INTERRUPTED = AuthorizationRequired(
+    "The login was interrupted before it ended.", reason="unanswered"
 )
 
 
@@ -214,16 +224,6 @@ def _unanswered(key: str, timeout: timedelta) -> AuthorizationRequired:
         "again. If the page showed an error, its URL says more, and may be pasted."
     )
     return AuthorizationRequired(message, key=key, reason="unanswered")
-
-
-def _outcome_page(outcome: _Outcome) -> Reply:
-    if isinstance(outcome, Failed):
-        return _failure("The login failed", outcome.error, _CLOSE)
-    result = outcome.value
-    missing = ", ".join(result.missing_scopes)
-    text = f"The credential {result.key!r} is authorized."
-    text += f" Not granted, although asked for: {missing}." if missing else ""
-    return Reply(200, page("The login succeeded", text, after=_CLOSE))
 
 
 def _failure(title: str, error: AtlassianAuthError, after: str) -> Reply:

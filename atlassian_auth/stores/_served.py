@@ -17,9 +17,9 @@ from typing import Protocol
 
 import anyio
 
+from atlassian_auth._runtime.loop_thread import LoopThread, Resident
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import Clock, system_jitter
-from atlassian_auth.stores._loop_thread import LoopThread, Resident
 from atlassian_auth.stores.base import Hold, Store, Stored
 from atlassian_auth.stores.rules import check_names, expiry, lock_timeout
 

@@ -3,6 +3,10 @@
 A call that was handed over is made, whatever becomes of who asked: neither a cancelled caller nor a
 closed event loop stops it. A thread rather than an executor, because ``concurrent.futures`` refuses
 work once the interpreter shuts down, which is when the last refresh may still be saving its token.
+
+Not a `LoopThread`: gevent runs all threads in one, and one thread runs one event loop, the runner's. So
+stores of files, which need no loop, work there (tried with gevent 26.9, 2026-11-21). Nor would one loop do
+for several stores: a call that blocks would hold up the others.
 """
 
 from __future__ import annotations
@@ -10,20 +14,19 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.latch import Latch
-from atlassian_auth.exceptions import StoreError
+from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.loop_thread import no_thread
 
 __all__ = ["Worker"]
 
 T = TypeVar("T")
 
-_Calls = SimpleQueue[tuple[Callable[[], Any], Latch[Future[Any]]] | None]
+_Calls = SimpleQueue[tuple[Callable[[], Any], SharedFuture[Any]] | None]
 
 
 class Worker:
@@ -49,25 +52,20 @@ class Worker:
         Raises:
             StoreError: if no thread can be started.
         """
-        done = self._hand_over(call)
-        try:
-            return (await done.wait()).result()
-        finally:
-            # An error refers to this frame. If this referred to the error, both would stay, and the store.
-            del done
+        return await self._hand_over(call).wait()
 
     async def stop(self) -> None:
         """Make the calls that were handed over, finish, and end the thread; a call starts another."""
-        done: Latch[Future[None]] = Latch()
+        done = SharedFuture[None]()
         with self._guard.lock:
             if not self._open:
                 return
             self._open.pop().put((self._finish, done))
             self._end_thread.detach()
-        (await done.wait()).result()
+        await done.wait()
 
-    def _hand_over(self, call: Callable[[], T]) -> Latch[Future[T]]:
-        done: Latch[Future[T]] = Latch()
+    def _hand_over(self, call: Callable[[], T]) -> SharedFuture[T]:
+        done = SharedFuture[T]()
         with self._guard.lock:
             calls = self._open[0] if self._open else self._start()
             calls.put((call, done))
@@ -81,8 +79,7 @@ class Worker:
         try:
             thread.start()
         except RuntimeError as error:
-            message = f"The store needs a thread and cannot have one: {error}."
-            raise StoreError(message) from None
+            raise no_thread(error) from None
         # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
         self._end_thread = weakref.finalize(self, calls.put, None)
         self._end_thread.atexit = False
@@ -101,7 +98,7 @@ def _forget(opened: list[_Calls]) -> None:
 def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
     while (handed := calls.get()) is not None:
         call, done = handed
-        done.set(_outcome(call))
+        _answer(call, done)
         if call is finish:
             return  # once: another thread may have begun anew by now
         # They refer to the store, which could not be dropped while this waits for another call.
@@ -109,13 +106,10 @@ def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
     finish()
 
 
-def _outcome(call: Callable[[], T]) -> Future[T]:
-    outcome: Future[T] = Future()
+def _answer(call: Callable[[], T], done: SharedFuture[T]) -> None:
     try:
-        outcome.set_result(call())
+        done.set_result(call())
     except BaseException as error:  # noqa: BLE001 -- it is the caller's
-        outcome.set_exception(error)
-    try:
-        return outcome
+        done.set_exception(error)
     finally:
-        del outcome  # as in `run`
+        del done  # as in `SharedFuture.wait`

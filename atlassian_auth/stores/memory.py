@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores.base import ABSENT, Store, Stored
 from atlassian_auth.stores.rules import check_names, check_version, expiry, lock_timeout
@@ -41,7 +41,7 @@ class MemoryStore(Store):
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
-        self._lines: dict[_Name, list[Latch[None]]] = {}
+        self._lines: dict[_Name, list[SharedFuture[None]]] = {}
         # The child of a fork has none of the tasks that stand in line.
         self._guard = ForkLock(in_child=self._lines.clear)
         self._versions = itertools.count(ABSENT + 1)
@@ -108,16 +108,16 @@ class MemoryStore(Store):
     async def aclose(self) -> None:
         """Keep everything: what this store holds ends with the process."""
 
-    def _join(self, name: _Name) -> Latch[None]:
-        turn: Latch[None] = Latch()
+    def _join(self, name: _Name) -> SharedFuture[None]:
+        turn: SharedFuture[None] = SharedFuture()
         with self._guard.lock:
             line = self._lines.setdefault(name, [])
             line.append(turn)
             if line[0] is turn:
-                turn.set(None)
+                turn.set_result(None)
         return turn
 
-    async def _called(self, name: _Name, turn: Latch[None], timeout_seconds: float) -> bool:
+    async def _called(self, name: _Name, turn: SharedFuture[None], timeout_seconds: float) -> bool:
         try:
             async with self._clock.timeout(timeout_seconds):
                 await turn.wait()
@@ -127,14 +127,14 @@ class MemoryStore(Store):
                 return self._lines[name][0] is turn
         return True
 
-    def _leave(self, name: _Name, turn: Latch[None]) -> None:
+    def _leave(self, name: _Name, turn: SharedFuture[None]) -> None:
         with self._guard.lock:
             line = self._lines.pop(name, [])
             others = [other for other in line if other is not turn]
             if others:
                 self._lines[name] = others
                 # The first may have been called before; that does no harm.
-                others[0].set(None)
+                others[0].set_result(None)
 
     def _version(self, name: _Name) -> int:
         self._bury()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 
 __all__ = ["Gate"]
 
@@ -11,8 +11,8 @@ class Gate:
     """Stands between the emulator's work and its answer; usable from any thread and event loop."""
 
     def __init__(self) -> None:
-        self._arrived = Latch[None]()
-        self._opened = Latch[None]()
+        self._arrived = SharedFuture[None]()
+        self._opened = SharedFuture[None]()
 
     async def arrived(self) -> None:
         """Return when a request has been served and its answer waits here."""
@@ -24,9 +24,9 @@ class Gate:
 
     def open(self) -> None:
         """Let the answer go, and all that come after it."""
-        self._opened.set(None)
+        self._opened.set_result(None)
 
     async def pass_through(self) -> None:
         """Wait at the gate; called by whoever carries the answer."""
-        self._arrived.set(None)
+        self._arrived.set_result(None)
         await self._opened.wait()

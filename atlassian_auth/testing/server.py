@@ -17,7 +17,7 @@ except ImportError as _missing:
         "LoopbackServer needs uvicorn: pip install 'atlassian-auth[testing]'"
     ) from _missing
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.testing.asgi import ASGIApp, Receive, Scope, Send
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused
 from atlassian_auth.testing.model import FakeAtlassian
@@ -72,7 +72,7 @@ class LoopbackServer:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.stopping.set(None)
+        self._server.stopping.set_result(None)
         self._thread.join()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -105,8 +105,8 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready = Latch[None]()
-        self.stopping = Latch[None]()
+        self.ready = SharedFuture[None]()
+        self.stopping = SharedFuture[None]()
 
     def abort(self, client: tuple[str, int]) -> None:
         for transport in self._transports():
@@ -115,7 +115,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self.ready.set(None)
+        self.ready.set_result(None)
 
     async def main_loop(self) -> None:
         await self.stopping.wait()

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
 from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_refresh, real_time
@@ -208,7 +208,7 @@ def in_mid_exchange(mishap):
 
     @asynccontextmanager
     async def lasts(stage):
-        happened = Latch()
+        happened = SharedFuture()
 
         async def ask_one_after_the_other(_, manager):
             if manager is not stage.managers[0]:
@@ -218,12 +218,12 @@ def in_mid_exchange(mishap):
         async def befall():
             await gate.arrived()
             await mishap(stage)
-            happened.set(None)
+            happened.set_result(None)
             if len(stage.managers) > 1:
                 await stage.news.wait()
             gate.open()
 
-        gate, stage.news = stage.atlassian.hold("token"), Latch()
+        gate, stage.news = stage.atlassian.hold("token"), SharedFuture()
         stage.ask_with = ask_one_after_the_other
         befalling = asyncio.ensure_future(befall())
         try:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.stores import MemoryStore
 
 
@@ -21,7 +21,7 @@ class SharedStore:
         self.broken = Counter()
         self._memory = MemoryStore(clock=clock)
         self._missing = set()
-        self._complete = Latch()
+        self._complete = SharedFuture()
 
     def view(self):
         return _View(self, self._memory)
@@ -34,17 +34,17 @@ class SharedStore:
     def arrived(self, view):
         self._missing.discard(view)
         if not self._missing:
-            self._complete.set(None)
+            self._complete.set_result(None)
 
     async def all_at_once(self, asking, managers, key):
         """Let nobody have the key's lock before each of the managers waits for it, or has its answer."""
         self._missing = {manager.store for manager in managers}
-        self._complete = Latch()
+        self._complete = SharedFuture()
         asked = asyncio.ensure_future(asking)
         complete = asyncio.ensure_future(self._complete.wait())
         async with self._memory.lock("tokens", key, timeout_seconds=0):
             await asyncio.wait({asked, complete}, return_when=asyncio.FIRST_COMPLETED)
-        self._complete.set(None)
+        self._complete.set_result(None)
         await complete
         return await asked
 

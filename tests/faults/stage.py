@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 import httpx
 
 from atlassian_auth import AtlassianAuthError, Settings, TokenManager
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import AuthorizationNeeded, RefreshSucceeded
 from atlassian_auth.ports import SystemClock
 from atlassian_auth.testing import (
@@ -79,7 +79,7 @@ class Stage:
         self.identity_url = self.grant.endpoints.identity_url
         if product == "data_center":
             self.identity_url = f"{self.grant.endpoints.api_url}/rest/api/2/myself"
-        self.news = Latch()
+        self.news = SharedFuture()
         self.trace = []
         self.hosts = 0
         self._options = {
@@ -136,7 +136,7 @@ class Stage:
 
     def _on_event(self, event):
         if isinstance(event, RefreshSucceeded | AuthorizationNeeded):
-            self.news.set(event)
+            self.news.set_result(event)
 
     async def restart(self):
         """End all processes, and start as many new ones."""

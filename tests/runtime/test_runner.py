@@ -20,10 +20,10 @@ from atlassian_auth import (
     InlineRunner,
     StoreError,
     ThreadRunner,
+    TransientError,
 )
-from atlassian_auth._runtime.latch import Latch
-from atlassian_auth._runtime.outcome import Failed, Succeeded, outcome_of, start
-from atlassian_auth._runtime.runner import SHARED_RUNNER, _live
+from atlassian_auth._runtime.future import SharedFuture, explained
+from atlassian_auth._runtime.runner import SHARED_RUNNER, start
 
 pytestmark = pytest.mark.every_loop
 
@@ -34,23 +34,21 @@ async def test_work_runs_elsewhere_and_its_result_comes_back():
     async def work() -> str:
         return threading.current_thread().name
 
-    outcome = await start(SHARED_RUNNER, work).wait()
-
-    assert outcome == Succeeded("atlassian-auth-runner")
+    assert await start(SHARED_RUNNER, work).wait() == "atlassian-auth-runner"
 
 
 async def test_each_waiter_raises_an_error_of_its_own():
-    """A failure is a value; each who asks for its result gets another exception object."""
+    """A failure is shared; each who waits for it gets another exception object."""
 
     async def work() -> None:
         raise StoreError("disk")
 
-    outcome = await start(SHARED_RUNNER, work).wait()
+    future = start(SHARED_RUNNER, work)
 
     caught = []
     for _ in range(2):
         with pytest.raises(StoreError, match="disk") as error:
-            outcome.result()
+            await future.wait()
         caught.append(error.value)
     assert caught[0] is not caught[1]
 
@@ -62,31 +60,34 @@ async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
     async def work() -> None:
         raise KeyError("secret")
 
-    outcome = await outcome_of(work())
+    with pytest.raises(AtlassianAuthError) as raised:
+        await start(SHARED_RUNNER, work).wait()
 
-    assert isinstance(outcome, Failed)
-    assert type(outcome.error) is AtlassianAuthError
+    assert type(raised.value) is AtlassianAuthError
+    assert raised.value.__cause__ is raised.value.__context__ is None
     assert "KeyError" in caplog.text
-    assert "secret" not in f"{outcome.error}{caplog.text}"
+    assert "secret" not in f"{raised.value}{caplog.text}"
 
 
-async def test_where_an_unexpected_error_came_from_is_logged(caplog):
+def test_where_an_unexpected_error_came_from_is_logged(caplog):
     """At level DEBUG each file, line and type on the way to it is named, and none of their texts."""
     caplog.set_level(logging.DEBUG, "atlassian_auth")
 
     def inner():
         raise KeyError("secret")
 
-    async def work() -> None:
+    def work():
         try:
             inner()
         except KeyError:
             raise ValueError("secret") from None  # its context is shown all the same
 
-    outcome = await outcome_of(work())
+    with pytest.raises(ValueError, match="secret") as raised:
+        work()
+    error = explained(raised.value)
 
-    assert "DEBUG" in str(outcome.error)
-    assert "refresh" not in str(outcome.error)
+    assert "DEBUG" in str(error)
+    assert "refresh" not in str(error)
     places = caplog.records[-1].getMessage()
     assert "ValueError\n" in places
     assert "\nKeyError\n" in places
@@ -96,40 +97,40 @@ async def test_where_an_unexpected_error_came_from_is_logged(caplog):
 
 def test_a_caller_that_ends_its_loop_disturbs_nothing():
     """Work goes on when the loop that asked for it has ended, and the next loop gets the result."""
-    begun, may_end, latch = Latch[None](), Latch[None](), Latch[str]()
+    begun, may_end, future = SharedFuture[None](), SharedFuture[None](), SharedFuture[str]()
 
     async def work() -> None:
-        begun.set(None)
+        begun.set_result(None)
         await may_end.wait()
-        latch.set("finished")
+        future.set_result("finished")
 
     async def ask_and_leave() -> None:
         SHARED_RUNNER.submit(work)
         await begun.wait()
 
     asyncio.run(ask_and_leave())
-    may_end.set(None)
+    may_end.set_result(None)
 
-    assert asyncio.run(latch.wait()) == "finished"
+    assert asyncio.run(future.wait()) == "finished"
 
 
 def test_the_callers_context_stays_outside():
     """Request locals and trace spans of whoever came first are not visible to shared work."""
     variable = contextvars.ContextVar("variable", default="none")
-    latch = Latch[str]()
+    future = SharedFuture[str]()
 
     async def work() -> None:
-        latch.set(variable.get())
+        future.set_result(variable.get())
 
     variable.set("the caller's")
     SHARED_RUNNER.submit(work)
 
-    assert latch.wait_sync() == "none"
+    assert future.wait_sync() == "none"
 
 
 def test_draining_waits_for_work_under_way():
     """``drain`` returns when nothing is under way, or when its time is up."""
-    runner, may_end, ended = ThreadRunner(exit_timeout_seconds=0.01), Latch[None](), []
+    runner, may_end, ended = ThreadRunner(exit_timeout_seconds=0.01), SharedFuture[None](), []
 
     async def work() -> None:
         await may_end.wait()
@@ -139,7 +140,7 @@ def test_draining_waits_for_work_under_way():
     runner.submit(work)
     runner.drain()
     assert not ended
-    may_end.set(None)
+    may_end.set_result(None)
     runner._exit_timeout_seconds = 30
     runner.drain()
 
@@ -151,9 +152,9 @@ def test_a_thread_that_died_is_replaced():
     """If the process closes all descriptors, those who wait are told, and the next work runs."""
     program = """
 import os
-from atlassian_auth._runtime.latch import Latch
-from atlassian_auth._runtime.outcome import start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth import TransientError
+from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.runner import SHARED_RUNNER, start
 
 def run(work):
     return start(SHARED_RUNNER, work).wait_sync()
@@ -161,18 +162,21 @@ def run(work):
 async def answer():
     return "done"
 
-begun = Latch()
+begun = SharedFuture()
 async def never():
-    begun.set(None)
-    await Latch().wait()
+    begun.set_result(None)
+    await SharedFuture().wait()
 
-assert run(answer).result() == "done"
+assert run(answer) == "done"
 waiting = start(SHARED_RUNNER, never)
 begun.wait_sync()
-assert run(answer).result() == "done"  # so the thread sleeps again, or is about to
+assert run(answer) == "done"  # so the thread sleeps again, or is about to
 os.closerange(3, 256)
-print(run(answer).result())
-print(waiting.wait_sync().error)
+print(run(answer))
+try:
+    waiting.wait_sync()
+except TransientError as error:
+    print(error)
 """
 
     done = subprocess.run(
@@ -230,25 +234,25 @@ async def test_work_that_wants_to_end_the_program_ends_itself(end):
     async def answer() -> str:
         return threading.current_thread().name
 
-    failed = await start(SHARED_RUNNER, work).wait()
+    with pytest.raises(AtlassianAuthError, match=end.__name__):
+        await start(SHARED_RUNNER, work).wait()
 
-    assert isinstance(failed, Failed)
-    assert await start(SHARED_RUNNER, answer).wait() == Succeeded("atlassian-auth-runner")
+    assert await start(SHARED_RUNNER, answer).wait() == "atlassian-auth-runner"
 
 
 def test_a_blocking_wait_on_its_own_thread_is_refused():
     """Waiting on the runner's thread for the runner would never end, so it is an error."""
-    latch = Latch[str]()
+    future = SharedFuture[str]()
 
     async def work() -> None:
         try:
             SHARED_RUNNER.check_may_wait()
         except ConfigurationError as error:
-            latch.set(str(error))
+            future.set_result(str(error))
 
     SHARED_RUNNER.submit(work)
 
-    assert "wait for itself" in latch.wait_sync()
+    assert "wait for itself" in future.wait_sync()
     SHARED_RUNNER.check_may_wait()
 
 
@@ -257,15 +261,15 @@ def test_a_forked_child_has_a_thread_of_its_own():
     """After a fork the child's work runs, though the parent's thread did not come along."""
     program = """
 import os
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 
 def run():
-    latch = Latch()
+    future = SharedFuture()
     async def work():
-        latch.set(os.getpid())
+        future.set_result(os.getpid())
     SHARED_RUNNER.submit(work)
-    return latch.wait_sync()
+    return future.wait_sync()
 
 assert run() == os.getpid()
 child = os.fork()
@@ -309,24 +313,24 @@ begun.wait()
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_inline_work_outlives_its_caller():
     """Inline work runs in the caller's loop, as a task that the caller's cancellation does not reach."""
-    may_end, latch = asyncio.Event(), Latch[bool]()
+    may_end, future = asyncio.Event(), SharedFuture[bool]()
 
     async def work() -> None:
         await may_end.wait()
-        latch.set(True)
+        future.set_result(True)
 
     runner = InlineRunner()
 
     async def ask() -> None:
         runner.submit(work)
-        await latch.wait()
+        await future.wait()
 
     caller = asyncio.create_task(ask())
     await asyncio.sleep(0)
     caller.cancel()
     may_end.set()
 
-    assert await latch.wait()
+    assert await future.wait()
 
 
 def test_inline_work_needs_an_asyncio_loop():
@@ -344,37 +348,37 @@ def test_inline_work_needs_an_asyncio_loop():
 
 async def test_work_that_is_cancelled_still_answers():
     """If the loop that runs the work is torn down, who waits is told, not left waiting."""
-    latches = []
+    futures = []
 
     async def never() -> None:
         await asyncio.Event().wait()
 
     async def ask() -> None:
-        latches.append(start(InlineRunner(), never))
+        futures.append(start(InlineRunner(), never))
         await asyncio.sleep(0)
 
     await anyio.to_thread.run_sync(asyncio.run, ask())
 
     with pytest.raises(AtlassianAuthError, match="has ended"):
-        (await latches[0].wait()).result()
+        await futures[0].wait()
 
 
-def test_a_loop_that_breaks_tells_those_who_wait():
-    """If the loop's own selector fails, the work under way is ended, so that its callers are told."""
-    ended = []
+async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
+    """If the loop's own selector fails, those who wait are told, and the next work runs."""
+    runner = ThreadRunner()
 
-    class Task:
-        def get_coro(self):
-            return self
+    def select(timeout):
+        raise OSError("no descriptors")
 
-        def close(self):
-            ended.append(True)
+    async def lose_descriptors() -> None:
+        runner.home()._selector.select = select
+        await SharedFuture().wait()
 
-    class Broken:
-        def run_forever(self):
-            raise OSError("no descriptors")
+    async def answer() -> str:
+        return "done"
 
-    with pytest.raises(OSError, match="no descriptors"):
-        _live(Broken(), [Task()])
+    with pytest.raises(TransientError, match="has ended"):
+        await start(runner, lose_descriptors).wait()
 
-    assert ended == [True]
+    assert await start(runner, answer).wait() == "done"
+    assert "broke off: OSError" in caplog.text

@@ -14,17 +14,17 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.loop_thread import LoopThread
 from atlassian_auth._runtime.steady_loop import _Canary
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores._loop_thread import LoopThread
 
 pytestmark = pytest.mark.every_loop
 
 AT_EXIT = """
 import atexit
 import anyio
-from atlassian_auth.stores._loop_thread import LoopThread
+from atlassian_auth._runtime.loop_thread import LoopThread
 
 class Resident:
     async def say(self, text):
@@ -38,7 +38,7 @@ anyio.run(thread.run, lambda resident: resident.say("opened"))
 ALL_CLOSED = """
 import os
 import anyio
-from atlassian_auth.stores._loop_thread import LoopThread
+from atlassian_auth._runtime.loop_thread import LoopThread
 
 class Resident:
     async def say(self, text):
@@ -58,7 +58,7 @@ anyio.run(other.stop)
 FORK = """
 import gc, os
 import anyio
-from atlassian_auth.stores._loop_thread import LoopThread
+from atlassian_auth._runtime.loop_thread import LoopThread
 
 class Resident:
     def __init__(self):
@@ -104,11 +104,11 @@ class Plug:
     """Work that does not end before the test is done with it."""
 
     def __init__(self):
-        self.began = Latch()
-        self.let_go = Latch()
+        self.began = SharedFuture()
+        self.let_go = SharedFuture()
 
     async def __call__(self, resident):
-        self.began.set(None)
+        self.began.set_result(None)
         await self.let_go.wait()
         resident.log.append("unplugged")
 
@@ -159,7 +159,7 @@ async def test_work_runs_side_by_side(thread, log):
         tasks.start_soon(thread.run, plug)
         await plug.began.wait()
         await thread.run(lambda resident: resident.note("meanwhile"))
-        plug.let_go.set(None)
+        plug.let_go.set_result(None)
 
     assert log == ["meanwhile", "unplugged"]
 
@@ -173,7 +173,7 @@ async def test_a_cancelled_caller(thread, log):
         await plug.began.wait()
         tasks.cancel_scope.cancel()
     assert log == []
-    plug.let_go.set(None)
+    plug.let_go.set_result(None)
     await thread.stop()
 
     assert log == ["unplugged", "closed"]
@@ -189,7 +189,7 @@ async def test_a_closed_loop(thread, log):
         assert not asking.done()
 
     await anyio.to_thread.run_sync(asyncio.run, ask_and_leave())
-    plug.let_go.set(None)
+    plug.let_go.set_result(None)
     await thread.stop()
 
     assert log == ["unplugged", "closed"]
@@ -205,7 +205,7 @@ async def test_stop(thread, log):
         await plug.began.wait()
         tasks.start_soon(thread.stop)
         await anyio.wait_all_tasks_blocked()
-        plug.let_go.set(None)
+        plug.let_go.set_result(None)
     await anyio.to_thread.run_sync(its_thread.join)
 
     assert log == ["done", "unplugged", "closed"]
@@ -280,7 +280,7 @@ async def test_an_exit_in_a_task(thread, log, caplog):
         await thread.run(exit_in_a_task)
         after = await thread.run(lambda resident: resident.note("after"))
         await thread.run(look_at_task)
-        plug.let_go.set(None)
+        plug.let_go.set_result(None)
 
     assert before == after
     assert log == ["before", "after", "unplugged"]
@@ -332,12 +332,12 @@ async def test_asked_while_it_breaks_off(thread, log):
     loop, its_thread = await thread.run(lambda resident: resident.note("first"))
     await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
-    late: Latch = Latch()
+    late: SharedFuture = SharedFuture()
 
-    thread._life.begin(lambda resident: resident.note("never"), late)
+    thread._life.begin(lambda resident: resident.note("never"), late.set_exception)
 
     with pytest.raises(StoreError, match="OSError"):
-        (await late.wait()).result()
+        await late.wait()
     assert log == ["first"]
     forget(loop)
 

@@ -1,4 +1,4 @@
-"""A latch: set once, awaited from every loop and thread."""
+"""A future: set once, awaited from every loop and thread."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import anyio
 import pytest
 import trio
 
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 
 pytestmark = pytest.mark.every_loop
 
 
 async def test_waiters_get_the_value():
     """All who wait, and all who come later, get the value."""
-    latch = Latch[str]()
+    future = SharedFuture[str]()
     got: list[str] = []
 
     async def wait() -> None:
-        got.append(await latch.wait())
+        got.append(await future.wait())
 
     async with anyio.create_task_group() as tasks:
         for _ in range(3):
             tasks.start_soon(wait)
         await anyio.wait_all_tasks_blocked()
-        latch.set("value")
+        future.set_result("value")
     await wait()
 
     assert got == ["value"] * 4
@@ -37,34 +37,34 @@ async def test_waiters_get_the_value():
 
 async def test_a_cancelled_waiter_leaves_alone():
     """Cancelling one waiter disturbs neither the others nor whoever sets the value."""
-    latch = Latch[str]()
+    future = SharedFuture[str]()
     got: list[str] = []
 
     async def wait() -> None:
-        got.append(await latch.wait())
+        got.append(await future.wait())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait)
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await latch.wait()
-        latch.set("value")
+            await future.wait()
+        future.set_result("value")
 
     assert got == ["value"]
 
 
 def test_every_loop_and_thread_at_once():
-    """One latch wakes asyncio, trio and plain threads, set from yet another thread."""
-    latch = Latch[str]()
+    """One future wakes asyncio, trio and plain threads, set from yet another thread."""
+    future = SharedFuture[str]()
     waiting = threading.Barrier(4)
 
     async def in_a_loop() -> str:
         await anyio.to_thread.run_sync(waiting.wait)
-        return await latch.wait()
+        return await future.wait()
 
     def in_a_thread() -> str:
         waiting.wait()
-        return latch.wait_sync()
+        return future.wait_sync()
 
     with ThreadPoolExecutor(3) as threads:
         futures = [
@@ -73,61 +73,61 @@ def test_every_loop_and_thread_at_once():
             threads.submit(in_a_thread),
         ]
         waiting.wait()
-        latch.set("value")
+        future.set_result("value")
 
         assert [future.result() for future in futures] == ["value"] * 3
 
 
 def test_a_loop_that_has_ended_is_skipped():
     """A loop that ended while its task waited does not keep the others from being woken."""
-    latch = Latch[str]()
+    future = SharedFuture[str]()
 
     async def leave() -> None:
-        waiter = asyncio.ensure_future(latch.wait())
+        waiter = asyncio.ensure_future(future.wait())
         await asyncio.sleep(0)
         waiter.cancel()
 
     asyncio.run(leave())
 
-    latch.set("value")
+    future.set_result("value")
 
-    assert latch.wait_sync() == "value"
+    assert future.wait_sync() == "value"
 
 
 def test_the_last_value_counts():
-    """A latch that is set again wakes nobody twice, and tells those who come later."""
-    latch = Latch[int]()
-    waiting = threading.Thread(target=latch.wait_sync)
+    """A future that is set again wakes nobody twice, and tells those who come later."""
+    future = SharedFuture[int]()
+    waiting = threading.Thread(target=future.wait_sync)
     waiting.start()
 
-    latch.set(1)
-    latch.set(2)
+    future.set_result(1)
+    future.set_result(2)
     waiting.join()
 
-    assert latch.wait_sync() == 2
+    assert future.wait_sync() == 2
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_module_that_is_being_imported_is_no_loop(monkeypatch):
     """While another thread imports trio, waiters on asyncio wait all the same."""
     monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
-    latch = Latch[str]()
+    future = SharedFuture[str]()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(latch.wait)
+        tasks.start_soon(future.wait)
         await anyio.wait_all_tasks_blocked()
-        latch.set("value")
+        future.set_result("value")
 
-    assert await latch.wait() == "value"
+    assert await future.wait() == "value"
 
 
 def test_trio_as_a_guest_of_asyncio():
     """Where both run in one thread, a task of each waits in its own way."""
-    latch = Latch[str]()
+    future = SharedFuture[str]()
     got: list[str] = []
 
     async def wait() -> None:
-        got.append(await latch.wait())
+        got.append(await future.wait())
 
     async def host() -> None:
         ended = asyncio.get_running_loop().create_future()
@@ -137,9 +137,9 @@ def test_trio_as_a_guest_of_asyncio():
             done_callback=ended.set_result,
         )
         waiting = asyncio.create_task(wait())
-        while len(latch._events) < 2:  # noqa: ASYNC110 -- of two loops
+        while len(future._events) < 2:  # noqa: ASYNC110 -- of two loops
             await asyncio.sleep(0)
-        latch.set("value")
+        future.set_result("value")
         await asyncio.gather(ended, waiting)
 
     asyncio.run(host())

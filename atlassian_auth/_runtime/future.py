@@ -1,0 +1,162 @@
+"""A future that is set once and may be waited for in any event loop and any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from atlassian_auth._runtime.traces import log_places
+from atlassian_auth.exceptions import AtlassianAuthError
+
+__all__ = ["SharedFuture", "current_loop", "explained"]
+
+T = TypeVar("T")
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+
+class SharedFuture(Generic[T]):
+    """Set once by anyone, awaited by many; each who waits raises an exception object of its own.
+
+    Waiting tasks share one wake-up per event loop, so ten thousand of them cost about what one does.
+    A cancelled waiter disturbs neither the others nor what sets the future. Set again, it wakes no
+    task twice, and tells those who come later.
+    """
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._done = False
+        self._events: dict[object, tuple[Callable[..., object], anyio.Event]] = {}
+        self._threads: list[threading.Lock] = []
+        self._error: BaseException | None = None
+        self._value: T
+
+    def done(self) -> bool:
+        """Return whether it was set."""
+        return self._done
+
+    def set_result(self, value: T) -> None:
+        """Hand the value to all who wait and to all who come later."""
+        self._value = value
+        self._set(None)
+
+    def set_exception(self, error: BaseException) -> None:
+        """Have the error raised by all who wait and all who come later: of ours, a copy by each."""
+        self._set(error)
+
+    async def wait(self) -> T:
+        """Return the value, or raise the error, as soon as there is one; on asyncio or trio."""
+        event = self._subscribe()
+        if event is not None:
+            await event.wait()
+        try:
+            return self._result()
+        finally:
+            # The error refers to this frame. If this referred to the error, both would stay.
+            del self
+
+    def wait_sync(self) -> T:
+        """Do the same, blocking this thread."""
+        # Not by a threading.Event: an interrupt inside its Python code can leave its lock held, for which
+        # what sets the value would then wait for ever.
+        done = threading.Lock()
+        done.acquire()
+        with self._guard:
+            waiting = not self._done
+            if waiting:
+                self._threads.append(done)
+        if waiting:
+            done.acquire()
+        try:
+            return self._result()
+        finally:
+            del self  # as above
+
+    def _set(self, error: BaseException | None) -> None:
+        with self._guard:
+            self._error = error
+            self._done = True
+            events, self._events = self._events, {}
+            threads, self._threads = self._threads, []
+        for thread in threads:
+            thread.release()
+        for call_soon, event in events.values():
+            _wake(call_soon, event)
+
+    def _subscribe(self) -> anyio.Event | None:
+        with self._guard:
+            if self._done:
+                return None
+            loop, call_soon = current_loop()
+            return self._events.setdefault(loop, (call_soon, anyio.Event()))[1]
+
+    def _result(self) -> T:
+        if self._error is None:
+            return self._value
+        try:
+            raise _own(self._error)
+        finally:
+            del self  # as above
+
+
+def _own(error: BaseException) -> BaseException:
+    if isinstance(error, AtlassianAuthError):
+        return error.fresh().with_traceback(error.__traceback__)
+    return error
+
+
+def explained(error: BaseException) -> AtlassianAuthError:
+    """Return an error of ours, without traceback: a copy of ``error``, or one that says it is unexpected.
+
+    Where an unexpected one came from is logged at level DEBUG.
+    """
+    if isinstance(error, AtlassianAuthError):
+        return error.fresh()
+    kind = type(error).__name__
+    # Not its text, which could quote what the work held.
+    logger.error("A call ended with an unexpected %s.", kind)
+    log_places(error)
+    message = (
+        f"A call ended with an unexpected {kind}: a bug, here or in a store of yours. The logger "
+        '"atlassian_auth" says at level DEBUG where it came from; please report it with that.'
+    )
+    return AtlassianAuthError(message)
+
+
+def current_loop() -> tuple[object, Callable[..., object]]:
+    """Return the event loop of the task that runs now, and its way to be called from other threads.
+
+    Raises:
+        RuntimeError: if no event loop runs in this thread.
+    """
+    # A task of asyncio first: trio may run as its guest, and is then there for both kinds of tasks.
+    if not _in_asyncio_task():
+        # Another thread may be in the middle of importing trio. Then nothing here runs on it.
+        with suppress(RuntimeError, AttributeError):
+            trio: Any = sys.modules.get("trio")
+            token = trio.lowlevel.current_trio_token()
+            return token, token.run_sync_soon
+    loop = asyncio.get_running_loop()
+    return loop, loop.call_soon_threadsafe
+
+
+def _in_asyncio_task() -> bool:
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
+
+
+def _wake(call_soon: Callable[..., object], event: anyio.Event) -> None:
+    try:
+        call_soon(event.set)
+    except RuntimeError:
+        # The loop has closed (asyncio) or ended (trio.RunFinishedError): nobody waits there any more.
+        return
