@@ -16,10 +16,10 @@ import httpx
 
 from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
 from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
+from atlassian_auth._refresh.checks import checked_key
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
-from atlassian_auth._refresh.checks import checked_key
 from atlassian_auth.manager import DEFAULT_KEY, ManagerOptions, TokenManager
 from atlassian_auth.ports import Network
 from atlassian_auth.protocol.challenges import (
@@ -58,8 +58,8 @@ class AtlassianAuth(httpx.Auth, Confidential):
         key: The credential's name in the store.
         allowed_origins: Where the bearer may go besides the API of the grant, such as
             ``["https://proxy.example.com"]``.
-        options: What `TokenManager` takes, such as ``store=``, which is required for grants whose refresh tokens
-            rotate. They are for a grant: a manager has its own.
+        options: What `TokenManager` takes, such as ``store=``, which is required for grants whose refresh
+            tokens rotate. They are for a grant: a manager has its own.
 
     Raises:
         ConfigurationError: if an argument is wrong, or given beside a manager, or the store is missing.
@@ -279,8 +279,8 @@ def _manager_of(source: object, options: ManagerOptions) -> TokenManager:
         raise ConfigurationError.wrong_type("source", _expected(source), source)
     for argument in options:
         message = (
-            f"{argument}= is of no use with a TokenManager, which has its own. Leave it out, or give a grant in "
-            "place of the manager."
+            f"{argument}= is of no use with a TokenManager, which has its own. Leave it out, or give a grant "
+            "in place of the manager."
         )
         raise ConfigurationError(message, argument=argument)
     return source

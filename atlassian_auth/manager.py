@@ -1,7 +1,7 @@
-"""Hands out fresh tokens for keys: a cache in front, one refresh at a time behind.
+"""Hands out fresh tokens for keys. A facade: the work is done in ``_refresh``.
 
-The fast path looks at a dictionary and a clock. Everything else is handed to the runner, where no
-caller's cancellation reaches it, and comes back as a value that each caller raises for itself.
+The fast path looks at a dictionary and a clock. Everything else is handed to the runner, where no caller's
+cancellation reaches it, and comes back as a value that each caller raises for itself.
 """
 
 from __future__ import annotations
@@ -9,45 +9,39 @@ from __future__ import annotations
 import functools
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
-from weakref import WeakSet
+from typing import TYPE_CHECKING, NoReturn, Self, TypedDict, TypeVar
 
-import anyio
 import httpx
 
 from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
-from atlassian_auth._records.records import STORE_TROUBLE, Records, TokenRecord
-from atlassian_auth._refresh.backoff import Backoff
-from atlassian_auth._refresh.cache import Entry, TokenCache
-from atlassian_auth._refresh.exchange import TokenExchange
+from atlassian_auth._records.records import TokenRecord
+from atlassian_auth._refresh.background import Background
+from atlassian_auth._refresh.cache import Entry
+from atlassian_auth._refresh.calls import Calls
+from atlassian_auth._refresh.checks import (
+    check_left_out,
+    checked_callback,
+    checked_consent_date,
+    checked_grant,
+    checked_key,
+    checked_refresh_token,
+    checked_settings,
+    checked_store_for,
+)
 from atlassian_auth._refresh.housekeeping import Housekeeping
+from atlassian_auth._refresh.inspection import Inspection
 from atlassian_auth._refresh.lifecycle import Lifecycle
-from atlassian_auth._refresh.pasted import PastedTokens
+from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.refresh import Refresher
-from atlassian_auth._refresh.repository import CredentialRepository
-from atlassian_auth._refresh.single_flight import SingleFlight
+from atlassian_auth._runtime.event_hub import EventHub
 from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER, run_into, start
-from atlassian_auth.events import (
-    AuthorizationNeeded,
-    ConsentEndsSoon,
-    Event,
-    KeepsFailing,
-    RotationUnsaved,
-)
-from atlassian_auth.exceptions import (
-    AtlassianAuthError,
-    AuthorizationRequired,
-    ConfigurationError,
-    TokenRejected,
-)
+from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.events import Event
+from atlassian_auth.exceptions import TokenRejected
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.ports import (
     SYSTEM_CLOCK,
@@ -59,63 +53,38 @@ from atlassian_auth.ports import (
     utc_now,
 )
 from atlassian_auth.protocol.requirement import Requirement
-from atlassian_auth.protocol.tokens import Token, is_visible_ascii
+from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
-from atlassian_auth.stores.memory import MemoryStore
-from atlassian_auth.stores.opening import AnyStore, checked_store
-from atlassian_auth.stores.rules import check_names
+from atlassian_auth.stores.opening import AnyStore
 
 if TYPE_CHECKING:
     from atlassian_auth.auth import AtlassianAuth
 
-__all__ = ["DEFAULT_KEY", "KeySource", "TokenManager"]
+__all__ = ["DEFAULT_KEY", "ManagerOptions", "TokenManager"]
 
 T = TypeVar("T")
-_Answer = SharedFuture[Token]
 
 DEFAULT_KEY = "default"
 """The key of a service that has one credential only."""
 
-# Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
-_KEPT_AT_ONCE = 32
-
-# Strangers can begin logins, so a key may have any number of them. Some tell well enough until when one may
-# come back.
-_LOGINS_READ = 32
-
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
-# What somebody has to do something about, or may have to.
-_FOR_PEOPLE = (AuthorizationNeeded, ConsentEndsSoon, KeepsFailing, RotationUnsaved)
 
+class ManagerOptions(TypedDict, total=False):
+    """What `AtlassianAuth` passes on to `TokenManager`, which explains each."""
 
-_Question = tuple[str, Requirement]
-
-
-@dataclass(slots=True, eq=False)
-class _Call:
-    """A question that somebody waits for the answer of.
-
-    Args:
-        answer: Where it will be.
-        submitted: Whether it was handed to the runner; told by whoever did.
-        begun: Whether the runner has taken it up.
-    """
-
-    answer: _Answer = field(default_factory=_Answer)
-    submitted: bool = False
-    begun: bool = False
-
-
-@dataclass(slots=True)
-class _Home:
-    """What is under way in one event loop of the runner, and ends with it."""
-
-    place: object
-    calls: dict[_Question, _Call] = field(default_factory=dict[_Question, _Call])
-    flights: SingleFlight | None = None
+    store: AnyStore | None
+    settings: Settings | None
+    clock: Clock
+    on_event: Callable[[Event], None] | None
+    sender: Sender | None
+    transport: httpx.AsyncBaseTransport | None
+    verify: ssl.SSLContext | bool
+    proxy: str | None
+    runner: Runner
+    jitter: Callable[[], float]
 
 
 class TokenManager:
@@ -159,46 +128,35 @@ class TokenManager:
         runner: Runner = SHARED_RUNNER,
         jitter: Callable[[], float] = system_jitter,
     ) -> None:
-        self.grant: Grant = _checked_grant(grant)
-        self._settings = settings = _checked_settings(settings)
+        self.grant: Grant = checked_grant(grant)
+        settings = checked_settings(settings)
         self.clock: Clock = clock
         self._time = clock.time
-        self._on_event = _checked_callback(on_event)
-        self._runner = runner
         if sender is not None:
-            _check_left_out(
+            check_left_out(
                 transport=transport, verify=None if verify is True else verify, proxy=proxy
             )
         self.network: Network = Network(verify=verify, proxy=proxy, clock=clock, settings=settings)
         self._sender = sender or HttpxSender(
             settings, verify=verify, proxy=proxy, transport=transport, clock=clock
         )
-        self.store: Store = _checked_store(grant, store, clock)
-        records = Records(self.store, "tokens", TokenRecord)
-        self._repository = repository = CredentialRepository(
-            records, settings=settings, clock=clock
+        self.store: Store = checked_store_for(grant, store, clock)
+        self._hub = EventHub(checked_callback(on_event))
+        self._parts = parts = Parts.assemble(
+            grant,
+            store=self.store,
+            sender=self._sender,
+            settings=settings,
+            clock=clock,
+            jitter=jitter,
+            tell=self._hub.tell,
         )
-        self._pending = Records(self.store, PENDING_NAMESPACE, PendingFlow)
-        ahead_seconds = _ahead_seconds(grant, settings)
-        self._cache = cache = TokenCache(
-            settings, clock, ahead_seconds=ahead_seconds, jitter=jitter
-        )
-        self._entry = cache.get
-        self._backoff = Backoff(settings, clock, jitter=jitter)
-        service = TokenExchange(grant, self._sender, settings=settings, clock=clock, jitter=jitter)
-        self._refresher = Refresher(
-            grant, repository, service, cache, settings=settings, clock=clock
-        )
-        pasted = PastedTokens(self.store, repository)
-        self._lifecycle = Lifecycle(
-            grant, repository, service, cache, self._backoff, pasted=pasted, clock=clock
-        )
-        self._housekeeping = Housekeeping(
-            grant, repository, cache, settings=settings, clock=clock, tell=self._tell
-        )
-        self._streams: WeakSet[EventStream] = WeakSet()
-        self._home = _Home(None)
-        self._guard = ForkLock(in_child=self._leave_to_the_parent)
+        self._entry = parts.cache.get
+        self._calls = Calls(parts, Refresher(parts), runner)
+        self._lifecycle = Lifecycle(parts)
+        self._inspection = Inspection(parts)
+        self._housekeeping = Housekeeping(parts)
+        self._background = Background(parts, self._housekeeping, self._calls, self.token)
 
     # -- tokens -----------------------------------------------------------------------------------
 
@@ -248,7 +206,7 @@ class TokenManager:
         token = self.current(key) if margin is None and rejected is None else None
         if token is not None:
             return token
-        self._runner.check_may_wait()
+        self._calls.check_may_wait()
         return self._asked(key, margin, rejected).wait_sync()
 
     def current(self, key: str = DEFAULT_KEY) -> Token | None:
@@ -269,9 +227,9 @@ class TokenManager:
         Raises:
             AtlassianAuthError: as `token` does, even while the present token is valid.
         """
-        entry = self._entry(_checked_key(key))
+        entry = self._entry(checked_key(key))
         requirement = Requirement(rejected=entry.token.access_token if entry else None, forced=True)
-        return await self._call(key, requirement).wait()
+        return await self._calls.ask(key, requirement).wait()
 
     async def execute(
         self,
@@ -325,7 +283,7 @@ class TokenManager:
                 refresh tokens, or ``authorized_at`` is naive or in the future.
             StoreError: if it cannot be saved.
         """
-        return self._described(
+        return self._inspection.describe(
             key, await self.perform(self._paste(key, refresh_token, authorized_at))
         )
 
@@ -337,8 +295,8 @@ class TokenManager:
         authorized_at: datetime | None = None,
     ) -> CredentialStatus:
         """Do the same as `add`, blocking this thread."""
-        return self._described(
-            key, self._perform_sync(self._paste(key, refresh_token, authorized_at))
+        return self._inspection.describe(
+            key, self._calls.perform_sync(self._paste(key, refresh_token, authorized_at))
         )
 
     async def authorize(
@@ -354,9 +312,9 @@ class TokenManager:
         Raises:
             AtlassianAuthError: as `token` does. A code works once: start anew.
         """
-        _checked_key(key)
+        checked_key(key)
         redeem = functools.partial(self._lifecycle.redeem, key, code, code_verifier=code_verifier)
-        return self._described(key, await self.perform(redeem))
+        return self._inspection.describe(key, await self.perform(redeem))
 
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
         """Return how the credential is doing, as its store has it. No server is asked.
@@ -364,11 +322,13 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read.
         """
-        return await self.perform(functools.partial(self._status, _checked_key(key)))
+        return await self.perform(functools.partial(self._inspection.status, checked_key(key)))
 
     def status_sync(self, key: str = DEFAULT_KEY) -> CredentialStatus:
         """Return the same as `status`, blocking this thread."""
-        return self._perform_sync(functools.partial(self._status, _checked_key(key)))
+        return self._calls.perform_sync(
+            functools.partial(self._inspection.status, checked_key(key))
+        )
 
     async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
         """Return the stored refresh token, to take it to another program; None if there is none.
@@ -379,20 +339,20 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read.
         """
-        _checked_key(key)
-        record = await self.perform(functools.partial(self._repository.peek, key))
+        checked_key(key)
+        record = await self.perform(functools.partial(self._parts.repository.peek, key))
         return record.refresh_token if record else None
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
-        return await self.perform(self._repository.keys)
+        return await self.perform(self._parts.repository.keys)
 
     async def forget(self, key: str = DEFAULT_KEY) -> bool:
         """Delete the credential here and in the store; return whether there was one.
 
         At Atlassian the grant lives on until it is revoked or runs out.
         """
-        _checked_key(key)
+        checked_key(key)
         return await self.perform(functools.partial(self._lifecycle.forget, key))
 
     async def revoke(self, key: str = DEFAULT_KEY) -> bool:
@@ -405,7 +365,7 @@ class TokenManager:
             ConfigurationError: if the grant's server has nowhere to revoke, as with client credentials.
             AtlassianAuthError: if the server did not revoke it, as `token` does; it is kept then.
         """
-        _checked_key(key)
+        checked_key(key)
         return await self.perform(functools.partial(self._lifecycle.revoke, key))
 
     def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
@@ -414,10 +374,6 @@ class TokenManager:
         from atlassian_auth.auth import AtlassianAuth  # noqa: PLC0415
 
         return AtlassianAuth(self, key=key)
-
-    def source(self, key: str = DEFAULT_KEY) -> KeySource:
-        """Return this key's tokens as a `TokenSource`."""
-        return KeySource(self, key)
 
     # -- life -------------------------------------------------------------------------------------
 
@@ -432,11 +388,11 @@ class TokenManager:
             StoreError: if the store cannot be read.
             ConfigurationError: if it was set up in a way that cannot work.
         """
-        await self.perform(self._repository.ping)
+        await self.perform(self._parts.repository.ping)
 
     def ping_sync(self) -> None:
         """Do the same as `ping`, blocking this thread."""
-        self._perform_sync(self._repository.ping)
+        self._calls.perform_sync(self._parts.repository.ping)
 
     def events(self, *, limit: int = 1000) -> EventStream:
         """Return the events from now on, as an async iterator for any event loop.
@@ -444,10 +400,7 @@ class TokenManager:
         Args:
             limit: So many wait for a slow reader; then the oldest are dropped, and counted.
         """
-        stream = EventStream(limit)
-        with self._guard.lock:
-            self._streams.add(stream)
-        return stream
+        return self._hub.stream(limit)
 
     async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
         """Refresh credentials that are not used before they expire, until cancelled.
@@ -459,13 +412,7 @@ class TokenManager:
         Args:
             every: How often to look.
         """
-        # What is due now, or would not live until the look after this one.
-        margin_seconds = every.total_seconds() + self._settings.buffer_seconds
-        keep = functools.partial(self._keep_fresh, margin_seconds=margin_seconds)
-        look = functools.partial(self._housekeeping.due, {}, margin_seconds=margin_seconds)
-        while True:
-            await _each(await self.perform(look), keep)
-            await self.clock.sleep(every.total_seconds())
+        await self._background.keep_fresh(every)
 
     async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
         """Refresh credentials that nobody uses before they end of it, and warn of ends, until cancelled.
@@ -477,13 +424,7 @@ class TokenManager:
         Args:
             every: How often to look.
         """
-        last_look: datetime | None = None
-        while True:
-            now = utc_now(self.clock)
-            keep = functools.partial(self._keep_alive, last_look=last_look)
-            await _each(await self._stored_keys(), keep)
-            last_look = now
-            await self.clock.sleep(every.total_seconds())
+        await self._background.keep_alive(every)
 
     async def prune(self, now: datetime | None = None) -> list[str]:
         """Delete credentials that have been good for nothing for ``prune_after``; return their keys.
@@ -505,7 +446,7 @@ class TokenManager:
         For a while it is not refreshed for that reason: an API that refuses every token would burn one
         rotation with each request.
         """
-        self._cache.refuse(key, token)
+        self._parts.cache.refuse(key, token)
 
     def expired(self, token: Token) -> bool:
         """Return whether the clock says that ``token`` has ended."""
@@ -522,7 +463,7 @@ class TokenManager:
         Raises:
             AtlassianAuthError: what ``work`` raises, or that it ended with something unexpected.
         """
-        return await start(self._runner, work).wait()
+        return await self._calls.perform(work)
 
     async def aclose(self) -> None:
         """Finish what is under way, save what could not be saved before, and close store and connections.
@@ -536,7 +477,7 @@ class TokenManager:
 
     def close(self) -> None:
         """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
-        self._perform_sync(self._close)
+        self._calls.perform_sync(self._close)
 
     def __enter__(self) -> Self:
         return self
@@ -562,318 +503,44 @@ class TokenManager:
 
     # -- on the caller's side ---------------------------------------------------------------------
 
-    def _perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
-        self._runner.check_may_wait()
-        return start(self._runner, work).wait_sync()
-
-    def _paste(
-        self, key: str, refresh_token: str, authorized_at: datetime | None
-    ) -> Callable[[], Awaitable[TokenRecord]]:
-        _checked_key(key)
-        checked = self._checked_refresh_token(refresh_token)
-        consented_at = self._checked_past(authorized_at)
-        return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
-
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
         if now >= entry.fresh_until:
             return None
         # The same requirement for each request of the window, so that they share one call.
         margin_seconds = entry.token.expires_at.timestamp() - entry.ahead_at
         try:
-            self._call(key, Requirement(margin_seconds=margin_seconds))
+            self._calls.ask(key, Requirement(margin_seconds=margin_seconds))
         except Exception as error:  # noqa: BLE001 -- no thread, no loop: no trouble while the token is valid
             logger.warning("Key %r could not be refreshed ahead of time: %s", key, error)
         return entry.token
 
-    def _asked(self, key: str, margin: timedelta | None, rejected: Token | None) -> _Answer:
-        _checked_key(key)
-        if rejected is not None and self._cache.is_refused(key, rejected):
-            return _answered(rejected)
-        return self._call(
-            key,
-            Requirement(
-                margin_seconds=margin.total_seconds() if margin else 0,
-                rejected=rejected.access_token if rejected else None,
-            ),
+    def _asked(
+        self, key: str, margin: timedelta | None, rejected: Token | None
+    ) -> SharedFuture[Token]:
+        checked_key(key)
+        if rejected is not None and self._parts.cache.is_refused(key, rejected):
+            answer = SharedFuture[Token]()
+            answer.set_result(rejected)
+            return answer
+        requirement = Requirement(
+            margin_seconds=margin.total_seconds() if margin else 0,
+            rejected=rejected.access_token if rejected else None,
         )
+        return self._calls.ask(key, requirement)
 
-    def _call(self, key: str, requirement: Requirement) -> _Answer:
-        """Join the call that asks for the same, or start it."""
-        home, question = self._home_now(), (key, requirement)
-        with self._guard.lock:
-            call = home.calls.get(question)
-            if call is None:
-                call = home.calls[question] = _Call()
-        if not call.submitted:
-            # Also if whoever made it was interrupted, or could not have a thread, before it was submitted.
-            # Submitted twice it is answered once.
-            self._runner.submit(functools.partial(self._begin, home, question, call))
-            call.submitted = True
-        return call.answer
-
-    def _home_now(self) -> _Home:
-        # Calls live in one loop: those of a closed one, or of a fork's parent, would never end.
-        place = self._runner.home()
-        with self._guard.lock:
-            if self._home.place is not place:
-                self._home = _Home(place)
-            return self._home
-
-    async def _stored_keys(self) -> list[str]:
-        try:
-            return await self.perform(self._housekeeping.keys)
-        except AtlassianAuthError as error:
-            logger.warning("The store's keys could not be listed, to keep them alive: %s", error)
-            return []
-
-    async def _keep_fresh(self, key: str, *, margin_seconds: float) -> None:
-        entry = self._entry(key)
-        if entry is not None:
-            ahead = entry.token.expires_at.timestamp() - entry.ahead_at
-            margin_seconds = max(margin_seconds, ahead)
-        try:
-            await self.token(key, margin=timedelta(seconds=margin_seconds))
-        except AuthorizationRequired:
-            pass  # who uses it is told; and of a grant that was lost, AuthorizationNeeded told once
-        except AtlassianAuthError as error:
-            logger.warning("Key %r could not be kept fresh: %s", key, error)
-
-    async def _keep_alive(self, key: str, *, last_look: datetime | None) -> None:
-        try:
-            due = await self.perform(lambda: self._housekeeping.look(key, last_look=last_look))
-            if due is not None:
-                rejected = due.token.bearer if due.token else None
-                await self.token(key, rejected=rejected)
-        except AuthorizationRequired:
-            pass  # as above
-        except AtlassianAuthError as error:
-            logger.warning("Key %r could not be kept alive: %s", key, error)
-
-    def _checked_refresh_token(self, refresh_token: str) -> str:
-        if not self.grant.rotates:
-            message = f"{type(self.grant).__name__} has no refresh tokens; there is nothing to add."
-            raise ConfigurationError(message, argument="refresh_token")
-        if not is_visible_ascii(refresh_token):
-            message = (
-                "This is no refresh token: it is empty, or has blanks, line breaks or characters in it that "
-                "no token has. Paste it again, without what is around it."
-            )
-            raise ConfigurationError(message, argument="refresh_token")
-        return refresh_token
-
-    def _checked_past(self, authorized_at: object) -> datetime | None:
-        if authorized_at is None:
-            return None
-        if not isinstance(authorized_at, datetime):
-            raise ConfigurationError.wrong_type("authorized_at", "a datetime", authorized_at)
-        if authorized_at.utcoffset() is None or authorized_at > utc_now(self.clock):
-            message = (
-                f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
-                "Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
-            )
-            raise ConfigurationError(message, argument="authorized_at")
-        return authorized_at
-
-    # -- in the runner -------------------------------------------------------------------------
-
-    async def _begin(self, home: _Home, question: _Question, call: _Call) -> None:
-        if not call.begun:
-            call.begun = True
-            await run_into(call.answer, functools.partial(self._answer, home, question))
-
-    async def _answer(self, home: _Home, question: _Question) -> Token:
-        try:
-            return await self._flights(home).token(*question)
-        finally:
-            with self._guard.lock:
-                del home.calls[question]
-
-    async def _status(self, key: str) -> CredentialStatus:
-        record = await self._repository.peek(key)
-        if record is not None:
-            return self._described(key, record)
-        return CredentialStatus.without_record(key, pending_until=await self._login_until(key))
-
-    async def _login_until(self, key: str) -> datetime | None:
-        """Return until when a login for this key may come back; None if none is under way."""
-        mark = mark_of(key)
-        names = [name for name in await self._pending.keys() if name.startswith(mark)]
-        logins = [await self._login(name) for name in names[:_LOGINS_READ]]
-        ends = [login.expires_at for login in logins if login and login.key == key]
-        return max(ends, default=None)
-
-    async def _login(self, name: str) -> PendingFlow | None:
-        try:
-            loaded = await self._pending.get(name)
-        except STORE_TROUBLE as error:
-            logger.warning("A login was passed over: %s", error)
-            return None
-        return loaded.value if loaded else None
-
-    def _described(self, key: str, record: TokenRecord) -> CredentialStatus:
-        return CredentialStatus.of(key, record, now=utc_now(self.clock), settings=self._settings)
-
-    def _flights(self, home: _Home) -> SingleFlight:
-        if home.flights is None:
-            home.flights = SingleFlight(
-                self._refresher,
-                self._cache,
-                self._backoff,
-                settings=self._settings,
-                clock=self.clock,
-                tell=self._tell,
-            )
-        return home.flights
+    def _paste(
+        self, key: str, refresh_token: str, authorized_at: datetime | None
+    ) -> Callable[[], Awaitable[TokenRecord]]:
+        checked_key(key)
+        checked = checked_refresh_token(self.grant, refresh_token)
+        consented_at = checked_consent_date(authorized_at, self.clock)
+        return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
 
     async def _close(self) -> None:
-        # Not until none is under way: others may use the manager on and on.
-        await self._flights(self._home_now()).idle()
+        # Not until none is left: others may use the manager on and on.
+        await self._calls.idle()
         try:
-            await self._repository.flush()
+            await self._parts.repository.flush()
         finally:
             await self._sender.aclose()
-            await self._repository.aclose()
-
-    def _leave_to_the_parent(self) -> None:
-        self._repository.abandon()
-        self._streams.clear()
-
-    def _tell(self, events: Sequence[Event]) -> None:
-        with self._guard.lock:
-            streams = list(self._streams)
-        for event in events:
-            _log(event)
-            for stream in streams:
-                stream.put(event)
-            if self._on_event is not None:
-                _call_back(self._on_event, event)
-
-
-class KeySource:
-    """The tokens of one key of a manager, as a `TokenSource`.
-
-    Args:
-        manager: Whose.
-        key: Which.
-    """
-
-    __slots__ = ("_current", "key", "manager")
-
-    def __init__(self, manager: TokenManager, key: str) -> None:
-        self.manager: TokenManager = manager
-        self.key: str = _checked_key(key)
-        self._current = manager.current
-
-    def __repr__(self) -> str:
-        return f"KeySource(key={getattr(self, 'key', None)!r})"  # None if the key was refused
-
-    @property
-    def origins(self) -> frozenset[str]:
-        """Where its token may go: the grant's API."""
-        return self.manager.grant.endpoints.origins
-
-    def current(self) -> Token | None:
-        """Return the token if a fresh one is at hand; start a refresh that is due."""
-        return self._current(self.key)
-
-    async def token(self, *, rejected: Token | None = None) -> Token:
-        """Return a fresh token; see `TokenManager.token`."""
-        return await self.manager.token(self.key, rejected=rejected)
-
-    def token_sync(self, *, rejected: Token | None = None) -> Token:
-        """Return the same, blocking this thread."""
-        return self.manager.token_sync(self.key, rejected=rejected)
-
-    def expired(self, token: Token) -> bool:
-        """Return whether the clock says that ``token`` has ended."""
-        return self.manager.expired(token)
-
-    def refused(self, token: Token) -> None:
-        """Take note of a brand-new token that was refused; see `TokenManager.refused`."""
-        self.manager.refused(self.key, token)
-
-
-def _checked_key(key: str) -> str:
-    check_names(key=key)
-    return key
-
-
-def _checked_grant(grant: object) -> Grant:
-    if not isinstance(grant, Grant):
-        raise ConfigurationError.wrong_type("grant", "a grant such as CloudGrant", grant)
-    return grant
-
-
-def _checked_settings(settings: object) -> Settings:
-    if settings is None:
-        return Settings()
-    if not isinstance(settings, Settings):
-        raise ConfigurationError.wrong_type("settings", "Settings(...)", settings)
-    return settings
-
-
-def _checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
-    if on_event is not None and not callable(on_event):
-        raise ConfigurationError.wrong_type("on_event", "a function that takes an event", on_event)
-    return on_event
-
-
-def _check_left_out(**options: object) -> None:
-    for argument, given in options.items():
-        if given is not None:
-            message = (
-                f"{argument}= is of no use next to sender=, which carries the token requests in its own way: "
-                "give it to the sender."
-            )
-            raise ConfigurationError(message, argument=argument)
-
-
-def _checked_store(grant: Grant, store: AnyStore | None, clock: Clock) -> Store:
-    if store is not None:
-        return checked_store(store, clock=clock)
-    if grant.rotates:
-        message = (
-            f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "
-            'stored is lost at the next restart. Pass store=SQLiteStore("tokens.db"), or '
-            "store=MemoryStore() to say that losing it is fine."
-        )
-        raise ConfigurationError(message, argument="store")
-    return MemoryStore()
-
-
-async def _each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
-    # A few tasks that share what is left, not a task for each of a hundred thousand keys.
-    left = iter(keys)
-
-    async def work() -> None:
-        for key in left:
-            await keep(key)
-
-    async with anyio.create_task_group() as tasks:
-        for _ in range(min(_KEPT_AT_ONCE, len(keys))):
-            tasks.start_soon(work)
-
-
-def _ahead_seconds(grant: Grant, settings: Settings) -> float:
-    own = settings.refresh_ahead_seconds
-    return grant.refresh_ahead_seconds if own is None else own
-
-
-def _answered(token: Token) -> _Answer:
-    answer = _Answer()
-    answer.set_result(token)
-    return answer
-
-
-def _log(event: Event) -> None:
-    level = logging.WARNING if isinstance(event, _FOR_PEOPLE) else logging.DEBUG
-    if logger.isEnabledFor(level):
-        fields = {"event": type(event).__name__, **asdict(event)}
-        logger.log(level, "%s", event, extra=fields)
-
-
-def _call_back(on_event: Callable[[Event], None], event: Event) -> None:
-    try:
-        on_event(event)
-    except BaseException:
-        logger.exception("on_event raised for %s", type(event).__name__)
+            await self._parts.repository.aclose()

@@ -19,7 +19,6 @@ from typing import Any, Protocol, Self
 import anyio
 
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 
 __all__ = [

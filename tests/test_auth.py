@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import itertools
+import json
 import pickle
 import traceback
 from datetime import timedelta
@@ -30,6 +31,7 @@ from atlassian_auth import (
 from atlassian_auth._http.origins import Origins
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.api_tokens import ApiToken, AuthRouter
+from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
@@ -709,7 +711,6 @@ def test_its_repr_names_the_key(atlassian_auth):
     other = atlassian_auth.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
-    assert repr(other._source) == "KeySource(key='tenant-42')"
 
 
 class Closing(MemoryStore):
@@ -767,13 +768,6 @@ async def test_one_manager_many_keys(atlassian_auth, atlassian):
         await other.token()
 
 
-def test_a_source_of_ones_own():
-    """Anything that hands out tokens will do as a source."""
-    source = StaticToken("token", origins=["https://jira.example.com"])
-
-    assert AtlassianAuth(source)._source is source
-
-
 OF_NO_USE = {
     "store": MemoryStore(),
     "settings": Settings(),
@@ -789,21 +783,19 @@ OF_NO_USE = {
 
 @pytest.mark.parametrize("argument", OF_NO_USE)
 def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
-    """Next to a manager or a fixed bearer, what only a grant needs is an error that names it."""
+    """Next to a manager, what only a grant needs is an error that names it."""
+    with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
+        AtlassianAuth(atlassian_auth.manager, **{argument: OF_NO_USE[argument]})
+
+    assert caught.value.argument == argument
+
+
+def test_an_auth_is_not_wrapped():
+    """What is an auth itself is refused, and the error says where it belongs."""
     bearer = StaticToken("bearer", origins=["https://jira.example.com"])
 
-    for source in (atlassian_auth.manager, bearer):
-        with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
-            AtlassianAuth(source, **{argument: OF_NO_USE[argument]})
-        assert caught.value.argument == argument
-
-
-def test_a_fixed_bearer_has_no_key():
-    """A key next to a source that has none, or its own, is an error; a manager takes one."""
-    bearer = StaticToken("bearer", origins=["https://jira.example.com"])
-
-    with pytest.raises(ConfigurationError, match="key= is of no use with a StaticToken"):
-        AtlassianAuth(bearer, key="acme")
+    with pytest.raises(ConfigurationError, match="pass it as auth=, not StaticToken"):
+        AtlassianAuth(bearer)
 
 
 @pytest.mark.parametrize(
@@ -822,27 +814,30 @@ def test_a_source_is_checked_at_once(wrong, kind):
 # -- hostile refusals -----------------------------------------------------------------------------
 
 
-class TwoTokens:
-    """A source that has another token where one was refused."""
+class TwoBearers:
+    """A token endpoint that answers twice, with a bearer each."""
 
-    def __init__(self, *origins, tokens=("first-bearer-1", "second-bearer-2")):
-        self.origins = frozenset(origins)
-        self._tokens = [StaticToken(token, origins=origins).current() for token in tokens]
+    def __init__(self, *, scope="read:x", on_send=lambda: None):
+        self._bearers = iter(["first-bearer-1", "second-bearer-2"])
+        self._scope = scope
+        self._on_send = on_send
 
-    def current(self):
-        return self._tokens[0]
+    async def send(self, request):
+        self._on_send()
+        token = {"access_token": next(self._bearers), "token_type": "Bearer", "expires_in": 3600}
+        body = json.dumps(token | {"scope": self._scope}).encode()
+        return HTTPResponse(status=200, headers={"content-type": "application/json"}, body=body)
 
-    async def token(self, *, rejected=None):
-        return self.token_sync(rejected=rejected)
-
-    def token_sync(self, *, rejected=None):
-        return self._tokens[-1 if rejected else 0]
-
-    def expired(self, token):
-        return token is self._tokens[0]
-
-    def refused(self, token):
+    async def aclose(self):
         pass
+
+
+def two_tokens(origin, *, clock=None, **answers):
+    """Return an auth that has another token where one was refused."""
+    grant = ClientCredentialsGrant.service_account("client-id", client_secret="secret")
+    clock = clock or ManualClock()
+    sender = TwoBearers(**answers)
+    return AtlassianAuth(grant, sender=sender, clock=clock, allowed_origins=[origin])
 
 
 async def status_of(server, auth, kind):
@@ -874,8 +869,14 @@ UNFINISHED = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_an_endless_refusal_is_left(status, kind):
     """A caller who streams gets the answer to the second request, however long the first one would be."""
-    with RawServer(endless(status), answer(200)) as server:
-        auth = AtlassianAuth(TwoTokens(server.url))
+    clock = ManualClock()
+
+    def late():
+        clock.advance(HOUR)  # now the clock says that the token has expired
+        return endless(status)()
+
+    with RawServer(late, answer(200)) as server:
+        auth = two_tokens(server.url, clock=clock)
 
         assert await status_of(server, auth, kind) == 200
 
@@ -887,7 +888,7 @@ async def test_an_endless_refusal_is_left(status, kind):
 async def test_an_endless_refusal_is_the_callers(kind):
     """Where there is no other token, the caller who streams has the response before its end."""
     with RawServer(endless(401)) as server:
-        auth = AtlassianAuth(StaticToken("bearer", origins=[server.url]))
+        auth = StaticToken("bearer", origins=[server.url])
 
         assert await status_of(server, auth, kind) == 401
 
@@ -899,7 +900,7 @@ async def test_a_scope_is_missing_whatever_follows(kind):
     challenge = 'www-authenticate: Bearer error="insufficient_scope", scope="write:x"'
     head = answer(401, challenge)
     with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
-        auth = AtlassianAuth(StaticToken("bearer", origins=[server.url]))
+        auth = StaticToken("bearer", origins=[server.url])
         with pytest.raises(ScopeMismatch, match="write:x"):
             await status_of(server, auth, kind)
 
@@ -909,7 +910,7 @@ async def test_a_compressed_refusal_is_understood(kind):
     """What httpx asks for by itself is undone as far as it tells the reason."""
     body = gzip.compress(b'{"code":401,"message":"Unauthorized; scope does not match"}')
     with RawServer(answer(401, "content-encoding: gzip", body=body)) as server:
-        auth = AtlassianAuth(TwoTokens(server.url))
+        auth = two_tokens(server.url)
         with pytest.raises(ScopeMismatch):
             await status_of(server, auth, kind)
 
@@ -918,7 +919,7 @@ async def test_a_compressed_refusal_is_understood(kind):
 async def test_the_first_refusal_stands_in_the_history(kind):
     """A caller who looks there finds its whole body, if that is short."""
     with RawServer(answer(401, body=b"refused"), answer(200)) as server:
-        auth = AtlassianAuth(TwoTokens(server.url))
+        auth = two_tokens(server.url)
         if kind == "async":
             async with httpx.AsyncClient(auth=auth, trust_env=False) as client:
                 response = await client.get(server.url)
@@ -937,7 +938,7 @@ async def test_the_api_may_echo_the_bearer(kind):
         401, headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
     )
     transport = httpx.MockTransport(lambda _: response)
-    auth = AtlassianAuth(TwoTokens("https://a.example"))
+    auth = two_tokens("https://a.example")
     with pytest.raises(ScopeMismatch) as caught:
         if kind == "async":
             async with httpx.AsyncClient(auth=auth, transport=transport) as client:
@@ -953,12 +954,12 @@ async def test_the_api_may_echo_the_bearer(kind):
 def test_granted_scopes_are_shown_in_short():
     """An authorization server that granted thousands does not fill the error."""
     challenge = {"www-authenticate": 'Bearer error="insufficient_scope"'}
-    source = TwoTokens("https://a.example")
-    object.__setattr__(source.current(), "scopes", ("x" * 99,) * 100)
+    granted = " ".join(f"read:{number:094}" for number in range(100))
+    auth = two_tokens("https://a.example", scope=granted)
     transport = httpx.MockTransport(lambda _: httpx.Response(401, headers=challenge))
 
     with (
-        httpx.Client(auth=AtlassianAuth(source), transport=transport) as client,
+        httpx.Client(auth=auth, transport=transport) as client,
         pytest.raises(ScopeMismatch) as caught,
     ):
         client.get("https://a.example")
@@ -975,15 +976,10 @@ async def test_a_url_that_changes_while_the_token_is_waited_for(kind):
     """The header is set for the URL that the request has then."""
     request = httpx.Request("GET", "https://a.example/")
 
-    class Changing(TwoTokens):
-        def current(self):
-            return None
+    def change():
+        request.url = httpx.URL("https://evil.example/")
 
-        def token_sync(self, *, rejected=None):
-            request.url = httpx.URL("https://evil.example/")
-            return super().token_sync(rejected=rejected)
-
-    auth = AtlassianAuth(Changing("https://a.example"))
+    auth = two_tokens("https://a.example", on_send=change)
     with pytest.raises(OriginNotAllowed):
         if kind == "async":
             await anext(auth.async_auth_flow(request))
@@ -1008,7 +1004,7 @@ async def test_a_url_that_changes_before_the_replay(kind):
     async def aturn(response):
         turn(response)
 
-    auth = AtlassianAuth(TwoTokens("https://a.example"))
+    auth = two_tokens("https://a.example")
     transport = httpx.MockTransport(answered)
     with pytest.raises(OriginNotAllowed):
         if kind == "async":
@@ -1036,9 +1032,9 @@ def test_a_foreign_host_is_named_in_short():
 # -- reporters that show locals -------------------------------------------------------------------
 
 REFUSED = {
-    "AtlassianAuth": lambda: AtlassianAuth(StaticToken("a", origins=["x"])),
-    "AtlassianAuth-origins": lambda: AtlassianAuth(
-        StaticToken("secret-a", origins=["https://a.example"]), allowed_origins=["x"]
+    "AtlassianAuth": lambda: AtlassianAuth(
+        ClientCredentialsGrant.service_account("id", client_secret="secret-a"),
+        allowed_origins=["x"],
     ),
     "StaticToken": lambda: StaticToken("secret b", origins=["https://a.example"]),
     "StaticToken-origins": lambda: StaticToken("secret-a", origins=["x"]),

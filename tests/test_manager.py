@@ -2033,7 +2033,7 @@ async def test_a_refresh_ahead_that_cannot_start_is_no_trouble(
     assert await anyio.to_thread.run_sync(manager.token_sync, "acme") == token
     assert "ahead of time" in caplog.text
     await manager.aclose()
-    manager._runner = cloud._runner
+    manager._calls._runner = cloud._runner
 
 
 async def test_closing_waits_for_a_refresh_in_the_air(cloud, atlassian):
@@ -2067,7 +2067,7 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     for _ in range(2):
         with pytest.raises(RuntimeError, match="new thread"):
             await manager.token("acme")
-    manager._runner = cloud._runner
+    manager._calls._runner = cloud._runner
 
     assert (await manager.token("acme")).access_token
 
@@ -2079,10 +2079,10 @@ def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
     for _ in range(2):
         with pytest.raises(ConfigurationError, match="asyncio loop"):
             anyio.run(manager.token, "acme", backend="trio")
-    assert manager._home.calls == {}
+    assert manager._calls._table.calls == {}
     with pytest.raises(ConfigurationError, match="async callers only"):
         manager.token_sync("acme")
-    manager._runner = cloud._runner
+    manager._calls._runner = cloud._runner
 
 
 async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
@@ -2095,7 +2095,7 @@ async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
 
 async def _settled(manager):
     """Return when what the manager has started in the background is done."""
-    while manager._home.calls:
+    while manager._calls._table.calls:
         await manager.keys()
 
 

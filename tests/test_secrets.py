@@ -71,7 +71,7 @@ async def test_nothing_shown_holds_a_secret(shown, atlassian, atlassian_server, 
             except AtlassianAuthError as error:
                 shown.append(everything_about(error))
             atlassian.clear_faults()
-        for thing in (auth, auth.manager, grant, await auth.status(), auth.manager.source("a")):
+        for thing in (auth, auth.manager, grant, await auth.status()):
             shown.append(f"{thing!r} {thing}")
     await auth.aclose()
 

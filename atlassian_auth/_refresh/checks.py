@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import cast
 
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError
@@ -50,12 +51,12 @@ def checked_settings(settings: object) -> Settings:
     return settings
 
 
-def checked_callback(on_event: Callable[[Event], None] | None) -> Callable[[Event], None] | None:
+def checked_callback(on_event: object) -> Callable[[Event], None] | None:
     """Return the callback if it can be called."""
     if on_event is not None and not callable(on_event):
         expected = "a function that takes an event"
         raise ConfigurationError.wrong_type("on_event", expected, on_event)
-    return on_event
+    return cast("Callable[[Event], None] | None", on_event)
 
 
 def check_left_out(**options: object) -> None:

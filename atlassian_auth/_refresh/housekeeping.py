@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 
 from atlassian_auth._records.lifetimes import dead_since, idle_refresh_at, warnings_due
 from atlassian_auth._records.records import STORE_TROUBLE, TokenRecord
-from atlassian_auth._refresh.cache import TokenCache
-from atlassian_auth._refresh.repository import CredentialRepository
-from atlassian_auth.events import Event
-from atlassian_auth.grants.base import Grant
-from atlassian_auth.ports import Clock, utc_now
-from atlassian_auth.settings import Settings
+from atlassian_auth._refresh.parts import Parts
+from atlassian_auth.ports import utc_now
 
 __all__ = ["Housekeeping"]
 
@@ -33,30 +28,16 @@ class Housekeeping:
     Other apps may share the store: their credentials are left alone.
 
     Args:
-        grant: The app.
-        repository: Where its credentials are kept.
-        cache: Forgets what is deleted.
-        settings: The limits, and how long the dead are kept.
-        clock: What time it is.
-        tell: Hands events to the user.
+        parts: The manager's.
     """
 
-    def __init__(
-        self,
-        grant: Grant,
-        repository: CredentialRepository,
-        cache: TokenCache,
-        *,
-        settings: Settings,
-        clock: Clock,
-        tell: Callable[[Sequence[Event]], None],
-    ) -> None:
-        self._grant = grant
-        self._repository = repository
-        self._cache = cache
-        self._settings = settings
-        self._clock = clock
-        self._tell = tell
+    def __init__(self, parts: Parts) -> None:
+        self._grant = parts.grant
+        self._repository = parts.repository
+        self._cache = parts.cache
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._tell = parts.tell
 
     async def keys(self) -> list[str]:
         """Return the stored keys of this app that can be refreshed."""

@@ -5,13 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from atlassian_auth._records.records import Loaded, TokenRecord
-from atlassian_auth._refresh.backoff import Backoff
-from atlassian_auth._refresh.cache import TokenCache
-from atlassian_auth._refresh.exchange import TokenExchange
+from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.pasted import PastedTokens
-from atlassian_auth._refresh.repository import CredentialRepository
-from atlassian_auth.grants.base import Grant
-from atlassian_auth.ports import Clock, utc_now
+from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 
 __all__ = ["Lifecycle"]
@@ -21,39 +17,23 @@ class Lifecycle:
     """Begins and ends credentials, each change under the store's lock. Used in the runner only.
 
     Args:
-        grant: What they belong to.
-        repository: Where they are kept.
-        service: Redeems codes.
-        cache: Forgets the token that was there before.
-        backoff: Forgets its failures.
-        pasted: Knows under which key a refresh token was added.
-        clock: What time it is.
+        parts: The manager's.
     """
 
-    def __init__(
-        self,
-        grant: Grant,
-        repository: CredentialRepository,
-        service: TokenExchange,
-        cache: TokenCache,
-        backoff: Backoff,
-        *,
-        pasted: PastedTokens,
-        clock: Clock,
-    ) -> None:
-        self._grant = grant
-        self._repository = repository
-        self._pasted = pasted
-        self._service = service
-        self._cache = cache
-        self._backoff = backoff
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._grant = parts.grant
+        self._repository = parts.repository
+        self._pasted = PastedTokens(parts.store, parts.repository)
+        self._exchange = parts.exchange
+        self._cache = parts.cache
+        self._backoff = parts.backoff
+        self._clock = parts.clock
 
     async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
         """Exchange an authorization code and keep its token in place of the app's earlier one."""
         async with self._repository.lock(key):
             stored = await self._replaceable(key)
-            pair = await self._service.redeem(code, code_verifier=code_verifier)
+            pair = await self._exchange.redeem(code, code_verifier=code_verifier)
             record = self._begun(stored).model_copy(update={"token": pair})
             kept = await self._repository.save(key, record, stored)
             self._start_over(key, kept.token)
@@ -92,7 +72,7 @@ class Lifecycle:
                 return False
             token = stored.value.revocable_token
             if token is not None:
-                await self._service.revoke(token)
+                await self._exchange.revoke(token)
             existed = await self._repository.delete(key)
             self._start_over(key)
         return existed

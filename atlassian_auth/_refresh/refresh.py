@@ -18,9 +18,8 @@ from datetime import datetime
 
 from atlassian_auth._records.lifetimes import warnings_due
 from atlassian_auth._records.records import STORE_TROUBLE, Loaded, TokenRecord, TokenStatus
-from atlassian_auth._refresh.cache import TokenCache
-from atlassian_auth._refresh.exchange import LockLost, TokenExchange
-from atlassian_auth._refresh.repository import CredentialRepository
+from atlassian_auth._refresh.exchange import LockLost
+from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.events import (
     AuthorizationNeeded,
     Event,
@@ -34,12 +33,10 @@ from atlassian_auth.exceptions import (
     AuthorizationRequired,
     StoreError,
 )
-from atlassian_auth.grants.base import Grant
-from atlassian_auth.ports import Clock, utc_now
+from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, TokenPair
-from atlassian_auth.settings import Settings
 from atlassian_auth.stores.base import Hold
 
 __all__ = ["Flight", "Refresher"]
@@ -71,30 +68,16 @@ class Refresher:
     """Refreshes credentials, one call at a time for each key. Used in the runner only.
 
     Args:
-        grant: The strategy.
-        repository: Where credentials are kept.
-        service: Asks the token endpoint.
-        cache: Where a token is published once it is durable.
-        settings: The buffer, what to do with an unsaved pair, how long failing may last.
-        clock: What time it is.
+        parts: The manager's.
     """
 
-    def __init__(
-        self,
-        grant: Grant,
-        repository: CredentialRepository,
-        service: TokenExchange,
-        cache: TokenCache,
-        *,
-        settings: Settings,
-        clock: Clock,
-    ) -> None:
-        self._grant = grant
-        self._repository = repository
-        self._service = service
-        self._cache = cache
-        self._settings = settings
-        self._clock = clock
+    def __init__(self, parts: Parts) -> None:
+        self._grant = parts.grant
+        self._repository = parts.repository
+        self._exchanges = parts.exchange
+        self._cache = parts.cache
+        self._settings = parts.settings
+        self._clock = parts.clock
 
     async def adopt(self, flight: Flight) -> Token | None:
         """Return a token that meets the requirement if another process has saved one. Takes no lock.
@@ -205,9 +188,9 @@ class Refresher:
 
     async def _ask(self, stored: _Stored | None, hold: Hold) -> TokenPair:
         if stored is None or not self._grant.rotates:
-            return await self._service.refresh(None)
+            return await self._exchanges.refresh(None)
         record, confirm = stored.value, functools.partial(hold.confirm, self._seconds_to_keep)
-        return await self._service.refresh(
+        return await self._exchanges.refresh(
             record.refresh_token, previous=record.token, confirm=confirm
         )
 

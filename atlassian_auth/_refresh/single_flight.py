@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from atlassian_auth._records.records import STORE_TROUBLE
-from atlassian_auth._refresh.backoff import Backoff
-from atlassian_auth._refresh.cache import TokenCache
 from atlassian_auth._refresh.locks import StripedLock
+from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.refresh import Flight, Refresher
 from atlassian_auth._runtime.future import explained
-from atlassian_auth.events import Degraded, Event, RefreshFailed, RefreshStarted
+from atlassian_auth.events import Degraded, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
-from atlassian_auth.ports import Clock, utc_at, utc_now
+from atlassian_auth.ports import utc_at, utc_now
 from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
-from atlassian_auth.settings import Settings
 
 __all__ = ["SingleFlight"]
 
@@ -34,29 +31,17 @@ class SingleFlight:
     Lives in one event loop, the runner's.
 
     Args:
-        refresher: Does the work of a flight.
-        cache: Where its outcome is published.
-        backoff: Where its failure is remembered.
-        settings: The number of stripes, how many flights there are at a time, and how long a call waits.
-        clock: What time it is.
-        tell: Hands events to the user, one after the other.
+        parts: The manager's.
+        refresher: Does one refresh.
     """
 
-    def __init__(
-        self,
-        refresher: Refresher,
-        cache: TokenCache,
-        backoff: Backoff,
-        *,
-        settings: Settings,
-        clock: Clock,
-        tell: Callable[[Sequence[Event]], None],
-    ) -> None:
+    def __init__(self, parts: Parts, refresher: Refresher) -> None:
+        settings = parts.settings
         self._refresher = refresher
-        self._cache = cache
-        self._backoff = backoff
-        self._clock = clock
-        self._tell = tell
+        self._cache = parts.cache
+        self._backoff = parts.backoff
+        self._clock = parts.clock
+        self._tell = parts.tell
         self._wait_seconds = settings.wait_timeout_seconds
         self._stripes = StripedLock(settings.stripes)
         self._slots = asyncio.Semaphore(settings.concurrent_exchanges)

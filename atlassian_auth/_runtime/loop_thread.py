@@ -87,7 +87,7 @@ class LoopThread(Generic[S]):
         return loop  # noqa: RET504 -- within the block an interrupt could come after its end
 
     def submit(self, work: _Work[S], give_up: _GiveUp) -> None:
-        """Start ``work`` and return at once; ``give_up`` is told if the thread breaks off before it is done."""
+        """Start ``work`` and return at once; ``give_up`` is called if the thread ends before it is done."""
         with self._guard.lock:
             self._living().begin(work, give_up)
 

@@ -21,6 +21,7 @@ from atlassian_auth._records.pending import (
     name_of,
 )
 from atlassian_auth._records.records import Loaded, Records
+from atlassian_auth._refresh.checks import checked_key
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import utc_now
@@ -130,7 +131,7 @@ class AuthorizationFlow:
             ConfigurationError: if an argument is empty, or the manager's grant needs nobody's consent.
             StoreError: if it cannot be remembered.
         """
-        pending = self._begun(self.manager.source(key).key, _checked_starter(started_by))
+        pending = self._begun(checked_key(key), _checked_starter(started_by))
         challenge = code_challenge(pending.code_verifier) if pending.code_verifier else None
         url = self.manager.grant.authorization_url(state=pending.state, code_challenge=challenge)
         await self.manager.perform(functools.partial(self._remember, pending))

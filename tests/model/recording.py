@@ -77,7 +77,7 @@ def watch(manager, write, process):
         process: The manager's name in the trace.
     """
     recorder = Recorder(write, str(process))
-    records, service = manager._repository._records, manager._refresher._service
+    records, service = manager._parts.repository._records, manager._parts.exchange
     records._store = _Store(records._store, recorder)
     service._sender = _Sender(service._sender, recorder)
     return recorder

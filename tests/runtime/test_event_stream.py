@@ -54,7 +54,7 @@ async def test_each_reader_gets_all(manager):
     await manager.refresh("acme")
 
     assert await anext(first) == await anext(second)
-    assert len(manager._streams) == 2
+    assert len(manager._hub._streams) == 2
 
 
 async def test_a_reader_may_wait(manager):
@@ -114,14 +114,14 @@ from atlassian_auth._runtime.event_stream import EventStream
 
 manager = TokenManager(ClientCredentialsGrant.jira_software("id", "secret"))
 stream = manager.events()
-manager._tell(["parent"])
+manager._hub.tell(["parent"])
 if os.fork() == 0:
-    manager._tell(["child"])
+    manager._hub.tell(["child"])
     stream.put("direct")
-    print(len(manager._streams), list(stream._events), flush=True)
+    print(len(manager._hub._streams), list(stream._events), flush=True)
     os._exit(0)
 os.wait()
-print(len(manager._streams), list(stream._events))
+print(len(manager._hub._streams), list(stream._events))
 """
 
     done = subprocess.run(

@@ -1,21 +1,21 @@
-"""A fixed bearer behind the same auth."""
+"""A fixed bearer as an auth."""
 
 from __future__ import annotations
 
 import httpx
 import pytest
 
-from atlassian_auth import AtlassianAuth, ConfigurationError, OriginNotAllowed, StaticToken
+from atlassian_auth import ConfigurationError, OriginNotAllowed, StaticToken
 
 SECRET = "secret-personal-access-token"
 
 
 @pytest.fixture
-def source():
+def bearer():
     return StaticToken(SECRET, origins=["https://jira.example.com/some/path"])
 
 
-async def test_it_is_sent_to_its_origins_only(source):
+async def test_it_is_sent_to_its_origins_only(bearer):
     """The bearer goes to the origins it was given for and nowhere else."""
     seen: list[str] = []
 
@@ -23,9 +23,7 @@ async def test_it_is_sent_to_its_origins_only(source):
         seen.append(request.headers["Authorization"])
         return httpx.Response(200)
 
-    async with httpx.AsyncClient(
-        auth=AtlassianAuth(source), transport=httpx.MockTransport(answer)
-    ) as client:
+    async with httpx.AsyncClient(auth=bearer, transport=httpx.MockTransport(answer)) as client:
         await client.get("https://jira.example.com/rest/api/2/myself")
         with pytest.raises(OriginNotAllowed):
             await client.get("https://evil.example/")
@@ -34,7 +32,7 @@ async def test_it_is_sent_to_its_origins_only(source):
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
-def test_a_refusal_is_the_callers(source, status):
+def test_a_refusal_is_the_callers(bearer, status):
     """There is no other token to try, so the answer comes back as it is, after one request."""
     asked: list[httpx.Request] = []
 
@@ -42,24 +40,10 @@ def test_a_refusal_is_the_callers(source, status):
         asked.append(request)
         return httpx.Response(status)
 
-    with httpx.Client(auth=AtlassianAuth(source), transport=httpx.MockTransport(answer)) as client:
+    with httpx.Client(auth=bearer, transport=httpx.MockTransport(answer)) as client:
         response = client.get("https://jira.example.com/")
 
     assert (response.status_code, len(asked)) == (status, 1)
-
-
-async def test_it_has_no_manager(source):
-    """What only a manager can do is a clear error; closing is nothing."""
-    auth = AtlassianAuth(source)
-
-    with pytest.raises(ConfigurationError, match="never refreshed"):
-        await auth.refresh()
-    auth.close()
-    await auth.aclose()
-
-    assert (await auth.token()).access_token == SECRET
-    assert source.token_sync() is source.current()
-    source.refused(source.current())
 
 
 @pytest.mark.parametrize(
@@ -80,7 +64,6 @@ def test_bad_input_is_refused(token, origins, argument):
     assert caught.value.argument == argument
 
 
-def test_it_shows_no_secret(source):
-    """Neither the source nor the auth around it shows the token."""
-    assert SECRET not in repr(source)
-    assert SECRET not in repr(AtlassianAuth(source))
+def test_it_shows_no_secret(bearer):
+    """Its repr holds no token."""
+    assert SECRET not in repr(bearer)
