@@ -7,6 +7,8 @@ and those who do not use httpx. Begin with one of the three grants.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from atlassian_auth import scopes
 from atlassian_auth._records.records import TokenStatus
 from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
@@ -65,3 +67,16 @@ __all__ = [
     "VersionConflict",
     "scopes",
 ]
+
+__version__: str
+
+# To a type checker it would make each misspelled name an attribute.
+if not TYPE_CHECKING:  # pragma: no branch
+
+    def __getattr__(name: str) -> str:
+        # Looked up when it is asked for: reading the metadata of packages would slow each import.
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415
+
+            return version("atlassian-auth")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

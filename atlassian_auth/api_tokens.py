@@ -51,10 +51,14 @@ class FixedCredential(httpx.Auth, Confidential):
     """
 
     _origins = NOWHERE
+    _names_origins = "allowed_origins"  # the argument that an error advises
 
     def __init__(self, header: str, origins: Iterable[str], allowed: Iterable[str]) -> None:
         self._header = header
-        self._origins = Origins({*origins, *read_origins(allowed, argument="allowed_origins")})
+        self._origins = Origins(
+            {*origins, *read_origins(allowed, argument="allowed_origins")},
+            argument=self._names_origins,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(origins={list(self._origins.names)})"
@@ -231,6 +235,8 @@ class StaticToken(FixedCredential):
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
     """
+
+    _names_origins = "origins"
 
     def __init__(self, access_token: str, *, origins: Iterable[str]) -> None:
         read = read_origins(origins, argument="origins")

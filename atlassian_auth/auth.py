@@ -169,11 +169,11 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     async def ping(self) -> None:
         """Return if the store can be reached and read; see `TokenManager.ping`."""
-        await self.manager.ping()
+        await self._manager.ping()
 
     def ping_sync(self) -> None:
         """Do the same as `ping`, blocking this thread."""
-        self.manager.ping_sync()
+        self._manager.ping_sync()
 
     async def revoke(self) -> bool:
         """End the credential at Atlassian, then delete it here; see `TokenManager.revoke`."""

@@ -51,7 +51,7 @@ class CredentialStatus:
             this date.
         last_refreshed_at: When the last refresh succeeded; None if none has.
         refresh_count: How many have.
-        refreshable: Whether a refresh token is at hand.
+        refreshable: Whether there is a refresh token, and no person has to consent again.
     """
 
     key: str
@@ -86,7 +86,8 @@ class CredentialStatus:
             authorized_at=record.authorized_at,
             last_refreshed_at=record.last_refreshed_at,
             refresh_count=record.refresh_count,
-            refreshable=record.refresh_token is not None,
+            refreshable=record.refresh_token is not None
+            and state is not CredentialState.REAUTHORIZE,
         )
 
     @classmethod

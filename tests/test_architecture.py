@@ -7,10 +7,12 @@ import importlib
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import atlassian_auth
 from docs.architecture import (
     DOOR,
     PICTURE,
@@ -132,6 +134,20 @@ def test_interfaces_are_true():
 
     assert [(name, public) for name, public in named if not hasattr(modules[name], public)] == []
     assert {both for both in defined if both[1][0] != "_"} - {*named} == set()
+
+
+def test_the_version_is_the_packages():
+    """It is what the package's metadata says, and what is no name of the package is told as ever."""
+    assert atlassian_auth.__version__ == metadata.version("atlassian-auth")
+    with pytest.raises(
+        AttributeError, match=r"^module 'atlassian_auth' has no attribute 'version'$"
+    ):
+        _ = atlassian_auth.version
+
+
+def test_the_version_costs_no_import():
+    """It is looked up when it is asked for: an import of the package does not read metadata."""
+    assert "importlib.metadata" not in {*imported(SOURCES["atlassian_auth"].body)}
 
 
 def test_importing_the_package_imports_nothing_optional():

@@ -25,7 +25,7 @@ async def test_it_is_sent_to_its_origins_only(bearer):
 
     async with httpx.AsyncClient(auth=bearer, transport=httpx.MockTransport(answer)) as client:
         await client.get("https://jira.example.com/rest/api/2/myself")
-        with pytest.raises(OriginNotAllowed):
+        with pytest.raises(OriginNotAllowed, match=r"or name the origin in origins=\.$"):
             await client.get("https://evil.example/")
 
     assert seen == [f"Bearer {SECRET}"]

@@ -248,7 +248,7 @@ async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
 
     status = await manager.status("acme")
 
-    assert status.state is CredentialState.REAUTHORIZE
+    assert (status.state, status.refreshable) == (CredentialState.REAUTHORIZE, False)
     assert "refused" in status.reason
 
 
@@ -281,9 +281,9 @@ async def test_a_limit_stops_no_refresh(manager, atlassian, atlassian_clock):
     await hasty.token("acme")
     after = await hasty.status("acme")
 
-    assert before.state is CredentialState.REAUTHORIZE
+    assert (before.state, before.refreshable) == (CredentialState.REAUTHORIZE, False)
     assert before.reason.endswith("a refresh is tried all the same.")
-    assert after.state is CredentialState.READY
+    assert (after.state, after.refreshable) == (CredentialState.READY, True)
 
 
 async def test_reauthorize_without_a_refresh_token(atlassian, atlassian_clock, store):

@@ -11,7 +11,7 @@ import typer
 
 from atlassian_auth._cli import credentials
 from atlassian_auth._cli.doctor.command import doctor
-from atlassian_auth._cli.group import Commands
+from atlassian_auth._cli.group import Command, Commands
 from atlassian_auth._cli.init import init
 from atlassian_auth._cli.login import login
 from atlassian_auth._cli.migrate import migrate
@@ -174,10 +174,10 @@ for _name, _command in (
     ("request", request),
     ("doctor", doctor),
 ):
-    app.command(_name, epilog=_SETTINGS_EPILOG)(_command)
+    app.command(_name, cls=Command, epilog=_SETTINGS_EPILOG)(_command)
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     seconds: Annotated[
         float, typer.Option(metavar="N", help=_SECONDS_HELP, show_default=False)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,10 @@ from atlassian_auth._cli.profile import Flags, Profile
 from atlassian_auth._cli.registration import CONSENTED
 from atlassian_auth._cli.secret import read_secret
 from atlassian_auth._cli.session import (
+    authorizing,
     enrolling,
     grant_without_secret,
+    is_stored,
     looking,
     nothing_stored,
     obtaining,
@@ -44,6 +47,22 @@ _MOMENTS = (
 _IN_OTHER_WORDS = ("status", "status_since")
 
 _COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
+
+
+def _consented_at(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        message = (
+            f"{text!a:.100} is no date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z."
+        )
+        raise typer.BadParameter(message) from None
+    aware = moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC)
+    if aware > utc_now(SYSTEM_CLOCK):
+        raise typer.BadParameter(
+            f"{aware.isoformat()} is in the future: when did the person consent?"
+        )
+    return aware
 
 
 def token(
@@ -105,12 +124,22 @@ def add(
         Path | None,
         typer.Option(metavar="FILE", help="Where the refresh token is; - is standard input."),
     ] = None,
+    authorized_at: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="TIME",
+            parser=_consented_at,
+            help="When the person consented: 2026-01-31 or 2026-01-31T12:00+01:00; without a zone it is UTC.",
+        ),
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Store a refresh token that was obtained elsewhere.
 
     It is asked for, or read from a pipe, a file, or the variable ATLASSIAN_AUTH_REFRESH_TOKEN. From then
     on nobody else may use it: the next token that is needed refreshes it.
+
+    With --authorized-at, status tells when the consent ends.
     """
     chosen = profile_of(context, profile)
     if not grant_without_secret(chosen).rotates:
@@ -119,7 +148,7 @@ def add(
     pasted = read_secret(
         "refresh_token", file=refresh_token_file, given=chosen.refresh_token, piped=True
     )
-    show_credential(anyio.run(_add, chosen, pasted), as_json=as_json)
+    show_credential(anyio.run(_add, chosen, pasted, authorized_at), as_json=as_json)
 
 
 def refresh(
@@ -139,7 +168,7 @@ def revoke(
     """
     chosen = profile_of(context, profile)
     grant_without_secret(chosen)
-    revoked = chosen.place.exists() and anyio.run(_revoke, chosen)
+    revoked = anyio.run(_revoke, chosen)
     _show_ended(chosen, "revoked", ended=revoked, as_json=as_json)
 
 
@@ -210,8 +239,8 @@ def _show_ended(profile: Profile, how: str, *, ended: bool, as_json: bool) -> No
     show({"key": key, how: ended}, as_json=as_json)
     if not ended:
         say(
-            f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}: "
-            "atlassian-auth list shows what is stored."
+            f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}. "
+            f"To see what is stored, run: {shlex.join(['atlassian-auth', 'list', *profile.repeated_place])}"
         )
         raise typer.Exit(FAILURE)
 
@@ -237,9 +266,13 @@ async def _status(store: Place, key: str) -> CredentialStatus:
         return await manager.status(key)
 
 
-async def _add(profile: Profile, refresh_token: str) -> CredentialStatus:
+async def _add(
+    profile: Profile, refresh_token: str, authorized_at: datetime | None
+) -> CredentialStatus:
     async with enrolling(profile) as manager:
-        return await manager.add(profile.store_key, refresh_token=refresh_token)
+        return await manager.add(
+            profile.store_key, refresh_token=refresh_token, authorized_at=authorized_at
+        )
 
 
 async def _refresh(profile: Profile) -> CredentialStatus:
@@ -249,7 +282,9 @@ async def _refresh(profile: Profile) -> CredentialStatus:
 
 
 async def _revoke(profile: Profile) -> bool:
-    async with obtaining(profile) as manager:
+    if not await is_stored(profile):
+        return False
+    async with authorizing(profile) as manager:
         return await manager.revoke(profile.store_key)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from atlassian_auth._cli.output import say
 from atlassian_auth._cli.profile import Profile
@@ -23,7 +23,7 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 
-__all__ = ["FAILURE", "PROFILE", "TRANSIENT", "Commands", "report", "status_of"]
+__all__ = ["FAILURE", "PROFILE", "TRANSIENT", "Command", "Commands", "report", "status_of"]
 
 PROFILE = "atlassian_auth.profile"
 """Under this name a command's context has the profile that the command is about."""
@@ -48,6 +48,9 @@ _STATUSES: tuple[tuple[type[AtlassianAuthError], int], ...] = (
 # 128 + SIGINT, as shells report it.
 _INTERRUPTED = 130
 
+# A request may have a body with nothing in it.
+_MAY_BE_EMPTY = ("data",)
+
 
 def status_of(error: AtlassianAuthError) -> int:
     """Return the exit status for an error."""
@@ -68,8 +71,14 @@ class Commands(TyperGroup):
     """Commands whose shared options may stand before or after them, and whose errors are one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments, with shared options moved to where they belong."""
-        rest: list[str] = super().parse_args(ctx, _hoisted(args, self._shared(ctx)))
+        """Read the arguments, with shared options moved to where they belong.
+
+        Raises:
+            BadParameter: if one is empty.
+        """
+        hoisted = _hoisted(args, self._shared(ctx))
+        _check_not_empty(self, ctx, hoisted)
+        rest: list[str] = super().parse_args(ctx, hoisted)
         return rest
 
     def invoke(self, ctx: Any) -> Any:
@@ -86,11 +95,38 @@ class Commands(TyperGroup):
             status = status_of(error)
         except KeyboardInterrupt:
             status = _INTERRUPTED
+        except typer.Abort:  # a prompt that was left, by Ctrl-C or by Ctrl-D
+            say("")
+            status = _INTERRUPTED
         raise typer.Exit(status)
 
     def _shared(self, ctx: Any) -> frozenset[str]:
         options = (param for param in self.get_params(ctx) if not getattr(param, "is_flag", True))
         return frozenset(name for option in options for name in option.opts)
+
+
+class Command(TyperCommand):
+    """A command whose arguments are not empty: a shell's variable that is not set would mean the default."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments.
+
+        Raises:
+            BadParameter: if one is empty.
+        """
+        _check_not_empty(self, ctx, args)
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+def _check_not_empty(command: Any, ctx: Any, args: list[str]) -> None:
+    # As they were typed: once it is a path, an empty one is the current folder.
+    typed = command.make_parser(ctx).parse_args(args=list(args))[0]
+    for param in command.get_params(ctx):
+        text = typed.get(param.name)
+        if isinstance(text, str) and not text.strip() and param.name not in _MAY_BE_EMPTY:
+            message = "it is empty: give it a value."
+            raise typer.BadParameter(message, ctx=ctx, param=param)
 
 
 def _hoisted(args: list[str], shared: frozenset[str]) -> list[str]:

@@ -87,9 +87,7 @@ def _check_new(flags: Flags, name: str) -> None:
 
 def _answered(flags: Flags, name: str) -> _Answers:
     """Return the values of the flags, and those that a person was asked for."""
-    # An empty text in the file would be refused.
-    said = {setting: value for setting, value in flags.values.items() if str(value).strip()}
-    answers = {setting: _text(setting, value) for setting, value in said.items()}
+    answers = {setting: _text(setting, value) for setting, value in flags.values.items()}
     if "product" not in answers:
         answers["product"] = _product()
     check = partial(_checked, flags, name, answers)

@@ -90,7 +90,7 @@ def _target(to: str, key_file: Path | None) -> Place:
         check_no_password("--to", to, variable=_TO)
     key = os.environ.get(_TO_KEY)
     name = to if is_url(to) else str(Path(to).expanduser())
-    return Place(name, key_file, SecretStr(key) if key else None)
+    return Place(name, key_file, SecretStr(key) if key else None, setting="--to")
 
 
 async def _moved(

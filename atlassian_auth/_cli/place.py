@@ -40,11 +40,13 @@ class Place:
         name: A path, or a URL, which may hold a password.
         key_file: Where the keys are that it is encrypted with.
         key: One from the environment, if there is no file.
+        setting: Under which name a command has it.
     """
 
     name: str = field(repr=False)
     key_file: Path | None = field(default=None, compare=False)
     key: SecretStr | None = field(default=None, compare=False)
+    setting: str = field(default="store", compare=False)
 
     def __str__(self) -> str:
         return _shown(self.name) if is_url(self.name) else self.name
@@ -86,9 +88,17 @@ class Place:
         """
         if self.name == str(usual_store()):
             _make_folder(usual_store().parent)
-        store = open_store(self.name) if is_url(self.name) else SQLiteStore(self.name)
+        store = self._by_url() if is_url(self.name) else SQLiteStore(self.name)
         keys = self._keys()
         return EncryptedStore(store, keys) if keys else store
+
+    def _by_url(self) -> Store:
+        try:
+            return open_store(self.name)
+        except ConfigurationError as error:
+            # Each class of a store has its own name for the argument that a URL is here.
+            wrong = str(error).replace(f"{error.argument}: ", f"{self.setting}: ", 1)
+        raise ConfigurationError(wrong, argument=self.setting)
 
     def _keys(self) -> list[str]:
         if self.key_file is None and self.key is None:

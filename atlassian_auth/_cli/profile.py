@@ -110,6 +110,12 @@ class Profile(BaseSettings):
         return shlex.join([self.name, *self.repeated])
 
     @property
+    def repeated_place(self) -> tuple[str, ...]:
+        """Those of the repeated flags that say which store it is in."""
+        pairs = zip(self.repeated[::2], self.repeated[1::2], strict=True)
+        return tuple(chain.from_iterable(pair for pair in pairs if pair[0] != flag_of("key")))
+
+    @property
     def place(self) -> Place:
         """The store that has it."""
         store = self.store or str(usual_store())

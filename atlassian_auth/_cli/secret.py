@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -43,14 +46,30 @@ def read_secret(name: str, *, file: Path | None, given: SecretStr | None, piped:
 def ask(what: str) -> str:
     """Return what a person types unseen at the terminal, or else the first line of standard input."""
     if not sys.stdin.isatty():
-        return sys.stdin.readline().strip()
-    text: str = typer.prompt(what, hide_input=True, err=True)
+        return _piped()
+    with _interruptible():
+        text: str = typer.prompt(what, hide_input=True, err=True)
     return text.strip()
+
+
+def _piped() -> str:
+    with _interruptible():
+        return sys.stdin.readline().strip()
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    # On the first Ctrl-C asyncio cancels its task, and no task ends while it waits for a person.
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _first_line(name: str, file: Path) -> str:
     if file == _STDIN:
-        return sys.stdin.readline().strip()
+        return _piped()
     try:
         return file.expanduser().read_text("utf-8").strip()
     except OSError as error:

@@ -19,6 +19,7 @@ __all__ = [
     "check_stored",
     "enrolling",
     "grant_without_secret",
+    "is_stored",
     "looking",
     "nothing_stored",
     "obtaining",
@@ -49,21 +50,34 @@ async def obtaining(profile: Profile) -> AsyncGenerator[TokenManager]:
         ConfigurationError: if a setting or the client secret is missing or wrong.
         StoreError: if the store's folder is missing.
     """
-    check_stored(profile)
+    await check_stored(profile)
     async with authorizing(profile) as manager:
         yield manager
 
 
-def check_stored(profile: Profile) -> None:
-    """Return if there may be a credential, or none needs to be stored.
+async def check_stored(profile: Profile) -> None:
+    """Return if there is a credential, or none needs to be stored.
 
     Raises:
-        AuthorizationRequired: if a person must consent first, and the store is not there yet.
+        AuthorizationRequired: if a person must consent first.
         ConfigurationError: if a setting is missing or wrong.
-        StoreError: if the store's folder is missing.
+        StoreError: if the store's folder is missing, or the store cannot be read.
     """
-    if grant_without_secret(profile).rotates and not profile.place.exists():
+    if grant_without_secret(profile).rotates and not await is_stored(profile):
         raise nothing_stored(profile)
+
+
+async def is_stored(profile: Profile) -> bool:
+    """Return whether the store has the credential; no store is made, and no client secret is asked for.
+
+    Raises:
+        StoreError: if the store's folder is missing, or the store cannot be read.
+    """
+    if not profile.place.exists():
+        return False
+    async with looking(profile.place) as manager:
+        found = await manager.status(profile.store_key)
+    return found.status_since is not None
 
 
 def nothing_stored(profile: Profile) -> AuthorizationRequired:

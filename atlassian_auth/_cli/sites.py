@@ -46,7 +46,15 @@ def whoami(
 
     On Cloud this needs scope read:me; without it the site's Jira is asked, which needs read:jira-user.
     """
-    show(asdict(anyio.run(_whoami, profile_of(context, profile))), as_json=as_json)
+    chosen = profile_of(context, profile)
+    if chosen.product == "jira-software":
+        message = (
+            f"Profile {chosen.name} is for {chosen.product}, whose tokens belong to no account."
+        )
+        raise ConfigurationError(
+            f"{message} To see whether they work, run: atlassian-auth doctor {chosen.arguments}"
+        )
+    show(asdict(anyio.run(_whoami, chosen)), as_json=as_json)
 
 
 async def identity_of(profile: Profile, manager: TokenManager) -> Identity:

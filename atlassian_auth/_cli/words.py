@@ -34,6 +34,10 @@ _WORDS = (
     ),
     ("endpoints.revoke_url", "--revoke-url"),
     ("name the revoke_url of that server", "pass --revoke-url at that server"),
+    (
+        "Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as the base URL;",
+        "Give the path alone: it is taken below the profile's API;",
+    ),
     ("wanted must", "--site must"),
     (
         "its URL says more, and may be pasted",

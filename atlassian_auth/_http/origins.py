@@ -27,14 +27,22 @@ class Origins:
         origins: As `origin_of` writes them; whether http is acceptable was decided before.
         remedy: What the error advises to whoever wants to send a request elsewhere; None for what fits an
             auth of its own.
+        argument: The one that names more origins, for that error.
     """
 
-    __slots__ = ("_remedy", "_targets", "names")
+    __slots__ = ("_argument", "_remedy", "_targets", "names")
 
-    def __init__(self, origins: Iterable[str], *, remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        origins: Iterable[str],
+        *,
+        remedy: str | None = None,
+        argument: str = "allowed_origins",
+    ) -> None:
         self.names: tuple[str, ...] = tuple(sorted(set(origins)))
         self._targets = frozenset(target_of(httpx.URL(name)) for name in self.names)
         self._remedy = remedy
+        self._argument = argument
 
     def __repr__(self) -> str:
         return f"Origins({list(getattr(self, 'names', ()))})"  # none if an origin was refused
@@ -72,7 +80,7 @@ class Origins:
                 "A site's own address takes no OAuth token and no API token with scopes: use "
                 "Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the base URL."
             )
-        remedy = self._remedy or "name the origin in allowed_origins="
+        remedy = self._remedy or f"name the origin in {self._argument}="
         return f"Use another client for other hosts, or {remedy}."
 
 

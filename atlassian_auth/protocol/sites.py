@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
+from atlassian_auth._arguments import wrong_kind
 from atlassian_auth.endpoints import check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import (
     AmbiguousSite,
@@ -191,9 +192,10 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
     Raises:
         SiteNotFound: if there is none, or none that is wanted.
         AmbiguousSite: if there are several and nothing was wanted.
-        ConfigurationError: if ``wanted`` can be neither an id nor an address.
+        ConfigurationError: if ``wanted`` can be neither an id nor an address, or ``sites`` holds anything but
+            sites.
     """
-    found = list(_merged(sites))
+    found = list(_merged(_checked_sites(sites)))
     urls = tuple(site.url for site in found)
     if not found:
         raise SiteNotFound(_NO_SITE, wanted=wanted)
@@ -206,6 +208,16 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
     if len(found) > 1:
         raise _ambiguous(found)
     return found[0]
+
+
+def _checked_sites(sites: object) -> list[Site]:
+    listed = list(cast("Iterable[object]", sites)) if isinstance(sites, Iterable) else [sites]
+    for site in listed:
+        if not isinstance(site, Site):
+            raise wrong_kind(
+                "sites", "the sites that `await accessible_resources(auth)` returns", site
+            )
+    return cast("list[Site]", listed)
 
 
 # Some twenty sites with their ids; the error's ``urls`` has all of them.

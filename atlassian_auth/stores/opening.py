@@ -29,10 +29,10 @@ _FORMS = MappingProxyType(
         "sqlite": "sqlite:///relative/tokens.db or sqlite:////absolute/tokens.db",
         "file": "file:///absolute/folder",
         "keyring": "keyring:service",
-        "redis": "redis://user:password@host:6379/0",
+        "redis": "redis://localhost:6379/0",
         "rediss": "rediss://user:password@host:6379/0",
         "unix": "unix://user:password@/path/to/redis.sock",
-        "postgresql": "postgresql://user:password@host:5432/database",
+        "postgresql": "postgresql://user:password@host:5432/database?sslmode=verify-full",
         "postgres": "postgres://user:password@host:5432/database",
     }
 )

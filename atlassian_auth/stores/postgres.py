@@ -379,8 +379,9 @@ def _parameters(conninfo: str, timeout_seconds: float) -> dict[str, Any]:
         given = conninfo_to_dict(conninfo)
     if given is None:
         message = (
-            "This is no connection string of PostgreSQL. Expected postgresql://user:password@host:5432/"
-            "database, with odd characters of a password percent-encoded, or another form that libpq knows."
+            "This is no connection string of PostgreSQL. Expected "
+            "postgresql://user:password@host:5432/database?sslmode=verify-full, with odd characters of a "
+            "password percent-encoded, or another form that libpq knows."
         )
         raise ConfigurationError(message, argument="conninfo")
     ours = {

@@ -486,7 +486,7 @@ def _parts(url: str) -> dict[str, Any]:
     if not parts.keys() & {"host", "path"}:
         message = (
             "This is no URL of Redis. Expected redis://, rediss:// or unix://, as "
-            "redis://user:password@host:6379/0, with odd characters of a password percent-encoded."
+            "rediss://user:password@host:6379/0, with odd characters of a password percent-encoded."
         )
         raise ConfigurationError(message, argument="server")
     return parts

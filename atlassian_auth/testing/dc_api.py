@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from atlassian_auth.testing.answers import Answer
 from atlassian_auth.testing.audit_views import data_center_page
 from atlassian_auth.testing.browser import with_query
 from atlassian_auth.testing.dc_scopes import covers_any
@@ -15,7 +16,7 @@ from atlassian_auth.testing.ledger import AccessToken
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 from atlassian_auth.testing.world import USER, World
 
-__all__ = ["audit_events", "myself"]
+__all__ = ["answered", "audit_events", "myself"]
 
 # "Rate limiting HTTP headers", Confluence 8.7.
 _RATE_LIMIT = {
@@ -25,6 +26,16 @@ _RATE_LIMIT = {
     "x-ratelimit-fillrate": "10",
     "retry-after": "0",
 }
+
+
+def answered(answer: Answer, world: World, request: Request) -> Reply:
+    """Answer as a test wants it, if the bearer is good and has the scopes."""
+    token = _caller(world, request)
+    if token is None:
+        return _anonymous(world, request)
+    if not all(covers_any(token.scopes, scope) for scope in answer.scopes):
+        return _insufficient()
+    return _authenticated(answer.reply)
 
 
 def audit_events(world: World, request: Request) -> Reply:
@@ -44,7 +55,7 @@ def myself(world: World, request: Request) -> Reply:
     if token is None:
         return _anonymous(world, request)
     if not any(covers_any(token.scopes, scope) for scope in ("READ", "READ_ALL")):
-        return _authenticated(_errors("The token's scope is not sufficient.", 403))
+        return _insufficient()
     person = {"name": "ada", "displayName": USER["name"], "emailAddress": USER["email"]}
     return _authenticated(json_reply(person))
 
@@ -63,6 +74,10 @@ def _anonymous(world: World, request: Request) -> Reply:
     if world.rules.anonymous_answer == "page":
         return html_reply("Log in")
     return _errors("You are not authenticated. Authentication required.", 401)
+
+
+def _insufficient() -> Reply:
+    return _authenticated(_errors("The token's scope is not sufficient.", 403))
 
 
 def _errors(message: str, status: int) -> Reply:

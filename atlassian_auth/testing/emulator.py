@@ -66,6 +66,31 @@ class Emulator:
         with self._lock:
             return self._serve(request)
 
+    def respond(
+        self, method: str, path: str, *, json: object = None, status: int = 200, scope: str = ""
+    ) -> None:
+        """Answer an API request so from now on, behind the checks of the emulated API.
+
+        A bearer that is missing, has ended, is of the wrong kind or lacks the scope is refused as Atlassian
+        refuses it, and so is a site that is not there. A later answer to the same request replaces this one,
+        and this one replaces what the emulator answers itself; token endpoints are not replaced.
+
+        Args:
+            method: In upper case.
+            path: As the API's reference has it, without a query: ``/rest/api/3/search/jql``. It answers on
+                each site of Cloud and on Data Center; one that begins with ``/wiki/`` is Confluence Cloud's.
+            json: The body. None for none.
+            status: The HTTP status.
+            scope: What the token must have been granted, separated by spaces: scopes of Cloud or of Data
+                Center. Default: any token will do.
+
+        Raises:
+            ValueError: if no request can have this method or path, or no answer this status or body.
+            TypeError: if ``json`` has no form in JSON.
+        """
+        with self._lock:
+            self._world.answers.add(method, path, json, status, scope)
+
     def fault(
         self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int | None = 1
     ) -> None:
@@ -78,6 +103,7 @@ class Emulator:
 
         Raises:
             ValueError: if there is no such kind, or ``times`` is below 1.
+            TypeError: if ``fault`` is no `Fault`.
         """
         with self._lock:
             self._faults.add(where, fault, times)
@@ -130,7 +156,7 @@ class Emulator:
         )
 
     def _serve(self, unrouted: Request) -> Reply:
-        route, values = routes.find(unrouted)
+        route, values = routes.find(unrouted, self._world.answers)
         request = replace(unrouted, values=values)
         fault = self._faults.take(route.kind, request)
         done: list[Reply] = []

@@ -198,7 +198,12 @@ class Faults:
 
         Raises:
             ValueError: if ``where`` is no kind of request, or ``times`` is below 1.
+            TypeError: if ``fault`` is no `Fault`.
         """
+        if not isinstance(fault, Fault):
+            raise TypeError(
+                f"fault is {fault!r:.100}, but must be a Fault, such as Fault.status(503)"
+            )
         if times is not None and times < 1:
             raise ValueError(
                 f"times={times!r}: expected a number from 1 on, or None for all requests"

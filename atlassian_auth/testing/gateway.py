@@ -6,6 +6,7 @@ scope, which no refresh can cure.
 
 from __future__ import annotations
 
+from atlassian_auth.testing.answers import Answer
 from atlassian_auth.testing.apps import Product, Site
 from atlassian_auth.testing.audit_views import confluence_cloud_page, jira_cloud_page
 from atlassian_auth.testing.ledger import AccessToken
@@ -14,6 +15,7 @@ from atlassian_auth.testing.world import USER, World
 
 __all__ = [
     "accessible_resources",
+    "answered",
     "confluence_audit",
     "identity",
     "jira_audit",
@@ -86,6 +88,14 @@ def provider_bulk(world: World, request: Request) -> Reply:
         return json_reply([{"message": "The body is not JSON"}], 400)
     world.submissions.append({**request.values, "document": document})
     return json_reply({"unknownIssueKeys": []}, 202)
+
+
+def answered(answer: Answer, world: World, request: Request) -> Reply:
+    """Answer as a test wants it, if the bearer is good and has the scopes, and the site is there."""
+    token = _bearer(world, request, *_PEOPLE)
+    _site(world, request)
+    _need(token, frozenset(answer.scopes))
+    return answer.reply
 
 
 def tenant_info(world: World, request: Request) -> Reply:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from atlassian_auth.testing import cloud_login, cloud_tokens, dc_api, dc_login, dc_tokens, gateway
+from atlassian_auth.testing.answers import Answers
 from atlassian_auth.testing.faults import Kind
 from atlassian_auth.testing.wire import Reply, Request, oauth_error
 from atlassian_auth.testing.world import World
@@ -64,8 +66,23 @@ _ROUTES = (
 )
 
 
-def find(request: Request) -> tuple[Route, dict[str, str]]:
-    """Return the route for ``request`` and the values in its path; of unknown paths a 404."""
+def find(request: Request, answers: Answers) -> tuple[Route, dict[str, str]]:
+    """Return the route for ``request`` and the values in its path; of unknown paths a 404.
+
+    Args:
+        request: What was asked.
+        answers: What a test wants answered; nothing but APIs can be answered so.
+    """
+    route, values = _find(request)
+    own = answers.find(request) if route.kind == "api" else None
+    if own is None:
+        return route, values
+    answer, values = own
+    answered = dc_api.answered if request.service == "dc" else gateway.answered
+    return replace(route, endpoint=partial(answered, answer)), values
+
+
+def _find(request: Request) -> tuple[Route, dict[str, str]]:
     for route in _ROUTES:
         if match := route.match(request):
             return route, match.groupdict()
@@ -75,4 +92,8 @@ def find(request: Request) -> tuple[Route, dict[str, str]]:
 
 
 def _nothing_here(_world: World, request: Request) -> Reply:
-    return oauth_error(404, "not_found", f"The emulator has no {request.method} {request.path}")
+    return oauth_error(
+        404,
+        "not_found",
+        f"The emulator has no {request.method} {request.path}: add it with respond()",
+    )

@@ -18,6 +18,7 @@ except ImportError as _missing:
     ) from _missing
 
 from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing.asgi import ASGIApp, Receive, Scope, Send
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused
 from atlassian_auth.testing.model import FakeAtlassian
@@ -33,12 +34,12 @@ class LoopbackServer:
     so a client sees a broken connection, as it does for a lost answer.
 
     Args:
-        atlassian: What to serve. Default: a new one.
+        atlassian: What to serve. Default: a new one that goes by this computer's clock.
         port: Default: a free one.
     """
 
     def __init__(self, atlassian: FakeAtlassian | None = None, *, port: int = 0) -> None:
-        self.atlassian: FakeAtlassian = atlassian or FakeAtlassian()
+        self.atlassian: FakeAtlassian = atlassian or FakeAtlassian(SYSTEM_CLOCK)
         self._app = ASGIApp(self.atlassian)
         self._port = port
 

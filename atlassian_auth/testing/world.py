@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlassian_auth.ports import Clock
+from atlassian_auth.testing.answers import Answers
 from atlassian_auth.testing.apps import App, Product, Site
 from atlassian_auth.testing.audit import AuditLog
 from atlassian_auth.testing.ledger import Ledger
@@ -34,6 +35,7 @@ class World:
     log: AuditLog
     apps: dict[str, App] = field(default_factory=dict[str, App])
     sites: dict[str, Site] = field(default_factory=dict[str, Site])
+    answers: Answers = field(default_factory=Answers)
     denials: int = 0
     submissions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -113,6 +114,27 @@ def test_the_secret_is_missing(authorized, config):
 
     assert ended.status == 2
     assert "ATLASSIAN_AUTH_CLIENT_SECRET" in ended.errors
+
+
+@pytest.mark.parametrize("name", ["token", "refresh", "revoke"])
+def test_what_is_not_stored_needs_no_secret(authorized, home, name):
+    """A person does not look for the client secret in vain: first it is said that nothing is stored."""
+    (home / "acme.secret").unlink()
+
+    ended = authorized(name, "acme", "--key", "other")
+
+    assert ended.status == (1 if name == "revoke" else 3)
+    assert "Nothing is stored for key 'other'" in ended.errors
+    assert "secret" not in ended.errors
+
+
+def test_nothing_to_revoke_needs_no_secret(authorized, home):
+    """Nor for a credential that needs no consent."""
+    (home / "robot.secret").unlink()
+
+    ended = authorized("revoke", "robot")
+
+    assert (ended.status, ended.output) == (1, "key: robot\nrevoked: False\n")
 
 
 # -- status ----------------------------------------------------------------------------------------
@@ -258,6 +280,43 @@ def test_add_asks_for_nothing_in_vain(acme, arguments, words):
     assert words in ended.errors
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2026-01-31", "2026-01-31T00:00:00+00:00"),
+        ("2026-01-31T12:30", "2026-01-31T12:30:00+00:00"),
+        ("2026-01-31T12:30:00+02:00", "2026-01-31T12:30:00+02:00"),
+    ],
+)
+def test_add_with_the_day_of_the_consent(acme, text, shown):
+    """From it follows when the consent ends, which nothing else tells. Without a zone it is UTC."""
+    ended = acme("add", "acme", "--authorized-at", text, "--json", stdin="secret-refresh")
+
+    authorized_at = datetime.fromisoformat(ended.json["authorized_at"])
+    ends_at = datetime.fromisoformat(ended.json["consent_expires_at"])
+    assert (ended.status, authorized_at) == (0, datetime.fromisoformat(shown))
+    assert ends_at - authorized_at == timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "yesterday",
+            "'yesterday' is no date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z",
+        ),
+        ("2199-01-31", "2199-01-31T00:00:00+00:00 is in the future"),
+    ],
+)
+def test_no_day_of_a_consent(acme, home, text, words):
+    """The flag is named, and nothing is stored."""
+    ended = acme("add", "acme", "--authorized-at", text, stdin="secret-refresh")
+
+    assert (ended.status, ended.output) == (2, "")
+    assert f"'--authorized-at': {words}" in ended.errors
+    assert not (home / "tokens.db").exists()
+
+
 def test_add_nothing(acme):
     """An empty pipe is no refresh token."""
     ended = acme("add", "acme")
@@ -307,6 +366,15 @@ def test_forget(authorized, home):
     assert (second.status, second.output) == (1, "key: acme\nforgotten: False\n")
     assert "Nothing is stored for key 'acme'" in second.errors
     assert authorized("status", "acme").status == 3
+
+
+@pytest.mark.parametrize("name", ["forget", "revoke"])
+def test_the_command_that_lists_is_about_the_same_store(authorized, config, home, name):
+    """It can be copied as it is: it has the flags that say where, and not the key that was not found."""
+    ended = authorized(name, "acme", "--key", "other")
+
+    list_ = f"atlassian-auth list --config {config} --store {home / 'tokens.db'}"
+    assert ended.errors.endswith(f" To see what is stored, run: {list_}\n")
 
 
 @pytest.mark.parametrize("name", ["forget", "revoke", "token", "refresh", "sites", "doctor"])

@@ -115,3 +115,42 @@ def test_an_error_gives_the_terminal_no_orders():
     ended = CliRunner().invoke(ending_with(TransientError("bad\x1b]0;PWNED\x07\nminute")), ["fail"])
 
     assert ended.stderr == "atlassian-auth: bad?]0;PWNED? minute\n"
+
+
+EMPTY = [
+    ("status", "--store", ""),
+    ("status", "--store="),
+    ("--store", " ", "list"),
+    ("status", "--config", ""),
+    ("status", "--encryption-key-file", ""),
+    ("status", "--key", ""),
+    ("init", "--site", ""),
+    ("add", "--refresh-token-file", ""),
+    ("add", "--authorized-at", ""),
+    ("migrate", "--to", ""),
+    ("doctor", "--needs", ""),
+    ("request", "GET", "/x", "--profile", ""),
+]
+
+
+@pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
+def test_an_empty_flag_is_refused(command, arguments):
+    """It does not mean the default, as of a shell's variable that is not set; the message names the flag."""
+    ended = command(*arguments)
+
+    flag = next(word.rstrip("=") for word in arguments if word.startswith("--"))
+    assert (ended.status, ended.output) == (2, "")
+    assert f"'{flag}': it is empty: give it a value." in ended.errors
+
+
+def test_an_empty_name_is_refused(command):
+    """An argument that has no flag is no different."""
+    assert "'PROFILE': it is empty: give it a value." in command("status", "").errors
+
+
+def test_a_body_may_be_empty(authorized, world):
+    """What a request sends is whatever the person says."""
+    ended = authorized("request", "POST", "/x", "--profile", "acme", "--data", "")
+
+    assert "it is empty" not in ended.errors
+    assert world.count("api", method="POST") == 1

@@ -121,15 +121,6 @@ def test_flags_answer(command, config):
     }
 
 
-@pytest.mark.parametrize("flag", ["--site", "--store", "--token-url"])
-def test_an_empty_flag_is_not_written(command, config, flag):
-    """As of a variable of the shell that is not set: in the file it would be refused."""
-    ended = command("init", "new", "--config", config, *CLOUD, flag, "")
-
-    assert ended.status == 0
-    assert {*profiles(config)["new"]} == {"product", "client_id", "scopes"}
-
-
 def test_a_site_is_asked_for_where_nothing_lists_them(command, home):
     """Credentials for builds are of no use without a site; its id will do."""
     product = ("--product", "jira-software", "--client-id", "x")

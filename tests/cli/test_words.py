@@ -15,7 +15,9 @@ from atlassian_auth._cli.words import _WORDS, told
 from atlassian_auth.testing import Fault
 
 # Calls, keyword arguments and classes of ours.
-PYTHON = re.compile(r"\w\(|\w+=(?!true\b)|\b\w+(?:Grant|Store|Flow|Auth)\b|\bEndpoints\b")
+PYTHON = re.compile(
+    r"\w\(|\w+=(?!true\b|verify-full\b)|\b(?!OAuth\b)\w+(?:Grant|Store|Flow|Auth)\b|\bEndpoints\b"
+)
 
 
 @pytest.fixture
@@ -153,6 +155,32 @@ def test_an_insecure_network(refused):
     said = refused("status", "acme", "--store", "redis://redis.example.com/0")
 
     assert "add allow_insecure_network=true to its URL" in said
+
+
+@pytest.mark.parametrize("url", ["redis://redis.example.com/0", "postgresql://db.example.com/x"])
+def test_a_store_that_is_refused(refused, url):
+    """The setting is named as the command line has it, and where it comes from."""
+    used, target = refused("status", "acme", "--store", url), refused("migrate", "--to", url)
+
+    assert used.startswith("atlassian-auth: store: everyone between here and ")
+    assert used.endswith(" It comes from --store.\n")
+    assert target.startswith("atlassian-auth: --to: everyone between here and ")
+    assert "--store" not in target
+
+
+def test_no_account_of_an_app(refused):
+    """Credentials for builds belong to nobody: what can be asked for instead is a command."""
+    said = refused("whoami", "builds")
+
+    assert "belong to no account" in said
+    assert " run: atlassian-auth doctor builds --config" in said
+
+
+def test_an_address_that_takes_no_such_token(refused, world):
+    """The way out is a path, in place of calls of the library."""
+    url = f"https://api.atlassian.com/ex/jira/{world.cloud_id}/rest/api/3/myself"
+
+    assert "Give the path alone: " in refused("request", "GET", url, "--profile", "builds")
 
 
 def texts(tree):

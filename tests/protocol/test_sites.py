@@ -448,3 +448,12 @@ def test_a_long_list_is_quoted_in_short(wanted):
 
     assert len(str(caught.value)) < 2500
     assert len(caught.value.urls) == 1000
+
+
+@pytest.mark.parametrize("sites", [None, 1, "acme", [None], [{"id": "x"}]], ids=repr)
+def test_what_is_no_list_of_sites(sites):
+    """Whoever passes something else is told what it should be, and not by a TypeError from inside."""
+    with pytest.raises(ConfigurationError, match="sites must be the sites that `await") as caught:
+        select_site(sites, "acme")
+
+    assert caught.value.argument == "sites"

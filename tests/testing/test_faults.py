@@ -290,3 +290,10 @@ def test_a_fault_of_ones_own_decides_about_the_work(fake):
 
     assert reply.status == 401
     assert fake.api_requests[0].fault == "twice"
+
+
+@pytest.mark.parametrize("fault", [503, "hang", None, Fault.hang], ids=repr)
+def test_what_is_no_fault(fake, fault):
+    """A status alone, or a method that was not called, is refused at once with what was meant."""
+    with pytest.raises(TypeError, match=r"must be a Fault, such as Fault\.status\(503\)"):
+        fake.fault("token", fault)

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 
 
@@ -110,3 +111,8 @@ def test_a_broken_connection_harms_no_other():
         bystander.join()
 
     assert statuses == [200]
+
+
+def test_it_goes_by_this_computers_clock():
+    """The program that uses it has no other one: tokens end for both in the same moment."""
+    assert LoopbackServer().atlassian.clock is SYSTEM_CLOCK

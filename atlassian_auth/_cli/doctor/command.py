@@ -11,7 +11,7 @@ import typer
 
 from atlassian_auth._cli.doctor.finding import Finding
 from atlassian_auth._cli.doctor.links import BEHIND, LINKS, Patient, examine
-from atlassian_auth._cli.doctor.needs import JOBS
+from atlassian_auth._cli.doctor.needs import JOBS, check_needs
 from atlassian_auth._cli.group import status_of
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of
 from atlassian_auth._cli.output import show_line, show_list
@@ -54,6 +54,8 @@ def doctor(
     tried. What was not tested is said, and logins never are. The exit status is that of the first link that
     does not hold.
     """
+    if needs is not None:
+        check_needs(needs)
     options = _Options(needs=needs, path=call, refreshing=refresh)
     findings = anyio.run(_findings, flags_of(context), profile, options)
     if as_json:

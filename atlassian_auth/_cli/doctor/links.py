@@ -123,7 +123,7 @@ async def _clock(who: Patient) -> str | _Untested:
 
 
 async def _token(who: Patient) -> str:
-    check_stored(who.profile)
+    await check_stored(who.profile)
     token = await who.manager.token(who.profile.store_key)
     return f"good until {token.expires_at.isoformat(timespec='seconds')}"
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 
 from atlassian_auth import scopes
+from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.scopes import missing_scopes, parse_scopes
 
-__all__ = ["JOBS", "fewest_missing"]
+__all__ = ["JOBS", "check_needs", "fewest_missing"]
 
 # Each set alone is enough; where the sets come from is said at the presets.
 _ENOUGH = MappingProxyType(
@@ -23,6 +25,23 @@ _ENOUGH = MappingProxyType(
 
 JOBS: tuple[str, ...] = tuple(_ENOUGH)
 """The jobs that are known by name."""
+
+
+def check_needs(needs: str) -> None:
+    """Return if this is a job's name, or scopes.
+
+    Raises:
+        ConfigurationError: if it is neither, or looks like the name of a job that was mistyped.
+    """
+    # Scopes of Cloud have a colon, and those of Data Center are capitals.
+    near = get_close_matches(needs, JOBS, n=1)
+    if needs not in JOBS and near and ":" not in needs:
+        message = (
+            f"--needs is {needs!a:.100}, which is no job. Did you mean {near[0]}? "
+            f"There are: {', '.join(JOBS)}; or name scopes, such as {scopes.READ_ME}."
+        )
+        raise ConfigurationError(message, argument="--needs")
+    parse_scopes(needs, argument="--needs")
 
 
 def fewest_missing(needs: str | Sequence[str], granted: Sequence[str]) -> tuple[str, ...]:

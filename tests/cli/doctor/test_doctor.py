@@ -11,7 +11,7 @@ from email.utils import format_datetime
 import pytest
 
 from atlassian_auth.ports import SYSTEM_CLOCK
-from atlassian_auth.testing import Fault, LoopbackServer
+from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 from atlassian_auth.testing.wire import Reply
 
 LINKS = ["settings", "network", "clock", "token", "refresh", "scopes", "site", "call"]
@@ -240,7 +240,7 @@ def test_a_call_for_builds(doctor):
 
 def test_a_process(home):
     """Over real sockets."""
-    with LoopbackServer() as server:
+    with LoopbackServer(FakeAtlassian()) as server:
         robot, urls = server.atlassian.service_account_app, server.urls
         settings = {
             "PRODUCT": "service-account",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth._cli.doctor.needs import JOBS, fewest_missing
+from atlassian_auth._cli.doctor.needs import JOBS, check_needs, fewest_missing
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,27 @@ def test_neither_job_nor_scope():
         fewest_missing("a,b", [])
 
     assert caught.value.argument == "needs"
+
+
+@pytest.mark.parametrize("needs", [*JOBS, "read:me", "READ ADMIN", "offline_access"])
+def test_what_is_needed_can_be_said(needs):
+    """By a job's name, or by scopes of either product."""
+    check_needs(needs)
+
+
+@pytest.mark.parametrize(
+    ("needs", "meant"),
+    [("jira-audits", "jira-audit"), ("whoam", "whoami"), ("snow-atlass", "snow-atlas")],
+)
+def test_a_mistyped_job(needs, meant):
+    """It is not taken for a scope that nobody grants: the job that was meant is named."""
+    with pytest.raises(ConfigurationError, match=f"Did you mean {meant}\\?") as caught:
+        check_needs(needs)
+
+    assert caught.value.argument == "--needs"
+
+
+def test_nothing_that_can_be_needed():
+    """What is no scope either is refused before anything is asked."""
+    with pytest.raises(ConfigurationError, match="--needs"):
+        check_needs("a,b")

@@ -1,0 +1,110 @@
+"""Ctrl-C at a prompt ends a command at once, in a process at a terminal of its own or behind a pipe."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
+
+# A shell that starts tests in the background lets them ignore interrupts; a person's shell does not.
+STARTED = """
+import fcntl, signal, sys, termios
+if sys.stdin.isatty():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that a control character is an interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from atlassian_auth._cli import main
+main()
+"""
+
+APP = ("--client-id", "x", "--scopes", "read:me")
+NEVER = b"\0"
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+
+# For each read; far more than it takes on a busy machine.
+PATIENCE_SECONDS = 120
+
+
+@contextmanager
+def started(*arguments, **streams):
+    """Start a command, and end it whatever comes: a test that fails must not wait for it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTED, *arguments], start_new_session=True, **streams
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(stream, words):
+    """Return what a process shows, up to these words or to its end; fail if nothing comes in time."""
+    shown = b""
+    while words not in shown:
+        assert select.select([stream], [], [], PATIENCE_SECONDS)[0], shown
+        try:
+            part = os.read(stream, 1024)
+        except OSError:  # Linux's way to tell that the other side is closed
+            part = b""
+        if not part:
+            break
+        shown += part
+    return shown
+
+
+def left(*arguments, prompt, keys):
+    """Press keys at a command's prompt, and return its status and what it showed from then on."""
+    ours, theirs = pty.openpty()
+    with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        assert prompt in read_until(ours, prompt)
+        os.write(ours, keys)
+        shown = read_until(ours, NEVER)
+        status = process.wait(PATIENCE_SECONDS)
+    os.close(ours)
+    return status, shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prompt", "keys"),
+    [
+        (["init", "acme"], b"[cloud]: ", CTRL_C),
+        (["init", "acme"], b"[cloud]: ", CTRL_D),
+        (["add", "acme", *APP], b"token: ", CTRL_C),
+        (["token", "x", "--product", "jira-software", "--client-id", "x"], b"secret: ", CTRL_C),
+        (["login", "acme", "--no-browser", *APP], b"secret: ", CTRL_C),
+        (["doctor", "acme", *APP], b"secret: ", CTRL_C),
+    ],
+    ids=["init", "end of input", "add", "token", "login", "doctor"],
+)
+@pytest.mark.usefixtures("home")
+def test_a_prompt_that_is_left(arguments, prompt, keys):
+    """Whoever leaves a prompt gets the shell back: status 130, and no word more than the line's end."""
+    status, shown = left(*arguments, prompt=prompt, keys=keys)
+
+    assert (status, shown.replace(b"^C", b"").strip()) == (130, b"")
+
+
+def test_a_pasted_url_that_does_not_come(home):
+    """A pipe that brings nothing is left by an interrupt, while a login is under way."""
+    login = started(
+        *("login", "acme", "--paste", *APP),
+        env={**os.environ, "ATLASSIAN_AUTH_CLIENT_SECRET": "x"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with login as process:
+        read_until(process.stderr.fileno(), b"https://auth.atlassian.com/authorize")
+
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 130
+    assert b"Traceback" not in said
