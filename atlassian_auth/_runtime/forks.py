@@ -86,7 +86,7 @@ def _after_fork_in_child() -> None:
         lock.begin_anew()
 
 
-if hasattr(os, "register_at_fork"):  # pragma: no branch -- Windows does not fork
+if hasattr(os, "register_at_fork"):  # Windows does not fork
     os.register_at_fork(
         before=_before_fork,
         after_in_parent=_after_fork_in_parent,

@@ -65,6 +65,8 @@ class SteadyLoop(asyncio.SelectorEventLoop):
         The loop's thread may be about to sleep. On the selector of a later loop with the same number it would
         take the signals that are meant for that one.
         """
+        if not hasattr(self._watch, "fileno"):
+            return  # as on Windows, where sockets are no descriptors either
         inner: Any = self
         ends = inner._ssock, inner._csock  # noqa: SLF001 -- asyncio's own, which wake the loop
         wanted = {self._watch.fileno(), *(end.fileno() for end in ends)}

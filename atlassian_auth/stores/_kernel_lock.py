@@ -1,6 +1,6 @@
-"""Locks that the kernel frees when their holder dies: ``flock`` on a small file per key.
+"""Locks that the kernel frees when their holder dies: on a small file per key.
 
-The holder removes the file before it lets go. So whoever gets the lock of a file must see that the
+On POSIX the holder removes the file before it lets go. So whoever gets the lock of a file must see that the
 path still names that file, and not a newer one that another holder has locked. No other user may
 write the folder: who can remove a file there can make a second holder.
 """
@@ -12,11 +12,11 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.ports import Clock
+from atlassian_auth.stores._locked_file import kernel_locks
 from atlassian_auth.stores._private import (
     check_closed,
     close_to_others,
@@ -65,7 +65,7 @@ class KernelLocks:
             lock.release()
 
     async def _acquire(self, lock: _FileLock, timeout_seconds: float) -> bool:
-        # Attempts that never block: a thread that blocks in flock cannot be cancelled, and would
+        # Attempts that never block: a thread that waits for the kernel cannot be cancelled, and would
         # take the lock for a caller who is gone.
         pause = _FIRST_PAUSE_SECONDS
         try:
@@ -113,12 +113,12 @@ class _FileLock:
             return self._is_in_place()
 
     def release(self) -> None:
-        """Let go, if the lock is held, and leave no file behind."""
+        """Let go, if the lock is held, and leave no file behind that could be removed."""
         with _guard.lock:
             # Another file of that name is another holder's.
             if self._is_in_place():
                 with suppress(OSError):
-                    self._path.unlink()
+                    kernel_locks().remove(self._path)
             self.close()
 
     def close(self) -> None:
@@ -130,7 +130,9 @@ class _FileLock:
 
     def _is_in_place(self) -> bool:
         try:
-            return self._descriptor is not None and _names(self._path, self._descriptor)
+            return self._descriptor is not None and kernel_locks().is_named(
+                self._descriptor, self._path
+            )
         except OSError:
             return False
 
@@ -155,15 +157,15 @@ def _attempt(path: Path) -> int | None:
     descriptor = _open(path)
     with ExitStack() as undo:
         undo.callback(os.close, descriptor)
-        if _claim(descriptor, path):
+        if kernel_locks().take(descriptor, path):
             undo.pop_all()
             return descriptor
     return None
 
 
 def _open(path: Path) -> int:
-    # Before anything is made, and before what Windows cannot do either.
-    _fcntl()
+    # Asked before anything is made.
+    kernel_locks()
     try:
         return _open_in_folder(path)
     except FileNotFoundError:
@@ -173,30 +175,6 @@ def _open(path: Path) -> int:
 
 def _open_in_folder(path: Path) -> int:
     with opened_folder(path.parent) as folder:
-        status = os.fstat(folder)
-        check_closed(path.parent, status)
-        close_to_others(folder, status)
+        check_closed(path.parent, folder.status)
+        close_to_others(folder.handle, folder.status)
         return open_file(path, os.O_RDWR | os.O_CREAT, folder)
-
-
-def _claim(descriptor: int, path: Path) -> bool:
-    fcntl = _fcntl()
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return _names(path, descriptor)
-    except (BlockingIOError, FileNotFoundError):
-        # Another holder has the lock; or has let go of it, and removed the file.
-        return False
-
-
-def _names(path: Path, descriptor: int) -> bool:
-    return os.path.samestat(os.fstat(descriptor), path.lstat())
-
-
-def _fcntl() -> ModuleType:
-    try:
-        import fcntl  # noqa: PLC0415 -- POSIX only, and SQLite's records can be had without
-    except ImportError:
-        message = "This operating system has no flock, which the locks of this store are made of."
-        raise StoreError(message) from None
-    return fcntl

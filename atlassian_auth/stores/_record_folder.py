@@ -19,8 +19,9 @@ from typing import TypeVar
 
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.stores._locked_file import kernel_locks
 from atlassian_auth.stores._patience import Patience
-from atlassian_auth.stores._private import close_to_others, open_file, opened_folder
+from atlassian_auth.stores._private import close_to_others, open_file, opened_folder, sync_folder
 from atlassian_auth.stores._record_file import (
     ANY_FILE,
     FiledRecord,
@@ -92,7 +93,7 @@ class RecordFolder:
         """
         with self._explained():
             self._open(patience)
-            with self._guard.lock:
+            with self._reading(patience):
                 return work()
 
     def write(self, work: Callable[[], T], now: float, patience: Patience) -> T:
@@ -144,7 +145,7 @@ class RecordFolder:
         """Remove the records, durably."""
         for record in records:
             (self._path / file_name(record.namespace, record.key)).unlink(missing_ok=True)
-        _flush(self._path)
+        sync_folder(self._path, _sync)
 
     @contextmanager
     def _explained(self) -> Generator[None]:
@@ -157,6 +158,12 @@ class RecordFolder:
                 f"{advice}"
             )
             raise StoreError(message) from None
+
+    @contextmanager
+    def _reading(self, patience: Patience) -> Generator[None]:
+        # Where no file can be replaced that is open, who reads would hinder who writes.
+        with self._alone(patience) if kernel_locks().pins else self._guard.lock:
+            yield
 
     @contextmanager
     def _alone(self, patience: Patience) -> Generator[None]:
@@ -178,7 +185,7 @@ class RecordFolder:
         self._path.mkdir(mode=0o700, exist_ok=True)
         with self._guard.lock, opened_folder(self._path) as folder:
             _check_content(self._path)
-            close_to_others(folder, os.fstat(folder))
+            close_to_others(folder.handle, folder.status)
         with self._alone(patience):
             # A folder that cannot be written is told now, not when a refreshed token is to be saved.
             self._replace(_VERSION, FiledRecord("", "", self._version()))
@@ -216,7 +223,7 @@ class RecordFolder:
             new.unlink(missing_ok=True)
             _write(new, encode(record))
             new.replace(self._path / name)
-            _flush(self._path)
+            sync_folder(self._path, _sync)
         except OSError:
             with suppress(OSError):
                 new.unlink()
@@ -271,14 +278,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         _sync(descriptor)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _sync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sync(descriptor: int) -> None:

@@ -26,10 +26,11 @@ class FileStore(Store):
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
     after a fork. Writing waits at most 10 s for other writers, from when it was asked for. For some
-    dozens of records; for thousands there is `SQLiteStore`. Needs POSIX and a local file system: on
-    Windows it raises `StoreError`.
+    dozens of records; for thousands there is `SQLiteStore`. Needs a local file system. Written for
+    Windows, too, and not yet run there.
 
-    A record is replaced as a whole or not at all, whenever a process is killed or the power fails.
+    A record is replaced as a whole or not at all, whenever a process is killed or the power fails. (On
+    Windows a power failure may undo the last save: Python cannot bring a folder to the disk there.)
     Nothing is encrypted: the bytes of a replaced record stay on the disk until the file system uses
     their place again. `EncryptedStore` wraps this one where that matters.
 

@@ -1,4 +1,4 @@
-"""The operating system's keyring: an item per record, and one per namespace that lists its keys.
+"""The operating system's keyring: a record under each key, and one per namespace that lists its keys.
 
 A keyring can neither list nor compare. So each namespace has an index: its keys, and the highest
 version it has given. It is written before a record is stored and after one is deleted: a process
@@ -46,13 +46,14 @@ class _Index:
 
 
 class KeyringStore(Store):
-    """Keeps records in the keyring of the person who is logged in: macOS Keychain, Secret Service, KWallet.
+    """Keeps records in the keyring of the person who is logged in, such as the macOS Keychain.
 
     For a person's own computer and a few records. Safe to use from any number of tasks, event loops,
-    threads and processes of one user: locks are files in the user's state folder. Needs POSIX: on
-    Windows it raises `StoreError`. (Windows keeps 2,560 bytes an item, which is less than most tokens
-    of Cloud. There, and wherever a keyring refuses the size, keep the records in `SQLiteStore`,
-    wrapped in `EncryptedStore`, and only the key in the keyring.)
+    threads and processes of one user: locks are files in the user's state folder. A record that is too
+    long for one item of the keyring (Windows keeps 1,280 characters) is stored in several. Written for
+    Windows and its Credential Manager, too, and not yet run there.
+
+    A process that is killed at any moment leaves the record as it was or as it was to be.
 
     The keyring may ask the person to unlock it, and calls wait for that. Items are named by digests.
 
@@ -172,12 +173,11 @@ class KeyringStore(Store):
 
     def _remove(self, namespace: str, key: str, present: FiledRecord | None) -> None:
         index = self._index(namespace)
-        if present is not None:
-            if present.version > index.version:
-                # Somebody deleted the index. A version of what is gone must stay known.
-                index = _Index(present.version, {**index.ends, key: present.expires_at})
-                self._list(namespace, index)
-            self._items.remove(namespace, key)
+        if present is not None and present.version > index.version:
+            # Somebody deleted the index. A version of what is gone must stay known.
+            index = _Index(present.version, {**index.ends, key: present.expires_at})
+            self._list(namespace, index)
+        self._items.remove(namespace, key)
         if key in index.ends:
             others = {other: end for other, end in index.ends.items() if other != key}
             self._list(namespace, _Index(index.version, others))
@@ -192,8 +192,7 @@ class KeyringStore(Store):
                 # Whoever wrote the index was killed before it wrote the record.
                 ends[key] = record.expires_at
                 continue
-            if record is not None:
-                self._items.remove(namespace, key)
+            self._items.remove(namespace, key)
             del ends[key]
         return _Index(index.version, ends)
 

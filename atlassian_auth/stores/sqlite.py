@@ -38,9 +38,9 @@ class SQLiteStore(Store):
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
     after a fork. Reading and writing wait at most 10 s for other programs, from when they were asked for.
-    Use a local file system: SQLite and ``flock`` need its locks. Locking a key needs POSIX; on Windows it
-    raises `StoreError`. Beside the file appear ``<file>-wal`` and ``<file>-shm``, which are part of it,
-    and the folder ``<file>-locks``.
+    Use a local file system: SQLite and the lock of a key need its locks. Written for Windows, too, and not
+    yet run there. Beside the file appear ``<file>-wal`` and ``<file>-shm``, which are part of it, and the
+    folder ``<file>-locks``.
 
     Args:
         path: The file; made if there is none, in a folder that exists. ``~`` is the user's home.

@@ -115,7 +115,7 @@ store = eval(sys.argv[1])
 @pytest.fixture
 def start_script(start):
     """Start a process that does one of these things with the store that an expression makes."""
-    return lambda name, store: start(HEAD + SCRIPTS[name], store)
+    return lambda name, store, before="": start(before + HEAD + SCRIPTS[name], store)
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def run_script(run):
 def count_together(start_script):
     """Have processes that start together count by lock and by version; return to which number."""
 
-    def count_together(store):
-        processes = [start_script("count", store) for _ in range(4)]
+    def count_together(store, before=""):
+        processes = [start_script("count", store, before) for _ in range(4)]
         for process in processes:
             assert process.stdout.readline() == "ready\n"
         for process in processes:

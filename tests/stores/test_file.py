@@ -179,9 +179,9 @@ except StoreError as error:
 os.seteuid(user)
 """
 
-WITHOUT_FCNTL = """
+WITHOUT_LOCKS = """
 import sys
-sys.modules["fcntl"] = None
+sys.modules["fcntl"] = sys.modules["msvcrt"] = None
 import anyio
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores import FileStore
@@ -189,7 +189,7 @@ from atlassian_auth.stores import FileStore
 try:
     anyio.run(FileStore(sys.argv[1]).put, "tokens", "acme", b"value")
 except StoreError as error:
-    print("flock" in str(error))
+    print("neither fcntl nor msvcrt" in str(error))
 """
 
 
@@ -699,9 +699,9 @@ class TestUnusable:
 
         assert await store.keys("tokens") == ["new", "old"]
 
-    def test_without_flock(self, run, folder):
-        """A system without `flock` is told to be one, before anything is written."""
-        assert run(WITHOUT_FCNTL, folder) == ["True"]
+    def test_without_locks(self, run, folder):
+        """A system that has no locks is told to be one, before anything is written."""
+        assert run(WITHOUT_LOCKS, folder) == ["True"]
 
 
 class TestUnprivileged:

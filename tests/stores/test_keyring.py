@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import os
 import threading
 
@@ -42,6 +43,76 @@ except ConfigurationError as error:
 """
 
 
+# Each change is made once for each of its steps, in a child that is killed just before that step.
+# Another child then looks at what is there, and goes on.
+KILLED = """
+import itertools, os, signal, sys
+import anyio
+import anyio._backends._asyncio
+from keyrings.alt.file import PlaintextKeyring
+from atlassian_auth.stores import KeyringStore, Stored
+
+OLD, NEW = b"old" * 3000, b"new" * 3000
+
+class Small(PlaintextKeyring):
+    step = -1
+
+    def _strike(self):
+        if self.step == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.step -= 1
+
+    def set_password(self, service, username, password):
+        if len(password.encode("utf-16-le")) > 2560:
+            raise OSError(1783, "CredWrite")
+        self._strike()
+        super().set_password(service, username, password)
+
+    def delete_password(self, service, username):
+        self._strike()
+        super().delete_password(service, username)
+
+def opened(number):
+    backend = Small()
+    backend.file_path = f"{sys.argv[1]}/{number}.cfg"
+    return backend, KeyringStore(f"service {number}", backend=backend)
+
+def in_child(work, *arguments):
+    child = os.fork()
+    if not child:
+        anyio.run(work, *arguments)
+        os._exit(0)
+    return os.waitpid(child, 0)[1]
+
+async def change(number):
+    backend, store = opened(number)
+    await store.put("tokens", "acme", OLD)
+    backend.step = number
+    if sys.argv[2] == "put":
+        await store.put("tokens", "acme", NEW)
+    else:
+        await store.delete("tokens", "acme")
+
+async def look(number):
+    backend, store = opened(number)
+    stored = await store.get("tokens", "acme")
+    assert stored in [Stored(OLD, 1), Stored(NEW, 2), None], stored
+    assert await store.keys("tokens") == (["acme"] if stored else [])
+    print({None: "none", OLD: "old", NEW: "new"}[stored and stored.value], flush=True)
+    await store.put("tokens", "acme", NEW)
+    await store.delete("tokens", "acme")
+    with open(backend.file_path) as file:
+        assert sum(" = " in line for line in file) == 1
+
+for number in itertools.count():
+    status = in_child(change, number)
+    assert status in (0, signal.SIGKILL), status
+    assert in_child(look, number) == 0
+    if status == 0:
+        break
+"""
+
+
 class Keyring(KeyringBackend):
     """A keyring in memory, that a test may look into and keep from working."""
 
@@ -75,12 +146,19 @@ class Keyring(KeyringBackend):
 
 
 class Small(Keyring):
-    """A keyring that refuses what is longer than the one of Windows keeps."""
+    """A keyring that refuses what is longer than the one of Windows keeps: 2,560 bytes of UTF-16."""
 
     def set_password(self, service, username, password):
-        if len(password) > 1280:
+        if len(password.encode("utf-16-le")) > 2560:
             raise OSError(1783, "CredWrite", f"The stub received bad data: {password}")
         super().set_password(service, username, password)
+
+
+class Cutting(Keyring):
+    """A keyring that cuts off what is too long, and does not say so."""
+
+    def set_password(self, service, username, password):
+        super().set_password(service, username, password[:1280])
 
 
 class Sticky(Keyring):
@@ -149,6 +227,18 @@ INDEX = ("atlassian-auth", file_name("tokens", ""))
 ITEM = ("atlassian-auth", file_name("tokens", "acme"))
 
 
+def second(item):
+    """Return the other of a record's two places."""
+    service, name = item
+    return service, f"{name}-2"
+
+
+def listed(backend):
+    """Return what the list of the namespace says, and see that there is one."""
+    (content,) = [backend.items[one] for one in (INDEX, second(INDEX)) if one in backend.items]
+    return base64.b64decode(content)
+
+
 def encoded(namespace, key):
     return base64.b64encode(encode(FiledRecord(namespace, key, 1, None, b"secret"))).decode()
 
@@ -197,7 +287,7 @@ class TestItems:
         removed = [(what, name) for what, name in backend.asked if what != "get"]
 
         assert stored == [INDEX[1], ITEM[1]]
-        assert removed == [("delete", ITEM[1]), ("set", INDEX[1])]
+        assert removed == [("delete", ITEM[1]), ("set", second(INDEX)[1]), ("delete", INDEX[1])]
 
     async def test_nothing_is_left(self, store, backend, clock):
         """Records that were deleted or are over leave the keyring; only the list stays."""
@@ -209,8 +299,8 @@ class TestItems:
         await store.put("tokens", "other", b"value")
         await store.delete("tokens", "other")
 
-        assert backend.items.keys() == {INDEX}
-        assert b"state" not in base64.b64decode(backend.items[INDEX])
+        assert len(backend.items) == 1
+        assert b"state" not in listed(backend)
 
     async def test_a_list_that_was_deleted(self, store, backend):
         """Where somebody deleted the list, records are still read, and versions go on."""
@@ -311,22 +401,33 @@ class TestTroubles:
         assert await store.keys("tokens") == ["acme"]
         await store.aclose()
 
-    @pytest.mark.parametrize("earlier", [None, b"kept"])
-    async def test_too_large(self, clock, earlier):
-        """A value that does not fit is an error that says so; what was there is still there."""
-        store = KeyringStore(backend=Small(), clock=clock)
-        if earlier:
-            await store.put("tokens", "acme", earlier)
-        before = await store.get("tokens", "acme"), await store.keys("tokens")
+    @pytest.mark.parametrize(
+        ("kind", "error", "text"),
+        [
+            (
+                Small,
+                OSError("no room for a secret"),
+                r"refused to keep 1280 characters \(OSError\)",
+            ),
+            (Small, KeyringLocked("dismissed"), "locked.*Unlock it"),
+            (Keyring, KeyringLocked("dismissed"), "locked.*Unlock it"),
+        ],
+    )
+    async def test_long_and_refused(self, clock, kind, error, text):
+        """Where no part is kept either, that is told; who did not unlock the keyring is not asked again."""
+        backend = kind()
+        store = KeyringStore(backend=backend, clock=clock)
+        version = await store.put("tokens", "acme", b"kept")
+        backend.asked.clear()
+        backend.trouble["set"] = [None, error]
 
-        with pytest.raises(
-            StoreError, match=r"keep 1[4-9]\d\d characters.*Windows keeps 1,280"
-        ) as raised:
-            await store.put("tokens", "acme", b"secret" * 170)
+        with pytest.raises(StoreError, match=f"{text}.*EncryptedStore") as raised:
+            await store.put("tokens", "acme", LONG)
 
-        assert "OSError" in str(raised.value)
-        assert base64.b64encode(b"secret" * 5).decode() not in str(raised.value)
-        assert (await store.get("tokens", "acme"), await store.keys("tokens")) == before
+        assert "secret" not in str(raised.value)
+        assert raised.value.__context__ is None
+        assert len([what for what, _ in backend.asked if what == "set"]) == 2
+        assert await store.get("tokens", "acme") == Stored(b"kept", version)
         await store.aclose()
 
     async def test_no_state_folder(self, monkeypatch, tmp_path, backend):
@@ -411,8 +512,243 @@ class TestInterrupted:
 
         assert await store.keys("tokens") == []
         assert not await store.delete("tokens", "acme")
-        assert b"acme" not in base64.b64decode(backend.items[INDEX])
+        assert b"acme" not in listed(backend)
         assert await store.put("tokens", "acme", b"new", expected=ABSENT) > version
+
+
+# As of Bitbucket: JSON with two tokens, which is more than ten items of Windows keep.
+LONG = b'{"access_token": "%s", "refresh_token": "%s"}' % (b"aB3-" * 1000, b"xY9_" * 1000)
+LATER = LONG[::-1]
+
+
+def whole(backend):
+    """Return how many items there are, having seen that a fresh store of these records needs as many."""
+    places = [name for service, name in backend.items if "-part-" not in name]
+    counts = [backend.items["atlassian-auth", name].split()[1:2] or [0] for name in places]
+    assert len(backend.items) == len(places) + sum(int(count) for (count,) in counts)
+    return len(places)
+
+
+class TestParts:
+    """What is too long for an item of the keyring is kept in several."""
+
+    @pytest.mark.parametrize("kind", [Small, Cutting])
+    async def test_long(self, clock, kind):
+        """A record with long tokens is kept in parts and read back whole, and so is a long list of keys."""
+        backend = kind()
+        store = KeyringStore(backend=backend, clock=clock)
+        keys = [f"{number:0500}" for number in range(4)]
+
+        versions = [await store.put("tokens", key, LONG) for key in keys]
+
+        assert [await store.get("tokens", key) for key in keys] == [
+            Stored(LONG, version) for version in versions
+        ]
+        assert await store.keys("tokens") == keys
+        assert whole(backend) == 1 + len(keys)
+        assert max(len(text.encode("utf-16-le")) for text in backend.items.values()) == 2560
+        await store.aclose()
+
+    async def test_one_item_where_there_is_room(self, store, backend):
+        """A keyring that keeps long items has one for each record."""
+        await store.put("tokens", "acme", LONG)
+
+        assert len(backend.items) == 2
+        assert await store.get("tokens", "acme") == Stored(LONG, 1)
+
+    async def test_nothing_stays_of_what_was_longer(self, clock):
+        """Parts go with their record: when it is replaced, and when it is deleted."""
+        backend = Small()
+        store = KeyringStore(backend=backend, clock=clock)
+        for value in (LONG, LONG * 2, b"short", LONG):
+            await store.put("tokens", "acme", value)
+            assert whole(backend) == 2
+
+        await store.delete("tokens", "acme")
+
+        assert len(backend.items) == 1
+        await store.aclose()
+
+    @pytest.mark.parametrize("what", ["removed", "altered", "of another record"])
+    async def test_a_part_that_is_damaged(self, clock, what):
+        """A part that is missing or another one's is an error that does not show it; all is left as it is."""
+        backend = Small()
+        store = KeyringStore(backend=backend, clock=clock)
+        await store.put("tokens", "other", LATER)
+        await store.put("tokens", "acme", LONG)
+        part, other = (
+            ("atlassian-auth", f"{file_name('tokens', key)}-part-1") for key in ("acme", "other")
+        )
+        damaged = {"removed": "", "altered": "secret!!", "of another record": backend.items[other]}
+        backend.items[part] = damaged[what]
+        if what == "removed":
+            del backend.items[part]
+        before = dict(backend.items)
+
+        with pytest.raises(StoreError, match=r"is damaged|is another program's") as raised:
+            await store.get("tokens", "acme")
+
+        assert ITEM[1] in str(raised.value)
+        assert "secret" not in str(raised.value)
+        assert backend.items == before
+        assert await store.get("tokens", "other") == Stored(LATER, 1)
+        await store.aclose()
+
+
+MOMENTS = ("before", "within", "torn", "after")
+
+
+class Mortal(Small):
+    """A keyring whose process ends at a step of its changes, in one of the ways in which it can.
+
+    ``within`` is macOS, where an item is deleted and added again; ``torn`` is a file that was cut off.
+    """
+
+    error = Killed
+
+    def __init__(self, moment):
+        super().__init__()
+        self.moment = moment
+        self.steps = None
+
+    def _strike(self, moment):
+        if moment == self.moment and self.steps is not None:
+            self.steps -= 1
+            if self.steps < 0:
+                self.steps = None
+                raise self.error
+
+    def set_password(self, service, username, password):
+        self._strike("before")
+        try:
+            self._strike("within")
+        except self.error:
+            self.items.pop((service, username), None)
+            raise
+        try:
+            self._strike("torn")
+        except self.error:
+            super().set_password(service, username, password[: min(len(password) // 2, 1280)])
+            raise
+        super().set_password(service, username, password)
+        self._strike("after")
+
+    def delete_password(self, service, username):
+        self._strike("before")
+        super().delete_password(service, username)
+        self._strike("after")
+
+
+class Failing(Mortal):
+    """A keyring that fails in the same ways, and says so."""
+
+    error = RuntimeError
+
+
+class TestEveryStep:
+    """Whenever a process ends or a keyring fails, the record is the old one or the new one, and whole."""
+
+    async def change(self, backend, clock, work):
+        store = KeyringStore(backend=backend, clock=clock)
+        try:
+            await work(store)
+        except (Killed, StoreError):
+            return False
+        finally:
+            await store.aclose()
+        return True
+
+    async def read(self, backend, clock, possible):
+        store = KeyringStore(backend=backend, clock=clock)
+        stored = await store.get("tokens", "acme")
+        assert (stored and stored.value) in possible
+        assert await store.keys("tokens") == (["acme"] if stored else [])
+        await store.aclose()
+        return stored
+
+    async def go_on(self, backend, clock, later):
+        store = KeyringStore(backend=backend, clock=clock)
+        version = await store.put("tokens", "acme", b"value")
+        assert version > later
+        assert await store.get("tokens", "acme") == Stored(b"value", version)
+        assert whole(backend) == len(backend.items) == 2
+        await store.put("tokens", "acme", LONG)
+        await store.delete("tokens", "acme")
+        assert len(backend.items) == 1
+        await store.aclose()
+
+    @pytest.mark.parametrize("kind", [Mortal, Failing])
+    # Where nothing was, a torn item is one that is damaged.
+    @pytest.mark.parametrize(
+        ("moment", "earlier"),
+        [
+            *itertools.product(MOMENTS, ([LONG], [b"short"], [b"short", LONG])),
+            *((moment, []) for moment in MOMENTS if moment != "torn"),
+        ],
+    )
+    async def test_put_at_every_step(self, clock, kind, moment, earlier):
+        """What was put is stored, what was refused is not, and the next save leaves no rest."""
+        old = earlier[-1] if earlier else None
+        for step in itertools.count():
+            backend, version = kind(moment), 0
+            store = KeyringStore(backend=backend, clock=clock)
+            for value in earlier:
+                version = await store.put("tokens", "acme", value)
+            await store.aclose()
+            backend.steps = step
+            done = await self.change(backend, clock, lambda s: s.put("tokens", "acme", LATER))
+            survived, backend.steps = backend.steps is not None, None
+
+            stored = await self.read(backend, clock, [LATER] if done else [old, LATER])
+            if kind is Failing and not done and moment != "after":
+                assert (stored and stored.value) == old
+            await self.go_on(backend, clock, max(version, stored.version if stored else 0))
+            if survived:
+                break
+
+        assert step > 10
+
+    @pytest.mark.parametrize("kind", [Mortal, Failing])
+    @pytest.mark.parametrize("moment", MOMENTS)
+    @pytest.mark.parametrize("earlier", [[LONG], [b"short", LONG]])
+    async def test_delete_at_every_step(self, clock, kind, moment, earlier):
+        """What is deleted is there whole or not at all, and the next save or deletion leaves no rest."""
+        for step in itertools.count():
+            backend, version = kind(moment), 0
+            store = KeyringStore(backend=backend, clock=clock)
+            for value in earlier:
+                left = dict(backend.items)
+                version = await store.put("tokens", "acme", value)
+            # As a process leaves it that is killed before it has removed what it replaced.
+            backend.items = left | backend.items
+            await store.aclose()
+            backend.steps = step
+            done = await self.change(backend, clock, lambda s: s.delete("tokens", "acme"))
+            survived, backend.steps = backend.steps is not None, None
+
+            await self.read(backend, clock, [None] if done else [earlier[-1], None])
+            if step % 2:
+                store = KeyringStore(backend=backend, clock=clock)
+                await store.delete("tokens", "acme")
+                assert not [name for _, name in backend.items if name.startswith(ITEM[1])]
+                await store.aclose()
+            await self.go_on(backend, clock, version)
+            if survived:
+                break
+
+        assert step >= 1
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+    @pytest.mark.parametrize("what", ["put", "delete"])
+    def test_killed_at_every_change(self, run, tmp_path, what):
+        """Killed between any two changes of a real keyring, a process leaves the old record or the new."""
+        found = run(KILLED, tmp_path, what)
+
+        outcome = {"put": "new", "delete": "none"}[what]
+        assert found[0] == "old"
+        assert found[-1] == outcome
+        assert found == sorted(found, key=outcome.__eq__)
+        assert len(found) > 10
 
 
 class TestProcesses:
