@@ -11,6 +11,8 @@ from atlassian_auth import TokenManager
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Gate, cloud_grant, data_center_grant
+from tests.model.acceptor import accept
+from tests.model.recording import watch
 
 settings.register_profile(
     "long", deadline=None, max_examples=20_000, suppress_health_check=list(HealthCheck)
@@ -64,6 +66,7 @@ class MovableStore(MemoryStore):
     @asynccontextmanager
     async def lock(self, namespace, key, *, timeout_seconds):
         if not self.locks:
+            self.recorder.was(key, "lock taken away")
             yield
             return
         await self._come_to("lock")
@@ -86,13 +89,22 @@ def product(request):
 
 @pytest.fixture
 def new_manager(atlassian, atlassian_clock, store):
-    """Return a function that makes managers, all for the same credentials in the same store."""
+    """Return a function that makes managers, all for the same credentials in the same store.
 
-    def new(product="cloud", **options):
+    What they do is written down, and the model has to allow it, unless ``traced`` is false.
+    """
+    trace, products, ignore = [], [], [].append
+
+    def new(product="cloud", *, traced=True, **options):
         options = {"store": store, "clock": atlassian_clock, "jitter": lambda: 0.0, **options}
-        return TokenManager(GRANTS[product](atlassian), **options)
+        manager = TokenManager(GRANTS[product](atlassian), **options)
+        products.append(product)
+        store.recorder = watch(manager, trace.append if traced else ignore, len(products))
+        return manager
 
-    return new
+    yield new
+    for product in set(products):
+        accept(list(trace), product)
 
 
 @pytest.fixture

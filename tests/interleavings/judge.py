@@ -30,6 +30,7 @@ class Judge:
         self.in_air = Counter()
         self.forgotten = defaultdict(set)
         self.rests = {}
+        self.own_rests = {}
         self.restarts = {}
         self.changed_by_hand = set()
         self.errors = []
@@ -56,6 +57,12 @@ class Judge:
         if pause and (owner, event.key) not in self.changed_by_hand:
             announced = event.retry_at.timestamp() if event.retry_at else 0
             self.rests[owner, event.key] = max(event.at.timestamp() + pause, announced)
+            self.own_rests[owner, event.key] = event.at.timestamp() + settings.backoff_seconds
+
+    def refreshing(self, owner, key):
+        """A refresh by name waits for the manager's own pause, not for what the server asks for."""
+        if self.world.clock.time() >= self.own_rests.get((owner, key), 0):
+            self.rests.pop((owner, key), None)
 
     def restarting(self, owner, key):
         """Somebody replaces the credential: that ends its rest."""

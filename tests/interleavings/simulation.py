@@ -152,6 +152,7 @@ class World:
             if fresh:
                 self.start(Call("token", key=key))
                 self.settle()
+        self.judge.changed_by_hand.clear()
 
     # -- time and turns ---------------------------------------------------------------------------
 
@@ -319,6 +320,7 @@ class World:
                 token = await manager.token(key, rejected=rejected)
                 self._got(caller, token)
             case "refresh":
+                self.judge.refreshing(process.number, key)
                 self._got(caller, await manager.refresh(key))
             case "current":
                 token = manager.current(key)

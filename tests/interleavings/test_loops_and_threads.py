@@ -152,12 +152,16 @@ def test_waiter_whose_loop_is_gone_disturbs_nobody(atlassian, new_manager, enrol
     assert waiting.result() == manager.peek("acme")
 
 
-def test_inline_loop_may_end_in_mid_exchange(atlassian, new_manager, enrol):
+def test_inline_loop_may_end_in_mid_exchange(atlassian, store, new_manager, enrol):
     """Without a thread the exchange ends with its loop, and Cloud's leeway saves the grant."""
     manager = asyncio.run(enrol(new_manager(runner=InlineRunner())))
     gate = atlassian.hold("token")
 
-    asyncio.run(start(manager, gate))
+    async def begin():
+        await start(manager, gate)
+        store.recorder.was("acme", "killed")
+
+    asyncio.run(begin())
     token = asyncio.run(asyncio.wait_for(manager.token("acme"), 300))
 
     assert token == manager.peek("acme")
@@ -166,7 +170,8 @@ def test_inline_loop_may_end_in_mid_exchange(atlassian, new_manager, enrol):
 
 def test_nobody_joins_a_call_of_a_loop_that_stands_still(atlassian, store, new_manager, enrol):
     """A loop that was left with an exchange in the air keeps the callers of other loops from nothing."""
-    manager = asyncio.run(enrol(new_manager(runner=InlineRunner())))
+    # To the model, one manager that works in two loops at a time is two processes of one name.
+    manager = asyncio.run(enrol(new_manager(runner=InlineRunner(), traced=False)))
     store.locks = False  # the loop that stands still would hold it for ever
     gate = atlassian.hold("token")
 

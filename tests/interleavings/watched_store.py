@@ -1,4 +1,4 @@
-"""A store that remembers every durable write and who holds which lock, and fails on order.
+"""A store that remembers every durable write of a credential and who holds which lock, and fails on order.
 
 It reads the stored bytes itself: what it says about the library is not said by the library.
 """
@@ -105,6 +105,8 @@ class _View:
         self._owner = owner
 
     async def get(self, namespace, key):
+        if namespace != "tokens":
+            return await self._memory.get(namespace, key)
         await asyncio.sleep(0)
         self._store.strike("get")
         stored = await self._memory.get(namespace, key)
@@ -113,6 +115,10 @@ class _View:
         return stored
 
     async def put(self, namespace, key, value, *, expected=None, ttl_seconds=None):
+        if namespace != "tokens":
+            return await self._memory.put(
+                namespace, key, value, expected=expected, ttl_seconds=ttl_seconds
+            )
         await asyncio.sleep(0)
         self._store.strike("put")
         version = await self._memory.put(

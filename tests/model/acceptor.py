@@ -20,6 +20,7 @@ from functools import cache
 from tests.model.machine import Machine
 from tests.model.recording import Event, Stored
 from tests.model.search import Report, explore, loss
+from tests.model.server import serve_late
 from tests.model.trouble import killed, phase, troubles
 from tests.model.world import (
     FAMILY,
@@ -60,7 +61,10 @@ _CAUSES = {
 # What was presented twice is refused, and may be presented once more by a process that cannot know of that.
 # It takes more troubles, or processes, than are explored at a time.
 _SHORTER = {"presented after a refusal": "presented twice"}
-_AFTER_THE_END = {"unlock", "hear unanswered"}
+_AFTER_THE_END = {
+    *("unlock", "hear unanswered", "is cut off"),
+    *("get error", "put error", "delete error", "confirm error"),
+}
 
 
 class Rejected(AssertionError):
@@ -471,9 +475,16 @@ class _Acceptor:
     def _on_hear_unanswered(self, world, number, event):
         if world.processes[number].at != "sent":
             return
-        for later in [world, *self._served(world, number)]:
+        # The answer that was lost may have been a refusal.
+        heard = *self._served(world, number), *self._served(world, number, refusing=True)
+        for later in {world, *heard}:
             for step in self._troubles(later, number, *_LOST):
                 yield from self._allowed(step)
+
+    def _on_is_cut_off(self, world, number, event):
+        """A caller takes the exchange along: that is in the model only without the guard "own thread"."""
+        for step in self._troubles(world, number, "is cancelled"):
+            yield from self._allowed(step)
 
     def _served(self, world, number, *, refusing=False):
         """Yield the worlds in which the server has answered; it may have served others before."""
@@ -487,7 +498,7 @@ class _Acceptor:
     def _others_served(self, world, number):
         served = {world}
         for token in set(world.strays):
-            served |= {self._machine._serve_stray(one, token).world for one in served}
+            served |= {serve_late(self.rules, one, token).world for one in served}
         for other, process in enumerate(world.processes):
             if other != number and process.at == "sent":
                 served |= {new for one in served for new in self._take(one, other, "is served")}

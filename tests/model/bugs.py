@@ -1,4 +1,4 @@
-"""Twelve bugs that the library does not have, each with a short run in which it shows.
+"""Thirteen bugs that the library does not have, each with a short run in which it shows.
 
 This is the one place where our own code is replaced, on purpose: to see that a trace tells the difference.
 """
@@ -22,6 +22,8 @@ from atlassian_auth._records.records import Records
 from atlassian_auth._refresh.exchange import TokenExchange
 from atlassian_auth._refresh.refresh import Refresher
 from atlassian_auth._refresh.repository import CredentialRepository, _Unsaved
+from atlassian_auth._refresh.single_flight import SingleFlight
+from atlassian_auth._runtime.latch import Latch
 from atlassian_auth.ports import utc_now
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
@@ -171,6 +173,19 @@ async def overtaken_in_mid_exchange(scene):
         gate.open()
 
 
+async def cancelled_in_mid_exchange(scene):
+    gate = scene.atlassian.hold("token")
+    async with anyio.create_task_group() as group:
+        group.start_soon(scene.refresh)
+        await gate.arrived()
+        group.cancel_scope.cancel()
+    await scene.managers[0].status(
+        KEY
+    )  # it is answered where exchanges run, after what is queued there
+    gate.open()
+    await scene.refresh(after_seconds=0)
+
+
 async def looked_at_in_mid_save(scene):
     gate = scene.store.hold("put")
     async with anyio.create_task_group() as group:
@@ -202,6 +217,15 @@ async def restored(scene):
 async def answers_lost(scene):
     scene.atlassian.fault("token", Fault.lost_answer(), times=3)
     await scene.refresh()
+
+
+async def refused_unheard(scene):
+    """The server refuses what is presented after the leeway; the answers are lost, the refusal is not."""
+    scene.store.failures = 3
+    await scene.refresh(1)
+    scene.atlassian.fault("token", Fault.lost_answer(), times=3)
+    await scene.refresh()
+    await scene.refresh(1)
 
 
 async def replaced_while_unsaved(scene):
@@ -360,6 +384,26 @@ def unlock_before_the_save():
         yield
 
 
+@contextmanager
+def cancel_the_exchange_too():
+    take_off, wait, exchanges = SingleFlight._take_off, Latch.wait, []
+
+    def remember(self, flight):
+        exchanges.append(take_off(self, flight))
+        return exchanges[-1]
+
+    async def wait_or_cancel(self):
+        try:
+            return await wait(self)
+        except BaseException:  # trio's cancellations as well
+            for exchange in exchanges:
+                exchange.get_loop().call_soon_threadsafe(exchange.cancel)
+            raise
+
+    with replaced(SingleFlight, _take_off=remember), replaced(Latch, wait=wait_or_cancel):
+        yield
+
+
 @dataclass(frozen=True)
 class Bug:
     """A bug, and a run in which it shows.
@@ -420,6 +464,13 @@ BUGS = (
         replaced_while_unsaved,
         "cloud",
         "saves",
+    ),
+    Bug(
+        "cancel the exchange together with its caller",
+        cancel_the_exchange_too,
+        cancelled_in_mid_exchange,
+        "data_center",
+        "is cut off",
     ),
     Bug("unlock before the save", unlock_before_the_save, refreshed, "cloud", "unlock"),
 )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.model.server import serve, serve_late
 from tests.model.trouble import phase, tried, troubles, unanswered, unsaved
 from tests.model.world import (
     FAMILY,
@@ -47,27 +48,17 @@ GUARDS = {
     "standstill": "without a leeway a lease outlives a process that stands still for minutes",
 }
 _LOCKS = 2  # a lock that is lost is taken once more
+_KEPT = ("cache", "known", "unsaved", "skewed")  # by a process, from one refresh to the next
 
 
 class Machine:
-    """The refreshes of one credential under some rules."""
+    """The refreshes of one credential under some rules.
+
+    A method named as the place that a process can be at (`_idle`, `_asked`) yields what it can do there.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self._moves = {
-            "idle": self._call,
-            "asked": self._look,
-            "queue": self._queue,
-            "locked": self._read,
-            "read": self._prove,
-            "proved": self._send,
-            "sent": self._hear,
-            "saving": self._save,
-            "doubt": self._look_again,
-            "leaving": self._leave,
-            "enrolling": self._enrol,
-            "forgetting": self._forget,
-        }
 
     def start(self) -> World:
         """Return the first state: one consent, its pair stored, and processes that know nothing yet."""
@@ -86,23 +77,23 @@ class Machine:
             else:
                 yield from self.moves(turn)
             if process.paused and process.at == "sent" and process.answer is None:
-                yield from self._serve(turn)
+                yield from serve(self.rules, turn)
         yield from self._pass_time(world)
         yield from troubles(self.rules, world)
 
     def moves(self, turn: Turn) -> Iterator[Step]:
         """Yield what a process that is not paused can do next, and the server for it."""
-        yield from self._moves[turn.process.at](turn)
+        yield from getattr(self, f"_{turn.process.at}")(turn)
         if turn.process.at == "sent" and turn.process.answer is None:
-            yield from self._serve(turn)
+            yield from serve(self.rules, turn)
 
     # -- a refresh, from the call to the lock -----------------------------------------------------
 
-    def _call(self, turn: Turn) -> Iterator[Step]:
+    def _idle(self, turn: Turn) -> Iterator[Step]:
         if not self._is_fresh(turn, turn.process.cache):
             yield turn.does("asks", at="asked")
 
-    def _look(self, turn: Turn) -> Iterator[Step]:
+    def _asked(self, turn: Turn) -> Iterator[Step]:
         """Look into the store without its lock: another process may have refreshed."""
         base = Entry(0, None) if self.rules.has("re-read") else turn.world.store.now
         yield self._adopts(turn) or turn.does("looks", at="queue", base=base)
@@ -133,7 +124,7 @@ class Machine:
 
     # -- under the lock ---------------------------------------------------------------------------
 
-    def _read(self, turn: Turn) -> Iterator[Step]:
+    def _locked(self, turn: Turn) -> Iterator[Step]:
         """Read what counts, and save first what the store lacks."""
         process, store = turn.process, turn.world.store
         if not self.rules.has("re-read") and process.base.record is not None:
@@ -177,22 +168,15 @@ class Machine:
         same = replaced is not None and replaced.pair.token == theirs.pair.token
         return same or ours.pair.follows(theirs.pair)
 
-    def _leave(self, turn: Turn) -> Iterator[Step]:
-        yield turn.does(
-            "leaves",
-            store=turn.world.store.unlocked(turn.number),
-            at="idle",
-            base=Entry(0, None),
-            answer=None,
-            sent=0,
-            lost=0,
-            locks=0,
-            slept=False,
-        )
+    def _leaving(self, turn: Turn) -> Iterator[Step]:
+        """Give the lock back, and keep what later refreshes need."""
+        left = Process(**{name: getattr(turn.process, name) for name in _KEPT})
+        store = turn.world.store.unlocked(turn.number)
+        yield turn._replace(process=left).does("leaves", store=store)
 
     # -- the exchange -----------------------------------------------------------------------------
 
-    def _prove(self, turn: Turn) -> Iterator[Step]:
+    def _read(self, turn: Turn) -> Iterator[Step]:
         process = turn.process
         if turn.world.store.lock == turn.number or not self.rules.has("proof"):
             yield turn.does("proves its lock", at="proved", slept=False)
@@ -201,7 +185,7 @@ class Machine:
         else:
             yield turn.does("has lost its lock", at="queue")
 
-    def _send(self, turn: Turn) -> Iterator[Step]:
+    def _proved(self, turn: Turn) -> Iterator[Step]:
         process = turn.process
         if process.slept and self.rules.has("prompt"):
             yield tried(self.rules, turn, "sends nothing")
@@ -210,7 +194,7 @@ class Machine:
         broken = "presents an older one" if newer else ""
         yield turn.does("sends", broken, at="sent", sent=process.sent + 1, answer=None, slept=False)
 
-    def _hear(self, turn: Turn) -> Iterator[Step]:
+    def _sent(self, turn: Turn) -> Iterator[Step]:
         answer = turn.process.answer
         if turn.process.slept and (answer is None or not self.rules.has("answer first")):
             yield unanswered(self.rules, turn, "times out")
@@ -225,28 +209,21 @@ class Machine:
         elif answer == "unavailable":
             yield tried(self.rules, turn, "hears that it is unavailable")
 
-    def _save(self, turn: Turn) -> Iterator[Step]:
-        process, store = turn.process, turn.world.store
+    def _saving(self, turn: Turn) -> Iterator[Step]:
+        process, store, pair = turn.process, turn.world.store, turn.process.answer
+        turn = turn.knowing(at="leaving", answer=None)
         if not store.writable:
-            kept = unsaved(self.rules, process)
-            yield turn.does("cannot save", at="leaving", answer=None, unsaved=kept)
+            yield turn.does("cannot save", unsaved=unsaved(self.rules, process))
             return
         conflict = store.now != process.base and self.rules.has("compare and swap")
-        if conflict and not self._supersedes(
-            Unsaved(Record(process.answer), process.base), store.now
-        ):
-            pair = store.now.record.pair if store.now.record else None
-            cache = pair or process.cache
-            yield turn.does("finds a newer one", at="leaving", answer=None, known=pair, cache=cache)
+        if conflict and not self._supersedes(Unsaved(Record(pair), process.base), store.now):
+            newer = store.now.record.pair if store.now.record else None
+            yield turn.does("finds a newer one", known=newer, cache=newer or process.cache)
             return
-        pair = process.answer
         broken = _rolled_back(process, store.now, Record(pair), process.base)
-        saved = store.put(Record(pair))
-        yield turn.does(
-            "saves", broken, store=saved, at="leaving", answer=None, known=pair, cache=pair
-        )
+        yield turn.does("saves", broken, store=store.put(Record(pair)), known=pair, cache=pair)
 
-    def _look_again(self, turn: Turn) -> Iterator[Step]:
+    def _doubt(self, turn: Turn) -> Iterator[Step]:
         """A refusal: the grant is lost, unless another process has rotated the token meanwhile."""
         process, store = turn.process, turn.world.store
         record, presented = self._counting(process, store.now), process.presented
@@ -258,19 +235,20 @@ class Machine:
             yield self._judges(heard, "finds another one", store)
             return
         broken = "told that it is lost although it is not" if differs and record else ""
-        refused = Record(presented, refused=True)
-        believing = turn.knowing(at="leaving", answer=None)
-        if not self.rules.has("refused once"):
-            yield believing.does("believes the refusal", broken)
-        elif store.now == process.base and store.writable:
-            yield believing.does("believes the refusal", broken, store=store.put(refused))
-        else:
-            waiting = Unsaved(refused, process.base)
-            yield believing.does("believes the refusal", broken, unsaved=waiting)
+        refused, believing = (
+            Record(presented, refused=True),
+            turn.knowing(at="leaving", answer=None),
+        )
+        if self.rules.has("refused once"):
+            if store.now == process.base and store.writable:
+                store = store.put(refused)
+            else:
+                believing = believing.knowing(unsaved=Unsaved(refused, process.base))
+        yield believing.does("believes the refusal", broken, store=store)
 
     # -- consent ----------------------------------------------------------------------------------
 
-    def _enrol(self, turn: Turn) -> Iterator[Step]:
+    def _enrolling(self, turn: Turn) -> Iterator[Step]:
         """A person has consented: the new pair is to be saved in place of what is there."""
         server, entry = turn.world.server, turn.world.store.now
         record = self._counting(turn.process, entry)
@@ -281,40 +259,13 @@ class Machine:
         )
         yield turn.does("has a new consent", server=server, at="saving", base=entry, answer=pair)
 
-    def _forget(self, turn: Turn) -> Iterator[Step]:
+    def _forgetting(self, turn: Turn) -> Iterator[Step]:
         store = turn.world.store
         if store.writable and store.now.record is not None:
             store = store.put(None)
         yield turn.does("forgets", store=store, at="leaving", cache=None, known=None, unsaved=None)
 
-    # -- the server, and time ---------------------------------------------------------------------
-
-    def _serve(self, turn: Turn) -> Iterator[Step]:
-        server, answer, broken = self._answer(turn.world.server, turn.process.presented)
-        yield turn.does("is served", broken, server=server, answer=answer)
-        if turn.process.sent < self.rules.attempts:
-            yield turn.does("is put off", answer="unavailable")
-
-    def _answer(self, server: Server, presented: Pair) -> tuple[Server, Pair | str, str]:
-        token, issued = presented.token, server.issued + 1
-        if token in server.usable and not self.rules.rotates:
-            return server._replace(issued=issued), Pair(presented.line, issued), ""
-        if token in server.accepted:
-            new = presented.consent * FAMILY + issued
-            spent = server.spent | {token} if self.rules.leeway != "none" else server.spent
-            usable = server.usable - {token} | {new}
-            server = server._replace(usable=usable, spent=spent, issued=issued)
-            return server, Pair((*presented.line, new), issued), ""
-        broken = "presented after a refusal" if token in server.refused else "presented twice"
-        server = server._replace(refused=server.refused | {token})
-        if self.rules.reuse_kills:
-            consent = presented.consent
-            alive = [
-                frozenset(token for token in tokens if token // FAMILY != consent)
-                for tokens in (server.usable, server.spent)
-            ]
-            server = server._replace(usable=alive[0], spent=alive[1])
-        return server, "refused", broken
+    # -- time -------------------------------------------------------------------------------------
 
     def _sleep(self, turn: Turn) -> Iterator[Step]:
         yield turn.does("goes on", paused=False)
@@ -326,9 +277,8 @@ class Machine:
     def _pass_time(self, world: World) -> Iterator[Step]:
         server, store = world.server, world.store
         if server.issued > server.ended and world.expiries < self.rules.expiries:
-            later = world._replace(
-                server=server._replace(ended=server.issued), expiries=world.expiries + 1
-            )
+            ended = server._replace(ended=server.issued)
+            later = world._replace(server=ended, expiries=world.expiries + 1)
             yield Step(None, "the tokens end", later)
         quiet = all(process.at in ("idle", "down") or process.slept for process in world.processes)
         if server.spent and (quiet or self.rules.leeway == "seconds"):
@@ -336,21 +286,11 @@ class Machine:
             blamed = later if "the leeway ends" in world.blame else later.blamed("the leeway ends")
             yield Step(None, "the leeway ends", blamed)
         for token in set(world.strays):
-            yield self._serve_stray(world, token)
+            yield serve_late(self.rules, world, token)
         if not store.writable:
-            yield Step(
-                None, "the store is writable", world._replace(store=store._replace(writable=True))
-            )
+            later = world._replace(store=store._replace(writable=True))
+            yield Step(None, "the store is writable", later)
         yield from self._end_lease(world)
-
-    def _serve_stray(self, world: World, token: int) -> Step:
-        strays = list(world.strays)
-        strays.remove(token)
-        # No process presents it now, so it breaks no promise; what it costs shows later.
-        server, _, _ = self._answer(world.server, Pair((token,), 0))
-        server = server._replace(refused=world.server.refused)
-        later = world._replace(server=server, strays=tuple(strays))
-        return Step(None, "a late request is served", later)
 
     def _end_lease(self, world: World) -> Iterator[Step]:
         number = world.store.lock

@@ -21,6 +21,7 @@ from atlassian_auth.exceptions import VersionConflict
 from atlassian_auth.ports import NothingSent
 
 _LETTERS = 12
+_FAILURES = (Exception, asyncio.CancelledError)  # a store's client may cancel itself
 
 
 class Stored(NamedTuple):
@@ -80,6 +81,7 @@ def watch(manager, write, process):
     records, service = manager._parts.repository._records, manager._parts.exchange
     records._store = _Store(records._store, recorder)
     service._sender = _Sender(service._sender, recorder)
+    service._clock = _Clock(service._clock, recorder)
     return recorder
 
 
@@ -91,6 +93,7 @@ class Recorder:
         self._process = process
         self._holders = {}
         self._keys = {}
+        self._unheard = {}
 
     def note(self, key, what, data=None):
         """Write a line."""
@@ -123,6 +126,16 @@ class Recorder:
             self._keys[found.refresh] = key
         return found
 
+    def unheard(self, key):
+        """Remember the task whose request is cancelled; its timeout says why."""
+        self._unheard[asyncio.current_task()] = key
+
+    def explain(self, what):
+        """Write why this task's request was cancelled."""
+        key = self._unheard.pop(asyncio.current_task(), None)
+        if key is not None:
+            self.note(key, what)
+
     def key_of(self, refresh_token):
         """Return the key whose record held a refresh token when it was seen last."""
         return self._keys.get(fingerprint(refresh_token), "")
@@ -143,7 +156,7 @@ class _Store:
         note(key, "reads")
         try:
             stored = await self._store.get(namespace, key)
-        except Exception:
+        except _FAILURES:
             note(key, "get error")
             raise
         note(key, "get", self._recorder.stored(key, stored and stored.value))
@@ -166,7 +179,7 @@ class _Store:
         except VersionConflict:
             self._recorder.note(key, f"{action} conflict")
             raise
-        except Exception:
+        except _FAILURES:
             self._recorder.note(key, f"{action} error")
             raise
         self._recorder.note(key, f"{action} ok")
@@ -189,7 +202,7 @@ class _Hold:
     async def confirm(self, seconds=0):
         try:
             held = self._hold is None or await self._hold.confirm(seconds)
-        except Exception:
+        except _FAILURES:
             self._recorder.note(self._key, "confirm error")
             raise
         self._recorder.note(self._key, "confirm true" if held else "confirm false")
@@ -217,11 +230,39 @@ class _Sender:
         except NothingSent:
             note(key, "hear nothing sent")
             raise
-        except BaseException:  # a timeout comes as a cancellation
+        except asyncio.CancelledError:
+            self._recorder.unheard(key)
+            raise
+        except BaseException:
             note(key, "hear unanswered")
             raise
         note(key, *_heard(response, presented))
         return response
+
+
+class _Clock:
+    """A clock whose timeouts tell a request whose time is over from one that is cut off before."""
+
+    def __init__(self, clock, recorder):
+        self._clock = clock
+        self._recorder = recorder
+
+    def __getattr__(self, name):
+        return getattr(self._clock, name)
+
+    @asynccontextmanager
+    async def timeout(self, seconds):
+        try:
+            async with self._clock.timeout(seconds):
+                yield
+        except TimeoutError:
+            self._recorder.explain("hear unanswered")
+            raise
+        except asyncio.CancelledError:
+            # One that nobody asked this task for comes from the sender.
+            cut = asyncio.current_task().cancelling()
+            self._recorder.explain("is cut off" if cut else "hear unanswered")
+            raise
 
 
 def fingerprint(token):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.model.acceptor import Rejected, accept
-from tests.model.bugs import BUGS, play, refreshed
+from tests.model.bugs import BUGS, play, refreshed, refused_unheard
 from tests.model.recording import append_to, read
 
 EACH_BUG = pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
@@ -42,6 +42,15 @@ async def test_a_rejection_tells_what_the_model_allows():
     assert "rejected:   0 send" in str(caught.value)
     assert "0 lock" in str(caught.value)
     assert "proves its lock" in str(caught.value)
+
+
+async def test_the_answer_that_was_lost_may_be_a_refusal():
+    """A refresh token that comes after the leeway ends the consent, though its answer is lost."""
+    trace = await play(refused_unheard, "cloud")
+
+    accept(trace, "cloud")
+    heard = [event.what for event in trace if event.what.startswith("hear ")]
+    assert heard == ["hear pair", *["hear unanswered"] * 3, "hear refused"]
 
 
 async def test_a_trace_in_a_file(tmp_path):

@@ -154,13 +154,10 @@ class Turn(NamedTuple):
         **changes: object,
     ) -> Step:
         """Return the step after which the process, the store and the server are as given."""
+        processes, before, now, *rest = self.world
         process = self.process._replace(**changes)
-        before, after = self.world.processes[: self.number], self.world.processes[self.number + 1 :]
-        world = self.world._replace(
-            processes=(*before, process, *after),
-            store=store or self.world.store,
-            server=server or self.world.server,
-        )
+        processes = (*processes[: self.number], process, *processes[self.number + 1 :])
+        world = World(processes, store or before, server or now, *rest)
         return Step(self.number, action, world, broken)
 
     def knowing(self, **changes: object) -> Turn:

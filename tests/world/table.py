@@ -44,6 +44,9 @@ _NOTES = """
   answer is in the socket of the process when it goes on.
 - "Not installed" is an import that fails: the fresh interpreter is told so (`sys.modules["trio"] = None`)
   before anything is imported. For gevent everything is patched (`monkey.patch_all()`).
+- PostgreSQL is not played under gevent, because it does not work there: its store runs an event loop in a
+  thread of its own, and gevent makes one thread of all. A call that needs the store ends with `StoreError`
+  ("Cannot run the event loop while another loop is running").
 - No threads, and files without rights, are real: the process becomes a user that has no other process,
   because `RLIMIT_NPROC` and the modes of files do not bind root. The full disk is a file system in memory of
   1 MiB.
