@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
-from atlassian_auth._arguments import wrong_kind
 from atlassian_auth.endpoints import check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import (
     AmbiguousSite,
@@ -214,7 +213,7 @@ def _checked_sites(sites: object) -> list[Site]:
     listed = list(cast("Iterable[object]", sites)) if isinstance(sites, Iterable) else [sites]
     for site in listed:
         if not isinstance(site, Site):
-            raise wrong_kind(
+            raise ConfigurationError.wrong_type(
                 "sites", "the sites that `await accessible_resources(auth)` returns", site
             )
     return cast("list[Site]", listed)

@@ -23,7 +23,7 @@ from atlassian_auth._refresh.exchange import TokenExchange
 from atlassian_auth._refresh.refresh import Refresher
 from atlassian_auth._refresh.repository import CredentialRepository, _Unsaved
 from atlassian_auth._refresh.single_flight import SingleFlight
-from atlassian_auth._runtime.latch import Latch
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import utc_now
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
@@ -386,7 +386,7 @@ def unlock_before_the_save():
 
 @contextmanager
 def cancel_the_exchange_too():
-    take_off, wait, exchanges = SingleFlight._take_off, Latch.wait, []
+    take_off, wait, exchanges = SingleFlight._take_off, SharedFuture.wait, []
 
     def remember(self, flight):
         exchanges.append(take_off(self, flight))
@@ -400,7 +400,7 @@ def cancel_the_exchange_too():
                 exchange.get_loop().call_soon_threadsafe(exchange.cancel)
             raise
 
-    with replaced(SingleFlight, _take_off=remember), replaced(Latch, wait=wait_or_cancel):
+    with replaced(SingleFlight, _take_off=remember), replaced(SharedFuture, wait=wait_or_cancel):
         yield
 
 
