@@ -60,7 +60,11 @@ def assigned(node):
 
 def is_type_variable(node):
     value = getattr(node, "value", None)
-    return isinstance(value, ast.Call) and ast.unparse(value.func) in {"ParamSpec", "TypeVar"}
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in {
+        "ParamSpec",
+        "TypeVar",
+        "TypeVarTuple",
+    }
 
 
 def is_fixture(node):

@@ -11,8 +11,7 @@ from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.refresh import Refresher
 from atlassian_auth._refresh.single_flight import SingleFlight
 from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import run_into, start
+from atlassian_auth._runtime.future import SharedFuture, run_into, start
 from atlassian_auth.ports import Runner
 from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import Token

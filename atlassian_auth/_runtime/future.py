@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from atlassian_auth._runtime.traces import log_places
-from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.exceptions import AtlassianAuthError, TransientError
+from atlassian_auth.ports import Runner
 
-__all__ = ["SharedFuture", "current_loop", "explained"]
+__all__ = ["SharedFuture", "current_loop", "explained", "run_into", "start"]
 
 T = TypeVar("T")
 
@@ -128,6 +130,27 @@ def explained(error: BaseException) -> AtlassianAuthError:
         '"atlassian_auth" says at level DEBUG where it came from; please report it with that.'
     )
     return AtlassianAuthError(message)
+
+
+def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
+    """Start ``work`` in the runner and return the future of how it ends."""
+    future = SharedFuture[T]()
+    runner.submit(functools.partial(run_into, future, work))
+    return future
+
+
+async def run_into(future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
+    """Run ``work`` and set the future to how it ended, also if the loop is torn down under it."""
+    try:
+        future.set_result(await work())
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
+        future.set_exception(explained(error))
+    finally:
+        if not future.done():
+            future.set_exception(_ABANDONED)
+
+
+_ABANDONED = TransientError("The event loop that ran the refresh has ended; ask again.")
 
 
 def current_loop() -> tuple[object, Callable[..., object]]:

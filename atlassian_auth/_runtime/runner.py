@@ -9,19 +9,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
-import functools
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
-from typing import Any, TypeVar
+from typing import Any
 
-from atlassian_auth._runtime.future import SharedFuture, explained
 from atlassian_auth._runtime.loop_thread import LoopThread
 from atlassian_auth.exceptions import ConfigurationError, TransientError
-from atlassian_auth.ports import Runner
 
-__all__ = ["SHARED_RUNNER", "InlineRunner", "ThreadRunner", "run_into", "start"]
+__all__ = ["SHARED_RUNNER", "InlineRunner", "ThreadRunner"]
 
-T = TypeVar("T")
 _Work = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -39,7 +35,7 @@ class ThreadRunner:
     def __init__(self, *, exit_timeout_seconds: float = 120) -> None:
         self._exit_timeout_seconds = exit_timeout_seconds
         # Nothing lives there but the work.
-        self._thread: LoopThread[AsyncExitStack[None]] = LoopThread(
+        self._thread: LoopThread[AsyncExitStack[bool | None]] = LoopThread(
             "atlassian-auth-runner", AsyncExitStack, refusal=_refusal
         )
         atexit.register(self.drain)
@@ -54,7 +50,7 @@ class ThreadRunner:
 
     def submit(self, work: _Work) -> None:
         """Start ``work`` in the thread and return at once."""
-        self.home()  # or nothing is begun
+        self.home()  # raises before a coroutine is made that would never be awaited
         begun = work()
         self._thread.submit(lambda _: begun, lambda _: _close(begun))
 
@@ -118,24 +114,3 @@ def _running_asyncio_loop() -> asyncio.AbstractEventLoop:
     except RuntimeError:
         message = "InlineRunner needs a running asyncio loop; use the default ThreadRunner."
         raise ConfigurationError(message, argument="runner") from None
-
-
-def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
-    """Start ``work`` in the runner and return the future of how it ends."""
-    future = SharedFuture[T]()
-    runner.submit(functools.partial(run_into, future, work))
-    return future
-
-
-async def run_into(future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
-    """Run ``work`` and set the future to how it ended, also if the loop is torn down under it."""
-    try:
-        future.set_result(await work())
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
-        future.set_exception(explained(error))
-    finally:
-        if not future.done():
-            future.set_exception(_ABANDONED)
-
-
-_ABANDONED = TransientError("The event loop that ran the refresh has ended; ask again.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
 
 if TYPE_CHECKING:
+    from atlassian_auth.stores.checked import CheckedStore, Target
     from atlassian_auth.stores.encrypted import EncryptedStore
     from atlassian_auth.stores.file import FileStore
     from atlassian_auth.stores.keyring import KeyringStore
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSENT",
+    "CheckedStore",
     "EncryptedStore",
     "FileStore",
     "Hold",
@@ -33,11 +35,13 @@ __all__ = [
     "SQLiteStore",
     "Store",
     "Stored",
+    "Target",
     "open_store",
 ]
 
 _HOMES = MappingProxyType(
     {
+        "CheckedStore": "checked",
         "EncryptedStore": "encrypted",
         "FileStore": "file",
         "KeyringStore": "keyring",
@@ -45,6 +49,7 @@ _HOMES = MappingProxyType(
         "PostgresStore": "postgres",
         "RedisStore": "redis",
         "SQLiteStore": "sqlite",
+        "Target": "checked",
         "open_store": "opening",
     }
 )

@@ -10,6 +10,8 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from atlassian_auth.stores.base import ABSENT
+
 __all__ = [
     "ANY_FILE",
     "FiledRecord",
@@ -19,6 +21,7 @@ __all__ = [
     "encode",
     "file_name",
     "file_pattern",
+    "version_of",
 ]
 
 _MARK = b"atlassian-auth record "
@@ -47,6 +50,11 @@ class FiledRecord:
 def alive(record: FiledRecord | None, now: float) -> FiledRecord | None:
     """Return the record, or None if there is none or its time has passed."""
     return None if record is None or record.is_over(now) else record
+
+
+def version_of(record: FiledRecord | None) -> int:
+    """Return the record's version, `ABSENT` if there is none."""
+    return ABSENT if record is None else record.version
 
 
 def file_name(namespace: str, key: str) -> str:

@@ -20,8 +20,9 @@ import anyio
 from atlassian_auth._runtime.loop_thread import LoopThread, Resident
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import Clock, system_jitter
-from atlassian_auth.stores.base import Hold, Store, Stored
-from atlassian_auth.stores.rules import check_names, expiry, lock_timeout
+from atlassian_auth.stores.base import Hold, Stored
+from atlassian_auth.stores.checked import CheckedStore, Target
+from atlassian_auth.stores.rules import lock_timeout
 
 __all__ = ["Claim", "RecordServer", "ServedStore", "check_limits", "check_network"]
 
@@ -39,28 +40,19 @@ class RecordServer(Resident, Protocol):
     Each method raises `StoreError` if the server does not do what it was asked.
     """
 
-    async def get(self, namespace: str, key: str, *, now: float) -> Stored | None:
+    async def get(self, target: Target) -> Stored | None:
         """Return the record, unless its time is over."""
         ...
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None,
-        expires_at: float | None,
-        now: float,
-    ) -> int:
+    async def put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         """Store the value if the record is at the expected version; return the new one."""
         ...
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None, now: float) -> bool:
+    async def delete(self, target: Target) -> bool:
         """Remove the record if it is at the expected version; return whether there was one."""
         ...
 
-    async def keys(self, namespace: str, *, now: float) -> list[str]:
+    async def keys(self, namespace: str, now: float) -> list[str]:
         """Return the keys of the records whose time is not over, in any order."""
         ...
 
@@ -116,8 +108,8 @@ class Claim:
                 await server.release(self)
 
 
-class ServedStore(Store):
-    """Checks what it is asked, and has it done in the server's loop.
+class ServedStore(CheckedStore):
+    """Has what it is asked done in the server's loop.
 
     Args:
         name: What the thread is called.
@@ -135,55 +127,28 @@ class ServedStore(Store):
         clock: Clock,
         fresh_seconds: float,
     ) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._fresh_seconds = fresh_seconds
         self._thread = LoopThread(name, make)
 
-    async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        return await self._thread.run(lambda server: server.get(namespace, key, now=now))
+    async def aclose(self) -> None:
+        """Finish what is under way, and close all connections; locks that are held end."""
+        await self._thread.stop()
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None = None,
-        ttl_seconds: float | None = None,
-    ) -> int:
-        """Store the value and return its new version; see `Store.put`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        expires_at = expiry(now, ttl_seconds)
-        return await self._thread.run(
-            lambda server: server.put(
-                namespace, key, value, expected=expected, expires_at=expires_at, now=now
-            )
-        )
+    async def _get(self, target: Target) -> Stored | None:
+        return await self._thread.run(lambda server: server.get(target))
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record and return whether there was one; see `Store.delete`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        return await self._thread.run(
-            lambda server: server.delete(namespace, key, expected=expected, now=now)
-        )
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
+        return await self._thread.run(lambda server: server.put(target, value, expires_at))
 
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        check_names(namespace=namespace)
-        now = self._clock.time()
-        return sorted(await self._thread.run(lambda server: server.keys(namespace, now=now)))
+    async def _delete(self, target: Target) -> bool:
+        return await self._thread.run(lambda server: server.delete(target))
+
+    async def _keys(self, namespace: str, now: float) -> list[str]:
+        return await self._thread.run(lambda server: server.keys(namespace, now))
 
     @asynccontextmanager
-    async def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[Hold]:
-        """Hold the key's lock; see `Store.lock`."""
-        check_names(namespace=namespace, key=key)
+    async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[Hold]:
         claim = Claim(namespace, key)
         try:
             if not await self._poll(lambda: self._thread.run(claim.acquire), timeout_seconds):
@@ -191,10 +156,6 @@ class ServedStore(Store):
             yield _ServedHold(lambda seconds: self._confirm(claim, seconds))
         finally:
             await self._release(claim)
-
-    async def aclose(self) -> None:
-        """Finish what is under way, and close all connections; locks that are held end."""
-        await self._thread.stop()
 
     async def _poll(self, attempt: Callable[[], Awaitable[bool]], timeout_seconds: float) -> bool:
         pause = _FIRST_PAUSE_SECONDS

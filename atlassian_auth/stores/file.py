@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._kernel_lock import KernelLocks
-from atlassian_auth.stores._patience import Patience
-from atlassian_auth.stores._record_file import FiledRecord, alive
+from atlassian_auth.stores._local import LocalStore
+from atlassian_auth.stores._record_file import FiledRecord, alive, version_of
 from atlassian_auth.stores._record_folder import RecordFolder
-from atlassian_auth.stores._worker import Worker
-from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
-from atlassian_auth.stores.rules import check_names, check_version, expiry
+from atlassian_auth.stores.base import Hold, Stored
+from atlassian_auth.stores.checked import Target
 
 __all__ = ["FileStore"]
 
 
-class FileStore(Store):
+class FileStore(LocalStore):
     """Keeps each record in a file that only its owner can read; what ``put`` stored is on the disk.
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
@@ -45,90 +42,50 @@ class FileStore(Store):
 
     def __init__(self, folder: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
         path = _resolve(os.fspath(folder))
-        self._clock = clock
         self._folder = RecordFolder(path)
-        self._worker = Worker(f"FileStore {path.name}", self._folder.close)
-        self._locks = KernelLocks(self._folder.locks, clock)
+        super().__init__(f"FileStore {path.name}", self._folder.close, self._folder.locks, clock)
 
-    async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-
+    async def _get(self, target: Target) -> Stored | None:
         def get() -> Stored | None:
-            record = alive(self._folder.find(namespace, key), now)
+            record = alive(self._folder.find(*target.name), target.now)
             return None if record is None else Stored(record.value, record.version)
 
-        return await self._worker.run(partial(self._folder.read, get, Patience.begin()))
+        return await self._call(self._folder.read, get)
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None = None,
-        ttl_seconds: float | None = None,
-    ) -> int:
-        """Store the value durably and return its new version; see `Store.put`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        expires_at = expiry(now, ttl_seconds)
-
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         def put() -> int:
-            present = self._find(namespace, key, expected, now)
-            version = self._folder.next_version(present)
-            self._folder.put(FiledRecord(namespace, key, version, expires_at, value))
+            version = self._folder.next_version(self._find(target))
+            self._folder.put(FiledRecord(*target.name, version, expires_at, value))
             return version
 
-        return await self._worker.run(partial(self._folder.write, put, now, Patience.begin()))
+        return await self._call(self._folder.write, put, target.now)
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record and return whether there was one; see `Store.delete`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-
+    async def _delete(self, target: Target) -> bool:
         def delete() -> bool:
-            present = self._find(namespace, key, expected, now)
+            present = self._find(target)
             if present is not None:
                 self._folder.remove(present)
-            return alive(present, now) is not None
+            return alive(present, target.now) is not None
 
-        return await self._worker.run(partial(self._folder.write, delete, now, Patience.begin()))
+        return await self._call(self._folder.write, delete, target.now)
 
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        check_names(namespace=namespace)
-        now = self._clock.time()
-
+    async def _keys(self, namespace: str, now: float) -> list[str]:
         def keys() -> list[str]:
             found = self._folder.find_all(namespace)
-            return sorted(record.key for record in found if not record.is_over(now))
+            return [record.key for record in found if not record.is_over(now)]
 
-        return await self._worker.run(partial(self._folder.read, keys, Patience.begin()))
+        return await self._call(self._folder.read, keys)
 
     @asynccontextmanager
-    async def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[Hold]:
-        """Hold the key's lock; see `Store.lock`."""
-        check_names(namespace=namespace, key=key)
+    async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[Hold]:
         # The locks are in the folder: it is made, and known to be ours, first.
-        await self._worker.run(partial(self._folder.open, Patience.begin()))
-        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds) as lock:
+        await self._call(self._folder.open)
+        async with super()._lock(namespace, key, timeout_seconds) as lock:
             yield lock
 
-    async def aclose(self) -> None:
-        """Finish what is under way, and let go of the folder."""
-        await self._worker.stop()
-
-    def _find(
-        self, namespace: str, key: str, expected: int | None, now: float
-    ) -> FiledRecord | None:
-        record = self._folder.find(namespace, key)
-        present = alive(record, now)
-        actual = ABSENT if present is None else present.version
-        check_version(namespace, key, expected=expected, actual=actual)
+    def _find(self, target: Target) -> FiledRecord | None:
+        record = self._folder.find(*target.name)
+        target.check(version_of(alive(record, target.now)))
         return record
 
 

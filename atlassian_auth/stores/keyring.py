@@ -12,21 +12,20 @@ import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._kernel_lock import KernelLocks
 from atlassian_auth.stores._keyring_items import KeyringItems
+from atlassian_auth.stores._local import LocalStore
 from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._private import make_folders
-from atlassian_auth.stores._record_file import FiledRecord, alive
-from atlassian_auth.stores._worker import Worker
+from atlassian_auth.stores._record_file import FiledRecord, alive, version_of
 from atlassian_auth.stores._write_lock import one_writer
-from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
-from atlassian_auth.stores.rules import check_names, check_version, expiry
+from atlassian_auth.stores.base import ABSENT, Hold, Stored
+from atlassian_auth.stores.checked import Target
+from atlassian_auth.stores.rules import check_names
 
 if TYPE_CHECKING:
     import keyring.backend
@@ -45,7 +44,7 @@ class _Index:
     ends: Mapping[str, float | None]
 
 
-class KeyringStore(Store):
+class KeyringStore(LocalStore):
     """Keeps records in the keyring of the person who is logged in, such as the macOS Keychain.
 
     For a person's own computer and a few records. Safe to use from any number of tasks, event loops,
@@ -75,85 +74,53 @@ class KeyringStore(Store):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         check_names(service=service)
-        self._clock = clock
         self._items = KeyringItems(service, backend)
         self._folder = _state_folder() / hashlib.sha256(service.encode()).hexdigest()
-        self._worker = Worker(f"KeyringStore {service}", _nothing)
-        self._locks = KernelLocks(self._folder, clock)
+        super().__init__(f"KeyringStore {service}", _nothing, self._folder, clock)
 
-    async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-
+    async def _get(self, target: Target) -> Stored | None:
         def get() -> Stored | None:
-            record = alive(self._items.read(namespace, key), now)
+            record = alive(self._items.read(*target.name), target.now)
             return None if record is None else Stored(record.value, record.version)
 
-        return await self._worker.run(partial(self._alone, get, Patience.begin()))
+        return await self._call(self._alone, get)
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None = None,
-        ttl_seconds: float | None = None,
-    ) -> int:
-        """Store the value and return its new version; see `Store.put`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        expires_at = expiry(now, ttl_seconds)
-
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         def put() -> int:
-            present = self._items.read(namespace, key)
-            _check(namespace, key, expected, alive(present, now))
-            index = self._buried(namespace, now)
-            version = max(index.version, _version(present)) + 1
-            self._list(namespace, _Index(version, {**index.ends, key: expires_at}))
-            self._items.write(FiledRecord(namespace, key, version, expires_at, value))
+            present = self._find(target)
+            index = self._buried(target.namespace, target.now)
+            version = max(index.version, version_of(present)) + 1
+            self._list(target.namespace, _Index(version, {**index.ends, target.key: expires_at}))
+            self._items.write(FiledRecord(*target.name, version, expires_at, value))
             return version
 
-        return await self._worker.run(partial(self._alone, put, Patience.begin()))
+        return await self._call(self._alone, put)
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record and return whether there was one; see `Store.delete`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-
+    async def _delete(self, target: Target) -> bool:
         def delete() -> bool:
-            present = self._items.read(namespace, key)
-            _check(namespace, key, expected, alive(present, now))
-            self._remove(namespace, key, present)
-            return alive(present, now) is not None
+            present = self._find(target)
+            self._remove(*target.name, present)
+            return alive(present, target.now) is not None
 
-        return await self._worker.run(partial(self._alone, delete, Patience.begin()))
+        return await self._call(self._alone, delete)
 
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        check_names(namespace=namespace)
-        now = self._clock.time()
-
+    async def _keys(self, namespace: str, now: float) -> list[str]:
         def keys() -> list[str]:
             listed = self._index(namespace).ends
-            return sorted(key for key in listed if alive(self._items.read(namespace, key), now))
+            return [key for key in listed if alive(self._items.read(namespace, key), now)]
 
-        return await self._worker.run(partial(self._alone, keys, Patience.begin()))
+        return await self._call(self._alone, keys)
 
     @asynccontextmanager
-    async def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[Hold]:
-        """Hold the key's lock; see `Store.lock`."""
-        check_names(namespace=namespace, key=key)
+    async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[Hold]:
         await self._worker.run(lambda: _make(self._folder))
-        async with self._locks.hold(namespace, key, timeout_seconds=timeout_seconds) as lock:
+        async with super()._lock(namespace, key, timeout_seconds) as lock:
             yield lock
 
-    async def aclose(self) -> None:
-        """Finish what is under way."""
-        await self._worker.stop()
+    def _find(self, target: Target) -> FiledRecord | None:
+        record = self._items.read(*target.name)
+        target.check(version_of(alive(record, target.now)))
+        return record
 
     def _alone(self, work: Callable[[], T], patience: Patience) -> T:
         # Who reads is alone, too: some backends rewrite a file in its place.
@@ -195,14 +162,6 @@ class KeyringStore(Store):
             self._items.remove(namespace, key)
             del ends[key]
         return _Index(index.version, ends)
-
-
-def _version(record: FiledRecord | None) -> int:
-    return ABSENT if record is None else record.version
-
-
-def _check(namespace: str, key: str, expected: int | None, present: FiledRecord | None) -> None:
-    check_version(namespace, key, expected=expected, actual=_version(present))
 
 
 def _state_folder() -> Path:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores.base import ABSENT, Store, Stored
-from atlassian_auth.stores.rules import check_names, check_version, expiry, lock_timeout
+from atlassian_auth.stores.base import ABSENT, Stored
+from atlassian_auth.stores.checked import CheckedStore, Target
+from atlassian_auth.stores.rules import lock_timeout
 
 __all__ = ["MemoryStore"]
 
@@ -29,7 +30,7 @@ class _Entry:
     expires_at: float | None
 
 
-class MemoryStore(Store):
+class MemoryStore(CheckedStore):
     """Keeps records as long as the process lives; for tests, and for grants that rotate nothing.
 
     Safe to use from any number of threads and event loops. Nothing is shared with other processes;
@@ -40,7 +41,7 @@ class MemoryStore(Store):
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._lines: dict[_Name, list[SharedFuture[None]]] = {}
         # The child of a fork has none of the tasks that stand in line.
         self._guard = ForkLock(in_child=self._lines.clear)
@@ -48,55 +49,36 @@ class MemoryStore(Store):
         self._entries: dict[_Name, _Entry] = {}
         self._mortal: list[tuple[float, _Name]] = []
 
-    async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
-        check_names(namespace=namespace, key=key)
+    async def aclose(self) -> None:
+        """Keep everything: what this store holds ends with the process."""
+
+    async def _get(self, target: Target) -> Stored | None:
         with self._guard.lock:
-            self._bury()
-            entry = self._entries.get((namespace, key))
+            self._bury(target.now)
+            entry = self._entries.get(target.name)
         return None if entry is None else entry.stored
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None = None,
-        ttl_seconds: float | None = None,
-    ) -> int:
-        """Store the value and return its new version; see `Store.put`."""
-        check_names(namespace=namespace, key=key)
-        expires_at = expiry(self._clock.time(), ttl_seconds)
-        name = (namespace, key)
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         with self._guard.lock:
-            check_version(namespace, key, expected=expected, actual=self._version(name))
+            target.check(self._version(target))
             stored = Stored(value, next(self._versions))
-            self._entries[name] = _Entry(stored, expires_at)
+            self._entries[target.name] = _Entry(stored, expires_at)
             if expires_at is not None:
-                heapq.heappush(self._mortal, (expires_at, name))
+                heapq.heappush(self._mortal, (expires_at, target.name))
         return stored.version
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record and return whether there was one; see `Store.delete`."""
-        check_names(namespace=namespace, key=key)
+    async def _delete(self, target: Target) -> bool:
         with self._guard.lock:
-            check_version(namespace, key, expected=expected, actual=self._version((namespace, key)))
-            return self._entries.pop((namespace, key), None) is not None
+            target.check(self._version(target))
+            return self._entries.pop(target.name, None) is not None
 
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        check_names(namespace=namespace)
+    async def _keys(self, namespace: str, now: float) -> list[str]:
         with self._guard.lock:
-            self._bury()
-            return sorted(key for family, key in self._entries if family == namespace)
+            self._bury(now)
+            return [key for family, key in self._entries if family == namespace]
 
     @asynccontextmanager
-    async def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AsyncGenerator[None]:
-        """Hold the key's lock; see `Store.lock`."""
-        check_names(namespace=namespace, key=key)
+    async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[None]:
         turn = self._join((namespace, key))
         try:
             if not await self._called((namespace, key), turn, timeout_seconds):
@@ -104,9 +86,6 @@ class MemoryStore(Store):
             yield
         finally:
             self._leave((namespace, key), turn)
-
-    async def aclose(self) -> None:
-        """Keep everything: what this store holds ends with the process."""
 
     def _join(self, name: _Name) -> SharedFuture[None]:
         turn: SharedFuture[None] = SharedFuture()
@@ -136,14 +115,13 @@ class MemoryStore(Store):
                 # The first may have been called before; that does no harm.
                 others[0].set_result(None)
 
-    def _version(self, name: _Name) -> int:
-        self._bury()
-        entry = self._entries.get(name)
+    def _version(self, target: Target) -> int:
+        self._bury(target.now)
+        entry = self._entries.get(target.name)
         return ABSENT if entry is None else entry.stored.version
 
-    def _bury(self) -> None:
+    def _bury(self, now: float) -> None:
         """Drop the records whose time is over; each is looked at once, however many there are."""
-        now = self._clock.time()
         while self._mortal and self._mortal[0][0] <= now:
             expires_at, name = heapq.heappop(self._mortal)
             entry = self._entries.get(name)

@@ -20,7 +20,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._postgres_connections import Connections, Overdue, Unreachable
 from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
-from atlassian_auth.stores.rules import check_version
+from atlassian_auth.stores.checked import Target
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, AsyncCursor
@@ -184,53 +184,40 @@ class _PostgresServer:
         self._number: int | None = None
         self._held: dict[Claim, AsyncConnection[Any]] = {}
 
-    async def get(self, namespace: str, key: str, *, now: float) -> Stored | None:
-        fields = {"name": _digest(namespace, key), "now": now}
+    async def get(self, target: Target) -> Stored | None:
+        fields = _fields(target)
         row = await self._ask("read", lambda connection: self._one(connection, _GET, fields))
         return row and Stored(*row)
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None,
-        expires_at: float | None,
-        now: float,
-    ) -> int:
+    async def put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         fields = {
-            "name": _digest(namespace, key),
-            "namespace": namespace.encode(),
-            "key": key.encode(),
+            **_fields(target),
+            "namespace": target.namespace.encode(),
+            "key": target.key.encode(),
             "value": value,
-            "expected": expected,
             "expires_at": expires_at,
-            "now": now,
         }
 
         async def put(connection: _Connection) -> int:
             await self._execute(connection, _BURY, fields)
-            change = _UPDATE if expected else _INSERT
+            change = _UPDATE if target.expected else _INSERT
             row: tuple[int] | None = await self._one(connection, change, fields)
             if row is None:
-                await self._refuse(connection, namespace, key, fields)
+                await self._refuse(connection, target)
             return row[0]
 
         return await self._ask("write", put)
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None, now: float) -> bool:
-        fields = {"name": _digest(namespace, key), "expected": expected, "now": now}
-
+    async def delete(self, target: Target) -> bool:
         async def delete(connection: _Connection) -> bool:
-            row = await self._one(connection, _DELETE, fields)
-            if row is None and expected is not None:
-                await self._refuse(connection, namespace, key, fields)
+            row = await self._one(connection, _DELETE, _fields(target))
+            if row is None and target.expected is not None:
+                await self._refuse(connection, target)
             return row is not None
 
         return await self._ask("write", delete)
 
-    async def keys(self, namespace: str, *, now: float) -> list[str]:
+    async def keys(self, namespace: str, now: float) -> list[str]:
         fields = {"namespace": namespace.encode(), "now": now}
 
         async def keys(connection: _Connection) -> list[str]:
@@ -333,13 +320,10 @@ class _PostgresServer:
     async def _one(self, connection: _Connection, statement: str, fields: dict[str, Any]) -> Any:
         return await (await self._execute(connection, statement, fields)).fetchone()
 
-    async def _refuse(
-        self, connection: _Connection, namespace: str, key: str, fields: dict[str, Any]
-    ) -> NoReturn:
-        row = await self._one(connection, _VERSION, fields)
-        actual = row[0] if row else ABSENT
-        check_version(namespace, key, expected=fields["expected"], actual=actual)
-        message = f"Key {key!r} in {namespace!r} was changed at the same time. Read it again."
+    async def _refuse(self, connection: _Connection, target: Target) -> NoReturn:
+        row = await self._one(connection, _VERSION, _fields(target))
+        target.check(row[0] if row else ABSENT)
+        message = f"Key {target.key!r} in {target.namespace!r} was changed at the same time. Read it again."
         raise VersionConflict(message)
 
     async def _ask(self, action: str, question: Callable[[_Connection], Awaitable[T]]) -> T:
@@ -448,6 +432,11 @@ async def _repeated(work: Callable[[], Awaitable[T]]) -> T:
         if not (error.sqlstate or _CUT[0]).startswith(_CUT):
             raise
     return await work()
+
+
+def _fields(target: Target) -> dict[str, Any]:
+    name = _digest(*target.name)
+    return {"name": name, "expected": target.expected, "now": target.now}
 
 
 def _digest(namespace: str, key: str) -> bytes:

@@ -26,7 +26,7 @@ from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, St
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
-from atlassian_auth.stores.rules import check_version
+from atlassian_auth.stores.checked import Target
 
 __all__ = ["RedisClient", "RedisStore"]
 
@@ -247,51 +247,42 @@ class _RedisServer:
         self._leases: dict[Claim, _Lease] = {}
         self._unreleased: dict[str, str] = {}
 
-    async def get(self, namespace: str, key: str, *, now: float) -> Stored | None:
-        name = self._names.records(namespace)
-        found: bytes | None = await self._ask("read", lambda client: client.hget(name, key))
+    async def get(self, target: Target) -> Stored | None:
+        name = self._names.records(target.namespace)
+        found: bytes | None = await self._ask("read", lambda client: client.hget(name, target.key))
         if found is None:
             return None
         stored, expires_at = _parse(found)
         if stored is None:
-            raise self._damaged(namespace, key)
-        return stored if now < expires_at else None
+            raise self._damaged(target)
+        return stored if target.now < expires_at else None
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None,
-        expires_at: float | None,
-        now: float,
-    ) -> int:
-        names = (*self._tables(namespace), self._names.counter, self._names.receipt())
-        record = (key, _text(expected), _text(expires_at), value)
+    async def put(self, target: Target, value: bytes, expires_at: float | None) -> int:
+        names = (*self._tables(target.namespace), self._names.counter, self._names.receipt())
+        arguments = (repr(target.now), target.key, _text(target.expected), _text(expires_at), value)
         actual, version = await self._ask(
             "write",
-            lambda client: client.eval(_PUT, 4, *names, repr(now), *record, _RECEIPT_SECONDS),
+            lambda client: client.eval(_PUT, 4, *names, *arguments, _RECEIPT_SECONDS),
         )
-        if not actual and expected is not None:
-            raise self._damaged(namespace, key)
-        check_version(namespace, key, expected=expected, actual=int(actual or 0))
+        if not actual and target.expected is not None:
+            raise self._damaged(target)
+        target.check(int(actual or 0))
         return int(version)
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None, now: float) -> bool:
-        names = (*self._tables(namespace), self._names.receipt())
-        arguments = (repr(now), key, _text(expected), _RECEIPT_SECONDS)
+    async def delete(self, target: Target) -> bool:
+        names = (*self._tables(target.namespace), self._names.receipt())
+        arguments = (repr(target.now), target.key, _text(target.expected), _RECEIPT_SECONDS)
         actual = await self._ask(
             "write", lambda client: client.eval(_DELETE, 3, *names, *arguments)
         )
         if not actual:
-            if expected is not None:
-                raise self._damaged(namespace, key)
+            if target.expected is not None:
+                raise self._damaged(target)
             return True
-        check_version(namespace, key, expected=expected, actual=int(actual))
+        target.check(int(actual))
         return int(actual) != ABSENT
 
-    async def keys(self, namespace: str, *, now: float) -> list[str]:
+    async def keys(self, namespace: str, now: float) -> list[str]:
         names = self._tables(namespace)
         present, over = await self._ask(
             "read", lambda client: client.eval(_KEYS, 2, *names, repr(now))
@@ -346,10 +337,11 @@ class _RedisServer:
         lease = self._leases[claim] = _Lease(name, owner)
         return lease
 
-    def _damaged(self, namespace: str, key: str) -> StoreError:
+    def _damaged(self, target: Target) -> StoreError:
         return StoreError(
-            f"{self._place} holds no record of this store for key {key!r} in {namespace!r}, but something "
-            f"else, which was left as it is. {_ANOTHER} Or delete that key and authorize it again."
+            f"{self._place} holds no record of this store for key {target.key!r} in {target.namespace!r}, "
+            f"but something else, which was left as it is. {_ANOTHER} Or delete that key and authorize it "
+            "again."
         )
 
     def _tables(self, namespace: str) -> tuple[str, str]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import AbstractAsyncContextManager
-from functools import partial
 from pathlib import Path
 
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._kernel_lock import KernelLocks
-from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._local import LocalStore
 from atlassian_auth.stores._sqlite_file import SQLiteFile
-from atlassian_auth.stores._worker import Worker
-from atlassian_auth.stores.base import ABSENT, Hold, Store, Stored
-from atlassian_auth.stores.rules import check_names, check_version, expiry
+from atlassian_auth.stores.base import ABSENT, Stored
+from atlassian_auth.stores.checked import Target
 
 __all__ = ["SQLiteStore"]
 
@@ -25,7 +21,7 @@ _GET = """
 """
 _KEYS = """
     SELECT key FROM records
-    WHERE namespace = ? AND (expires_at IS NULL OR expires_at > ?) ORDER BY key
+    WHERE namespace = ? AND (expires_at IS NULL OR expires_at > ?)
 """
 _BURY = "DELETE FROM records WHERE expires_at <= ?"
 _VERSION = "SELECT version FROM records WHERE namespace = ? AND key = ?"
@@ -33,7 +29,7 @@ _PUT = "REPLACE INTO records (namespace, key, value, expires_at) VALUES (?, ?, ?
 _DELETE = "DELETE FROM records WHERE namespace = ? AND key = ?"
 
 
-class SQLiteStore(Store):
+class SQLiteStore(LocalStore):
     """Keeps records in a file that only its owner can read; what ``put`` stored is on the disk.
 
     Safe to use from any number of tasks, event loops, threads and processes of one computer, also
@@ -52,76 +48,37 @@ class SQLiteStore(Store):
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
         file = _resolve(os.fspath(path))
-        self._clock = clock
         self._file = SQLiteFile(file)
-        self._worker = Worker(f"SQLiteStore {file.name}", self._file.close)
-        self._locks = KernelLocks(file.with_name(f"{file.name}-locks"), clock)
+        locks = file.with_name(f"{file.name}-locks")
+        super().__init__(f"SQLiteStore {file.name}", self._file.close, locks, clock)
 
-    async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
-        check_names(namespace=namespace, key=key)
-        name = (namespace, key, self._clock.time())
-
+    async def _get(self, target: Target) -> Stored | None:
         def get(database: sqlite3.Connection) -> Stored | None:
-            row = database.execute(_GET, name).fetchone()
+            row = database.execute(_GET, (*target.name, target.now)).fetchone()
             return row and Stored(*row)
 
-        return await self._worker.run(partial(self._file.read, get, Patience.begin()))
+        return await self._call(self._file.read, get)
 
-    async def put(
-        self,
-        namespace: str,
-        key: str,
-        value: bytes,
-        *,
-        expected: int | None = None,
-        ttl_seconds: float | None = None,
-    ) -> int:
-        """Store the value durably and return its new version; see `Store.put`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-        expires_at = expiry(now, ttl_seconds)
-
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         def put(database: sqlite3.Connection) -> int:
-            database.execute(_BURY, (now,))
-            check_version(namespace, key, expected=expected, actual=_find(database, namespace, key))
-            database.execute(_PUT, (namespace, key, value, expires_at))
-            return _find(database, namespace, key)
+            _check(database, target)
+            database.execute(_PUT, (*target.name, value, expires_at))
+            return _version(database, target)
 
-        return await self._worker.run(partial(self._file.write, put, Patience.begin()))
+        return await self._call(self._file.write, put)
 
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record and return whether there was one; see `Store.delete`."""
-        check_names(namespace=namespace, key=key)
-        now = self._clock.time()
-
+    async def _delete(self, target: Target) -> bool:
         def delete(database: sqlite3.Connection) -> bool:
-            database.execute(_BURY, (now,))
-            check_version(namespace, key, expected=expected, actual=_find(database, namespace, key))
-            return database.execute(_DELETE, (namespace, key)).rowcount > 0
+            _check(database, target)
+            return database.execute(_DELETE, target.name).rowcount > 0
 
-        return await self._worker.run(partial(self._file.write, delete, Patience.begin()))
+        return await self._call(self._file.write, delete)
 
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        check_names(namespace=namespace)
-        now = self._clock.time()
-
+    async def _keys(self, namespace: str, now: float) -> list[str]:
         def keys(database: sqlite3.Connection) -> list[str]:
             return [key for (key,) in database.execute(_KEYS, (namespace, now))]
 
-        return await self._worker.run(partial(self._file.read, keys, Patience.begin()))
-
-    def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[Hold]:
-        """Return a context that holds the key's lock; see `Store.lock`."""
-        check_names(namespace=namespace, key=key)
-        return self._locks.hold(namespace, key, timeout_seconds=timeout_seconds)
-
-    async def aclose(self) -> None:
-        """Finish what is under way, and close the file."""
-        await self._worker.stop()
+        return await self._call(self._file.read, keys)
 
 
 def _resolve(path: str) -> Path:
@@ -134,6 +91,11 @@ def _resolve(path: str) -> Path:
     return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 -- never raises
 
 
-def _find(database: sqlite3.Connection, namespace: str, key: str) -> int:
-    row = database.execute(_VERSION, (namespace, key)).fetchone()
+def _check(database: sqlite3.Connection, target: Target) -> None:
+    database.execute(_BURY, (target.now,))
+    target.check(_version(database, target))
+
+
+def _version(database: sqlite3.Connection, target: Target) -> int:
+    row = database.execute(_VERSION, target.name).fetchone()
     return row[0] if row else ABSENT

@@ -32,3 +32,8 @@ def collector():
 @pytest.fixture(scope="session")
 def sender():
     return load("send_build_info")
+
+
+@pytest.fixture(scope="session")
+def own_store():
+    return load("own_store")

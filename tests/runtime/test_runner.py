@@ -22,8 +22,8 @@ from atlassian_auth import (
     ThreadRunner,
     TransientError,
 )
-from atlassian_auth._runtime.future import SharedFuture, explained
-from atlassian_auth._runtime.runner import SHARED_RUNNER, start
+from atlassian_auth._runtime.future import SharedFuture, explained, start
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 
 pytestmark = pytest.mark.every_loop
 
@@ -153,8 +153,8 @@ def test_a_thread_that_died_is_replaced():
     program = """
 import os
 from atlassian_auth import TransientError
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER, start
+from atlassian_auth._runtime.future import SharedFuture, start
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 
 def run(work):
     return start(SHARED_RUNNER, work).wait_sync()

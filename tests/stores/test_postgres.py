@@ -14,7 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
-from atlassian_auth.stores import EncryptedStore, PostgresStore, Stored
+from atlassian_auth.stores import ABSENT, EncryptedStore, PostgresStore, Stored, Target
 from atlassian_auth.stores._postgres_connections import Unreachable
 from atlassian_auth.stores.postgres import _PostgresServer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
@@ -190,9 +190,9 @@ class TestTable:
         """Who conflicted conflicts, whatever is there when the reason is looked up."""
 
         async def refuse(server):
-            fields = {"name": b"absent", "expected": 0, "now": 0}
+            target = Target("tokens", "acme", now=0, expected=ABSENT)
             async with server._connections.lend() as connection:
-                await server._refuse(connection, "tokens", "acme", fields)
+                await server._refuse(connection, target)
 
         await store.keys("tokens")
         with pytest.raises(VersionConflict, match="at the same time"):

@@ -1,0 +1,49 @@
+"""What the stores of one computer have in common: calls that block, in a thread, and the kernel's locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+from atlassian_auth.ports import Clock
+from atlassian_auth.stores._kernel_lock import KernelLocks
+from atlassian_auth.stores._patience import Patience
+from atlassian_auth.stores._worker import Worker
+from atlassian_auth.stores.base import Hold
+from atlassian_auth.stores.checked import CheckedStore
+
+__all__ = ["LocalStore"]
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class LocalStore(CheckedStore):
+    """Has its records read and written in a thread of its own, one call after the other.
+
+    Args:
+        name: What the thread is called.
+        finish: Called in the thread when the store is closed or dropped; may not refer to the store.
+        locks: The folder of the locks.
+        clock: Decides when a record's time is over and how long waiting for a lock takes.
+    """
+
+    def __init__(self, name: str, finish: Callable[[], None], locks: Path, clock: Clock) -> None:
+        super().__init__(clock)
+        self._worker = Worker(name, finish)
+        self._locks = KernelLocks(locks, clock)
+
+    async def aclose(self) -> None:
+        """Finish what is under way, and close all files."""
+        await self._worker.stop()
+
+    def _lock(
+        self, namespace: str, key: str, timeout_seconds: float
+    ) -> AbstractAsyncContextManager[Hold]:
+        return self._locks.hold(namespace, key, timeout_seconds=timeout_seconds)
+
+    async def _call(self, door: Callable[[*Ts, Patience], T], *arguments: *Ts) -> T:
+        return await self._worker.run(partial(door, *arguments, Patience.begin()))

@@ -1,0 +1,124 @@
+"""What all stores do before they read or write: check names, lifetimes and versions, and read the clock."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.stores.base import Hold, Store, Stored
+from atlassian_auth.stores.rules import check_names, check_version, expiry
+
+__all__ = ["CheckedStore", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The record that a call is about.
+
+    Args:
+        namespace: The family of the record.
+        key: Its name.
+        now: The POSIX time of the call: a record whose time is over then counts as absent.
+        expected: The version it must have to be changed, `ABSENT` for none; None if any will do.
+    """
+
+    namespace: str
+    key: str
+    now: float
+    expected: int | None = None
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The namespace and the key."""
+        return self.namespace, self.key
+
+    def check(self, actual: int) -> None:
+        """Return if the record may be changed.
+
+        Args:
+            actual: The version it has, `ABSENT` for none.
+
+        Raises:
+            VersionConflict: if another one is expected.
+        """
+        check_version(*self.name, expected=self.expected, actual=actual)
+
+
+class CheckedStore(Store):
+    """A store of which six short methods are left to write.
+
+    The methods of `Store` are here. They refuse what no store takes, before anything is touched, and call
+    those of the subclass, which find names that are good and times that are POSIX seconds:
+
+    - ``_get(target)`` returns the record, or None;
+    - ``_put(target, value, expires_at)`` checks the version with `Target.check`, stores, and returns the new
+      version, which the key never had before;
+    - ``_delete(target)`` checks the version, removes, and returns whether there was a record;
+    - ``_keys(namespace, now)`` returns the keys in any order;
+    - ``_lock(namespace, key, timeout_seconds)`` returns a context that holds the key's lock;
+    - ``aclose()`` releases files and connections.
+
+    Checking and changing is one step: no other process may come between.
+
+    Args:
+        clock: Decides when a record's time is over.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+
+    async def get(self, namespace: str, key: str) -> Stored | None:
+        """Return what is stored under the key, or None."""
+        return await self._get(self._target(namespace, key))
+
+    async def put(
+        self,
+        namespace: str,
+        key: str,
+        value: bytes,
+        *,
+        expected: int | None = None,
+        ttl_seconds: float | None = None,
+    ) -> int:
+        """Store the value and return its new version; see `Store.put`."""
+        target = self._target(namespace, key, expected)
+        return await self._put(target, value, expiry(target.now, ttl_seconds))
+
+    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
+        """Remove the record and return whether there was one; see `Store.delete`."""
+        return await self._delete(self._target(namespace, key, expected))
+
+    async def keys(self, namespace: str) -> list[str]:
+        """Return the namespace's keys, sorted."""
+        check_names(namespace=namespace)
+        return sorted(await self._keys(namespace, self._clock.time()))
+
+    def lock(
+        self, namespace: str, key: str, *, timeout_seconds: float
+    ) -> AbstractAsyncContextManager[Hold | None]:
+        """Return a context that holds the key's lock; see `Store.lock`."""
+        check_names(namespace=namespace, key=key)
+        return self._lock(namespace, key, timeout_seconds)
+
+    def _target(self, namespace: str, key: str, expected: int | None = None) -> Target:
+        check_names(namespace=namespace, key=key)
+        return Target(namespace, key, self._clock.time(), expected)
+
+    @abstractmethod
+    async def _get(self, target: Target) -> Stored | None: ...
+
+    @abstractmethod
+    async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int: ...
+
+    @abstractmethod
+    async def _delete(self, target: Target) -> bool: ...
+
+    @abstractmethod
+    async def _keys(self, namespace: str, now: float) -> list[str]: ...
+
+    @abstractmethod
+    def _lock(
+        self, namespace: str, key: str, timeout_seconds: float
+    ) -> AbstractAsyncContextManager[Hold | None]: ...
