@@ -16,7 +16,7 @@ from atlassian_auth._http.origins import NOWHERE, Origins, Target, read_origins,
 from atlassian_auth._http.refusal import beginning, beginning_sync
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, ScopeMismatch
-from atlassian_auth.protocol.challenges import Challenge, read_challenge, required_scopes
+from atlassian_auth.protocol._challenges import Challenge, read_challenge, required_scopes
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.sites import site_url
 from atlassian_auth.protocol.tokens import is_visible_ascii

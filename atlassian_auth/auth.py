@@ -22,14 +22,14 @@ from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, ManagerOptions, TokenManager
 from atlassian_auth.ports import Network
-from atlassian_auth.protocol.challenges import (
+from atlassian_auth.protocol._challenges import (
     Challenge,
     is_anonymous,
     read_challenge,
     required_scopes,
 )
+from atlassian_auth.protocol._redaction import printable
 from atlassian_auth.protocol.confidential import Confidential
-from atlassian_auth.protocol.redaction import printable
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.status import CredentialStatus
 

@@ -52,7 +52,7 @@ from atlassian_auth.ports import (
     system_jitter,
     utc_now,
 )
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus

@@ -12,7 +12,7 @@ from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol.metadata import built_in, places, read_metadata
+from atlassian_auth.protocol._metadata import built_in, places, read_metadata
 from atlassian_auth.protocol.sites import (
     Identity,
     Site,

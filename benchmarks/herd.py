@@ -15,7 +15,7 @@ from random import Random
 from atlassian_auth import Settings
 from atlassian_auth._refresh.cache import TokenCache
 from atlassian_auth.ports import SystemClock, utc_at
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import TokenPair
 from benchmarks.scene import grant
 

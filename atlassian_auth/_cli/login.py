@@ -18,7 +18,7 @@ from atlassian_auth._cli.secret import ask
 from atlassian_auth._cli.session import authorizing, grant_without_secret
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows import AuthorizationFlow, AuthorizationResult, LoopbackLogin
-from atlassian_auth.flows.reception import Place
+from atlassian_auth.flows._reception import Place
 
 __all__ = ["login"]
 

@@ -18,8 +18,8 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.ports import Clock, Network
+from atlassian_auth.protocol._redaction import printable
 from atlassian_auth.protocol.messages import HTTPResponse, content_coding
-from atlassian_auth.protocol.redaction import printable
 
 __all__ = ["get", "network_of"]
 

@@ -8,7 +8,7 @@ import httpx
 
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
-from atlassian_auth.protocol.redaction import printable
+from atlassian_auth.protocol._redaction import printable
 
 __all__ = ["NOWHERE", "Origins", "Target", "read_origins", "target_of"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from atlassian_auth.ports import Clock, utc_at
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, buffer_for
 from atlassian_auth.settings import Settings
 

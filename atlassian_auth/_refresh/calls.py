@@ -13,7 +13,7 @@ from atlassian_auth._refresh.single_flight import SingleFlight
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth._runtime.future import SharedFuture, run_into, start
 from atlassian_auth.ports import Runner
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["Calls"]

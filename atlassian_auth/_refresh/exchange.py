@@ -23,8 +23,8 @@ from atlassian_auth.ports import (
     is_being_cancelled,
     utc_now,
 )
+from atlassian_auth.protocol._token_endpoint import read_revocation_response
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.protocol.token_endpoint import read_revocation_response
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.settings import Settings
 

@@ -34,8 +34,8 @@ from atlassian_auth.exceptions import (
     StoreError,
 )
 from atlassian_auth.ports import utc_now
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.confidential import same_secret
-from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, TokenPair
 from atlassian_auth.stores.base import Hold
 

@@ -15,7 +15,7 @@ from atlassian_auth._runtime.future import explained
 from atlassian_auth.events import Degraded, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.ports import utc_at, utc_now
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["SingleFlight"]

@@ -22,13 +22,13 @@ from atlassian_auth.exceptions import (
     AuthorizationRequired,
     ConfigurationError,
 )
+from atlassian_auth.flows._page import page
+from atlassian_auth.flows._reception import Place, Reception, Reply, listening
 from atlassian_auth.flows.authorization import (
     AuthorizationFlow,
     AuthorizationRequest,
     AuthorizationResult,
 )
-from atlassian_auth.flows.page import page
-from atlassian_auth.flows.reception import Place, Reception, Reply, listening
 from atlassian_auth.protocol.callback import UncheckedCallback, check_state
 
 __all__ = ["LoopbackLogin"]

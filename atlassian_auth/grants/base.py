@@ -15,11 +15,11 @@ from typing import ClassVar
 
 from atlassian_auth.endpoints import Endpoints, check_endpoints, origin_of
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
-from atlassian_auth.protocol import authorize
+from atlassian_auth.protocol import _authorize as authorize
+from atlassian_auth.protocol._token_endpoint import form_request, read_token_response
 from atlassian_auth.protocol.confidential import Confidential
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.pkce import check_verifier
-from atlassian_auth.protocol.token_endpoint import form_request, read_token_response
 from atlassian_auth.protocol.tokens import TokenPair, is_visible_ascii
 
 __all__ = ["AuthorizationCodeGrant", "Grant", "check_text"]

@@ -11,8 +11,8 @@ from atlassian_auth.endpoints import Endpoints, check_endpoints
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.grants.data_center import data_center_scopes
+from atlassian_auth.protocol._token_endpoint import form_request, json_request
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.protocol.token_endpoint import form_request, json_request
 from atlassian_auth.protocol.tokens import TokenPair
 
 __all__ = ["ClientCredentialsGrant"]

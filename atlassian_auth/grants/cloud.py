@@ -12,8 +12,8 @@ from typing import ClassVar
 from atlassian_auth.endpoints import Endpoints, check_endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import AuthorizationCodeGrant
+from atlassian_auth.protocol._token_endpoint import form_request, json_request
 from atlassian_auth.protocol.messages import HTTPRequest
-from atlassian_auth.protocol.token_endpoint import form_request, json_request
 from atlassian_auth.scopes import DATA_CENTER_SCOPES, OFFLINE_ACCESS, READ_ME, parse_scopes
 
 __all__ = ["CloudGrant"]

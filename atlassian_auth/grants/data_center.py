@@ -16,8 +16,8 @@ from typing import ClassVar
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants.base import AuthorizationCodeGrant
+from atlassian_auth.protocol._token_endpoint import form_request
 from atlassian_auth.protocol.messages import HTTPRequest
-from atlassian_auth.protocol.token_endpoint import form_request
 from atlassian_auth.scopes import OFFLINE_ACCESS, parse_scopes
 
 __all__ = ["DataCenterGrant", "data_center_scopes"]

@@ -18,8 +18,8 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
     TransientError,
 )
+from atlassian_auth.protocol._redaction import redact
 from atlassian_auth.protocol.confidential import Confidential, same_secret
-from atlassian_auth.protocol.redaction import redact
 from atlassian_auth.protocol.tokens import is_visible_ascii
 
 __all__ = ["AuthorizationCode", "UncheckedCallback", "check_callback", "check_state", "stated"]

@@ -18,9 +18,9 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
     SiteNotFound,
 )
-from atlassian_auth.protocol.lookup import read_document, unexpected
+from atlassian_auth.protocol._public_documents import read_document, unexpected
+from atlassian_auth.protocol._redaction import printable
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.redaction import printable
 
 __all__ = [
     "Identity",

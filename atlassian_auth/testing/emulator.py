@@ -10,14 +10,14 @@ from email.utils import format_datetime
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit
 
-from atlassian_auth.testing import routes
+from atlassian_auth.testing import _routes as routes
+from atlassian_auth.testing._names import check_name
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.faults import Fault, Faults, Kind
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.journal import APIRequest, Journal, TokenRequest
-from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.urls import Urls
 from atlassian_auth.testing.wire import Refused, Reply, Request
-from atlassian_auth.testing.world import World
 
 __all__ = ["Emulator"]
 

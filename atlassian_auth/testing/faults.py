@@ -13,8 +13,8 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Literal, get_args
 
+from atlassian_auth.testing._names import check_name
 from atlassian_auth.testing.gate import Gate
-from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 
 __all__ = [

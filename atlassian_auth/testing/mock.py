@@ -14,7 +14,7 @@ except ImportError as _missing:
         "mock_router needs respx: pip install 'atlassian-auth[testing]'"
     ) from _missing
 
-from atlassian_auth.testing.delivery import carry, carry_sync, drip, drip_sync
+from atlassian_auth.testing._delivery import carry, carry_sync, drip, drip_sync
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused, NeverAnswered
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.model import FakeAtlassian

@@ -7,16 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from atlassian_auth.ports import Clock
-from atlassian_auth.testing import cloud_tokens, dc_tokens
+from atlassian_auth.testing import _cloud_tokens as cloud_tokens
+from atlassian_auth.testing import _dc_tokens as dc_tokens
+from atlassian_auth.testing._names import check_name
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.apps import CLOUD_SCOPES, App, Product, Site
 from atlassian_auth.testing.audit import AuditEvent, AuditLog
 from atlassian_auth.testing.clock import ManualClock
 from atlassian_auth.testing.emulator import Emulator
 from atlassian_auth.testing.ledger import Family, Ledger
-from atlassian_auth.testing.names import check_name
 from atlassian_auth.testing.rules import Rules
 from atlassian_auth.testing.urls import Urls
-from atlassian_auth.testing.world import World
 
 __all__ = ["FakeAtlassian", "IssuedTokens"]
 

@@ -13,8 +13,8 @@ import pytest
 from atlassian_auth import testing
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing._elsewhere import run_elsewhere
 from atlassian_auth.testing.clock import ManualClock
-from atlassian_auth.testing.elsewhere import run_elsewhere
 from atlassian_auth.testing.model import FakeAtlassian
 
 __all__: list[str] = []

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from atlassian_auth.testing._names import check_name
 from atlassian_auth.testing.apps import Product
-from atlassian_auth.testing.names import check_name
 
 __all__ = ["Rules"]
 

@@ -19,7 +19,7 @@ except ImportError as _missing:
 
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import SYSTEM_CLOCK
-from atlassian_auth.testing.asgi import ASGIApp, Receive, Scope, Send
+from atlassian_auth.testing._asgi import ASGIApp, Receive, Scope, Send
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused
 from atlassian_auth.testing.model import FakeAtlassian
 from atlassian_auth.testing.urls import Urls

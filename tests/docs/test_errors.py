@@ -11,7 +11,8 @@ import pytest
 
 from atlassian_auth import exceptions
 from atlassian_auth.exceptions import AtlassianAuthError, DiscoveryError, VersionConflict
-from atlassian_auth.protocol import callback, token_endpoint
+from atlassian_auth.protocol import _token_endpoint as token_endpoint
+from atlassian_auth.protocol import callback
 from atlassian_auth.sites import cloud_id_for_site
 from atlassian_auth.stores import MemoryStore
 

@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atlassian_auth.testing import ManualClock
-from atlassian_auth.testing.audit import AuditLog
-from atlassian_auth.testing.audit_views import (
+from atlassian_auth.testing._audit_views import (
     confluence_cloud_page,
     data_center_page,
     jira_cloud_page,
 )
+from atlassian_auth.testing.audit import AuditLog
 
 pytestmark = pytest.mark.campaign
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlassian_auth.flows.page import PAGE_HEADERS, page
+from atlassian_auth.flows._page import PAGE_HEADERS, page
 
 
 def test_what_is_quoted_stays_text():

@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.flows.reception import Place, Reception, Reply, listening
+from atlassian_auth.flows._reception import Place, Reception, Reply, listening
 from atlassian_auth.testing import ManualClock
 
 pytestmark = pytest.mark.every_loop

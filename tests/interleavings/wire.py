@@ -11,7 +11,7 @@ import asyncio
 import httpx
 
 from atlassian_auth.testing import AnswerLost, ConnectionRefused, NeverAnswered
-from atlassian_auth.testing.delivery import carry
+from atlassian_auth.testing._delivery import carry
 from atlassian_auth.testing.wire import Reply, Request
 
 

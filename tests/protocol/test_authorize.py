@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.protocol.authorize import authorization_url
+from atlassian_auth.protocol._authorize import authorization_url
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth.protocol.challenges import (
+from atlassian_auth.protocol._challenges import (
     Challenge,
     is_anonymous,
     read_challenge,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
-from atlassian_auth.protocol.requirement import Requirement
 from atlassian_auth.stores.base import Stored
 
 TEXTS = st.none() | st.text(st.characters(codec=None), max_size=5)

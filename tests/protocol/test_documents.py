@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth.protocol.documents import read_json, read_object
+from atlassian_auth.protocol._documents import read_json, read_object
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),

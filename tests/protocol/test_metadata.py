@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError, TransientError
+from atlassian_auth.protocol._metadata import Place, built_in, places, read_metadata
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.metadata import Place, built_in, places, read_metadata
 
 ISSUER = "https://login.example.com"
 PLACE = Place(f"{ISSUER}/.well-known/openid-configuration", (ISSUER,))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
+from atlassian_auth.protocol._redaction import printable, redact, redact_scopes
 
 SECRETS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=20)
 

@@ -18,8 +18,7 @@ from atlassian_auth.exceptions import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.token_endpoint import (
+from atlassian_auth.protocol._token_endpoint import (
     Verdict,
     form_request,
     json_request,
@@ -27,6 +26,7 @@ from atlassian_auth.protocol.token_endpoint import (
     read_token_response,
     verdict_of,
 )
+from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

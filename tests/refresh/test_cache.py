@@ -8,7 +8,7 @@ import pytest
 
 from atlassian_auth import Settings, Token
 from atlassian_auth._refresh.cache import TokenCache
-from atlassian_auth.protocol.requirement import Requirement
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.testing import ManualClock
 
 

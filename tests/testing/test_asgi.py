@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from atlassian_auth.testing import AnswerLost, ConnectionRefused, Fault
-from atlassian_auth.testing.asgi import ASGIApp
+from atlassian_auth.testing._asgi import ASGIApp
 
 pytestmark = pytest.mark.every_loop
 

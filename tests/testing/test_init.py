@@ -48,7 +48,7 @@ def test_it_imports_without_the_extra():
         "import sys\n"
         "sys.modules.update({name: None for name in ('respx', 'pytest', 'uvicorn')})\n"
         "from atlassian_auth.testing import FakeAtlassian, ManualClock\n"
-        "import atlassian_auth.testing.asgi\n"
+        "import atlassian_auth.testing._asgi\n"
         "assert FakeAtlassian(ManualClock()).issue_grant().refresh_token\n"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from atlassian_auth.exceptions import DiscoveryError, TransientError
-from atlassian_auth.protocol.lookup import check_reachable, read_document
+from atlassian_auth.protocol._public_documents import check_reachable, read_document
 from atlassian_auth.protocol.messages import HTTPResponse
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from atlassian_auth.testing._browser import with_query
+from atlassian_auth.testing._world import USER
 from atlassian_auth.testing.audit import AuditEvent, AuditLog, milliseconds_of, moment_of
-from atlassian_auth.testing.browser import with_query
 from atlassian_auth.testing.wire import Reply, json_reply
-from atlassian_auth.testing.world import USER
 
 __all__ = ["confluence_cloud_page", "data_center_page", "jira_cloud_page"]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlassian_auth.testing.answers import Answer
-from atlassian_auth.testing.audit_views import data_center_page
-from atlassian_auth.testing.browser import with_query
-from atlassian_auth.testing.dc_scopes import covers_any
+from atlassian_auth.testing._answers import Answer
+from atlassian_auth.testing._audit_views import data_center_page
+from atlassian_auth.testing._browser import with_query
+from atlassian_auth.testing._dc_scopes import covers_any
+from atlassian_auth.testing._world import USER, World
 from atlassian_auth.testing.ledger import AccessToken
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
-from atlassian_auth.testing.world import USER, World
 
 __all__ = ["answered", "audit_events", "myself"]
 

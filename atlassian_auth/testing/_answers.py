@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from atlassian_auth.testing.names import check_name
+from atlassian_auth.testing._names import check_name
 from atlassian_auth.testing.wire import Reply, Request, json_reply
 
 __all__ = ["Answer", "Answers"]

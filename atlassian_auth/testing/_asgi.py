@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import anyio
 
-from atlassian_auth.testing.delivery import carry
+from atlassian_auth.testing._delivery import carry
 from atlassian_auth.testing.faults import NeverAnswered
 from atlassian_auth.testing.model import FakeAtlassian
 from atlassian_auth.testing.urls import Urls

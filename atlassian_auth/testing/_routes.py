@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from atlassian_auth.testing import cloud_login, cloud_tokens, dc_api, dc_login, dc_tokens, gateway
-from atlassian_auth.testing.answers import Answers
+from atlassian_auth.testing import _cloud_login as cloud_login
+from atlassian_auth.testing import _cloud_tokens as cloud_tokens
+from atlassian_auth.testing import _dc_api as dc_api
+from atlassian_auth.testing import _dc_login as dc_login
+from atlassian_auth.testing import _dc_tokens as dc_tokens
+from atlassian_auth.testing import _gateway as gateway
+from atlassian_auth.testing._answers import Answers
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.faults import Kind
 from atlassian_auth.testing.wire import Reply, Request, oauth_error
-from atlassian_auth.testing.world import World
 
 __all__ = ["Endpoint", "Route", "find"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from atlassian_auth.ports import Clock
-from atlassian_auth.testing.elsewhere import run_elsewhere
+from atlassian_auth.testing._elsewhere import run_elsewhere
 from atlassian_auth.testing.wire import Reply
 
 __all__ = ["carry", "carry_sync", "drip", "drip_sync"]

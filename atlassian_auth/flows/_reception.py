@@ -23,7 +23,7 @@ from anyio.abc import ByteStream, Listener, SocketStream
 from anyio.streams.stapled import MultiListener
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.flows.page import PAGE_HEADERS
+from atlassian_auth.flows._page import PAGE_HEADERS
 from atlassian_auth.ports import Clock
 
 __all__ = ["Answer", "Place", "Reception", "Reply", "listening"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.ledger import Code
 from atlassian_auth.testing.wire import Reply, Request
-from atlassian_auth.testing.world import World
 
 __all__ = ["outcome_of_consent", "redirect", "with_query"]
 

@@ -6,7 +6,7 @@ The rule of this file: a bad minute is told apart from a wrong answer, whatever 
 from __future__ import annotations
 
 from atlassian_auth.exceptions import AtlassianAuthError, DiscoveryError, TransientError
-from atlassian_auth.protocol.documents import read_json
+from atlassian_auth.protocol._documents import read_json
 from atlassian_auth.protocol.messages import HTTPResponse
 
 __all__ = ["check_reachable", "read_document", "unexpected"]

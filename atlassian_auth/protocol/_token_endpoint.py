@@ -23,10 +23,10 @@ from atlassian_auth.exceptions import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth.protocol.documents import read_json, read_object
+from atlassian_auth.protocol._documents import read_json, read_object
+from atlassian_auth.protocol._redaction import printable, redact, redact_scopes
+from atlassian_auth.protocol._retry_after import retry_after_seconds
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse, content_coding
-from atlassian_auth.protocol.redaction import printable, redact, redact_scopes
-from atlassian_auth.protocol.retry_after import retry_after_seconds
 from atlassian_auth.protocol.tokens import TokenPair, end_of, is_visible_ascii, lifetime_of
 
 __all__ = [

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from atlassian_auth.testing._dc_scopes import covers_any
+from atlassian_auth.testing._pkce import proves
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.apps import App, Product
-from atlassian_auth.testing.dc_scopes import covers_any
 from atlassian_auth.testing.ledger import AccessToken, Code, Family, RefreshToken
-from atlassian_auth.testing.pkce import proves
 from atlassian_auth.testing.wire import Refused, Reply, Request, json_reply, oauth_error
-from atlassian_auth.testing.world import World
 
 __all__ = ["issue", "refresh_pair", "revoke"]
 

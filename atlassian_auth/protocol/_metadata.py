@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from atlassian_auth.endpoints import Endpoints, check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError
-from atlassian_auth.protocol.documents import read_object
-from atlassian_auth.protocol.lookup import check_reachable
+from atlassian_auth.protocol._documents import read_object
+from atlassian_auth.protocol._public_documents import check_reachable
+from atlassian_auth.protocol._redaction import printable
 from atlassian_auth.protocol.messages import HTTPResponse
-from atlassian_auth.protocol.redaction import printable
 
 __all__ = ["Place", "built_in", "places", "read_metadata"]
 

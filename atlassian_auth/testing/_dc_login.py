@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import html
 
+from atlassian_auth.testing._browser import outcome_of_consent, redirect
+from atlassian_auth.testing._dc_scopes import covers_any
+from atlassian_auth.testing._pkce import is_well_formed
+from atlassian_auth.testing._world import World
 from atlassian_auth.testing.apps import App
-from atlassian_auth.testing.browser import outcome_of_consent, redirect
-from atlassian_auth.testing.dc_scopes import covers_any
-from atlassian_auth.testing.pkce import is_well_formed
 from atlassian_auth.testing.wire import Refused, Reply, Request, html_reply
-from atlassian_auth.testing.world import World
 
 __all__ = ["authorize"]
 

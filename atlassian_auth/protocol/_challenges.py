@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from atlassian_auth.protocol.documents import read_object
-from atlassian_auth.protocol.redaction import redact_scopes
+from atlassian_auth.protocol._documents import read_object
+from atlassian_auth.protocol._redaction import redact_scopes
 
 __all__ = ["Challenge", "is_anonymous", "read_challenge", "required_scopes"]
 

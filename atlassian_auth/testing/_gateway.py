@@ -6,12 +6,12 @@ scope, which no refresh can cure.
 
 from __future__ import annotations
 
-from atlassian_auth.testing.answers import Answer
+from atlassian_auth.testing._answers import Answer
+from atlassian_auth.testing._audit_views import confluence_cloud_page, jira_cloud_page
+from atlassian_auth.testing._world import USER, World
 from atlassian_auth.testing.apps import Product, Site
-from atlassian_auth.testing.audit_views import confluence_cloud_page, jira_cloud_page
 from atlassian_auth.testing.ledger import AccessToken
 from atlassian_auth.testing.wire import Refused, Reply, Request, json_reply
-from atlassian_auth.testing.world import USER, World
 
 __all__ = [
     "accessible_resources",
