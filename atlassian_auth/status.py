@@ -38,9 +38,9 @@ class CredentialStatus:
         key: Which credential.
         state: What it is good for.
         reason: Why it is not READY; None if it is.
-        status: How its last refresh ended.
-        status_since: When that last changed: for a failing credential, since when it fails. None if
-            nothing is stored.
+        refresh_status: How its last refresh ended.
+        refresh_status_since: When that last changed: for a failing credential, since when it fails. None
+            if nothing is stored.
         scopes: What was granted.
         access_expires_at: When the access token ends and is refreshed; None if none was issued yet.
         inactive_by: When the grant ends unless it is refreshed before; see `Lifetimes`. None if that is not
@@ -57,8 +57,8 @@ class CredentialStatus:
     key: str
     state: CredentialState
     reason: str | None
-    status: TokenStatus = TokenStatus.UNKNOWN
-    status_since: datetime | None = None
+    refresh_status: TokenStatus = TokenStatus.UNKNOWN
+    refresh_status_since: datetime | None = None
     scopes: tuple[str, ...] = ()
     access_expires_at: datetime | None = None
     inactive_by: datetime | None = None
@@ -77,8 +77,8 @@ class CredentialStatus:
             key=key,
             state=state,
             reason=reason,
-            status=record.status,
-            status_since=record.status_since,
+            refresh_status=record.status,
+            refresh_status_since=record.status_since,
             scopes=record.token.scopes if record.token else (),
             access_expires_at=lifetimes.access_expires_at,
             inactive_by=lifetimes.inactive_by if record.token else None,

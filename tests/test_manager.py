@@ -694,7 +694,7 @@ async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
     with pytest.raises(StoreError):
         await acme.token("acme")
 
-    acme._guard.begin_anew()
+    acme._calls._guard.begin_anew()
     await acme.aclose()
 
     assert (await acme.status("acme")).refresh_count == 0
@@ -753,12 +753,12 @@ async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
     atlassian.fault("token", Fault.status(503), times=3)
     with pytest.raises(TransientError):
         await cloud.token("acme")
-    assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.RECOVERABLE
 
     atlassian_clock.advance(1)
     await cloud.token("acme")
 
-    assert (await cloud.status("acme")).status is TokenStatus.VALID
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.VALID
     await cloud.keys()
     assert names(told) == ["RefreshStarted", "RefreshFailed", "RefreshStarted", "RefreshSucceeded"]
 
@@ -916,7 +916,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
         assert (caught.value.key, caught.value.reason) == ("acme", "refused")
 
     assert len(atlassian.token_requests) == 2
-    assert (await cloud.status("acme")).status is TokenStatus.UNRECOVERABLE
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.UNRECOVERABLE
     await cloud.keys()
     assert names(told).count("AuthorizationNeeded") == 1
 
@@ -959,7 +959,7 @@ async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassi
         await watched.put("tokens", "acme", new_record)
         gate.open()
 
-    assert (await acme.status("acme")).status is TokenStatus.VALID
+    assert (await acme.status("acme")).refresh_status is TokenStatus.VALID
     assert [entry.outcome for entry in atlassian.token_requests[-2:]] == ["invalid_grant", "ok"]
 
 
@@ -1048,7 +1048,7 @@ async def test_silence_costs_no_consent(cloud, atlassian, atlassian_clock, troub
         atlassian.clear_faults()
         atlassian_clock.advance(timedelta(days=30))
 
-    assert (await cloud.status("acme")).status is TokenStatus.RECOVERABLE
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.RECOVERABLE
     assert atlassian.family_of((await cloud.token("acme")).access_token).alive
 
 
@@ -1073,7 +1073,7 @@ async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atla
     with pytest.raises(TransientError):
         await acme.token("acme")
 
-    assert (await acme.status("acme")).status is TokenStatus.UNKNOWN
+    assert (await acme.status("acme")).refresh_status is TokenStatus.UNKNOWN
     assert "could not be saved" in caplog.text
 
 

@@ -51,7 +51,7 @@ async def test_new(manager):
 
     assert status.state is CredentialState.NEW
     assert status.reason == "Nothing is stored: authorize it, or add a refresh token."
-    assert (status.status, status.status_since) == (TokenStatus.UNKNOWN, None)
+    assert (status.refresh_status, status.refresh_status_since) == (TokenStatus.UNKNOWN, None)
     assert (status.authorized_at, status.access_expires_at, status.inactive_by) == (None,) * 3
     assert not status.refreshable
 

@@ -44,7 +44,7 @@ _MOMENTS = (
 )
 
 # State and reason say it.
-_IN_OTHER_WORDS = ("status", "status_since")
+_IN_OTHER_WORDS = ("refresh_status", "refresh_status_since")
 
 _COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
 
@@ -102,7 +102,7 @@ def status(
     if found.state is CredentialState.NEW:
         raise nothing_stored(chosen)
     show_credential(found, as_json=as_json)
-    if found.status_since is None or found.state is CredentialState.REAUTHORIZE:
+    if found.refresh_status_since is None or found.state is CredentialState.REAUTHORIZE:
         message = (
             "A person must consent to this credential. Run: atlassian-auth login "
             f"{chosen.arguments}"
@@ -215,8 +215,8 @@ def _described(found: CredentialStatus) -> dict[str, object]:
         "key": found.key,
         "state": found.state.value,
         "reason": found.reason,
-        "status": found.status.value,
-        "status_since": _moment(found.status_since),
+        "refresh_status": found.refresh_status.value,
+        "refresh_status_since": _moment(found.refresh_status_since),
         "scopes": list(found.scopes),
         "access_expires_at": _moment(found.access_expires_at),
         "inactive_by": _moment(found.inactive_by),

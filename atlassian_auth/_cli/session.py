@@ -77,7 +77,7 @@ async def is_stored(profile: Profile) -> bool:
         return False
     async with looking(profile.place) as manager:
         found = await manager.status(profile.store_key)
-    return found.status_since is not None
+    return found.refresh_status_since is not None
 
 
 def nothing_stored(profile: Profile) -> AuthorizationRequired:

@@ -17,7 +17,15 @@ from atlassian_auth._cli.place import usual_store
 from atlassian_auth.testing import Fault, LoopbackServer
 
 KEYS = {
-    *("key", "state", "reason", "status", "status_since", "scopes", "access_expires_at"),
+    *(
+        "key",
+        "state",
+        "reason",
+        "refresh_status",
+        "refresh_status_since",
+        "scopes",
+        "access_expires_at",
+    ),
     *(
         "inactive_by",
         "consent_expires_at",

@@ -243,7 +243,7 @@ async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager
     token = await at_once(manager.token("acme"), gate, be_faster)
 
     assert [token] == tokens
-    assert (await manager.status("acme")).status == "valid"
+    assert (await manager.status("acme")).refresh_status == "valid"
 
 
 async def test_newer_record_is_not_overwritten(atlassian, store, new_manager, enrol, at_once):

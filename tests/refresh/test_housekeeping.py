@@ -414,7 +414,7 @@ async def test_what_only_fails_is_kept_for_long(
         atlassian_clock.advance(DAY / 2)
         with pytest.raises(TransientError):
             await manager.refresh("failing")
-    assert (await manager.status("failing")).status is TokenStatus.UNRECOVERABLE
+    assert (await manager.status("failing")).refresh_status is TokenStatus.UNRECOVERABLE
     atlassian_clock.move_to(begun + passed)
 
     assert await manager.prune() == pruned
@@ -424,7 +424,7 @@ async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
     """Judging by another time than the clock's shows what will go."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
-    since = (await manager.status("dead")).status_since
+    since = (await manager.status("dead")).refresh_status_since
 
     assert await manager.prune(since + 30 * DAY - TINY) == []
     assert await manager.prune(since + 30 * DAY) == ["dead"]
