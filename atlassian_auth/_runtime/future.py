@@ -100,18 +100,15 @@ class SharedFuture(Generic[T]):
             return self._events.setdefault(loop, (call_soon, anyio.Event()))[1]
 
     def _result(self) -> T:
-        if self._error is None:
+        error = self._error
+        if error is None:
             return self._value
+        if isinstance(error, AtlassianAuthError):
+            raise error.fresh().with_traceback(error.__traceback__)
         try:
-            raise _own(self._error)
+            raise error
         finally:
-            del self  # as above
-
-
-def _own(error: BaseException) -> BaseException:
-    if isinstance(error, AtlassianAuthError):
-        return error.fresh().with_traceback(error.__traceback__)
-    return error
+            del self, error  # as above
 
 
 def explained(error: BaseException) -> AtlassianAuthError:

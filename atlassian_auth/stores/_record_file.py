@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from atlassian_auth.stores.base import ABSENT
+from atlassian_auth.stores.base import ABSENT, Stored
 
 __all__ = [
     "ANY_FILE",
@@ -21,6 +21,7 @@ __all__ = [
     "encode",
     "file_name",
     "file_pattern",
+    "stored",
     "version_of",
 ]
 
@@ -50,6 +51,11 @@ class FiledRecord:
 def alive(record: FiledRecord | None, now: float) -> FiledRecord | None:
     """Return the record, or None if there is none or its time has passed."""
     return None if record is None or record.is_over(now) else record
+
+
+def stored(record: FiledRecord | None) -> Stored | None:
+    """Return what a store tells of the record."""
+    return None if record is None else Stored(record.value, record.version)
 
 
 def version_of(record: FiledRecord | None) -> int:

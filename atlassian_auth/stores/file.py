@@ -10,7 +10,7 @@ from pathlib import Path
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._local import LocalStore
-from atlassian_auth.stores._record_file import FiledRecord, alive, version_of
+from atlassian_auth.stores._record_file import FiledRecord, alive, stored, version_of
 from atlassian_auth.stores._record_folder import RecordFolder
 from atlassian_auth.stores.base import Hold, Stored
 from atlassian_auth.stores.checked import Target
@@ -46,11 +46,8 @@ class FileStore(LocalStore):
         super().__init__(f"FileStore {path.name}", self._folder.close, self._folder.locks, clock)
 
     async def _get(self, target: Target) -> Stored | None:
-        def get() -> Stored | None:
-            record = alive(self._folder.find(*target.name), target.now)
-            return None if record is None else Stored(record.value, record.version)
-
-        return await self._call(self._folder.read, get)
+        found = await self._call(self._folder.read, lambda: self._folder.find(*target.name))
+        return stored(alive(found, target.now))
 
     async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         def put() -> int:
@@ -70,11 +67,8 @@ class FileStore(LocalStore):
         return await self._call(self._folder.write, delete, target.now)
 
     async def _keys(self, namespace: str, now: float) -> list[str]:
-        def keys() -> list[str]:
-            found = self._folder.find_all(namespace)
-            return [record.key for record in found if not record.is_over(now)]
-
-        return await self._call(self._folder.read, keys)
+        found = await self._call(self._folder.read, lambda: self._folder.find_all(namespace))
+        return [record.key for record in found if not record.is_over(now)]
 
     @asynccontextmanager
     async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[Hold]:

@@ -21,7 +21,7 @@ from atlassian_auth.stores._keyring_items import KeyringItems
 from atlassian_auth.stores._local import LocalStore
 from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._private import make_folders
-from atlassian_auth.stores._record_file import FiledRecord, alive, version_of
+from atlassian_auth.stores._record_file import FiledRecord, alive, stored, version_of
 from atlassian_auth.stores._write_lock import one_writer
 from atlassian_auth.stores.base import ABSENT, Hold, Stored
 from atlassian_auth.stores.checked import Target
@@ -79,11 +79,8 @@ class KeyringStore(LocalStore):
         super().__init__(f"KeyringStore {service}", _nothing, self._folder, clock)
 
     async def _get(self, target: Target) -> Stored | None:
-        def get() -> Stored | None:
-            record = alive(self._items.read(*target.name), target.now)
-            return None if record is None else Stored(record.value, record.version)
-
-        return await self._call(self._alone, get)
+        found = await self._call(self._alone, lambda: self._items.read(*target.name))
+        return stored(alive(found, target.now))
 
     async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         def put() -> int:

@@ -52,7 +52,7 @@ class Track:
     def reach_sync(self, name):
         gate = self._gates.get(self._note(name))
         if gate is not None and not self.is_open:
-            gate._arrived.set(None)
+            gate._arrived.set_result(None)
             gate._opened.wait_sync()
 
     def _note(self, name):
