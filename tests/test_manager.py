@@ -1022,7 +1022,7 @@ async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, tol
 
     token = await cloud.token("acme")
 
-    assert failing.status is TokenStatus.UNRECOVERABLE
+    assert failing.refresh_status is TokenStatus.UNRECOVERABLE
     assert failing.state is CredentialState.DEGRADED
     assert "2026-01-01" in failing.reason
     assert atlassian.family_of(token.access_token).alive
@@ -2033,7 +2033,7 @@ async def test_a_refresh_ahead_that_cannot_start_is_no_trouble(
     assert await anyio.to_thread.run_sync(manager.token_sync, "acme") == token
     assert "ahead of time" in caplog.text
     await manager.aclose()
-    manager._calls._runner = cloud._runner
+    manager._calls._runner = cloud._calls._runner
 
 
 async def test_closing_waits_for_a_refresh_in_the_air(cloud, atlassian):
@@ -2067,7 +2067,7 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     for _ in range(2):
         with pytest.raises(RuntimeError, match="new thread"):
             await manager.token("acme")
-    manager._calls._runner = cloud._runner
+    manager._calls._runner = cloud._calls._runner
 
     assert (await manager.token("acme")).access_token
 
@@ -2082,7 +2082,7 @@ def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
     assert manager._calls._table.calls == {}
     with pytest.raises(ConfigurationError, match="async callers only"):
         manager.token_sync("acme")
-    manager._calls._runner = cloud._runner
+    manager._calls._runner = cloud._calls._runner
 
 
 async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):

@@ -57,6 +57,19 @@ atexit.register(say, "ending")
 asyncio.run(main())
 """
 
+COUNT_LOCKS = """
+locks = []
+class Counting(SQLiteStore):
+    def lock(self, namespace, key, *, timeout_seconds):
+        locks.append(key)
+        return super().lock(namespace, key, timeout_seconds=timeout_seconds)
+manager = TokenManager(grant, store=Counting(database))
+say("ready")
+hear()
+manager.token_sync("acme")
+say(len(locks))
+"""
+
 FORK_WHILE_ASKING = """
 asker = threading.Thread(target=manager.token_sync, args=("acme",))
 asker.start()
@@ -208,6 +221,20 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
     tokens = {token for process in processes for token in said(process)}
 
     assert tokens == {(await enrolled.token("acme")).access_token}
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
+    """One expiry, eight processes: one takes the store's lock, seven adopt its token by a read."""
+    processes = [run(COUNT_LOCKS) for _ in range(8)]
+    assert {process.stdout.readline() for process in processes} == {"ready\n"}
+
+    locks = []
+    for process in processes:
+        tell(process)
+        locks += said(process)
+
+    assert locks == ["1", "0", "0", "0", "0", "0", "0", "0"]
     assert len(atlassian.token_requests) == 1
 
 
