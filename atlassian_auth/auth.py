@@ -36,7 +36,7 @@ from atlassian_auth.status import CredentialStatus
 __all__ = ["AtlassianAuth"]
 
 # An expired token is not always answered 401: the gateway has answered 404 for v2 paths and 403 for v1
-# paths (n8n-io/n8n#37776). These count only if our clock says that the token has ended.
+# paths (n8n-io/n8n#37776). These count only if our clock says that the token has expired.
 _UNAUTHORIZED = 401
 # What field reports found behind FAILURE_CLIENT_AUTH_MISMATCH (2026-08); Atlassian documents none of it.
 _MISMATCH = (
@@ -109,7 +109,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
     ) -> None:
         await self.aclose()
 
-    # -- for those who do not use httpx -----------------------------------------------------------
+    # -- without httpx ----------------------------------------------------------------------------
 
     @property
     def manager(self) -> TokenManager:
@@ -156,11 +156,11 @@ class AtlassianAuth(httpx.Auth, Confidential):
         )
 
     async def refresh(self) -> Token:
-        """Return another token than the present one; see `TokenManager.refresh`."""
+        """Refresh now and return the new token; see `TokenManager.refresh`."""
         return await self.manager.refresh(self.key)
 
     async def status(self) -> CredentialStatus:
-        """Return how the credential is doing; see `TokenManager.status`."""
+        """Return the state of the credential; see `TokenManager.status`."""
         return await self.manager.status(self.key)
 
     def status_sync(self) -> CredentialStatus:
@@ -180,7 +180,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         return await self.manager.revoke(self.key)
 
     async def aclose(self) -> None:
-        """Finish what is under way and close store and connections; see `TokenManager.aclose`.
+        """Finish running refreshes and close the store and connections; see `TokenManager.aclose`.
 
         The end of ``async with`` does the same. A manager that is shared is closed for all, and opens what
         it needs when it is used again.
@@ -196,7 +196,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send ``request`` with a fresh bearer, and once more if the bearer turns out to have ended.
+        """Send ``request`` with a fresh bearer, and once more if the bearer has expired meanwhile.
 
         Raises:
             OriginNotAllowed: before anything is sent, if the request goes elsewhere.
@@ -208,16 +208,16 @@ class AtlassianAuth(httpx.Auth, Confidential):
         if token is None:
             self._origins.check(request.url)  # before anything is asked for
             token = await self._manager.token(self._key)
-        response = yield self._signed(request, token)
-        if not self._may_have_ended(response, token):
+        response = yield self._sign(request, token)
+        if not self._may_have_expired(response, token):
             return
         _check_challenge(response, await beginning(response), token)
         refreshed = await self._manager.token(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
         await cut(response)
-        response = yield self._signed(request, refreshed)
-        self._judge(response, refreshed)
+        response = yield self._sign(request, refreshed)
+        self._note_refusal(response, refreshed)
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -231,27 +231,26 @@ class AtlassianAuth(httpx.Auth, Confidential):
         if token is None:
             self._origins.check(request.url)
             token = self._manager.token_sync(self._key)
-        response = yield self._signed(request, token)
-        if not self._may_have_ended(response, token):
+        response = yield self._sign(request, token)
+        if not self._may_have_expired(response, token):
             return
         _check_challenge(response, beginning_sync(response), token)
         refreshed = self._manager.token_sync(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
         cut_sync(response)
-        response = yield self._signed(request, refreshed)
-        self._judge(response, refreshed)
+        response = yield self._sign(request, refreshed)
+        self._note_refusal(response, refreshed)
 
-    def _signed(self, request: httpx.Request, token: Token) -> httpx.Request:
-        # Checked here and not only before: while the token was waited for, and before the request is sent
-        # again, hooks of the client and other tasks can have changed the URL.
+    def _sign(self, request: httpx.Request, token: Token) -> httpx.Request:
+        # Checked here, not only before: hooks of the client and other tasks can have changed the URL since.
         self._origins.check(request.url)
         # Set, not added: exactly one header leaves, whatever placeholder was there. "Bearer" is spelled
         # like this because Data Center compares it case-sensitively.
         request.headers["Authorization"] = _header(token)
         return request
 
-    def _may_have_ended(self, response: httpx.Response, token: Token) -> bool:
+    def _may_have_expired(self, response: httpx.Response, token: Token) -> bool:
         if self._answers_anonymously and _was_anonymous(response, token):
             return True
         status = response.status_code
@@ -261,7 +260,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return False
         return _was_sent(response, token)
 
-    def _judge(self, response: httpx.Response, refreshed: Token) -> None:
+    def _note_refusal(self, response: httpx.Response, refreshed: Token) -> None:
         refused = response.status_code == _UNAUTHORIZED
         if refused or (self._answers_anonymously and _was_anonymous(response, refreshed)):
             self._manager.refused(self._key, refreshed)

@@ -1,7 +1,7 @@
 """Hands out fresh tokens for keys. A facade: the work is done in ``_refresh``.
 
-The fast path looks at a dictionary and a clock. Everything else is handed to the runner, where no caller's
-cancellation reaches it, and comes back as a value that each caller raises for itself.
+A request with a fresh token reads a dictionary and a clock. All other work is handed to the runner, where
+no caller's cancellation reaches it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class ManagerOptions(TypedDict, total=False):
 
 
 class TokenManager:
-    """Always has a fresh token for each key, and never loses a refresh token.
+    """Returns a fresh token for each key, and never loses a refresh token.
 
     One manager serves any number of credentials of one registered app, from any number of event loops
     (asyncio, trio) and threads. Managers that share a store, in other processes or on other hosts, share
@@ -97,11 +97,11 @@ class TokenManager:
     Args:
         grant: The registered app and how it obtains tokens.
         store: Where credentials are kept: a store, its URL, or the path of a SQLite file, as `open_store`
-            takes them. Required if refresh tokens rotate (Cloud 3LO, Data Center), where losing one loses
-            the grant; memory is the default for client credentials.
+            takes them. Required if refresh tokens rotate (Cloud 3LO, Data Center), where losing one ends
+            the consent; memory is the default for client credentials.
         settings: Buffer, timeouts, pauses; see `Settings`.
         clock: What time it is.
-        on_event: Called with each `Event`, on the runner's thread: quick and thread-safe, please.
+        on_event: Called with each `Event`, on the runner's thread: it must be quick and thread-safe.
         sender: Carries token requests in place of an ``httpx.AsyncClient`` of the manager's own.
         transport: An httpx transport for token requests.
         verify: TLS verification for token requests, as for ``httpx.AsyncClient``.
@@ -161,9 +161,9 @@ class TokenManager:
     # -- tokens -----------------------------------------------------------------------------------
 
     def peek(self, key: str = DEFAULT_KEY) -> Token | None:
-        """Return the key's token if a fresh one is at hand: no lock, no waiting, no I/O.
+        """Return the key's token if a fresh one is cached: no lock, no waiting, no I/O.
 
-        A refresh that is due is not started by this; `token` does that.
+        It starts no refresh; `token` does.
         """
         entry = self._entry(key)
         return entry.token if entry is not None and self._time() < entry.fresh_until else None
@@ -175,22 +175,22 @@ class TokenManager:
         margin: timedelta | None = None,
         rejected: Token | None = None,
     ) -> Token:
-        """Return a fresh token, refreshed and saved first if need be.
+        """Return a fresh token; refresh and save it first if it is due.
 
-        A caller that is cancelled leaves the refresh it waits for undisturbed.
+        Cancelling the caller does not stop the refresh it waits for.
 
         Args:
             key: Which credential.
-            margin: It must live longer than this; by default longer than ``buffer_seconds``. A margin
-                beyond the lifetime refreshes with each call.
-            rejected: The token an API has refused: another one is returned, if there can be another.
+            margin: The token must live longer than this; by default longer than ``buffer_seconds``. A
+                margin beyond the lifetime refreshes with each call.
+            rejected: The token that an API refused: the call returns another one, if there can be another.
 
         Raises:
-            AuthorizationRequired: if somebody has to authorize first, or again.
+            AuthorizationRequired: if a person has to authorize first, or again.
             ConfigurationError: if the app's registration is wrong, or the key belongs to another one.
-            TransientError: if the token endpoint cannot be had right now and no valid token is at hand.
-            TokenResponseError: if something else answers in its place.
-            StoreError: if the store fails and no valid token is at hand.
+            TransientError: if the token endpoint is temporarily unavailable and no valid token is cached.
+            TokenResponseError: if something else answers in place of the token endpoint.
+            StoreError: if the store fails and no valid token is cached.
         """
         token = self.current(key) if margin is None and rejected is None else None
         return token or await self._asked(key, margin, rejected).wait()
@@ -220,12 +220,13 @@ class TokenManager:
         return self._ageing(key, entry, now)
 
     async def refresh(self, key: str = DEFAULT_KEY) -> Token:
-        """Return another token than the present one, whatever that is worth.
+        """Refresh now, even if the current token is still valid, and return the new token.
 
-        Callers at the same time share one refresh.
+        Callers at the same time share one refresh. After a failure it waits only for this manager's own
+        pause.
 
         Raises:
-            AtlassianAuthError: as `token` does, even while the present token is valid.
+            AtlassianAuthError: as `token` does, even while the current token is valid.
         """
         entry = self._entry(checked_key(key))
         requirement = Requirement(rejected=entry.token.access_token if entry else None, forced=True)
@@ -238,16 +239,16 @@ class TokenManager:
         *,
         margin: timedelta | None = None,
     ) -> T:
-        """Return what ``fn`` makes of a fresh token, which is saved before ``fn`` runs.
+        """Call ``fn`` with a fresh token, which is saved before, and return what it returns.
 
         Args:
             key: Which credential.
-            fn: Called with the token, in the caller's task; if it raises `TokenRejected` it is called once
-                more, with another token.
+            fn: Called in the caller's task. If it raises `TokenRejected`, it is called once more, with
+                another token.
             margin: As for `token`.
 
         Raises:
-            TokenRejected: if the second token was refused as well.
+            TokenRejected: if the API refuses the second token too.
             AtlassianAuthError: as `token` does.
         """
         token = await self.token(key, margin=margin)
@@ -266,22 +267,22 @@ class TokenManager:
         refresh_token: str,
         authorized_at: datetime | None = None,
     ) -> CredentialStatus:
-        """Store a refresh token obtained elsewhere; the first request refreshes it.
+        """Store a refresh token obtained elsewhere; the first request uses it.
 
         Adding the same one again, as a service does at each start, changes nothing: its successors are
-        kept. Nobody else may use the token any more, not even another key of the same store.
+        kept. No other program may use the token from now on, and no other key of the same store.
 
         Args:
             key: Which credential.
             refresh_token: The token.
-            authorized_at: When the person consented, aware. A Cloud grant ends 365 days after that: without
-                this date the status names no such end, and `ConsentEndsSoon` does not tell of it. It may be
-                told later, by adding the same token again.
+            authorized_at: When the person consented, aware. A Cloud consent ends 365 days after that. Without
+                this date the status names no such end, and `ConsentEndsSoon` does not warn of it. To name
+                the date later, add the same token again.
 
         Raises:
-            ConfigurationError: if it is empty or has blanks in it, another key was given it, the grant has no
-                refresh tokens, or ``authorized_at`` is naive or in the future.
-            StoreError: if it cannot be saved.
+            ConfigurationError: if the token is empty or has blanks in it, another key has it, the grant has
+                no refresh tokens, or ``authorized_at`` is naive or in the future.
+            StoreError: if the token cannot be saved.
         """
         return self._inspection.describe(
             key, await self.perform(self._paste(key, refresh_token, authorized_at))
@@ -302,12 +303,12 @@ class TokenManager:
     async def authorize(
         self, key: str, code: str, *, code_verifier: str | None = None
     ) -> CredentialStatus:
-        """Exchange an authorization code and store its token in place of whatever the key had.
+        """Exchange an authorization code and store its token in place of what the key had.
 
         Args:
             key: Which credential.
             code: From the callback, whose ``state`` must have been checked.
-            code_verifier: For PKCE: what the challenge was made from.
+            code_verifier: The PKCE verifier, from which the challenge was made (RFC 7636 section 4.1).
 
         Raises:
             AtlassianAuthError: as `token` does. A code works once: start anew.
@@ -317,7 +318,7 @@ class TokenManager:
         return self._inspection.describe(key, await self.perform(redeem))
 
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
-        """Return how the credential is doing, as its store has it. No server is asked.
+        """Return the state of the credential, as its store has it. No server is asked.
 
         Raises:
             StoreError: if the store cannot be read.
@@ -333,8 +334,8 @@ class TokenManager:
     async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
         """Return the stored refresh token, to take it to another program; None if there is none.
 
-        Who has it can act for the person until the consent ends. It works once: hand it over, then `forget`
-        the key here. Nothing else of the library shows it.
+        A program that has it can act for the person until the consent ends. It works once: hand it over,
+        then `forget` the key here. No other part of the library shows it.
 
         Raises:
             StoreError: if the store cannot be read.
@@ -350,7 +351,7 @@ class TokenManager:
     async def forget(self, key: str = DEFAULT_KEY) -> bool:
         """Delete the credential here and in the store; return whether there was one.
 
-        At Atlassian the grant lives on until it is revoked or runs out.
+        At Atlassian the consent stays until it is revoked or expires.
         """
         checked_key(key)
         return await self.perform(functools.partial(self._lifecycle.forget, key))
@@ -358,12 +359,12 @@ class TokenManager:
     async def revoke(self, key: str = DEFAULT_KEY) -> bool:
         """End the credential at Atlassian, then delete it here; return whether there was one.
 
-        What Cloud does with it is not documented for 3LO grants: the person can also remove the app under
-        "Connected apps" of their account.
+        Atlassian does not document what Cloud does with it for 3LO: the person can also remove the app
+        under "Connected apps" of their account.
 
         Raises:
-            ConfigurationError: if the grant's server has nowhere to revoke, as with client credentials.
-            AtlassianAuthError: if the server did not revoke it, as `token` does; it is kept then.
+            ConfigurationError: if the server has no revocation endpoint, as for client credentials.
+            AtlassianAuthError: if the server did not revoke it, as `token` does; the credential is kept.
         """
         checked_key(key)
         return await self.perform(functools.partial(self._lifecycle.revoke, key))
@@ -380,13 +381,13 @@ class TokenManager:
     async def ping(self) -> None:
         """Return if the store can be reached and read: for a readiness probe, such as Kubernetes has.
 
-        Atlassian is not asked, and no credential is looked at: if the authorization server is down, or a
-        person has to consent again, restarting or leaving out this process would not help. How long it
-        takes is the store's matter; bound it by a timeout of your own.
+        It does not ask Atlassian and reads no credential: if the authorization server is down, or a person
+        has to consent again, restarting this process would not help. It takes as long as the store does;
+        add a timeout of your own.
 
         Raises:
             StoreError: if the store cannot be read.
-            ConfigurationError: if it was set up in a way that cannot work.
+            ConfigurationError: if the store's own configuration is wrong.
         """
         await self.perform(self._parts.repository.ping)
 
@@ -398,16 +399,16 @@ class TokenManager:
         """Return the events from now on, as an async iterator for any event loop.
 
         Args:
-            limit: So many wait for a slow reader; then the oldest are dropped, and counted.
+            limit: How many events wait for a slow reader; then the oldest are dropped and counted.
         """
         return self._hub.stream(limit)
 
     async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
-        """Refresh credentials that are not used before they expire, until cancelled.
+        """Refresh access tokens before they expire, also of keys that nothing requests. Runs until cancelled.
 
-        Run it in a task group of your own. Trouble is reported by events and logged, not raised. A fresh
-        credential costs a comparison at each look; one that another process has refused, or that another app
-        has, is looked at every 15 minutes.
+        Run it in a task group of your own. Errors are reported as events and logged, not raised. A fresh
+        credential costs one comparison at each look. A refused credential, or one of another app, is read
+        every 15 minutes.
 
         Args:
             every: How often to look.
@@ -415,11 +416,12 @@ class TokenManager:
         await self._background.keep_fresh(every)
 
     async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
-        """Refresh credentials that nobody uses before they end of it, and warn of ends, until cancelled.
+        """Refresh idle credentials before inactivity ends their consent, and warn about consents that end.
 
-        For stores with many more credentials than are in use: each is refreshed once in a month or two, at
-        a moment of its own. `ConsentEndsSoon` is told of what is near its end all the same. Run it in a task
-        group of your own, in as many processes as you like. Trouble is logged, not raised.
+        Runs until cancelled, in a task group of your own, in any number of processes. It is for stores with
+        many more credentials than are in use: it refreshes each once in a month or two, at a time computed
+        from its key. `ConsentEndsSoon` warns of a consent that ends in spite of that. Errors are logged, not
+        raised.
 
         Args:
             every: How often to look.
@@ -427,10 +429,10 @@ class TokenManager:
         await self._background.keep_alive(every)
 
     async def prune(self, now: datetime | None = None) -> list[str]:
-        """Delete credentials that have been good for nothing for ``prune_after``; return their keys.
+        """Delete credentials that have been unusable for ``prune_after``; return their keys.
 
-        That is: refused by the server, or failing for so long that they count as lost, or ended without
-        a refresh token. Safe while others work with the store.
+        Unusable is: refused by the server, failing until the inactivity limit, or expired without a refresh
+        token. It is safe while other processes use the store.
 
         Args:
             now: The time to judge by; by default the clock's.
@@ -441,37 +443,37 @@ class TokenManager:
         return await self.perform(lambda: self._housekeeping.prune(now or utc_now(self.clock)))
 
     def refused(self, key: str, token: Token) -> None:
-        """Take note that an API refused ``token`` although it had just replaced a rejected one.
+        """Note that an API refused ``token``, which had just replaced a rejected one.
 
-        For a while it is not refreshed for that reason: an API that refuses every token would burn one
-        rotation with each request.
+        For a while no refresh is started for that reason: otherwise an API that refuses every token would
+        cost one rotation for each request.
         """
         self._parts.cache.refuse(key, token)
 
     def expired(self, token: Token) -> bool:
-        """Return whether the clock says that ``token`` has ended."""
+        """Return whether ``token`` has expired by this manager's clock."""
         return self._time() >= token.expires_at.timestamp()
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what ``work`` returns, run to its end where refreshes run: for changes of the store.
+        """Run ``work`` to its end where refreshes run, and return what it returns: for changes of the store.
 
-        A caller that is cancelled leaves it undisturbed.
+        Cancelling the caller does not stop it.
 
         Args:
-            work: Uses the manager's ``store``; its loop is the only one the store is used in.
+            work: Uses the manager's ``store``, which is used in that event loop only.
 
         Raises:
-            AtlassianAuthError: what ``work`` raises, or that it ended with something unexpected.
+            AtlassianAuthError: what ``work`` raises; any other exception is replaced by one of these.
         """
         return await self._calls.perform(work)
 
     async def aclose(self) -> None:
-        """Finish what is under way, save what could not be saved before, and close store and connections.
+        """Finish running refreshes, save what is still unsaved, and close the store and connections.
 
-        The manager may be used again after that; it opens what it needs.
+        The manager may be used again; it then opens what it needs.
 
         Raises:
-            StoreError: if something still could not be saved.
+            StoreError: if a token still cannot be saved.
         """
         await self.perform(self._close)
 
@@ -506,12 +508,14 @@ class TokenManager:
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
         if now >= entry.fresh_until:
             return None
-        # The same requirement for each request of the window, so that they share one call.
+        # Every request of this window asks with the same requirement, so that they share one call.
         margin_seconds = entry.token.expires_at.timestamp() - entry.ahead_at
         try:
             self._calls.ask(key, Requirement(margin_seconds=margin_seconds))
-        except Exception as error:  # noqa: BLE001 -- no thread, no loop: no trouble while the token is valid
-            logger.warning("Key %r could not be refreshed ahead of time: %s", key, error)
+        except Exception as error:  # noqa: BLE001 -- no thread or no loop: the token is still valid
+            logger.warning(
+                "Key %r could not be refreshed ahead of time: %s", key, error, extra={"key": key}
+            )
         return entry.token
 
     def _asked(
@@ -537,7 +541,7 @@ class TokenManager:
         return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
 
     async def _close(self) -> None:
-        # Not until none is left: others may use the manager on and on.
+        # The refreshes of this moment only: other tasks may start new ones without end.
         await self._calls.idle()
         try:
             await self._parts.repository.flush()

@@ -15,6 +15,7 @@ import pytest
 import atlassian_auth
 from docs.architecture import (
     DOOR,
+    PACKAGE,
     PICTURE,
     SOURCES,
     dependencies,
@@ -44,6 +45,7 @@ IMPURE = {
     *("secrets", "socket", "sqlite3", "ssl", "subprocess", "threading", "time", "urllib.request"),
 }
 LONGEST_BODY = 40
+LONGEST_TOKEN_PATH = 3000
 
 
 TEST_SOURCES = {
@@ -193,3 +195,11 @@ def test_tests_state_their_promise():
         for name, test in tests
         if test.name.startswith("test_") and not ast.get_docstring(test)
     ] == []
+
+
+def test_the_token_path_is_short():
+    """From a request to a saved token is at most so many lines: what a reader can read in an hour or two."""
+    folder = PACKAGE / "_refresh"
+    path = [PACKAGE / "auth.py", PACKAGE / "manager.py", *folder.glob("*.py")]
+
+    assert sum(len(file.read_text("utf-8").splitlines()) for file in path) <= LONGEST_TOKEN_PATH
