@@ -107,4 +107,4 @@ def test_caller_may_be_interrupted_between_any_two_steps(ask, ctrl_c):
     places = list(strikes)
 
     assert len(places) > 20
-    assert any("TokenManager._call" in place for place in places)
+    assert any("Calls.ask" in place for place in places)

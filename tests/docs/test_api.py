@@ -28,7 +28,7 @@ def signature(thing):
         text = str(inspect.signature(thing))
     except (TypeError, ValueError):
         return ""
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+    return re.sub(r" at 0x[0-9a-f]+|(?<== \{)[^}]+(?=\})", "", text)
 
 
 def members(thing):
