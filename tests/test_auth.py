@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gzip
+import inspect
 import itertools
 import json
 import pickle
@@ -31,6 +32,7 @@ from atlassian_auth import (
 from atlassian_auth._http.origins import Origins
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.api_tokens import ApiToken, AuthRouter
+from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
@@ -788,6 +790,13 @@ def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
         AtlassianAuth(atlassian_auth.manager, **{argument: OF_NO_USE[argument]})
 
     assert caught.value.argument == argument
+
+
+def test_an_auth_takes_what_a_manager_takes():
+    """The options of `AtlassianAuth` are the manager's own: none is missing, none is another."""
+    taken = inspect.signature(TokenManager).parameters.keys() - {"grant"}
+
+    assert ManagerOptions.__optional_keys__ == taken
 
 
 def test_an_auth_is_not_wrapped():
