@@ -694,7 +694,7 @@ async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
     with pytest.raises(StoreError):
         await acme.token("acme")
 
-    acme._calls._guard.begin_anew()
+    acme._calls._guard.after_fork_in_child()
     await acme.aclose()
 
     assert (await acme.status("acme")).refresh_count == 0
@@ -860,7 +860,7 @@ async def test_a_lost_answer_on_data_center(data_center, atlassian):
     """Data Center has no leeway: asking once more is the only hope, and the error tells why it failed."""
     atlassian.fault("token", Fault.lost_answer())
 
-    with pytest.raises(AuthorizationRequired, match="answer to a request was lost"):
+    with pytest.raises(AuthorizationRequired, match="response to a request was lost"):
         await data_center.token("on-premise")
 
     assert len(atlassian.token_requests) == 2
@@ -1948,7 +1948,7 @@ async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, ki
     manager = manager_of(on_event=on_event)
 
     assert (await manager.token("acme")).access_token
-    assert "on_event raised" in caplog.text
+    assert "on_event raised for" in caplog.text
 
 
 async def test_a_callback_may_use_the_same_manager(manager_of, cloud, told):
@@ -2214,7 +2214,7 @@ async def test_a_store_that_lost_its_last_save(
 
     assert atlassian.family_of(token.access_token).alive
     assert atlassian.reuses_outside_leeway == 0
-    assert "had lost what was saved last" in caplog.text
+    assert "had lost the last saved token" in caplog.text
     assert (await first.status(key)).refresh_count == 3
 
 

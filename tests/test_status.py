@@ -113,7 +113,7 @@ async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, c
 
     assert (alone.state, status.state) == (CredentialState.NEW, CredentialState.PENDING)
     assert good.expires_at.isoformat(timespec="minutes") in status.reason
-    assert caplog.text.count("A login was passed over") == 2
+    assert caplog.text.count("A stored login was skipped") == 2
     assert (await store.get("flows", name)).value == b"[" * 100_000
 
 

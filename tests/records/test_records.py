@@ -56,8 +56,8 @@ def records(store):
     [
         pytest.param(record(), id="bare"),
         pytest.param(record(pasted_refresh_token=SECRETS[2], pasted_sha256="00"), id="pasted"),
-        pytest.param(record(token=token()).refreshed(token(), NOW + DAY), id="refreshed"),
-        pytest.param(record(token=token()).lost("refused", NOW), id="lost"),
+        pytest.param(record(token=token()).after_refresh(token(), NOW + DAY), id="refreshed"),
+        pytest.param(record(token=token()).after_refusal("refused", NOW), id="lost"),
     ],
 )
 async def test_a_record_survives_the_store(records, kept):
@@ -246,7 +246,7 @@ def failing(*moments, period=timedelta(days=7)):
     """Return a record whose refreshes failed at these times after NOW."""
     result = record(token=token())
     for moment in moments:
-        result = result.failed("503", NOW + moment, period=period)
+        result = result.after_failure("503", NOW + moment, period=period)
     return result
 
 
@@ -287,23 +287,25 @@ def test_failures_are_noted_once_an_hour(again):
     """A failure that tells nothing new is not written: an outage costs the store one write an hour."""
     first = failing(timedelta())
 
-    assert (first.failed("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
+    assert (first.after_failure("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
 
 
 def test_what_was_told_stays_told():
     """A credential that has failed for the period stays so through silence, until it succeeds."""
     told = failing(*EACH_DAY, 6.5 * DAY, 7 * DAY)
 
-    again = told.failed("503", NOW + 30 * DAY, period=7 * DAY)
+    again = told.after_failure("503", NOW + 30 * DAY, period=7 * DAY)
 
     assert (again.status, again.status_since) == (TokenStatus.UNRECOVERABLE, NOW + 7 * DAY)
-    assert again.refreshed(token(), NOW + 31 * DAY).status is TokenStatus.VALID
-    assert again.refreshed(token(), NOW + 31 * DAY).failing_since is None
+    assert again.after_refresh(token(), NOW + 31 * DAY).status is TokenStatus.VALID
+    assert again.after_refresh(token(), NOW + 31 * DAY).failing_since is None
 
 
 def test_a_refresh_makes_it_valid():
     """A success ends a failure, counts, and moves nothing but what it must."""
-    refreshed = failing(timedelta()).refreshed(token(), NOW + DAY).refreshed(token(), NOW + 2 * DAY)
+    refreshed = (
+        failing(timedelta()).after_refresh(token(), NOW + DAY).after_refresh(token(), NOW + 2 * DAY)
+    )
 
     assert (refreshed.status, refreshed.status_since) == (TokenStatus.VALID, NOW + DAY)
     assert (refreshed.refresh_count, refreshed.last_refreshed_at) == (2, NOW + 2 * DAY)
@@ -315,7 +317,7 @@ def test_the_refresh_token_to_present():
     pasted = record(pasted_refresh_token=SECRETS[2])
 
     assert pasted.refresh_token == SECRETS[2]
-    assert pasted.refreshed(token(), NOW).refresh_token == SECRETS[1]
+    assert pasted.after_refresh(token(), NOW).refresh_token == SECRETS[1]
 
 
 def test_a_record_keeps_its_secrets():

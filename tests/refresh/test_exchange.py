@@ -231,11 +231,11 @@ async def test_no_pause_beyond_the_budget(service):
     ],
 )
 async def test_a_lost_answer_is_part_of_the_story(service, script, expected):
-    """If an answer was lost on the way, the error says so: it may have held the only successor."""
+    """If a response was lost on the way, the error says so: it may have held the only new refresh token."""
     exchange, _ = service(DATA_CENTER, *script)
 
     with pytest.raises(
-        expected, match=r"answer to a request was lost|takes the old one for 10 minutes"
+        expected, match=r"response to a request was lost|accepts the old one for 10 minutes"
     ):
         await exchange.refresh("spent")
 
@@ -365,7 +365,7 @@ async def test_a_lost_answer_is_told_though_the_lock_is_lost(service):
     """If an answer was lost before the lock was, callers learn of that: the token may be spent."""
     built, sender = service(CLOUD, LOST)
 
-    with pytest.raises(TransientError, match="still takes the old one") as caught:
+    with pytest.raises(TransientError, match="still accepts the old one") as caught:
         await built.refresh("rt", confirm=Lock(True, False).confirm)
 
     assert caught.value.ambiguous

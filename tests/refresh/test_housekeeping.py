@@ -142,7 +142,7 @@ async def test_trouble_with_one_stops_no_other(
     await keep_alive(manager, atlassian_clock, 70)
 
     assert (await manager.status("acme")).refresh_count == 2
-    assert "Key 'broken' was passed over" in caplog.text
+    assert "Key 'broken' was skipped" in caplog.text
     # A dead one is told once, and not asked for again.
     assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
@@ -151,14 +151,14 @@ async def test_trouble_with_one_stops_no_other(
 async def test_a_damaged_record_stops_no_other(
     manager, atlassian, atlassian_clock, store, caplog, job
 ):
-    """However deep it is nested: it is passed over by name, and the others are kept and pruned."""
+    """However deep it is nested: it is skipped by name, and the others are kept and pruned."""
     await enrol(manager, atlassian, "acme", "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     await store.put("tokens", "broken", b"[" * 100_000)
     atlassian_clock.advance(80 * DAY)
 
     assert await manager.prune() == ["dead"]
-    assert caplog.text.count("Key 'broken' was passed over") == 1
+    assert caplog.text.count("Key 'broken' was skipped") == 1
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(getattr(manager, job))
         while (await manager.status("acme")).refresh_count < 2:
@@ -483,7 +483,7 @@ async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
 
     assert await manager.prune() == []
 
-    assert "Key 'strange' was passed over" in caplog.text
+    assert "Key 'strange' was skipped" in caplog.text
     with pytest.raises(StoreError):
         await manager.status("strange")
 

@@ -145,6 +145,6 @@ def test_a_childs_stream_starts_over():
     stream = EventStream(10)
     stream.put(event(1))
 
-    stream._guard.begin_anew()
+    stream._guard.after_fork_in_child()
 
     assert list(stream._events) == []

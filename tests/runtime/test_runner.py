@@ -185,7 +185,7 @@ except TransientError as error:
 
     assert done.stdout.splitlines()[-2:] == [
         "done",
-        "The event loop that ran the refresh has ended; ask again.",
+        "The event loop that ran the refresh has ended; try again.",
     ]
 
 
@@ -381,4 +381,4 @@ async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
         await start(runner, lose_descriptors).wait()
 
     assert await start(runner, answer).wait() == "done"
-    assert "broke off: OSError" in caplog.text
+    assert "has failed: OSError" in caplog.text
