@@ -57,7 +57,7 @@ SINCE, UNTIL = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
         (
             events.KeepsFailing,
             {"since": AT, "reason": "Why."},
-            f"refreshes have failed since {SINCE}, and are tried again: Why.",
+            f"refreshes have failed since {SINCE} and are still tried: Why.",
         ),
         (
             events.ConsentEndsSoon,

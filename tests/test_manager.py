@@ -1621,7 +1621,7 @@ async def test_a_note_that_cannot_be_read(cloud, atlassian, store, caplog):
     await cloud.add("other", refresh_token=pasted)
 
     assert (await cloud.token("other")).access_token
-    assert "was not noted: " in caplog.text
+    assert "It was not noted that" in caplog.text
 
 
 async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_clock, caplog):
@@ -1637,7 +1637,7 @@ async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_cl
     await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
 
     assert (await manager.token("acme")).access_token
-    assert "was not noted: no space" in caplog.text
+    assert "under key 'acme': no space" in caplog.text
 
 
 async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):

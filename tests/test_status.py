@@ -282,7 +282,7 @@ async def test_a_limit_stops_no_refresh(manager, atlassian, atlassian_clock):
     after = await hasty.status("acme")
 
     assert (before.state, before.refreshable) == (CredentialState.REAUTHORIZE, False)
-    assert before.reason.endswith("a refresh is tried all the same.")
+    assert before.reason.endswith("a refresh is still tried when it is due.")
     assert (after.state, after.refreshable) == (CredentialState.READY, True)
 
 
