@@ -1789,7 +1789,7 @@ def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
     given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
     manager_of(sender=HttpxSender())
 
-    with pytest.raises(ConfigurationError, match="give it to the sender") as caught:
+    with pytest.raises(ConfigurationError, match="Give it to the sender") as caught:
         manager_of(sender=HttpxSender(), **{argument: given[argument]})
 
     assert caught.value.argument == argument

@@ -629,8 +629,8 @@ def test_no_store_is_named(atlassian):
 
     assert str(caught.value) == (
         "CloudGrant needs a store: its refresh tokens rotate, and a token that was not stored is lost at "
-        'the next restart. Pass store=SQLiteStore("tokens.db"), or store=MemoryStore() to say that losing '
-        "it is fine."
+        'the next restart. Pass store=SQLiteStore("tokens.db"), or store=MemoryStore() if it may '
+        "be lost."
     )
 
 

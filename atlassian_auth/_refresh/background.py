@@ -69,11 +69,11 @@ class Background:
         while True:
             now = utc_now(self._clock)
             keep = functools.partial(self._keep_alive, last_look=last_look)
-            await _for_each(await self._stored_keys(), keep)
+            await _for_each(await self._list_keys(), keep)
             last_look = now
             await self._clock.sleep(every.total_seconds())
 
-    async def _stored_keys(self) -> list[str]:
+    async def _list_keys(self) -> list[str]:
         try:
             return await self._calls.perform(self._housekeeping.keys)
         except AtlassianAuthError as error:

@@ -42,7 +42,7 @@ class Housekeeping:
 
     async def keys(self) -> list[str]:
         """Return the stored keys of this app that can be refreshed."""
-        return [key for key in await self._repository.keys() if await self._refreshable(key)]
+        return [key for key in await self._repository.keys() if await self._load_refreshable(key)]
 
     async def due(self, looks: dict[str, float], *, margin_seconds: float) -> list[str]:
         """Return the keys whose tokens are due, or expire within the margin.
@@ -53,19 +53,19 @@ class Housekeeping:
             margin_seconds: For how long a token must still be valid.
         """
         due: list[str] = []
-        now, names = self._clock.time(), await self._names()
+        now, names = self._clock.time(), await self._list_keys()
         for number, key in enumerate(names):
             if number % _IN_ONE_TURN == 0:
                 await asyncio.sleep(0)  # let other tasks of this loop run
             if looks.get(key, now) <= now:
-                looks[key] = await self._due_at(key, now, margin_seconds)
+                looks[key] = await self._find_due_at(key, now, margin_seconds)
                 due += [key] if looks[key] <= now else []
         if len(looks) > len(names):
             for deleted in looks.keys() - set(names):
                 del looks[deleted]
         return due
 
-    async def _names(self) -> list[str]:
+    async def _list_keys(self) -> list[str]:
         stored: list[str] = []
         try:
             stored = await self._repository.keys()
@@ -73,10 +73,10 @@ class Housekeeping:
             logger.warning("The store's keys could not be listed to keep them fresh: %s", error)
         return list(dict.fromkeys([*stored, *self._cache.keys()]))
 
-    async def _due_at(self, key: str, now: float, margin_seconds: float) -> float:
+    async def _find_due_at(self, key: str, now: float, margin_seconds: float) -> float:
         entry = self._cache.get(key)
         if entry is None:
-            record = await self._refreshable(key)
+            record = await self._load_refreshable(key)
             if record is None:
                 return now + _LOOK_AGAIN_SECONDS
             if record.token is None:
@@ -86,7 +86,7 @@ class Housekeeping:
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:
         """Report a warning if an end is near; return the credential if it is due for an idle refresh."""
-        record = await self._refreshable(key)
+        record = await self._load_refreshable(key)
         if record is None:
             return None
         now = utc_now(self._clock)
@@ -100,7 +100,7 @@ class Housekeeping:
 
     async def _prune(self, key: str, now: datetime) -> bool:
         # Read without the lock first: it is taken only for the few that seem to be unusable.
-        if not self._is_prunable(await self._own(key), now):
+        if not self._is_prunable(await self._load_own(key), now):
             return False
         async with AsyncExitStack() as held:
             if not await self._repository.try_lock(held, key):
@@ -121,11 +121,11 @@ class Housekeeping:
         since = unusable_since(record, now, self._settings) if record else None
         return since is not None and now - since >= self._settings.prune_after
 
-    async def _refreshable(self, key: str) -> TokenRecord | None:
-        record = await self._own(key)
+    async def _load_refreshable(self, key: str) -> TokenRecord | None:
+        record = await self._load_own(key)
         return None if record is None or record.refused else record
 
-    async def _own(self, key: str) -> TokenRecord | None:
+    async def _load_own(self, key: str) -> TokenRecord | None:
         try:
             record = await self._repository.peek(key)
         except STORE_ERRORS as error:

@@ -41,9 +41,9 @@ class Inspection:
         record = await self._parts.repository.peek(key)
         if record is not None:
             return self.describe(key, record)
-        return CredentialStatus.without_record(key, pending_until=await self._login_until(key))
+        return CredentialStatus.without_record(key, pending_until=await self._find_login_end(key))
 
-    async def _login_until(self, key: str) -> datetime | None:
+    async def _find_login_end(self, key: str) -> datetime | None:
         """Return until when a login for this key may be completed; None if none was started."""
         mark = mark_of(key)
         names = [name for name in await self._logins.keys() if name.startswith(mark)]

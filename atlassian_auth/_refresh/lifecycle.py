@@ -24,7 +24,7 @@ class Lifecycle:
         self._grant = parts.grant
         self._repository = parts.repository
         self._pasted = PastedTokens(parts.store, parts.repository)
-        self._exchange = parts.exchange
+        self._token_exchange = parts.exchange
         self._cache = parts.cache
         self._backoff = parts.backoff
         self._clock = parts.clock
@@ -33,7 +33,7 @@ class Lifecycle:
         """Exchange an authorization code and save its token in place of the app's earlier one."""
         async with self._repository.lock(key):
             stored = await self._load_own(key)
-            pair = await self._exchange.redeem(code, code_verifier=code_verifier)
+            pair = await self._token_exchange.redeem(code, code_verifier=code_verifier)
             record = self._new_record(stored).model_copy(update={"token": pair})
             saved = await self._repository.save(key, record, stored)
             self._reset(key, saved.token)
@@ -77,7 +77,7 @@ class Lifecycle:
                 return False
             token = stored.value.revocable_token
             if token is not None:
-                await self._exchange.revoke(token)
+                await self._token_exchange.revoke(token)
             existed = await self._repository.delete(key)
             self._reset(key)
         return existed

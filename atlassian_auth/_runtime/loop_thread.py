@@ -257,11 +257,11 @@ class _Thread(Generic[S]):
         return StoreError(message)
 
     def _spawn(self, work: _Work[S], on_failure: _OnFailure) -> None:
-        task = self.loop.create_task(self._do(work, on_failure))
+        task = self.loop.create_task(self._perform(work, on_failure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do(self, work: _Work[S], on_failure: _OnFailure) -> None:
+    async def _perform(self, work: _Work[S], on_failure: _OnFailure) -> None:
         try:
             await work(self._client)
         finally:

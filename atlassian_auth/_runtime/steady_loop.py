@@ -114,7 +114,7 @@ class _SteadySelector(selectors.DefaultSelector):
         and not yet over afterwards, and anyio would not raise the timeout when its scope ends.
         """
         now = self._monotonic()
-        return now - self._missed_seconds - self._stood_still(now)
+        return now - self._missed_seconds - self._standstill_seconds(now)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         entered = self._monotonic()
@@ -124,7 +124,7 @@ class _SteadySelector(selectors.DefaultSelector):
         left = self._monotonic()
         if timeout is not None:  # otherwise there is no timer
             waited = left - entered
-            stood_still = self._stood_still(entered)
+            stood_still = self._standstill_seconds(entered)
             # If nothing has arrived in a wait that was too long, the timer is right.
             if found and waited - timeout > _STOOD_STILL_SECONDS:
                 stood_still += waited
@@ -132,7 +132,7 @@ class _SteadySelector(selectors.DefaultSelector):
         self._selected_at = left
         return found
 
-    def _stood_still(self, now: float) -> float:
+    def _standstill_seconds(self, now: float) -> float:
         """Return the seconds since the last select, less the delay that is normal under load."""
         return max(0.0, now - self._selected_at - _STOOD_STILL_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Work handed to the loop's thread is done there, whoever asked and whatever became of them."""
+"""Submitted work is done in the loop's thread, also if its caller is cancelled or its loop ends."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ gc.collect()
 
 
 class Client:
-    """Writes down what happens to it."""
+    """A client that records its calls."""
 
     def __init__(self, log, *, failing=False):
         self.log = log
@@ -101,7 +101,7 @@ class Client:
 
 
 class Plug:
-    """Work that does not end before the test is done with it."""
+    """Work that ends when the test says so."""
 
     def __init__(self):
         self.began = SharedFuture()
@@ -152,7 +152,7 @@ async def test_one_loop_for_all(thread):
 
 
 async def test_work_runs_side_by_side(thread, log):
-    """Work that waits holds nobody up."""
+    """Work that waits does not delay other work."""
     plug = Plug()
 
     async with anyio.create_task_group() as tasks:
@@ -196,7 +196,7 @@ async def test_a_closed_loop(thread, log):
 
 
 async def test_stop(thread, log):
-    """Stopping finishes what was handed over, closes the client in its loop, and ends the thread."""
+    """`stop` finishes the submitted work, closes the client in its loop, and ends the thread."""
     plug = Plug()
     loop, its_thread = await thread.run(lambda client: client.note("done"))
 
@@ -213,7 +213,7 @@ async def test_stop(thread, log):
 
 
 async def test_stop_tells_what_went_wrong(log):
-    """What closing raises is raised by `stop`."""
+    """`stop` raises the error of the client's `aclose`."""
     thread = LoopThread("loop", lambda: Client(log, failing=True))
     await thread.run(lambda client: client.note("done"))
 
@@ -223,14 +223,14 @@ async def test_stop_tells_what_went_wrong(log):
 
 
 async def test_stopped_before_anything(thread, log):
-    """Without work there is no thread, and nobody to close."""
+    """Without work there is no thread, and no client to close."""
     await thread.stop()
 
     assert log == []
 
 
 async def test_used_after_stopping(thread):
-    """A stopped thread takes work again, in a new loop."""
+    """After `stop` the next work runs in a new loop."""
     first = await thread.run(lambda client: client.note("first"))
     await thread.stop()
 
@@ -241,7 +241,7 @@ async def test_used_after_stopping(thread):
 
 
 async def test_forgotten(log):
-    """A thread that nobody has any more closes its client and ends."""
+    """When its owner is garbage collected the thread closes its client and ends."""
     thread = LoopThread("loop", lambda: Client(log))
     loop, its_thread = await thread.run(lambda client: client.note("done"))
 
@@ -258,7 +258,7 @@ async def look_at_task(client):
 
 
 async def exit_in_a_task(client):
-    """Begin what a client of somebody's own may do: a task of its own raises `SystemExit`."""
+    """Start a task that raises `SystemExit`, as a user's client may do."""
     began = asyncio.get_running_loop().create_future()
 
     async def leave():
@@ -270,7 +270,7 @@ async def exit_in_a_task(client):
 
 
 async def test_an_exit_in_a_task(thread, log, caplog):
-    """A task of the client's that raises `SystemExit` ends neither the loop nor what others do there."""
+    """If a task of the client raises `SystemExit`, the loop and its other work go on."""
     plug = Plug()
 
     async with anyio.create_task_group() as tasks:
@@ -288,7 +288,7 @@ async def test_an_exit_in_a_task(thread, log, caplog):
 
 
 async def test_a_thread_that_broke_off(thread, log):
-    """Who waited is told, and the next call has a new thread and a new client."""
+    """Waiting calls raise an error, and the next call has a new thread and a new client."""
     plug = Plug()
     loop, its_thread = await thread.run(lambda client: client.note("first"))
 
@@ -311,7 +311,7 @@ async def waits_in_vain(thread, work):
 
 
 async def lose_descriptors(client):
-    """Wait in a loop that sees what one sees whose descriptors were closed."""
+    """Wait in a loop that behaves as if its descriptors were closed."""
 
     def select(timeout):
         raise OSError(errno.EBADF, "Bad file descriptor")
@@ -328,7 +328,7 @@ def forget(loop):
 
 
 async def test_asked_while_it_breaks_off(thread, log):
-    """Who asks at that very moment is told, too; who had an answer keeps it."""
+    """A call at that very moment raises an error too; a call that has its result keeps it."""
     loop, its_thread = await thread.run(lambda client: client.note("first"))
     await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
@@ -343,7 +343,7 @@ async def test_asked_while_it_breaks_off(thread, log):
 
 
 def test_a_closed_probe(tmp_path):
-    """Where another file has the number of the closed descriptor, that file is left open."""
+    """If another file has the number of the closed descriptor, that file is left open."""
     probe = _Probe()
     assert probe.is_open()
     number = probe._descriptor
@@ -357,7 +357,7 @@ def test_a_closed_probe(tmp_path):
 
 
 async def test_stopped_after_it_failed(thread, log):
-    """Then there is nothing to close."""
+    """After a failure there is nothing to close."""
     loop, its_thread = await thread.run(lambda client: client.note("first"))
     await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
@@ -369,13 +369,13 @@ async def test_stopped_after_it_failed(thread, log):
 
 
 def test_all_descriptors_closed(run):
-    """A program that closes all descriptors has a new thread with its next call, and none waits."""
+    """After a program closed all descriptors its next call starts a thread, and no call waits for ever."""
     assert run(ALL_CLOSED) == ["opened", "opened", "again", "closed"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors as Linux does")
 async def test_no_descriptors_to_be_had(thread):
-    """Where the system gives too few descriptors the caller is told so, and none is left behind."""
+    """With too few descriptors the call raises an error that says so, and leaves none open."""
     import resource
 
     def open_ones():
@@ -396,7 +396,7 @@ async def test_no_descriptors_to_be_had(thread):
 
 
 async def test_no_thread_to_be_had(thread):
-    """Where the system gives no thread the caller is told so, and may try again."""
+    """If no thread can be started the call raises an error that says so, and may be tried again."""
     usual = threading.stack_size(1 << 45)
     try:
         with pytest.raises(StoreError, match="needs a thread"):
@@ -408,7 +408,7 @@ async def test_no_thread_to_be_had(thread):
 
 
 def test_works_while_the_interpreter_exits(run):
-    """What is asked for by handlers that run at exit is still done."""
+    """Work of handlers that run at exit is still done."""
     assert run(AT_EXIT) == ["opened", "saved"]
 
 
@@ -418,7 +418,7 @@ def test_after_a_fork(run):
 
 
 async def test_a_fork_before_anything(thread):
-    """A fork in C, which gives no notice, of a process that has no thread yet changes nothing."""
+    """A fork in C of a process that has no thread yet changes nothing."""
     thread._guard.after_fork_in_child()
 
     await thread.run(lambda client: client.note("done"))
