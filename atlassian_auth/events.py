@@ -1,12 +1,13 @@
-"""What a token manager reports: frozen values with a key, a time and a reason, never a secret.
+"""The events that a token manager reports: frozen values without secrets.
 
-Callbacks get them on the runner's thread, after the outcome is published: they must be quick and
-thread-safe. One that waits, for another thread say, holds up every credential of the process. An exception in
-one is logged and goes no further.
+A callback is called in the runner's thread, after callers can get the new token or error. It must be quick
+and thread-safe: while it waits, no credential of the process is refreshed. An exception in it is logged and
+has no other effect.
 
-``str(event)`` is a sentence for people. The logger ``atlassian_auth`` gets it, with the event's fields in
-``extra``, and the name of its class as ``event`` there. Events that a person has to act on are warnings, the
-others are for debugging.
+``str(event)`` is a sentence. It is also logged by the logger ``atlassian_auth``; the record has the event's
+fields in ``extra``, and there ``event`` is the name of its class. `AuthorizationNeeded`, `ConsentEndsSoon`,
+`KeepsFailing` and `RotationUnsaved` need a person's attention and are logged at level WARNING, all others at
+DEBUG. Times are aware datetimes in UTC.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ __all__ = [
 ]
 
 Limit = Literal["inactivity", "absolute"]
-"""What a grant ends of: nobody uses it, or its time is over whatever is done with it."""
+"""Why a consent ends: it was unused for too long (``"inactivity"``), or it reached its maximum age."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something happened to one credential.
+    """The base of all events; each is about one credential.
 
     Args:
         key: Which credential.
-        at: When, in UTC.
+        at: When it happened.
     """
 
     key: str
@@ -54,7 +55,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshStarted(Event):
-    """The token endpoint is about to be asked."""
+    """A refresh starts: next come the store's lock and, unless another process has refreshed, a request."""
 
     def _sentence(self) -> str:
         return "a refresh begins."
@@ -62,11 +63,11 @@ class RefreshStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshSucceeded(Event):
-    """A new token was issued and saved.
+    """The server issued a new token, and it was saved.
 
     Args:
-        duration_seconds: From the first request to the end of the save.
-        refresh_count: How often this credential was refreshed, in all.
+        duration_seconds: Seconds from the first request to the end of the save.
+        refresh_count: How many refreshes of this consent have succeeded, in all processes.
         expires_at: When the new access token expires.
     """
 
@@ -83,13 +84,13 @@ class RefreshSucceeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshFailed(Event):
-    """A refresh failed; see ``code``.
+    """A refresh failed; ``code`` says which kind of error it was.
 
     Args:
-        duration_seconds: From its start to its end.
+        duration_seconds: Seconds from its start to its end.
         code: The error's ``code``, such as ``"transient"``.
         reason: The error's message.
-        retry_at: Before this time nobody asks again; None if the next call may.
+        retry_at: No new attempt is made before; None if the next call may make one.
     """
 
     duration_seconds: float
@@ -104,7 +105,7 @@ class RefreshFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAdopted(Event):
-    """Another process had refreshed the token; it was taken from the store without a request.
+    """Another process has refreshed the token; it was read from the store, without a request.
 
     Args:
         expires_at: When the adopted access token expires.
@@ -121,11 +122,11 @@ class TokenAdopted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Degraded(Event):
-    """A refresh was due and failed; a token that is still valid was handed out instead.
+    """A refresh was due and failed; requests go on with the present access token, which is still valid.
 
     Args:
         reason: The error's message.
-        expires_at: Until when that can go on.
+        expires_at: When the present access token expires; then requests fail too.
     """
 
     reason: str
@@ -140,7 +141,10 @@ class Degraded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationUnsaved(Event):
-    """The server rotated the refresh token and the store refused the new one; it is kept in memory.
+    """The server rotated the refresh token, and the new one could not be saved.
+
+    It is kept in memory and saved as soon as the store works. If the process ends before, it is lost: repair
+    the store and keep the process running.
 
     Args:
         reason: The store's error message.
@@ -154,7 +158,7 @@ class RotationUnsaved(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationNeeded(Event):
-    """The grant is lost: somebody has to authorize this credential again.
+    """The consent is lost: a person has to authorize this credential again. Reported once.
 
     Args:
         reason: The error's message.
@@ -168,12 +172,12 @@ class AuthorizationNeeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepsFailing(Event):
-    """Refreshes have failed for ``unrecoverable_token_failing_period``: a person should look. Told once.
+    """Refreshes have failed for ``unrecoverable_token_failing_period``: a person should look. Reported once.
 
-    The refresh token was not refused. The refresh is tried again and again; one success ends it.
+    The server has not refused the refresh token. Refreshes are still tried, and one success ends this state.
 
     Args:
-        since: When they began to fail.
+        since: When the refreshes began to fail.
         reason: The last error's message.
     """
 
@@ -182,20 +186,20 @@ class KeepsFailing(Event):
 
     def _sentence(self) -> str:
         return (
-            f"refreshes have failed since {_moment(self.since)}, and are tried again: {self.reason}"
+            f"refreshes have failed since {_moment(self.since)} and are still tried: {self.reason}"
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentEndsSoon(Event):
-    """A limit of the grant is near.
+    """The consent ends within ``warning_period``. Reported once a day.
 
-    Told within ``warning_period`` ahead of it, once a day: by the first refresh of a day in all processes,
-    and by each process that runs ``keep_alive``.
+    It is reported by the first refresh of the day in a fleet, and by each process that runs ``keep_alive``.
 
     Args:
-        limit: ``"inactivity"``, which any refresh moves, or ``"absolute"``: authorize again before then.
-        ends_at: When the grant ends.
+        limit: ``"inactivity"``, which any refresh moves, or ``"absolute"``: a person has to authorize again
+            before ``ends_at``.
+        ends_at: When the consent ends.
     """
 
     limit: Limit

@@ -1,20 +1,20 @@
-"""What can go wrong, and what to do about it.
+"""The errors of the library, and what to do about each.
 
 ::
 
     AtlassianAuthError
     ├── ConfigurationError       an argument, a setting or the app's registration is wrong: change it
-    ├── AuthorizationRequired    no usable grant is left for this key: a person has to consent again
-    ├── TransientError           the authorization server or the network is having a bad minute: try later
-    ├── TokenResponseError       what answered is not the token endpoint we know
-    ├── ScopeMismatch            the token is fine, but was not granted what this call needs
-    ├── OriginNotAllowed         the bearer was about to go to a host that is not Atlassian's
+    ├── AuthorizationRequired    there is no consent, or it is lost: a person has to authorize
+    ├── TransientError           the server, the network or a lock is temporarily unavailable: try later
+    ├── TokenResponseError       the response does not come from a token endpoint: check the URL and proxies
+    ├── ScopeMismatch            the token is valid, but lacks a scope that this call needs: grant it
+    ├── OriginNotAllowed         a request would have sent the token to another host than Atlassian's
     ├── TokenRejected            raised *by you* inside ``execute``: the API refused this token
-    ├── SiteNotFound             no Cloud site fits: none was consented to, or the name is another
-    ├── AmbiguousSite            several Cloud sites fit: say which one
-    ├── DiscoveryError           what answered is not the site, account or metadata that was asked for
-    └── StoreError               the store cannot be read, written or locked
-        └── VersionConflict      somebody else changed the record first
+    ├── SiteNotFound             no Cloud site matches: check the name, and which sites the person chose
+    ├── AmbiguousSite            several Cloud sites match: choose one
+    ├── DiscoveryError           the response is not the requested site, account or metadata: check the URL
+    └── StoreError               the store cannot be read, written or locked: repair it
+        └── VersionConflict      another task or process changed the record first
 
 No error holds a secret, a request or a response. All can be copied and pickled.
 """
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class AtlassianAuthError(Exception):
-    """The base of every error this library raises on purpose.
+    """The base of all errors that this library raises.
 
     ``code`` is stable across releases: match on it in logs and alerts.
     """
@@ -56,8 +56,8 @@ class AtlassianAuthError(Exception):
     def fresh(self) -> Self:
         """Return an equal error without traceback, cause or context.
 
-        One failed refresh is shared by all who waited for it. A raised exception object is changed
-        by each raise (traceback, context), so each waiter gets its own.
+        All callers that waited for one failed refresh get its error. Each raise changes an exception object
+        (its traceback and context), so each caller gets its own copy.
         """
         return copy.copy(self)
 
@@ -75,8 +75,8 @@ class ConfigurationError(AtlassianAuthError):
 
     Args:
         message: What was wrong, what was expected, what to do.
-        argument: The argument or setting to change, where one is known.
-        error: The OAuth ``error`` the authorization server answered, where it was the one to object.
+        argument: The argument or setting to change; None if it is not known.
+        error: The OAuth ``error`` of the authorization server's response; None if the server sent none.
     """
 
     code = "configuration"
@@ -90,20 +90,21 @@ class ConfigurationError(AtlassianAuthError):
 
     @classmethod
     def wrong_type(cls, argument: str, expected: str, given: object) -> Self:
-        """Return the error for an argument of the wrong type. It does not quote what was given."""
+        """Return the error for an argument of the wrong type. It does not quote the given value."""
         kind = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
         return cls(f"{argument} must be {expected}, not {kind}.", argument=argument)
 
 
 class AuthorizationRequired(AtlassianAuthError):
-    """No usable grant is left for this key: somebody has to authorize (again).
+    """There is no consent for this key, or it is lost: a person has to authorize.
 
     Args:
         message: Why, and what to do.
-        key: The credential concerned.
-        reason: ``"missing"`` (never authorized, or forgotten), ``"no_refresh_token"``,
-            ``"refused"`` (the server refused the refresh token), ``"declined"`` (the person did not consent)
-            or ``"unanswered"`` (the person did not come back in time).
+        key: Which credential.
+        reason: ``"missing"`` (never authorized, or forgotten), ``"no_refresh_token"`` (the access token has
+            expired and no refresh token came with it), ``"refused"`` (the server refused the refresh token),
+            ``"declined"`` (the person did not consent) or ``"unanswered"`` (the person did not come back in
+            time).
     """
 
     code = "authorization_required"
@@ -115,12 +116,12 @@ class AuthorizationRequired(AtlassianAuthError):
 
 
 class TransientError(AtlassianAuthError):
-    """The token endpoint, the network or a lock is having a bad minute; nothing is lost, try later.
+    """The token endpoint, the network or a lock is temporarily unavailable: try later.
 
     Args:
         message: What happened.
-        retry_after_seconds: When asking again makes sense, where known.
-        ambiguous: True if the request may have reached the server, which may have rotated the token.
+        retry_after_seconds: After how many seconds a new attempt makes sense; None if it is not known.
+        ambiguous: True if the request may have reached the server, which may have rotated the refresh token.
     """
 
     code = "transient"
@@ -134,11 +135,11 @@ class TransientError(AtlassianAuthError):
 
 
 class TokenResponseError(AtlassianAuthError):
-    """What answered is not the token endpoint we know: a redirect, HTML, too much, or no token.
+    """The response does not come from a token endpoint: it is a redirect, HTML, too long, or has no token.
 
     Args:
         message: What came instead, and what to check.
-        status: The HTTP status of the answer.
+        status: The HTTP status of the response.
     """
 
     code = "token_response"
@@ -149,12 +150,12 @@ class TokenResponseError(AtlassianAuthError):
 
 
 class ScopeMismatch(AtlassianAuthError):
-    """The token is valid, but was not granted the scopes this call needs; refreshing would not help.
+    """The token is valid, but lacks a scope that this call needs; refreshing would not help.
 
     Args:
-        message: What to add where.
-        granted: The scopes the token has.
-        missing: The scopes the API named and the token lacks; empty where the API named none.
+        message: Which scopes to add, and where.
+        granted: The scopes of the token.
+        missing: The scopes that the API named and the token lacks; empty if the API named none.
     """
 
     code = "scope_mismatch"
@@ -168,12 +169,12 @@ class ScopeMismatch(AtlassianAuthError):
 
 
 class OriginNotAllowed(AtlassianAuthError):
-    """A request was about to carry the bearer to an origin it was not issued for. Nothing was sent.
+    """A request would have sent the access token to an origin it was not issued for. Nothing was sent.
 
     Args:
         message: Which origin, which are allowed, how to allow more.
         origin: Scheme, host and port of the request.
-        allowed: The origins the bearer may go to.
+        allowed: The origins to which the token may be sent.
     """
 
     code = "origin_not_allowed"
@@ -191,12 +192,12 @@ class TokenRejected(AtlassianAuthError):
 
 
 class SiteNotFound(AtlassianAuthError):
-    """No Cloud site fits: the token sees none, or none of this id, URL or host.
+    """No Cloud site matches: the token has access to none, or to none with this id, URL or host.
 
     Args:
         message: What was looked for, the likely causes, what to do.
-        wanted: What was looked for; None if any site would have done.
-        urls: The sites there are.
+        wanted: The id, URL or host that was looked for; None if any site would do.
+        urls: The URLs of the sites that the token has access to.
     """
 
     code = "site_not_found"
@@ -210,11 +211,11 @@ class SiteNotFound(AtlassianAuthError):
 
 
 class AmbiguousSite(AtlassianAuthError):
-    """The token is good for several Cloud sites, and nobody has said which one is meant.
+    """The token has access to several Cloud sites, and the call does not say which one to use.
 
     Args:
         message: Which sites there are, and how to choose one.
-        urls: The sites there are.
+        urls: The URLs of the sites.
     """
 
     code = "ambiguous_site"
@@ -225,11 +226,11 @@ class AmbiguousSite(AtlassianAuthError):
 
 
 class DiscoveryError(AtlassianAuthError):
-    """What answered is not the site, the account or the metadata that was asked for.
+    """The response is not the requested site, account or metadata.
 
     Args:
         message: What came instead, and what to check.
-        status: The HTTP status of the answer.
+        status: The HTTP status of the response.
     """
 
     code = "discovery"
@@ -240,12 +241,12 @@ class DiscoveryError(AtlassianAuthError):
 
 
 class StoreError(AtlassianAuthError):
-    """The store cannot be read, written or locked; what it holds is left as it is."""
+    """The store cannot be read, written or locked; the stored record is left as it is."""
 
     code = "store"
 
 
 class VersionConflict(StoreError):
-    """The record is no longer at the version the caller had read: somebody else changed it first."""
+    """The record no longer has the version that the caller read: another task or process changed it first."""
 
     code = "version_conflict"

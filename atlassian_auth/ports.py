@@ -1,7 +1,7 @@
-"""Where the world comes in: time, chance, HTTP and the place where refreshes run.
+"""The interfaces to the outside: the clock, random numbers, HTTP, and the runner of refreshes.
 
-Everything above asks these instead of the operating system, so that a test decides what time it is
-and what the network answers.
+The library uses these instead of the operating system, so that a test decides what time it is and how the
+server responds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class Clock(Protocol):
-    """What time it is, and how to wait. Safe to use from any thread and any event loop."""
+    """Tells the time and waits. Safe to use from any thread and any event loop."""
 
     def time(self) -> float:
         """Return the POSIX time in seconds."""
@@ -54,7 +54,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The computer's own clock, on asyncio and trio."""
+    """The computer's clock, on asyncio and trio."""
 
     # A static attribute, not a method: the fast path calls this for every request.
     time: staticmethod[[], float] = staticmethod(time.time)
@@ -83,9 +83,9 @@ class Network:
 
     Args:
         verify: TLS verification, as for ``httpx.AsyncClient``.
-        proxy: The URL of a proxy, which may hold a password.
-        clock: Who measures the time limits.
-        settings: Timeouts, the size limit, and which addresses are refused.
+        proxy: The URL of a proxy, which may hold a password; None: the environment may name one.
+        clock: Measures the time limits.
+        settings: Timeouts, the size limit, and whether private addresses are refused.
     """
 
     verify: ssl.SSLContext | bool = True
@@ -94,7 +94,7 @@ class Network:
     settings: Settings = field(default_factory=Settings)
 
     def changed(self, *, public_addresses_only: bool | None = None, **options: object) -> Self:
-        """Return the same with other options; an option that is None stays as it is."""
+        """Return a copy with these options; an option that is None is not changed."""
         given: dict[str, Any] = {
             name: value for name, value in options.items() if value is not None
         }
@@ -115,57 +115,62 @@ def utc_at(posix_seconds: float) -> datetime:
 
 
 system_jitter: Callable[[], float] = random.random
-"""Chance: a number from 0 up to 1. It only spreads load; secrets are made by ``secrets``."""
+"""Return a random number from 0 up to 1. It only spreads load; secrets are made by the module ``secrets``."""
 
 
 class NothingSent(Exception):
-    """The request never left: no connection could be made. Raised by a `Sender`; the text is public."""
+    """No connection could be made, and nothing was sent. Raised by a `Sender`; its text holds no secret."""
 
 
 class Unanswered(Exception):
-    """The request left and no complete answer came back. Raised by a `Sender`; the text is public."""
+    """The request was sent, but not answered completely. Raised by a `Sender`; its text holds no secret."""
 
 
 def is_being_cancelled() -> bool:
     """Return whether a cancellation that reached this asyncio task was meant for it.
 
-    Clients of stores and servers let one escape that was meant for a task of their own.
+    Some client libraries leak the ``CancelledError`` of an internal task.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 class Sender(Protocol):
-    """Carries one request to an authorization server and brings the answer back.
+    """Sends one request to an authorization server and returns the response.
 
-    It is opened lazily in the loop it is used in, follows no redirect, and bounds time and size.
+    It opens connections when they are needed, in the event loop it is used in. It follows no redirect, and
+    limits the time and the size of a response.
     """
 
     async def send(self, request: HTTPRequest) -> HTTPResponse:
-        """Return the answer.
+        """Send the request and return the response.
 
         Raises:
             NothingSent: if the request certainly did not reach the server.
-            Unanswered: if it may have.
+            Unanswered: if it may have reached the server, and no complete response came back.
         """
         ...
 
     async def aclose(self) -> None:
-        """Release connections. Sending again opens new ones."""
+        """Close all connections. The next `send` opens new ones."""
         ...
 
 
 class Runner(Protocol):
-    """The place where refreshes run, out of reach of every caller's cancellation."""
+    """Runs refreshes where the cancellation of a caller does not reach them."""
 
     def home(self) -> object:
-        """Return the event loop in which work submitted now will run. Another home: other work."""
+        """Return the event loop in which work submitted now will run.
+
+        Work is shared within one event loop only: if this returns another loop than before, calls under way
+        in the old loop are not joined any more.
+        """
         ...
 
     def submit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start ``work`` there and return at once. ``work`` reports its own outcome and never raises."""
+        """Start ``work`` in that event loop and return at once. ``work`` never raises."""
         ...
 
     def check_may_wait(self) -> None:
-        """Raise `ConfigurationError` where blocking this thread until work has ended would never end."""
+        """Raise `ConfigurationError` if blocking this thread would stop the work that it waits for."""
         ...

@@ -1,4 +1,4 @@
-"""Every tunable, its default, and where the default comes from."""
+"""The settings: what each one changes, its default, and where the default comes from."""
 
 from __future__ import annotations
 
@@ -25,149 +25,161 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings"]
 
-# Dates stay within what a calendar can hold.
+# Longer periods could lead to dates beyond what a datetime can hold.
 _CENTURY = timedelta(days=36525)
 
 
 class Settings(BaseModel):
-    """How tokens are refreshed and what happens when that fails; the defaults suit most services.
+    """When tokens are refreshed, and what happens when that fails; the defaults suit most services.
 
-    Build it by keyword, or from ``ATLASSIAN_AUTH_…`` variables with `from_environment`.
+    Give settings by keyword, or read them from ``ATLASSIAN_AUTH_…`` variables with `from_environment`. Names
+    that end in ``_seconds`` are numbers of seconds; periods of days are ``timedelta``.
 
     Raises:
-        ConfigurationError: if a name is unknown or a value is impossible; ``argument`` is the name.
+        ConfigurationError: if a name is unknown or a value is not allowed; ``argument`` is the name.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     buffer_seconds: NonNegativeFloat = 10
-    """A token with no more than this left is not used any more (at most a quarter of its lifetime).
-    10 s is the buffer of the XSOAR AtlassianApiModule."""
+    """A token is not used any more when it expires within this time (at most a quarter of its lifetime); then
+    requests wait for a refresh. Default: 10 s, as in the XSOAR AtlassianApiModule."""
 
     refresh_ahead_seconds: NonNegativeFloat | None = None
-    """So long before expiry a request starts a refresh without waiting for it (at most a quarter of the
-    lifetime, less up to a fifth by chance). None: the grant's own, 60 s on Cloud and 2LO, 0 (off) on Data
-    Center, which revokes the old access token as soon as it refreshes."""
+    """A request starts a refresh in the background when the token expires within this time (at most a
+    quarter of its lifetime; up to a fifth less, at random). 0 turns this off. None, the default: 60 s on
+    Cloud and 2LO; off on Data Center, where a refresh revokes the old access token at once."""
 
     refresh_spread_seconds: NonNegativeFloat = 900
-    """A token is refreshed up to so much earlier than that, still within the last quarter of its lifetime, so
-    that the refreshes of its key come back to a moment of the key's own. Credentials that began together,
-    after an outage or in a migration, drift apart within hours instead of asking the token endpoint
-    together for ever; and all processes choose the same moment. 0: off."""
+    """A token is refreshed up to this much earlier still, within the last quarter of its lifetime, so that
+    each key comes to its own moment, the same in all processes. Tokens that were issued together, after an
+    outage or in a migration, spread out within hours; otherwise their refreshes would reach the token
+    endpoint together each time. Default: 900 s (15 minutes); 0 turns this off."""
 
     connect_timeout_seconds: PositiveFloat = 10
-    """Reaching the token endpoint."""
+    """How long connecting to the token endpoint may take. Default: 10 s."""
 
     read_timeout_seconds: PositiveFloat = 20
-    """Each wait for bytes of its answer."""
+    """How long each wait for the next bytes of a response may take. Default: 20 s."""
 
     exchange_timeout_seconds: PositiveFloat = 45
-    """One exchange with the token endpoint, all its attempts and pauses included. Far inside Cloud's
-    reuse leeway of 10 minutes, within which a refresh token may be presented again."""
+    """How long one exchange with the token endpoint may take, with all its attempts and pauses. Default:
+    45 s, far less than the 10 minutes in which Cloud accepts a refresh token again."""
 
     lock_timeout_seconds: PositiveFloat = 60
-    """Waiting for the store's lock: longer than another process's exchange takes."""
+    """How long to wait for the store's lock; then `TransientError` is raised. Default: 60 s, longer than the
+    exchange of another process may take."""
 
     wait_timeout_seconds: PositiveFloat = 120
-    """A caller waits for no longer than this, whatever is slow: the lock, the server or the store. What it
-    waited for goes on and is saved. Longer than lock and exchange take together."""
+    """How long a caller waits for a token in all: for the lock, the server and the store. Then
+    `TransientError` is raised, while the refresh goes on and is saved. Default: 120 s, longer than lock and
+    exchange together may take."""
 
     standstill_seconds: PositiveFloat = 150
-    """For so long a process that presents a refresh token may stand still (a stopped process, a frozen
-    container) before another process gets its lock: on servers that take each refresh token once (Data
-    Center), in stores whose locks are leases. If it was killed instead, the key waits for as long."""
+    """How long a process may stand still (a stopped process, a frozen container) while it presents a refresh
+    token, before another process gets its lock. It applies on servers that accept each refresh token once
+    (Data Center), in stores whose locks are leases. If the process was killed, the key waits for as long.
+    Default: 150 s."""
 
     concurrent_exchanges: PositiveInt = 32
-    """So many credentials of a manager are refreshed at the same time; the others wait for their turn. Each
-    takes a connection and, in a store of files, a descriptor."""
+    """How many credentials of a manager are refreshed at the same time; others wait for their turn. Each
+    takes a connection and, in a store of files, a file descriptor. Default: 32."""
 
     attempts: PositiveInt = 3
-    """Requests in one exchange at the most."""
+    """How many requests one exchange makes at most, and how often a save is tried. Default: 3."""
 
     retry_pause_seconds: NonNegativeFloat = 0.5
-    """The first pause between two attempts; doubles, less up to a half by chance."""
+    """The first pause between two attempts. It doubles each time; between requests it is up to half shorter,
+    at random. Default: 0.5 s."""
 
     longest_pause_seconds: NonNegativeFloat = 5
-    """A ``Retry-After`` beyond this is not waited for within an exchange: it ends and callers are told."""
+    """The longest ``Retry-After`` that is waited for within an exchange; if the server requests more, the
+    exchange ends with `TransientError`. Default: 5 s."""
 
     backoff_seconds: PositiveFloat = 1
-    """After a failed exchange nobody asks again for this long; doubles with each failure."""
+    """How long no new attempt is made after a failed exchange; doubles with each failure in a row, and is up
+    to a fifth longer, at random. Meanwhile calls raise the same error. Default: 1 s."""
 
     backoff_cap_seconds: PositiveFloat = 60
-    """Where the doubling ends. A longer ``Retry-After`` is kept."""
+    """The longest backoff by doubling. A longer ``Retry-After`` is obeyed. Default: 60 s."""
 
     configuration_backoff_seconds: PositiveFloat = 300
-    """The same after an answer that repeating cannot change, such as a wrong client secret; also how long
-    a credential whose brand-new token was refused too is left alone."""
+    """The backoff after a response that a new attempt cannot change, such as a wrong client secret. Also
+    how long a credential is not refreshed whose newly issued token the API has refused. Default: 300 s."""
 
     max_response_bytes: PositiveInt = Field(default=1024 * 1024)
-    """A longer answer is not read to its end. 1 MiB is golang/oauth2's limit."""
+    """The longest response that is read, in bytes; a longer one is refused. Default: 1 MiB, the limit of
+    golang/oauth2."""
 
     public_addresses_only: bool = False
-    """Refuse to send a token request to an address that is not public: loopback, link-local, private. For
-    services whose tenants name the server; see "Servers that tenants name" in ``docs/security.md``."""
+    """Whether to refuse token requests to addresses that are not public: loopback, link-local, private. For
+    services whose tenants name the server; see "Servers that tenants name" in ``docs/security.md``. Default:
+    False."""
 
     stripes: PositiveInt = 64
-    """How many locks guard the decisions; 64 as in Atlassian's own OAuth client plugin
-    (``default.monitor.stripe.count``)."""
+    """How many locks keep apart the decisions about different keys; more than one key may share a lock.
+    Default: 64, as in Atlassian's own OAuth client plugin (``default.monitor.stripe.count``)."""
 
     unsaved: Literal["raise", "serve"] = "raise"
-    """When a refreshed pair cannot be saved: raise `StoreError` to the callers, or serve the token from
-    memory. Either way the pair is kept and saved before anything else."""
+    """What callers get when a new pair cannot be saved: ``"raise"``, the default, raises `StoreError`;
+    ``"serve"`` returns the token. Either way the pair stays in memory and is saved before anything else."""
 
     unrecoverable_token_failing_period: timedelta = timedelta(days=7)
-    """After failing for so long a credential's status is UNRECOVERABLE and `KeepsFailing` is told
-    (``unrecoverable.token.failing.period.days`` of Atlassian's plugin). A day without an attempt does not
-    count. It goes on being tried, and one success makes it VALID."""
+    """After failing for this long, a credential's ``refresh_status`` is UNRECOVERABLE and `KeepsFailing` is
+    reported. Failures before a day without an attempt do not count. Refreshes are still tried, and one
+    success makes it VALID. Default: 7 days, as in Atlassian's plugin
+    (``unrecoverable.token.failing.period.days``)."""
 
     inactivity_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
-    """A refresh token that is not used for so long ends. None: 90 days, as Cloud says and as is Data
-    Center's default (``refresh.token.expiration.seconds``)."""
+    """A refresh token ends after this time without use. It drives ``keep_alive``, warnings and the status.
+    None, the default: 90 days, which Cloud states and Data Center has as its default
+    (``refresh.token.expiration.seconds``)."""
 
     absolute_limit: timedelta | None = Field(default=None, gt=timedelta(), le=_CENTURY)
-    """So long after the consent a grant ends, however it is used. None: 365 days on Cloud, as Atlassian
-    states; nothing on Data Center. Only a date to warn of: it never stops a refresh."""
+    """A consent ends this long after it was given, even if it is used. It drives warnings and the status,
+    and never stops a refresh. None, the default: 365 days on Cloud, as Atlassian states; no limit on Data
+    Center."""
 
     warning_period: timedelta = Field(default=timedelta(days=14), ge=timedelta(), le=_CENTURY)
-    """So long ahead of either limit `ConsentEndsSoon` is told, once a day."""
+    """How long before either limit `ConsentEndsSoon` is reported, once a day. Default: 14 days."""
 
     prune_after: timedelta = Field(default=timedelta(days=30), ge=timedelta(), le=_CENTURY)
-    """A credential that has been good for nothing for so long is deleted by ``prune``
-    (``lifetime.invalid.token.days`` of Atlassian's plugin)."""
+    """``prune`` deletes a credential that has been unusable for this long. Default: 30 days, as in
+    Atlassian's plugin (``lifetime.invalid.token.days``)."""
 
     @model_validator(mode="wrap")
     @classmethod
-    def _checked(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+    def _check_values(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
         try:
             return build(values)
         except ValidationError as error:
             wrong = error.errors(include_input=False, include_context=False, include_url=False)
-        reasons = [f"{cls._shown(str(one['loc'][0]))}: {_reason(one)}" for one in wrong]
-        argument = cls._shown(str(wrong[0]["loc"][0]))
+        reasons = [f"{cls._public_name(str(one['loc'][0]))}: {_reason(one)}" for one in wrong]
+        argument = cls._public_name(str(wrong[0]["loc"][0]))
         raise ConfigurationError("; ".join(reasons), argument=argument)
 
     @staticmethod
-    def _shown(name: str) -> str:
+    def _public_name(name: str) -> str:
         return name
 
     @classmethod
     def from_environment(cls, prefix: str = "ATLASSIAN_AUTH_") -> Self:
-        """Return settings in which environment variables replace defaults.
+        """Return settings in which environment variables replace the defaults.
 
         Args:
-            prefix: What the variables' names begin with: ``ATLASSIAN_AUTH_BUFFER_SECONDS=30``.
+            prefix: The beginning of the variables' names, as in ``ATLASSIAN_AUTH_BUFFER_SECONDS=30``.
 
         Raises:
-            ConfigurationError: if a value is impossible; ``argument`` is the variable.
+            ConfigurationError: if a value is not allowed; ``argument`` is the variable.
         """
-        # Imported here: it would make a quarter of the library's import time.
+        # Imported here because it is a quarter of the library's import time.
         from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: PLC0415
 
         class FromEnvironment(BaseSettings, cls):  # type: ignore[misc,valid-type]
             model_config = SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore")
 
             @staticmethod
-            def _shown(name: str) -> str:
+            def _public_name(name: str) -> str:
                 return f"{prefix}{name}".upper()
 
         return cls.model_validate(FromEnvironment().model_dump())

@@ -1,4 +1,4 @@
-"""How a credential is doing, without its secrets, and what is to be done about it."""
+"""The status of a credential, without its secrets, and what to do about it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,42 @@ __all__ = ["CredentialState", "CredentialStatus"]
 
 
 class CredentialState(StrEnum):
-    """What a credential is good for, as the person who operates it needs to know."""
+    """Whether a credential works, and if not, what an operator has to do."""
 
     NEW = "new"
     """Nothing is stored: authorize it, or add a refresh token."""
     PENDING = "pending"
-    """It has begun and is not proven: somebody is at the consent page, or a refresh token was added that
-    was not used yet."""
+    """Not usable yet: a login is in progress, or an added refresh token has not been used yet."""
     READY = "ready"
-    """It refreshes itself."""
+    """It works and is refreshed when it is due; nothing to do."""
     DEGRADED = "degraded"
-    """The last refresh failed; the next may succeed. Calls work as long as the access token lives."""
+    """The last refresh failed; the next may succeed. Calls work until the access token expires."""
     REAUTHORIZE = "reauthorize"
-    """Somebody has to authorize it again."""
+    """The consent is lost, or has most likely ended: a person has to authorize again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialStatus:
-    """How one credential is doing; holds no secret, so it may be logged and shown.
+    """The status of one credential; holds no secret, so it may be logged and shown. Times are aware.
 
     Args:
         key: Which credential.
-        state: What it is good for.
+        state: Whether it works.
         reason: Why it is not READY; None if it is.
         refresh_status: How its last refresh ended.
-        refresh_status_since: When that last changed: for a failing credential, since when it fails. None
-            if nothing is stored.
-        scopes: What was granted.
-        access_expires_at: When the access token ends and is refreshed; None if none was issued yet.
-        inactive_by: When the grant ends unless it is refreshed before; see `Lifetimes`. None if that is not
-            known: of a refresh token that was added and not used yet.
-        consent_expires_at: When the grant ends whatever is done; see `Lifetimes`. None if that is not known:
-            where ``authorized_at`` is None, say.
-        authorized_at: When somebody consented; None if nobody did, or if a refresh token was added without
-            this date.
+        refresh_status_since: When ``refresh_status`` last changed: for a failing credential, since when it
+            fails. None if nothing is stored.
+        scopes: The granted scopes.
+        access_expires_at: When the access token expires; None if none was issued yet.
+        inactive_by: When the consent ends unless the token is refreshed before; see `Lifetimes`. None if that
+            is not known, as for a refresh token that was added and not used yet.
+        consent_expires_at: When the consent ends in any case; see `Lifetimes`. None if that is not known, as
+            without ``authorized_at``.
+        authorized_at: When a person consented; None without a consent (client credentials), or if a refresh
+            token was added without this date.
         last_refreshed_at: When the last refresh succeeded; None if none has.
-        refresh_count: How many have.
-        refreshable: Whether there is a refresh token, and no person has to consent again.
+        refresh_count: The number of refreshes that succeeded.
+        refreshable: Whether there is a refresh token, and no person has to authorize again.
     """
 
     key: str
@@ -72,7 +71,7 @@ class CredentialStatus:
     def of(cls, key: str, record: TokenRecord, *, now: datetime, settings: Settings) -> Self:
         """Return the status of a stored record."""
         lifetimes = Lifetimes.of(record, settings)
-        state, reason = _judged(record, lifetimes, now)
+        state, reason = _judge(record, lifetimes, now)
         return cls(
             key=key,
             state=state,
@@ -92,44 +91,46 @@ class CredentialStatus:
 
     @classmethod
     def without_record(cls, key: str, *, pending_until: datetime | None = None) -> Self:
-        """Return the status of a key for which nothing is stored but, perhaps, a login under way.
+        """Return the status of a key without a stored credential; a login may be in progress.
 
         Args:
             key: Which credential.
-            pending_until: When that login is no longer answered; None if there is none.
+            pending_until: Until when the login may be completed; None if there is none.
         """
         if pending_until is None:
             reason = "Nothing is stored: authorize it, or add a refresh token."
             return cls(key=key, state=CredentialState.NEW, reason=reason)
-        reason = f"A login was started and may come back until {_date(pending_until)}."
+        reason = f"A login was started and may be completed until {_date(pending_until)}."
         return cls(key=key, state=CredentialState.PENDING, reason=reason)
 
 
-def _judged(
+def _judge(
     record: TokenRecord, lifetimes: Lifetimes, now: datetime
 ) -> tuple[CredentialState, str | None]:
     if record.refused:
         return CredentialState.REAUTHORIZE, record.failure
     passed = lifetimes.passed(now)
     if passed is not None:
-        return CredentialState.REAUTHORIZE, _ended(record, passed)
+        return CredentialState.REAUTHORIZE, _why_ended(record, passed)
     if record.status in {TokenStatus.RECOVERABLE, TokenStatus.UNRECOVERABLE}:
-        return CredentialState.DEGRADED, _failing(record)
+        return CredentialState.DEGRADED, _why_degraded(record)
     if record.token is None:
         reason = "A refresh token was added; it has not been used yet."
         return CredentialState.PENDING, reason
     return CredentialState.READY, None
 
 
-def _failing(record: TokenRecord) -> str:
-    since = record.failing_since or record.status_since
-    return f"Refreshes have failed since {_date(since)} and are tried on. {record.failure or ''}".rstrip()
+def _why_degraded(record: TokenRecord) -> str:
+    since = _date(record.failing_since or record.status_since)
+    return (
+        f"Refreshes have failed since {since} and are still tried. {record.failure or ''}".rstrip()
+    )
 
 
-def _ended(record: TokenRecord, passed: datetime) -> str:
+def _why_ended(record: TokenRecord, passed: datetime) -> str:
     if record.refresh_token is None:
-        return f"The access token ended at {_date(passed)}, and no refresh token came with it."
-    return f"The grant has most likely ended at {_date(passed)}; a refresh is tried all the same."
+        return f"The access token expired at {_date(passed)}, and no refresh token came with it."
+    return f"The consent has most likely ended at {_date(passed)}; a refresh is still tried when it is due."
 
 
 def _date(moment: datetime) -> str:

@@ -71,7 +71,7 @@ asyncio.run(manager.add("k", refresh_token="rt-0"))
 asked = threading.Event()
 refreshing = threading.Thread(target=manager.token_sync, args=("k",))
 refreshing.start()
-while not manager._calls._runner._thread._life:
+while not manager._calls._runner._thread._current:
     pass
 children = []
 for _ in range(10):

@@ -1,4 +1,4 @@
-"""What an event says to people, and to a log."""
+"""The sentence of each event, and its log record."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ SINCE, UNTIL = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
         (
             events.KeepsFailing,
             {"since": AT, "reason": "Why."},
-            f"refreshes have failed since {SINCE}, and are tried again: Why.",
+            f"refreshes have failed since {SINCE} and are still tried: Why.",
         ),
         (
             events.ConsentEndsSoon,
@@ -72,12 +72,12 @@ SINCE, UNTIL = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
     ],
 )
 def test_an_event_is_a_sentence(kind, fields, sentence):
-    """People read what happened to which key, and no repr."""
+    """``str(event)`` is a sentence with the key, and no repr."""
     assert str(kind(key="acme", at=AT, **fields)) == f"Key 'acme': {sentence}"
 
 
 async def test_a_log_has_the_sentence_and_the_fields(atlassian, atlassian_clock, caplog):
-    """A log for people has the sentence; one for programs has the fields beside it."""
+    """A log record has the sentence as its message, and the event's fields beside it."""
     caplog.set_level(logging.DEBUG, logger="atlassian_auth")
     app = atlassian.service_account_app
     grant = ClientCredentialsGrant.service_account(app.client_id, app.client_secret)

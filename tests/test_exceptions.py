@@ -1,4 +1,4 @@
-"""The error tree: what it is drawn as, what its errors carry, and how they travel."""
+"""The error tree: its picture in the docstring, its fields, copies and pickles."""
 
 from __future__ import annotations
 

@@ -241,9 +241,9 @@ def test_processes_share_a_credential(command):
 # -- 4: dead tokens and bad minutes are taken for each other ---------------------------------------
 
 _REFUSED = (
-    "The grant of key 'default' is lost; authorize it again. The refresh token was refused: it was used "
-    "elsewhere, has expired, or the person changed the password or withdrew the consent. Somebody has to "
-    "authorize again "
+    "The consent of key 'default' is lost: a person has to authorize it again. The refresh token was "
+    "refused: it was used elsewhere, has expired, or the person changed the password or withdrew the "
+    "consent. Somebody has to authorize again "
 )
 
 
@@ -485,7 +485,7 @@ async def test_no_refresh_token_was_wanted(atlassian, auth_of, atlassian_clock):
         await auth.token()
 
     assert str(caught.value) == (
-        "The access token of key 'default' has ended and no refresh token came with it. Authorize again; "
+        "The access token of key 'default' has expired and no refresh token came with it. Authorize again; "
         "on Cloud the app must ask for the scope offline_access."
     )
 
@@ -629,8 +629,8 @@ def test_no_store_is_named(atlassian):
 
     assert str(caught.value) == (
         "CloudGrant needs a store: its refresh tokens rotate, and a token that was not stored is lost at "
-        'the next restart. Pass store=SQLiteStore("tokens.db"), or store=MemoryStore() to say that losing '
-        "it is fine."
+        'the next restart. Pass store=SQLiteStore("tokens.db"), or store=MemoryStore() if it may '
+        "be lost."
     )
 
 

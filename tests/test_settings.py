@@ -11,7 +11,7 @@ from atlassian_auth import ConfigurationError, Settings
 
 
 def test_the_buffer_is_ten_seconds():
-    """Without a word a token is refreshed when it has ten seconds left."""
+    """By default a token is refreshed when it has ten seconds left."""
     assert Settings().buffer_seconds == 10
 
 
@@ -26,7 +26,7 @@ def test_the_buffer_is_ten_seconds():
     ],
 )
 def test_impossible_settings_are_refused_by_name(wrong):
-    """An impossible or unknown setting is an error of the library's own that names it."""
+    """A setting that is unknown or not allowed raises `ConfigurationError`, which names it."""
     with pytest.raises(ConfigurationError) as caught:
         Settings(**wrong)
 

@@ -1,4 +1,4 @@
-"""The five words for how a credential is doing, with their reasons and dates."""
+"""The five states of a credential, with their reasons and dates."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def consent(manager, atlassian, key="acme"):
 
 
 async def test_new(manager):
-    """Where nothing is stored, the reason says what to do; there are no dates."""
+    """If nothing is stored, the reason says what to do, and there are no dates."""
     status = await manager.status("acme")
 
     assert status.state is CredentialState.NEW
@@ -57,7 +57,7 @@ async def test_new(manager):
 
 
 async def test_pending_at_the_consent_page(manager, atlassian_clock):
-    """Whoever was sent to consent may come back for ten minutes; then it is NEW again."""
+    """A login may be completed within ten minutes; after that the state is NEW again."""
     flow = AuthorizationFlow(manager)
     await flow.start("another", started_by=None)
     await flow.start("acme", started_by=None)
@@ -73,7 +73,7 @@ async def test_pending_at_the_consent_page(manager, atlassian_clock):
 
 
 class Counting(MemoryStore):
-    """A store that counts what is read of logins."""
+    """A store that counts the logins that are read."""
 
     read = 0
 
@@ -84,7 +84,7 @@ class Counting(MemoryStore):
 
 @pytest.mark.parametrize(("begun", "read"), [(0, 0), (1, 1), (32, 32), (33, 32)])
 async def test_the_logins_of_others_are_not_read(manager, atlassian_clock, begun, read):
-    """However many strangers begin: only a key's own logins are read, and of those at most 32."""
+    """However many logins there are, only the key's own are read, and at most 32 of them."""
     store = Counting(clock=atlassian_clock)
     manager = TokenManager(manager.grant, store=store, clock=atlassian_clock)
     flow = AuthorizationFlow(manager)
@@ -100,7 +100,7 @@ async def test_the_logins_of_others_are_not_read(manager, atlassian_clock, begun
 
 
 async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, caplog):
-    """It is logged, and the key's other login counts; it is left as it is."""
+    """A login that cannot be read is logged and left as it is; the key's other login counts."""
     flow = AuthorizationFlow(manager)
     await flow.start("acme", started_by=None)
     (name,) = await store.keys("flows")
@@ -113,12 +113,12 @@ async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, c
 
     assert (alone.state, status.state) == (CredentialState.NEW, CredentialState.PENDING)
     assert good.expires_at.isoformat(timespec="minutes") in status.reason
-    assert caplog.text.count("A login was passed over") == 2
+    assert caplog.text.count("A stored login was skipped") == 2
     assert (await store.get("flows", name)).value == b"[" * 100_000
 
 
 async def test_a_login_that_only_looks_like_ones_own(manager, store):
-    """Marks are short: should those of two keys be the same one day, the record tells whose it is."""
+    """Marks are short: if two keys have the same one, the record says whose login it is."""
     await AuthorizationFlow(manager).start("other", started_by=None)
     (name,) = await store.keys("flows")
     value = (await store.get("flows", name)).value
@@ -128,7 +128,7 @@ async def test_a_login_that_only_looks_like_ones_own(manager, store):
 
 
 async def test_pending_until_the_pasted_token_is_used(manager, atlassian):
-    """A refresh token that was added proves itself with the first refresh."""
+    """An added refresh token is PENDING until its first refresh succeeds."""
     added = await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
     await manager.token("acme")
     used = await manager.status("acme")
@@ -139,7 +139,7 @@ async def test_pending_until_the_pasted_token_is_used(manager, atlassian):
 
 
 async def test_no_limit_is_stated_that_is_not_known(manager, atlassian, atlassian_clock):
-    """A refresh token from elsewhere brings no date of its consent, so none is made up."""
+    """The date of an added refresh token's consent is unknown, and none is made up."""
     refresh_token = atlassian.issue_grant().refresh_token
     added = await manager.add("acme", refresh_token=refresh_token)
     await manager.token("acme")
@@ -151,7 +151,7 @@ async def test_no_limit_is_stated_that_is_not_known(manager, atlassian, atlassia
 
 
 async def test_the_date_of_a_consent_elsewhere(manager, atlassian, atlassian_clock):
-    """Where it is told, the end of the grant counts from it; it may be told with the next start."""
+    """The absolute limit counts from ``authorized_at``, which may be given at a later start."""
     consented_at = atlassian_clock.now() - 100 * DAY
     refresh_token = atlassian.issue_grant().refresh_token
     await manager.add("acme", refresh_token=refresh_token)
@@ -168,7 +168,7 @@ async def test_the_date_of_a_consent_elsewhere(manager, atlassian, atlassian_clo
 
 @pytest.mark.parametrize("wrong", ["naive", "text", "future"])
 async def test_an_impossible_date_of_a_consent(manager, atlassian_clock, wrong):
-    """What is no past moment, with its offset, is refused before anything is stored."""
+    """An ``authorized_at`` that is no past datetime with a time zone is refused before anything is stored."""
     values = {
         "naive": atlassian_clock.now().replace(tzinfo=None),
         "text": "2026-01-01",
@@ -183,7 +183,7 @@ async def test_an_impossible_date_of_a_consent(manager, atlassian_clock, wrong):
 
 
 async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock):
-    """So there is no date of it."""
+    """Client credentials need no consent, so they have no date of one."""
     manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
     await manager.token()
 
@@ -192,7 +192,7 @@ async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock)
 
 
 async def test_ready_though_the_access_token_has_ended(manager, atlassian, atlassian_clock):
-    """It is READY while it can refresh itself; the three dates are apart, and the consent's stays."""
+    """A credential that can be refreshed is READY; a refresh moves two of its dates, not the consent's."""
     consented = (await consent(manager, atlassian)).status
     atlassian_clock.advance(30 * DAY)
     idle = await manager.status("acme")
@@ -211,7 +211,7 @@ async def test_ready_though_the_access_token_has_ended(manager, atlassian, atlas
 
 
 async def test_ready_whatever_happens_to_the_access_token(atlassian, atlassian_clock):
-    """Client credentials refresh themselves without a refresh token."""
+    """Client credentials are refreshed without a refresh token."""
     manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
     await manager.token()
     atlassian_clock.advance(30 * DAY)
@@ -223,7 +223,7 @@ async def test_ready_whatever_happens_to_the_access_token(atlassian, atlassian_c
 
 
 async def test_degraded(manager, atlassian, atlassian_clock):
-    """A failing refresh is DEGRADED, with the reason; so is one of a token just pasted."""
+    """A credential whose refresh failed is DEGRADED, with the reason; also one that was just added."""
     await consent(manager, atlassian)
     await manager.add("pasted", refresh_token=atlassian.issue_grant().refresh_token)
     atlassian_clock.advance(HOUR)
@@ -239,7 +239,7 @@ async def test_degraded(manager, atlassian, atlassian_clock):
 
 
 async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
-    """A refused grant needs somebody's consent, and says what the server said."""
+    """After a refusal a person has to authorize again, and the reason quotes the server."""
     result = await consent(manager, atlassian)
     atlassian.revoke_grant((await manager.token(result.key)).access_token)
     atlassian_clock.advance(HOUR)
@@ -261,7 +261,7 @@ async def test_reauthorize_after_a_refusal(manager, atlassian, atlassian_clock):
     ],
 )
 async def test_reauthorize_after_a_limit(manager, atlassian, atlassian_clock, idle, state):
-    """Past a limit it has most likely ended."""
+    """After a limit the consent has most likely ended."""
     await consent(manager, atlassian)
     atlassian_clock.advance(idle)
 
@@ -269,7 +269,7 @@ async def test_reauthorize_after_a_limit(manager, atlassian, atlassian_clock, id
 
 
 async def test_a_limit_stops_no_refresh(manager, atlassian, atlassian_clock):
-    """A date that Atlassian does not keep to is only a date: what refreshes is READY."""
+    """A credential that is refreshed after its absolute limit is READY: the limit was wrong."""
     patient = Settings(inactivity_limit=DAY)
     hasty = TokenManager(
         manager.grant, store=manager.store, clock=atlassian_clock, settings=patient
@@ -282,12 +282,12 @@ async def test_a_limit_stops_no_refresh(manager, atlassian, atlassian_clock):
     after = await hasty.status("acme")
 
     assert (before.state, before.refreshable) == (CredentialState.REAUTHORIZE, False)
-    assert before.reason.endswith("a refresh is tried all the same.")
+    assert before.reason.endswith("a refresh is still tried when it is due.")
     assert (after.state, after.refreshable) == (CredentialState.READY, True)
 
 
 async def test_reauthorize_without_a_refresh_token(atlassian, atlassian_clock, store):
-    """Where none came, somebody has to consent again as soon as the access token has ended."""
+    """Without a refresh token a person has to authorize again as soon as the access token has expired."""
     app = atlassian.cloud_app
     grant = CloudGrant(
         client_id=app.client_id,

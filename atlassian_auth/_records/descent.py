@@ -1,8 +1,8 @@
-"""Which of two records of a key is the newer one: told by descent, not by a clock, which can be set back.
+"""Which of two records of a key is newer: decided by descent, not by a clock, which can be set back.
 
-Each refresh spends a refresh token and brings the next one. So the pairs of one consent are a line, and a
-record that names the tokens spent before it knows its own ancestors. A store that holds an ancestor has lost
-saves: in a failover, from a replica that lags, or because a backup was restored.
+Each refresh spends one refresh token and brings the next. So the pairs of one consent form a line, and each
+record names the refresh tokens that were spent before it: its ancestors. If the store holds an ancestor, it
+has lost saves: in a failover, from a replica that lags, or because a backup was restored.
 """
 
 from __future__ import annotations
@@ -13,22 +13,21 @@ from dataclasses import dataclass, field
 __all__ = ["REMEMBERED", "Descent", "fingerprint"]
 
 REMEMBERED = 32
-"""So many spent refresh tokens are remembered one by one. A server may take one of the last of them again
-(Cloud does for 10 minutes), which begins a branch; of anything older only the consent and the count are
-compared."""
+"""How many spent refresh tokens are remembered one by one. The server may accept one of the last again (Cloud
+does for 10 minutes), and the line branches there. Older ones are compared by consent and count only."""
 
-_LETTERS = 12  # 48 bits: they tell the tokens of one key apart, and give none away
+_LETTERS = 12  # 48 bits: enough to distinguish the tokens of one key, too few to reveal one
 
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """Where a pair stands in the line of its consent.
+    """The position of a pair in the line of its consent.
 
     Args:
-        consent: The fingerprint of the first refresh token of its consent; empty if there was none.
-        count: How many refreshes ago that was.
-        current: The fingerprint of its refresh token; empty if it has none.
-        spent: The fingerprints of the tokens spent for it, the last ones, oldest first, between spaces.
+        consent: The fingerprint of the consent's first refresh token; empty if there was none.
+        count: The number of refreshes since then.
+        current: The fingerprint of the pair's refresh token; empty if it has none.
+        spent: The fingerprints of the last refresh tokens spent before it, oldest first, separated by spaces.
     """
 
     consent: str = field(repr=False)
@@ -37,9 +36,10 @@ class Descent:
     spent: str = field(repr=False)
 
     def follows(self, other: Descent) -> bool:
-        """Return whether the other's refresh token was spent for this pair, however long ago.
+        """Return whether the other pair is an ancestor of this one: its refresh token was spent before it.
 
-        A refresh token that did not change was not spent: servers that do not rotate have no ancestors.
+        A refresh token that did not change was not spent: where a server does not rotate, there are no
+        ancestors.
         """
         if not other.current or other.current == self.current:
             return False
@@ -47,7 +47,7 @@ class Descent:
         return other.current in self.spent or (forgotten and other.consent == self.consent)
 
     def next(self, refresh_token: str | None) -> Descent:
-        """Return the place of the pair that this one's refresh token was spent for."""
+        """Return the position of the next pair, whose refresh token this is."""
         current = fingerprint(refresh_token)
         spent = self.spent if current == self.current else f"{self.spent} {self.current}".strip()
         kept = spent[-REMEMBERED * (_LETTERS + 1) :].strip()
@@ -55,7 +55,7 @@ class Descent:
 
 
 def fingerprint(refresh_token: str | None) -> str:
-    """Return what tells refresh tokens apart, and is none; empty if there is none."""
+    """Return a short digest that distinguishes refresh tokens and reveals none; empty if there is none."""
     if not refresh_token:
         return ""
     return hashlib.sha256(refresh_token.encode()).hexdigest()[:_LETTERS]

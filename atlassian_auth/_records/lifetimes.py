@@ -1,7 +1,7 @@
-"""When a credential ends: its access token, its grant if nobody uses it, and its grant in any case.
+"""When a credential ends: its access token, its consent if it stays unused, and its consent in any case.
 
-Three dates that are easily mixed up. The server tells the first. The others are what Atlassian writes
-about its refresh tokens: good for a warning in time, never a reason to stop trying.
+These are three dates. The server sends the first. The other two follow from what Atlassian documents about
+its refresh tokens: they are good enough for a warning, and never a reason to stop refreshing.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from atlassian_auth.settings import Settings
 __all__ = [
     "Lifetimes",
     "Limits",
-    "dead_since",
     "idle_refresh_at",
     "is_warning_due",
     "limits_of",
+    "phase_of",
+    "unusable_since",
     "warnings_due",
 ]
 
@@ -31,21 +32,21 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long a grant lives.
+    """How long a consent lasts.
 
     Args:
-        inactivity: Without being refreshed; None for ever.
-        absolute: From the consent on, whatever is done with it; None for ever.
+        inactivity: Without a refresh; None if that does not end it.
+        absolute: From the day it was given, however it is used; None if that does not end it.
     """
 
     inactivity: timedelta | None = None
     absolute: timedelta | None = None
 
 
-# Both for Cloud are Atlassian's own statements: the 3LO page has the 90 days and a row with the 365, which
-# community.developer.atlassian.com/t/54172 and /60806 explain: all tokens of the consent end then, whatever
-# is refreshed, and no app can change it (2026-11). Data Center: refresh.token.expiration.seconds, which is 90
-# days unless an administrator says otherwise, from the creation of each refresh token.
+# Cloud: Atlassian's 3LO page states 90 and 365 days. community.developer.atlassian.com/t/54172 and /60806
+# explain the 365: all tokens of the consent end then, even if they were refreshed, and no app can change it
+# (read 2026-11). Data Center: refresh.token.expiration.seconds, counted from the creation of each refresh
+# token; 90 days unless an administrator has changed it.
 _LIMITS = MappingProxyType(
     {
         "cloud": Limits(inactivity=timedelta(days=90), absolute=timedelta(days=365)),
@@ -55,11 +56,11 @@ _LIMITS = MappingProxyType(
 
 
 def limits_of(configuration: str, settings: Settings) -> Limits:
-    """Return how long the grants of a registration live.
+    """Return how long the consents of a registration last.
 
     Args:
         configuration: Its `Grant.configuration`, whose first word is the kind of grant.
-        settings: May say otherwise.
+        settings: Where a user can set other limits.
     """
     usual = _LIMITS.get(_kind(configuration), Limits())
     return Limits(
@@ -73,11 +74,11 @@ class Lifetimes:
     """When one credential ends.
 
     Args:
-        access_expires_at: When the access token ends, which is then refreshed; None if there is none yet.
-        inactive_by: When the grant ends unless it is refreshed before; each refresh moves it.
-        consent_expires_at: When it ends whatever is done: somebody has to consent again. Refreshes do not
-            move it. None if nothing is known of such an end or of the day of the consent, or a refresh has
-            succeeded since. Without a refresh token it is the end of the access token.
+        access_expires_at: When the access token expires; None if none was issued yet.
+        inactive_by: When the consent ends unless the token is refreshed before; each refresh moves it.
+        consent_expires_at: When the consent ends in any case: then a person has to authorize again. Refreshes
+            do not move it. None if no such limit or no date of the consent is known, or if a refresh has
+            succeeded after it. Without a refresh token it is the expiry of the access token.
     """
 
     access_expires_at: datetime | None = None
@@ -89,14 +90,14 @@ class Lifetimes:
         """Return when this credential ends.
 
         Args:
-            record: As it is stored. Where it does not say when somebody consented, ``consent_expires_at`` is
-                not known. Of a refresh token that was added and not used yet, ``inactive_by`` is the latest
+            record: The stored credential. Without the date of its consent, ``consent_expires_at`` is not
+                known. For a refresh token that was added and not used yet, ``inactive_by`` is the latest
                 possible date.
-            settings: Where the limits are changed.
+            settings: Where a user can set other limits.
         """
         access_expires_at = record.token.expires_at if record.token else None
         if record.refresh_token is None:
-            # Where there should be one, the grant ends with its access token.
+            # A grant that should have one: the consent ends with its access token.
             ends_at = access_expires_at if _kind(record.configuration) in _LIMITS else None
             return cls(access_expires_at=access_expires_at, consent_expires_at=ends_at)
         limits = limits_of(record.configuration, settings)
@@ -105,12 +106,12 @@ class Lifetimes:
         return cls(
             access_expires_at=access_expires_at,
             inactive_by=_after(used_at, limits.inactivity),
-            # A grant that has outlived it has no such end: the rule may change, or the date be wrong.
+            # A refresh has succeeded after the date: the rule has changed, or the date was wrong.
             consent_expires_at=ends_at if ends_at and used_at and used_at < ends_at else None,
         )
 
     def limits(self) -> dict[Limit, datetime]:
-        """Return the ends of the grant that are known, by their names."""
+        """Return the known ends of the consent, by the name of the limit."""
         ends: dict[Limit, datetime | None] = {
             "inactivity": self.inactive_by,
             "absolute": self.consent_expires_at,
@@ -118,7 +119,7 @@ class Lifetimes:
         return {limit: ends_at for limit, ends_at in ends.items() if ends_at}
 
     def passed(self, now: datetime) -> datetime | None:
-        """Return the end of the grant that lies behind us; None if none does."""
+        """Return the first end of the consent that has passed; None if none has."""
         return min((end for end in self.limits().values() if end <= now), default=None)
 
 
@@ -130,7 +131,7 @@ def warnings_due(
     last_look: datetime | None,
     now: datetime,
 ) -> list[ConsentEndsSoon]:
-    """Return what is to be told of a credential's limits at this look at it; see `is_warning_due`."""
+    """Return the warnings to report at this look at a credential; see `is_warning_due`."""
     period = settings.warning_period
     return [
         ConsentEndsSoon(key=key, at=now, limit=limit, ends_at=ends_at)
@@ -140,24 +141,28 @@ def warnings_due(
 
 
 def idle_refresh_at(key: str, record: TokenRecord, settings: Settings) -> datetime | None:
-    """Return when a credential that nobody uses is refreshed so that it does not end.
+    """Return when an idle credential must be refreshed to keep its consent; None if idleness does not end it.
 
-    At half to three quarters of what it may be idle for, at a point of its own for each key: credentials
-    that began on one day are refreshed over weeks, and all processes choose the same moment.
+    That is between half and three quarters of the inactivity limit. Each key has its own moment, the same in
+    all processes, so credentials authorized on one day are refreshed over weeks.
     """
     idle_limit = limits_of(record.configuration, settings).inactivity
     inactive_by = Lifetimes.of(record, settings).inactive_by
     if idle_limit is None or inactive_by is None:
         return None
-    phase = zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32
-    return inactive_by - idle_limit * (0.5 - phase / 4)
+    return inactive_by - idle_limit * (0.5 - phase_of(key) / 4)
 
 
-def dead_since(record: TokenRecord, now: datetime, settings: Settings) -> datetime | None:
-    """Return since when a credential is of no use; None if it may still be refreshed.
+def phase_of(key: str) -> float:
+    """Return a number from 0 up to 1: different for each key, the same in all processes and releases."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32
 
-    It was refused; or its access token has expired and there is no refresh token; or it has failed for long,
-    and beyond the time for which a refresh token lives unused.
+
+def unusable_since(record: TokenRecord, now: datetime, settings: Settings) -> datetime | None:
+    """Return since when a credential cannot be used; None if a refresh may still succeed.
+
+    There are three cases: the server has refused its refresh token; it has no refresh token and the access
+    token has expired; or refreshes kept failing until the inactivity limit had passed.
     """
     if record.refused:
         return record.status_since
@@ -173,7 +178,7 @@ def _after(start: datetime | None, period: timedelta | None) -> datetime | None:
     try:
         return None if start is None or period is None else start + period
     except OverflowError:
-        return None  # a damaged record: its grant has no end that the calendar knows
+        return None  # a damaged record: the date is beyond what a datetime can hold
 
 
 def _kind(configuration: str) -> str:
@@ -185,14 +190,14 @@ def is_warning_due(
 ) -> bool:
     """Return whether this look at a credential should warn of an end: once a day within the period.
 
-    It depends on nothing but the two looks. Refreshes look at what is stored, so that of all processes of a
-    fleet the one that makes the first refresh of a day warns.
+    Only the times of the last look and of this one count. A refresh takes the time of the last look from the
+    store, so in a fleet the process that makes the first refresh of a day gives the warning.
 
     Args:
         ends_at: The end.
-        last_look: When the credential was looked at before; None if never.
-        now: When it is looked at.
-        period: How long ahead of the end warnings begin.
+        last_look: The time of the look before; None if there was none.
+        now: The time of this look.
+        period: How long before the end the warnings begin.
     """
     left = ends_at - now
     if not timedelta() <= left <= period:

@@ -1,4 +1,4 @@
-"""What is remembered of a login between its start and its callback, which may be another process's."""
+"""What is stored about a login between its start and its callback, which another process may receive."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from atlassian_auth.protocol.confidential import Confidential, same_secret
 __all__ = ["PENDING_NAMESPACE", "PendingFlow", "digest_of", "mark_of", "name_of"]
 
 PENDING_NAMESPACE = "flows"
-"""Where logins are kept in a store, each under the name that `name_of` makes of its state."""
+"""The namespace of logins in a store; each has the name that `name_of` makes from its state."""
 
-# States of releases that marked none have no dot in them (RFC 4648 section 5).
+# A state without a mark, as old releases made it, has no dot: it is base64url (RFC 4648 section 5).
 _MARKED = re.compile(r"([0-9a-f]{16}\.).", re.DOTALL)
 
 
 class PendingFlow(BaseModel, Confidential):
-    """A login that was started and has not come back yet.
+    """A login that was started and whose callback has not arrived yet.
 
     Args:
         key: The credential it is for.
         configuration: The registration it was started with, see `Grant.configuration`.
-        redirect_uri: Where it comes back to.
-        scopes: What was asked for.
-        state: What its callback must bring.
-        code_verifier: What its code is bound to, where the grant uses PKCE.
-        started_by_sha256: The digest of who started it; None if that was not told.
+        redirect_uri: Where the server sends the browser back to.
+        scopes: The requested scopes.
+        state: The state that the callback must bring.
+        code_verifier: The PKCE code verifier; None if the grant does not use PKCE.
+        started_by_sha256: The digest of the ``started_by`` that the caller gave; None if it gave none.
         created_at: When it was started.
-        expires_at: When it is no longer answered.
+        expires_at: From then on its callback is refused.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -51,15 +51,15 @@ class PendingFlow(BaseModel, Confidential):
     expires_at: AwareDatetime
 
     def expired(self, now: datetime) -> bool:
-        """Return whether its time is over."""
+        """Return whether it has expired."""
         return now >= self.expires_at
 
     def was_started_by(self, started_by: str | None) -> bool:
-        """Return whether this is who started it; takes the same time whoever it is."""
+        """Return whether ``started_by`` is the value given at the start; compares in constant time."""
         return same_secret(self.started_by_sha256, started_by and digest_of(started_by))
 
     def belongs_to(self, grant: Grant) -> bool:
-        """Return whether this grant can redeem its code."""
+        """Return whether this grant can redeem the login's code."""
         return (self.configuration, self.redirect_uri, self.code_verifier is not None) == (
             grant.configuration,
             grant.redirect_uri,
@@ -68,19 +68,19 @@ class PendingFlow(BaseModel, Confidential):
 
 
 def mark_of(key: str) -> str:
-    """Return what the states of a key's logins, and their names in the store, begin with.
+    """Return the prefix of the states of a key's logins, and of their names in the store.
 
-    With it the logins of one key are found among those of all others without reading them.
+    It finds the logins of one key without reading those of other keys.
     """
     return f"{digest_of(key)[:16]}."
 
 
 def name_of(state: str) -> str:
-    """Return the name under which a login with this state is kept; the state may be a stranger's."""
+    """Return the name under which a login with this state is stored; the state may come from anywhere."""
     marked = _MARKED.match(state)
     return f"{marked[1] if marked else ''}{digest_of(state)}"
 
 
 def digest_of(secret: str) -> str:
-    """Return the SHA-256 of a secret, in hex: a name by which it can be found, but not told."""
+    """Return the SHA-256 of a secret, in hex: a name that finds the secret and does not reveal it."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -31,42 +31,42 @@ from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores.base import Hold, Store
 
-__all__ = ["IN_TRANSIT", "STORE_TROUBLE", "Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "TokenRecord", "TokenStatus"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
-_SILENCE = timedelta(days=1)
-_NOTED_AGAIN_AFTER = timedelta(hours=1)  # each note is a write
+_LONGEST_GAP = timedelta(days=1)  # failures further apart do not count as one row
+_SAVED_AGAIN_AFTER = timedelta(hours=1)  # each failure that is saved costs a write
 
 IN_TRANSIT: str = "in transit"
-"""In place of a schema version: what was moved to another store, and must not be used here any more."""
+"""In place of a schema version: the record is being moved to another store and must not be used here."""
 
 
-STORE_TROUBLE = (StoreError, ConfigurationError)
-"""What `Records` raise because of their store: it fails, or it was set up in a way that cannot work."""
+STORE_ERRORS = (StoreError, ConfigurationError)
+"""The errors of `Records` that come from the store: it fails, or its configuration cannot work."""
 
-# Of a stranger's, so much is quoted: a schema is a small number.
+# Ours is a small number; of another text no more than this is quoted in a message.
 _LONGEST_SCHEMA = 40
 
 
 class TokenStatus(StrEnum):
-    """How a credential is doing; the states of Atlassian's own OAuth client plugin."""
+    """How the last refresh ended; the same states as in Atlassian's own OAuth client plugin."""
 
     UNKNOWN = "unknown"
-    """Never refreshed yet."""
+    """No refresh was made yet."""
     VALID = "valid"
     """The last refresh succeeded."""
     RECOVERABLE = "recoverable"
     """The last refresh failed; the next may succeed."""
     UNRECOVERABLE = "unrecoverable"
-    """A person has to look: the server refused the refresh token, or refreshes have failed for days."""
+    """A person has to act: the server refused the refresh token, or refreshes have failed for days."""
 
 
 class _StoredPair(BaseModel):
-    """A `TokenPair` as a record writes it: the one place where it is turned into JSON."""
+    """A `TokenPair` as it is stored: the only place that turns it into JSON."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
 
@@ -98,25 +98,25 @@ _Pair = Annotated[TokenPair, PlainValidator(_StoredPair.read), PlainSerializer(_
 
 
 class TokenRecord(BaseModel, Confidential):
-    """What is stored for one key; each change is a new value.
+    """The stored credential of one key; each change makes a new value.
 
     Args:
         configuration: The registration the token belongs to, see `Grant.configuration`.
-        token: What was issued last; None for a pasted refresh token that was not used yet.
+        token: The last issued pair; None if a refresh token was added and not used yet.
         status: How the last refresh ended.
         status_since: When the status last changed: for a failing credential, since when it fails.
-        authorized_at: When somebody consented, where that is known; refreshes do not move it.
-        added_at: When a refresh token from elsewhere was added; None if a login has begun it.
+        authorized_at: The date of the consent, if it is known; refreshes do not move it.
+        added_at: When a refresh token from elsewhere was added; None if the credential began with a login.
         last_refreshed_at: When the last refresh succeeded.
-        refresh_count: How many did.
-        failure: Why the last one did not; holds no secret.
-        ended: Why it is UNRECOVERABLE, where it is: ``"refused"`` is for good; ``"failing"`` is tried on.
-        failing_since: When the refreshes began to fail, without a day of silence in between.
-        last_failed_at: When one failed last, to within an hour.
-        consent: Its `Descent`'s, like the next.
-        spent: The refresh tokens that are known to be spent, by their fingerprints.
-        pasted_refresh_token: What `TokenManager.add` was given, until it is used.
-        pasted_sha256: Its digest, for good: adding the same one again changes nothing.
+        refresh_count: The number of refreshes that succeeded.
+        failure: Why the last refresh failed; holds no secret.
+        ended: Why it is UNRECOVERABLE: ``"refused"`` is final; after ``"failing"`` refreshes are still tried.
+        failing_since: When the refreshes began to fail, with no gap of a day between two failures.
+        last_failed_at: When a refresh failed last, to within an hour.
+        consent: The fingerprint of the consent's first refresh token, see `Descent`.
+        spent: The fingerprints of spent refresh tokens, see `Descent`.
+        pasted_refresh_token: The refresh token that `TokenManager.add` was given, until it is used.
+        pasted_sha256: Its digest, which stays: adding the same refresh token again changes nothing.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -142,19 +142,19 @@ class TokenRecord(BaseModel, Confidential):
 
     @classmethod
     def begin(cls, configuration: str, now: datetime, *, replaced: Self | None = None) -> Self:
-        """Return the record of a consent that was given now and has brought nothing yet.
+        """Return the record of a consent that was given now and has no token yet.
 
         Args:
-            configuration: What it belongs to.
+            configuration: The registration it belongs to.
             now: The time.
-            replaced: The record it takes the place of: should the store fall back to that, this one is newer.
+            replaced: The record it replaces. If the store falls back to that one, this one counts as newer.
         """
-        begun = cls(configuration=configuration, status_since=now, authorized_at=now)
+        record = cls(configuration=configuration, status_since=now, authorized_at=now)
         if replaced is None:
-            return begun
-        # The digest stays: what a service adds again at each start must not undo this consent.
+            return record
+        # The digest stays: a service that adds its configured token at each start must not undo this consent.
         kept = {"spent": replaced.descent.next(None).spent, "pasted_sha256": replaced.pasted_sha256}
-        return begun.model_copy(update=kept)
+        return record.model_copy(update=kept)
 
     @classmethod
     def pasted(
@@ -169,10 +169,10 @@ class TokenRecord(BaseModel, Confidential):
         """Return the record of a refresh token that was obtained elsewhere.
 
         Args:
-            configuration: What it belongs to.
+            configuration: The registration it belongs to.
             now: The time.
-            refresh_token: The token.
-            authorized_at: When its consent was given; None if that is not known.
+            refresh_token: The refresh token.
+            authorized_at: The date of its consent; None if that is not known.
             replaced: As for `begin`.
         """
         changes = {
@@ -189,36 +189,36 @@ class TokenRecord(BaseModel, Confidential):
 
     @property
     def used_at(self) -> datetime | None:
-        """When its refresh token was issued; for one that was added and not used yet: when it was added."""
+        """When its refresh token was issued; if that was added and not used yet: when it was added."""
         return self.token.obtained_at if self.token else self.added_at or self.authorized_at
 
     @property
     def refresh_token(self) -> str | None:
-        """What the next refresh presents."""
+        """The refresh token that the next refresh presents."""
         return self.pasted_refresh_token if self.token is None else self.token.refresh_token
 
     @property
     def revocable_token(self) -> str | None:
-        """What revoking the grant presents: revoking a refresh token ends its access tokens, too."""
+        """The token to revoke: the refresh token, which ends its access tokens too, or the access token."""
         access_token = None if self.token is None else self.token.access_token
         return self.refresh_token or access_token
 
     @property
     def descent(self) -> Descent:
-        """Where its pair stands in the line of its consent."""
+        """The position of its pair in the line of its consent."""
         current = fingerprint(self.refresh_token)
         return Descent(self.consent or current, self.refresh_count, current, self.spent)
 
     @property
     def refused(self) -> bool:
-        """Whether the server has refused its refresh token, which is not presented again."""
+        """Whether the server has refused its refresh token, which must not be presented again."""
         return self.status is TokenStatus.UNRECOVERABLE and self.ended != "failing"
 
     def check_owner(self, key: str, configuration: str) -> None:
         """Return if the credential belongs to this registration.
 
         Raises:
-            ConfigurationError: if it belongs to another, whose grant must not be spent or replaced.
+            ConfigurationError: if it belongs to another, whose token must not be spent or replaced.
         """
         if self.configuration != configuration:
             message = (
@@ -227,19 +227,19 @@ class TokenRecord(BaseModel, Confidential):
             )
             raise ConfigurationError(message, argument="key")
 
-    def refreshed(self, token: TokenPair, now: datetime) -> Self:
+    def after_refresh(self, token: TokenPair, now: datetime) -> Self:
         """Return the record after a refresh that succeeded."""
         return self.restored(token, self.descent.next(token.refresh_token), now)
 
     def restored(self, token: TokenPair, descent: Descent, now: datetime) -> Self:
-        """Return the record with a later pair of its consent, which is valid.
+        """Return the record with a later, valid pair of its consent.
 
         Args:
             token: The pair.
-            descent: Its place.
+            descent: Its position.
             now: When it was issued, or read.
         """
-        return self._at(
+        return self._with_status(
             TokenStatus.VALID,
             now,
             token=token,
@@ -253,67 +253,69 @@ class TokenRecord(BaseModel, Confidential):
             pasted_refresh_token=None,
         )
 
-    def failed(self, reason: str, now: datetime, *, period: timedelta) -> Self:
-        """Return the record after a refresh that may succeed another time; itself if that tells nothing new.
+    def after_failure(self, reason: str, now: datetime, *, period: timedelta) -> Self:
+        """Return the record after a refresh that failed and may succeed later.
+
+        It is the same record if a failure was saved within the last hour.
 
         Args:
             reason: Why it failed.
             now: The time.
-            period: After failing for so long the status says that a person has to look. A day without an
-                attempt is silence, not failing: what failed before it does not count.
+            period: After failing for this long the status is UNRECOVERABLE. Failures before a gap of a day do
+                not count: nothing was tried in that time.
         """
-        if self._failed_within(_NOTED_AGAIN_AFTER, now):
+        if self._failed_within(_SAVED_AGAIN_AFTER, now):
             return self
-        since = self.failing_since if self._failed_within(_SILENCE, now) else None
+        since = self.failing_since if self._failed_within(_LONGEST_GAP, now) else None
         failing_since = since or now
-        told = self.status is TokenStatus.UNRECOVERABLE or now - failing_since >= period
-        return self._at(
-            TokenStatus.UNRECOVERABLE if told else TokenStatus.RECOVERABLE,
+        long = self.status is TokenStatus.UNRECOVERABLE or now - failing_since >= period
+        return self._with_status(
+            TokenStatus.UNRECOVERABLE if long else TokenStatus.RECOVERABLE,
             now,
             failure=reason,
-            ended="failing" if told else None,
+            ended="failing" if long else None,
             failing_since=failing_since,
             last_failed_at=now,
         )
 
     def _failed_within(self, period: timedelta, now: datetime) -> bool:
-        # Not from a clock that has been set back since: then nothing is known.
+        # If the clock was set back since then, the date lies in the future and says nothing.
         last = self.last_failed_at
         return last is not None and timedelta() <= now - last < period
 
-    def lost(self, reason: str, now: datetime) -> Self:
-        """Return the record after the server refused the grant for good."""
-        return self._at(TokenStatus.UNRECOVERABLE, now, failure=reason, ended="refused")
+    def after_refusal(self, reason: str, now: datetime) -> Self:
+        """Return the record after the server refused its refresh token: the consent is lost."""
+        return self._with_status(TokenStatus.UNRECOVERABLE, now, failure=reason, ended="refused")
 
-    def _at(self, status: TokenStatus, now: datetime, **changes: Any) -> Self:
+    def _with_status(self, status: TokenStatus, now: datetime, **changes: Any) -> Self:
         since = self.status_since if status is self.status else now
         return self.model_copy(update={"status": status, "status_since": since, **changes})
 
 
 def _digest(refresh_token: str) -> str:
-    """Return what is kept of a refresh token to know it again."""
+    """Return the digest by which a refresh token is recognized later."""
     return hashlib.sha256(refresh_token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded(Generic[R]):
-    """A record as it was read, and the store's version of it."""
+    """A record that was read, and its version in the store."""
 
     value: R
     version: int
 
 
 class Records(Generic[R]):
-    """One family of records in a store: pydantic models in, pydantic models out.
+    """The records of one namespace of a store: pydantic models in, pydantic models out.
 
-    Whatever the store raises comes out as `StoreError`, unless it is a `ConfigurationError`; and bytes that
-    are no such record are never overwritten by reading them.
+    Every error of the store is raised as `StoreError`, except a `ConfigurationError`. Reading bytes that are
+    no such record raises, and leaves them as they are.
 
     Args:
-        store: Where the bytes are kept.
-        namespace: The family's name in the store.
+        store: Keeps the bytes.
+        namespace: The records' namespace in the store.
         model: The records' type.
-        schema_version: Grows when older releases could no longer read what this one writes.
+        schema_version: Increased when older releases could not read what this one writes.
     """
 
     def __init__(
@@ -323,16 +325,16 @@ class Records(Generic[R]):
         self._namespace = namespace
         self._model = model
         self._schema_version = schema_version
-        # Built here, in the thread of its maker: a fork would copy half of what is built in another one.
+        # Built now: if another thread built it later, during a fork, the child would have half of it.
         model.model_rebuild()
 
     async def get(self, key: str) -> Loaded[R] | None:
-        """Return the key's record, or None.
+        """Return the key's record; None if there is none.
 
         Raises:
-            StoreError: if the store fails or holds something else under this key.
+            StoreError: if the store fails, or holds bytes that are no such record.
         """
-        stored = await self._asked("read", self._store.get(self._namespace, key))
+        stored = await self._ask_store("read", self._store.get(self._namespace, key))
         return None if stored is None else Loaded(self._decode(key, stored.value), stored.version)
 
     async def put(
@@ -342,24 +344,24 @@ class Records(Generic[R]):
         put = self._store.put(
             self._namespace, key, self._encode(record), expected=expected, ttl_seconds=ttl_seconds
         )
-        return await self._asked("write", put)
+        return await self._ask_store("write", put)
 
     async def delete(self, key: str, *, expected: int | None = None) -> bool:
         """Remove the record and return whether there was one; see `Store.delete`."""
         delete = self._store.delete(self._namespace, key, expected=expected)
-        return await self._asked("delete", delete)
+        return await self._ask_store("delete", delete)
 
     async def ping(self) -> None:
-        """Return if the store answers a read, of a record that nobody writes.
+        """Return if the store answers. Reads a record that never exists.
 
         Raises:
-            StoreError: if it does not.
+            StoreError: if the store fails.
         """
-        await self._asked("read", self._store.get("ping", "ping"))
+        await self._ask_store("read", self._store.get("ping", "ping"))
 
     async def keys(self) -> list[str]:
-        """Return the keys of the family, sorted."""
-        return await self._asked("list", self._store.keys(self._namespace))
+        """Return the keys of the namespace, sorted."""
+        return await self._ask_store("list", self._store.keys(self._namespace))
 
     @asynccontextmanager
     async def lock(self, key: str, *, timeout_seconds: float) -> AsyncGenerator[Hold]:
@@ -369,21 +371,22 @@ class Records(Generic[R]):
             TimeoutError: on entering, if others held it for all of ``timeout_seconds``.
         """
         lock = self._store.lock(self._namespace, key, timeout_seconds=timeout_seconds)
-        hold = await self._asked("lock", lock.__aenter__(), passing=TimeoutError)
+        hold = await self._ask_store("lock", lock.__aenter__(), passing=TimeoutError)
         try:
-            yield _SafeHold(self._asked, hold)
+            yield _SafeHold(self._ask_store, hold)
         finally:
             await self._release(key, lock)
 
     async def aclose(self) -> None:
         """Close the store; using it again opens it again."""
-        await self._asked("close", self._store.aclose())
+        await self._ask_store("close", self._store.aclose())
 
     def _encode(self, record: R) -> bytes:
         return f'{{"schema":{self._schema_version},"record":{record.model_dump_json()}}}'.encode()
 
     def _decode(self, key: str, value: bytes) -> R:
-        # Errors of json and pydantic can quote their input: they end here, outside the except block.
+        # Errors of json and pydantic can quote their input, which holds secrets. So `StoreError` is raised
+        # outside the except block, without them as its context.
         advice = (
             "restore a backup, use the release that wrote it, or forget the key and authorize again"
         )
@@ -395,38 +398,42 @@ class Records(Generic[R]):
             shown = ascii(schema)[:_LONGEST_SCHEMA]
             problem = f"was written by another release of atlassian_auth (schema {shown})"
             if schema == IN_TRANSIT:
-                problem = "is on its way to another store"
-                advice = "run atlassian-auth migrate again, with the same target, to finish that"
+                problem = "is being moved to another store"
+                advice = (
+                    "run atlassian-auth migrate again, with the same target, to finish the move"
+                )
         except (ValueError, KeyError, TypeError, RecursionError, AtlassianAuthError):
             problem = "is not a record of atlassian_auth, or is damaged"
         message = (
-            f"What the store holds for key {key!r} in {self._namespace!r} {problem}; expected schema "
+            f"The stored record of key {key!r} in {self._namespace!r} {problem}; expected schema "
             f"{self._schema_version}. It was left as it is: {advice}."
         )
         raise StoreError(message)
 
     async def _release(self, key: str, lock: AbstractAsyncContextManager[object]) -> None:
         try:
-            await self._asked("release", lock.__aexit__(None, None, None))
-        except STORE_TROUBLE as error:
-            # What was done under the lock is done. It ends with its lease, its connection or its process.
-            logger.warning("The lock of key %r was not released: %s", key, error)
+            await self._ask_store("release", lock.__aexit__(None, None, None))
+        except STORE_ERRORS as error:
+            # The work under the lock is done. The lock ends with its lease, its connection or its process.
+            logger.warning(
+                "The lock of key %r was not released: %s", key, error, extra={"key": key}
+            )
 
-    async def _asked(
+    async def _ask_store(
         self, action: str, answer: Awaitable[T], *, passing: type[Exception] = StoreError
     ) -> T:
         try:
             return await answer
-        except (*STORE_TROUBLE, passing):
+        except (*STORE_ERRORS, passing):
             raise
         except asyncio.CancelledError as error:
             if is_being_cancelled():
                 raise
-            kind = type(error).__name__  # of a task inside the store's client
+            kind = type(error).__name__  # it was meant for a task inside the store's client
         except Exception as error:  # noqa: BLE001 -- users' stores and their clients raise anything
             kind = type(error).__name__
             log_places(error)
-        # Outside the except block: what a client raises may quote what it was given to store.
+        # Raised outside the except block: the client's error may quote the bytes it was to store.
         message = (
             f"The store could not {action} ({type(self._store).__name__}: {kind}). See that it is "
             "reachable and writable."
@@ -435,16 +442,16 @@ class Records(Generic[R]):
 
 
 class _SafeHold:
-    """A lock that is held, of any store; what the store raises comes out as `StoreError`."""
+    """A held lock of any store; its errors are raised as `StoreError`."""
 
     def __init__(
-        self, asked: Callable[[str, Awaitable[bool]], Awaitable[bool]], hold: Hold | None
+        self, ask_store: Callable[[str, Awaitable[bool]], Awaitable[bool]], hold: Hold | None
     ) -> None:
-        self._asked = asked
+        self._ask_store = ask_store
         self._hold = hold
 
     async def confirm(self, seconds: float = 0) -> bool:
         """Return whether it is still held; see `Hold.confirm`."""
         if self._hold is None:
-            return True  # such a lock ends with its process
-        return await self._asked("confirm the lock", self._hold.confirm(seconds))
+            return True  # a lock without a Hold is held until its process ends
+        return await self._ask_store("confirm the lock", self._hold.confirm(seconds))

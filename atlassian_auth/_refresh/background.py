@@ -19,14 +19,14 @@ from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["Background"]
 
-# Enough that a server that hangs for some keys delays no others; few enough not to be a storm.
+# Enough that some keys whose server hangs delay no others; few enough to be no load peak.
 _AT_ONCE = 32
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class _GetToken(Protocol):
-    """`TokenManager.token`."""
+    """The type of `TokenManager.token`."""
 
     async def __call__(
         self, key: str, *, margin: timedelta | None = None, rejected: Token | None = None
@@ -34,13 +34,13 @@ class _GetToken(Protocol):
 
 
 class Background:
-    """Runs the jobs in the caller's task, and their work in the runner.
+    """Runs the two jobs in the caller's task, and their work in the runner.
 
     Args:
         parts: The manager's.
-        housekeeping: Knows what is due.
-        calls: Runs it.
-        token: Returns a fresh token.
+        housekeeping: Finds the credentials that are due.
+        calls: Hands work to the runner.
+        token: Returns a token of a key, and refreshes it where that is due.
     """
 
     def __init__(
@@ -54,30 +54,30 @@ class Background:
         self._token = token
 
     async def keep_fresh(self, every: timedelta) -> NoReturn:
-        """Refresh tokens before they expire."""
-        # What is due now, or would not live until the look after this one.
+        """Refresh tokens before they expire, every so often, until cancelled."""
+        # A token is due if it is not usable any more at the next round.
         margin_seconds = every.total_seconds() + self._buffer_seconds
         keep = functools.partial(self._keep_fresh, margin_seconds=margin_seconds)
-        look = functools.partial(self._housekeeping.due, {}, margin_seconds=margin_seconds)
+        find_due = functools.partial(self._housekeeping.due, {}, margin_seconds=margin_seconds)
         while True:
-            await _each(await self._calls.perform(look), keep)
+            await _for_each(await self._calls.perform(find_due), keep)
             await self._clock.sleep(every.total_seconds())
 
     async def keep_alive(self, every: timedelta) -> NoReturn:
-        """Refresh credentials before inactivity ends their consent, and warn of ends."""
+        """Refresh idle credentials before inactivity ends their consent, warn of ends, until cancelled."""
         last_look: datetime | None = None
         while True:
             now = utc_now(self._clock)
             keep = functools.partial(self._keep_alive, last_look=last_look)
-            await _each(await self._stored_keys(), keep)
+            await _for_each(await self._list_keys(), keep)
             last_look = now
             await self._clock.sleep(every.total_seconds())
 
-    async def _stored_keys(self) -> list[str]:
+    async def _list_keys(self) -> list[str]:
         try:
             return await self._calls.perform(self._housekeeping.keys)
         except AtlassianAuthError as error:
-            logger.warning("The store's keys could not be listed, to keep them alive: %s", error)
+            logger.warning("The store's keys could not be listed to keep them alive: %s", error)
             return []
 
     async def _keep_fresh(self, key: str, *, margin_seconds: float) -> None:
@@ -88,9 +88,9 @@ class Background:
         try:
             await self._token(key, margin=timedelta(seconds=margin_seconds))
         except AuthorizationRequired:
-            pass  # requests for the key raise it, and AuthorizationNeeded was reported once
+            pass  # requests for the key raise it too, and AuthorizationNeeded was reported once
         except AtlassianAuthError as error:
-            logger.warning("Key %r could not be kept fresh: %s", key, error)
+            logger.warning("Key %r could not be kept fresh: %s", key, error, extra={"key": key})
 
     async def _keep_alive(self, key: str, *, last_look: datetime | None) -> None:
         look = functools.partial(self._housekeeping.look, key, last_look=last_look)
@@ -101,11 +101,11 @@ class Background:
         except AuthorizationRequired:
             pass  # as above
         except AtlassianAuthError as error:
-            logger.warning("Key %r could not be kept alive: %s", key, error)
+            logger.warning("Key %r could not be kept alive: %s", key, error, extra={"key": key})
 
 
-async def _each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
-    # A few tasks that share what is left, not a task for each of a hundred thousand keys.
+async def _for_each(keys: list[str], keep: Callable[[str], Awaitable[None]]) -> None:
+    # A few tasks that share one iterator: a task for each of a hundred thousand keys would cost too much.
     left = iter(keys)
 
     async def work() -> None:

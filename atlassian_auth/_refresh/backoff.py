@@ -1,4 +1,4 @@
-"""The memory of failures: who failed, why, and until when nobody asks again."""
+"""The failures in memory: which key failed, why, and until when no new attempt is made."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from atlassian_auth.exceptions import (
 from atlassian_auth.ports import Clock
 from atlassian_auth.settings import Settings
 
-__all__ = ["Backoff", "Rest"]
+__all__ = ["Backoff", "Pause"]
 
-# A lost grant and a broken store are looked at anew each time: that costs no token request, and that they
-# have healed is seen at once.
-_RESTLESS = (AuthorizationRequired, StoreError)
+# Trying these again costs no token request, and a repair should be noticed at once.
+_NEVER_PAUSED = (AuthorizationRequired, StoreError)
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """A pause after a failure, in POSIX seconds.
+class Pause:
+    """The pause after a failure; all times are POSIX seconds.
 
     Args:
-        error: What failed.
-        since: When.
-        until: Until then nothing is asked.
-        own_until: Until then nothing is asked for a forced refresh either: without what the server asks for,
-            and without what a changed setting may have mended.
-        failures: How many there were in a row.
+        error: The failure.
+        since: When it happened.
+        until: No attempt is made before.
+        own_until: No forced refresh is made before. It leaves out the server's ``Retry-After`` and the long
+            pause after a `ConfigurationError`, whose cause may have been repaired.
+        failures: How many failures there were in a row.
     """
 
     error: AtlassianAuthError
@@ -43,11 +42,11 @@ class Rest:
 
 
 class Backoff:
-    """How long each key rests after a failed refresh.
+    """How long each key is paused after a failed refresh.
 
     Args:
-        settings: The first pause, its doubling and its end.
-        clock: What time it is.
+        settings: The first pause, and the longest.
+        clock: Tells the time.
         jitter: Returns a number from 0 up to 1; it spreads the pauses of many processes.
     """
 
@@ -55,48 +54,48 @@ class Backoff:
         self._settings = settings
         self._time = clock.time
         self._jitter = jitter
-        self._rests: dict[str, Rest] = {}
+        self._pauses: dict[str, Pause] = {}
 
-    def note(self, key: str, error: AtlassianAuthError) -> Rest:
+    def note(self, key: str, error: AtlassianAuthError) -> Pause:
         """Remember a failure and return the pause that follows it."""
         now = self._time()
-        failures = self._rests[key].failures + 1 if key in self._rests else 1
+        failures = self._pauses[key].failures + 1 if key in self._pauses else 1
         own = self._own_seconds(failures)
-        longest = max(own, self._asked_seconds(error))
-        rest = Rest(error, now, now + longest, now + own, failures)
-        self._rests[key] = rest
-        return rest
+        longest = max(own, self._requested_seconds(error))
+        pause = Pause(error, now, now + longest, now + own, failures)
+        self._pauses[key] = pause
+        return pause
 
     def active(self, key: str, *, forced: bool = False) -> AtlassianAuthError | None:
-        """Return the error to raise instead of asking again; None if asking is due.
+        """Return the error to raise while the key is paused; None if a new attempt may be made.
 
         Args:
             key: Which credential.
-            forced: Whether the caller asks for a refresh by name, and need not wait for as long.
+            forced: Whether the caller requires a refresh, whose pause is shorter; see `Pause`.
         """
-        rest = self._rests.get(key)
+        pause = self._pauses.get(key)
         now = self._time()
         # A clock that was set back does not prolong the pause.
-        if rest is None or not rest.since <= now < (rest.own_until if forced else rest.until):
+        if pause is None or not pause.since <= now < (pause.own_until if forced else pause.until):
             return None
-        if isinstance(rest.error, _RESTLESS):
+        if isinstance(pause.error, _NEVER_PAUSED):
             return None
-        error = rest.error.fresh()
+        error = pause.error.fresh()
         if isinstance(error, TransientError):
-            error.retry_after_seconds = rest.until - now
+            error.retry_after_seconds = pause.until - now
         return error
 
     def clear(self, key: str) -> None:
         """Forget the key's failures."""
-        self._rests.pop(key, None)
+        self._pauses.pop(key, None)
 
     def _own_seconds(self, failures: int) -> float:
         settings = self._settings
         doubled = settings.backoff_seconds * 2.0 ** min(failures - 1, 32)
         return min(doubled, settings.backoff_cap_seconds) * (1 + self._jitter() / 5)
 
-    def _asked_seconds(self, error: AtlassianAuthError) -> float:
+    def _requested_seconds(self, error: AtlassianAuthError) -> float:
         if isinstance(error, ConfigurationError):
             return self._settings.configuration_backoff_seconds
-        asked = error.retry_after_seconds if isinstance(error, TransientError) else None
-        return asked or 0
+        requested = error.retry_after_seconds if isinstance(error, TransientError) else None
+        return requested or 0

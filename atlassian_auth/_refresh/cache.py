@@ -1,11 +1,11 @@
-"""The tokens at hand, with the moments at which they stop being good enough. No I/O, no waiting."""
+"""The cached tokens, and the times at which each is due for a refresh. No I/O, no waiting."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from atlassian_auth._records.lifetimes import phase_of
 from atlassian_auth.ports import Clock, utc_at
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, buffer_for
@@ -20,8 +20,8 @@ class Entry:
 
     Args:
         token: The token.
-        ahead_at: From here on a refresh is due, though nobody waits for it yet.
-        fresh_until: From here on the token is not used any more.
+        ahead_at: From then on a refresh is started in the background; requests still use the token.
+        fresh_until: From then on requests wait for a refresh instead of using the token.
     """
 
     token: Token
@@ -30,11 +30,11 @@ class Entry:
 
 
 class TokenCache:
-    """The token of each key. Read from any thread; written in the runner.
+    """The token of each key. Read from any thread, written in the runner.
 
     Args:
-        settings: The buffer and the backoff for tokens refused again.
-        clock: What time it is.
+        settings: The buffer, the spread of refreshes, and how long a refused new token is remembered.
+        clock: Tells the time.
         ahead_seconds: How long before expiry a refresh is due; at most a quarter of the lifetime.
         jitter: Returns a number from 0 up to 1; it spreads the refreshes of many processes.
     """
@@ -53,7 +53,7 @@ class TokenCache:
         self._jitter = jitter
         self._entries: dict[str, Entry] = {}
         self._refused: dict[str, tuple[Token, float]] = {}
-        # Tells who looked away for a moment whether something was forgotten meanwhile.
+        # Counted by `drop`: code that compares it before and after an await knows whether to publish.
         self.drops: int = 0
         # Bound once: the fast path calls this for every request.
         self.get: Callable[[str], Entry | None] = self._entries.get
@@ -63,7 +63,7 @@ class TokenCache:
         return sorted(self._entries)
 
     def publish(self, key: str, token: Token) -> None:
-        """Take this token as the key's. To be called under the store's lock, so that the last one counts."""
+        """Cache this token as the key's. Call it with the store's lock held, so that the newest one stays."""
         self._entries[key] = self.entry(key, token)
 
     def drop(self, key: str) -> None:
@@ -73,7 +73,7 @@ class TokenCache:
         self._refused.pop(key, None)
 
     def postpone(self, key: str, until: float) -> None:
-        """Let no refresh become due before ``until``; the buffer stays what it is."""
+        """Move the key's background refresh to ``until``, at most to the end of the token's use."""
         entry = self._entries.get(key)
         if entry is not None:
             ahead_at = min(until, entry.fresh_until)
@@ -90,28 +90,28 @@ class TokenCache:
         return entry.token if ok else None
 
     def still_valid(self, key: str) -> Token | None:
-        """Return the key's token if it has not expired, be it within the buffer."""
+        """Return the key's token if it has not expired, even if less than the buffer is left."""
         entry = self._entries.get(key)
         if entry is None or self._time() >= entry.token.expires_at.timestamp():
             return None
         return entry.token
 
     def refuse(self, key: str, token: Token) -> None:
-        """Remember for a while that this token was refused although it was brand-new."""
+        """Remember for ``configuration_backoff_seconds`` that the API refused this newly issued token."""
         until = self._time() + self._settings.configuration_backoff_seconds
         self._refused[key] = (token, until)
 
     def is_refused(self, key: str, token: Token) -> bool:
-        """Return whether refreshing this token would only yield another one that is refused."""
+        """Return whether `refuse` was called for this token lately: a refresh would bring no better one."""
         refused, until = self._refused.get(key, (None, 0.0))
         return refused == token and self._time() < until
 
-    def _ahead(self, key: str, token: Token, lifetime: float) -> float:
-        """How long before its end this token is due.
+    def _seconds_ahead(self, key: str, token: Token, lifetime: float) -> float:
+        """Return how many seconds before its expiry this token is due for a refresh.
 
-        Each key has a moment of its own in the period of refreshes, the same in all processes, and each
-        refresh goes a part of the way back to it: credentials that began together drift apart, and one
-        that is at its moment is refreshed no earlier than it must be.
+        Each key has a fixed phase, the same in all processes. Each refresh moves a part of the way towards
+        it, so credentials that were issued together spread out. A key at its phase is refreshed as late as
+        it may be.
         """
         longest = lifetime / 4
         least = min(self._ahead_seconds, longest)
@@ -119,18 +119,13 @@ class TokenCache:
             return 0
         room = min(self._settings.refresh_spread_seconds, longest - least)
         period = lifetime - least
-        past_own_moment = (token.expires_at.timestamp() - least - _lot(key) * period) % period
-        return least * (1 - self._jitter() / 5) + room * past_own_moment / period
+        past_phase = (token.expires_at.timestamp() - least - phase_of(key) * period) % period
+        return least * (1 - self._jitter() / 5) + room * past_phase / period
 
     def entry(self, key: str, token: Token) -> Entry:
-        """Return when this token of the key is due and when it is used no more; it is not published."""
+        """Return the entry of a token of the key, without caching it."""
         lifetime = token.lifetime.total_seconds()
         expires_at = token.expires_at.timestamp()
         fresh_until = expires_at - buffer_for(lifetime, self._settings.buffer_seconds)
-        ahead = self._ahead(key, token, lifetime)
+        ahead = self._seconds_ahead(key, token, lifetime)
         return Entry(token, min(expires_at - ahead, fresh_until), fresh_until)
-
-
-def _lot(key: str) -> float:
-    """Return a number from 0 up to 1 that is the same in all processes and another for each key."""
-    return zlib.crc32(key.encode("utf-8", "surrogatepass")) / 2**32

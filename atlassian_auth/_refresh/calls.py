@@ -1,4 +1,4 @@
-"""The way into the runner, from any thread and event loop: callers with the same question share one call."""
+"""Hands work to the runner from any thread and event loop. Equal requests for a token share one call."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from atlassian_auth.protocol.tokens import Token
 __all__ = ["Calls"]
 
 T = TypeVar("T")
-_Question = tuple[str, Requirement]
+_Request = tuple[str, Requirement]
 
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """A question, and the future of its answer.
+    """A call that is shared by all callers with the same request.
 
     Args:
-        answer: Set in the runner.
-        submitted: Whether it was handed to the runner.
-        begun: Whether the runner has taken it up.
+        future: The token; set in the runner.
+        submitted: Whether the call was handed to the runner.
+        started: Whether the runner has started it.
     """
 
-    answer: SharedFuture[Token] = field(default_factory=SharedFuture[Token])
+    future: SharedFuture[Token] = field(default_factory=SharedFuture[Token])
     submitted: bool = False
-    begun: bool = False
+    started: bool = False
 
 
 @dataclass(slots=True)
 class _Table:
-    """The calls of one event loop of the runner. It ends with that loop."""
+    """The calls under way in one event loop of the runner; not used after that loop has ended."""
 
     loop: object
-    calls: dict[_Question, _Call] = field(default_factory=dict[_Question, _Call])
+    calls: dict[_Request, _Call] = field(default_factory=dict[_Request, _Call])
     single_flight: SingleFlight | None = None
 
 
 class Calls:
-    """Hands work to the runner, where no caller's cancellation reaches it.
+    """Hands work to the runner, where a caller's cancellation does not reach it.
 
     Args:
         parts: The manager's.
@@ -60,14 +60,14 @@ class Calls:
         self._refresher = refresher
         self._runner = runner
         self._table = _Table(None)
-        self._guard = ForkLock(in_child=parts.repository.abandon)
+        self._guard = ForkLock(in_child=parts.repository.after_fork_in_child)
 
     def check_may_wait(self) -> None:
-        """Raise `ConfigurationError` where blocking this thread would never end."""
+        """Raise `ConfigurationError` if blocking this thread would stop the work that it waits for."""
         self._runner.check_may_wait()
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what ``work`` returns in the runner; a cancelled caller leaves it undisturbed."""
+        """Run ``work`` in the runner and return its result; it goes on if the caller is cancelled."""
         return await start(self._runner, work).wait()
 
     def perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
@@ -76,42 +76,42 @@ class Calls:
         return start(self._runner, work).wait_sync()
 
     def ask(self, key: str, requirement: Requirement) -> SharedFuture[Token]:
-        """Join the call that asks for the same, or start it; return the future of its answer."""
-        table, question = self._table_now(), (key, requirement)
+        """Join the call with the same request, or start it; return the future of its token."""
+        table, request = self._current_table(), (key, requirement)
         with self._guard.lock:
-            call = table.calls.get(question)
+            call = table.calls.get(request)
             if call is None:
-                call = table.calls[question] = _Call()
+                call = table.calls[request] = _Call()
         if not call.submitted:
-            # Also if another caller made it: that one may have been interrupted before it was submitted.
-            # `_begin` ignores a second submission.
-            self._runner.submit(functools.partial(self._begin, table, question, call))
+            # Even if another caller created the call: it may have been interrupted before it submitted it.
+            # `_run_once` ignores a second submission.
+            self._runner.submit(functools.partial(self._run_once, table, request, call))
             call.submitted = True
-        return call.answer
+        return call.future
 
     async def idle(self) -> None:
-        """Return when the refreshes of this moment have ended. Used in the runner only."""
-        await self._single_flight(self._table_now()).idle()
+        """Return when the refreshes that are under way now have ended. Used in the runner only."""
+        await self._single_flight(self._current_table()).idle()
 
-    def _table_now(self) -> _Table:
-        # Calls live in one loop: those of a closed one, or of a fork's parent, would never end.
+    def _current_table(self) -> _Table:
+        # A new loop has a new table: calls of a closed loop, or of a fork's parent, would never end.
         loop = self._runner.home()
         with self._guard.lock:
             if self._table.loop is not loop:
                 self._table = _Table(loop)
             return self._table
 
-    async def _begin(self, table: _Table, question: _Question, call: _Call) -> None:
-        if not call.begun:
-            call.begun = True
-            await run_into(call.answer, functools.partial(self._answer, table, question))
+    async def _run_once(self, table: _Table, request: _Request, call: _Call) -> None:
+        if not call.started:
+            call.started = True
+            await run_into(call.future, functools.partial(self._get_token, table, request))
 
-    async def _answer(self, table: _Table, question: _Question) -> Token:
+    async def _get_token(self, table: _Table, request: _Request) -> Token:
         try:
-            return await self._single_flight(table).token(*question)
+            return await self._single_flight(table).token(*request)
         finally:
             with self._guard.lock:
-                del table.calls[question]
+                del table.calls[request]
 
     def _single_flight(self, table: _Table) -> SingleFlight:
         if table.single_flight is None:

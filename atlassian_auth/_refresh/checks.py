@@ -1,4 +1,4 @@
-"""The arguments of a manager, checked where they are given."""
+"""The checks of a manager's arguments, made when they are given."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def checked_key(key: str) -> str:
 
 
 def checked_grant(grant: object) -> Grant:
-    """Return the grant if it is one."""
+    """Return the argument if it is a `Grant`."""
     if not isinstance(grant, Grant):
         raise ConfigurationError.wrong_type("grant", "a grant such as CloudGrant", grant)
     return grant
 
 
 def checked_settings(settings: object) -> Settings:
-    """Return the settings, the defaults if there are none."""
+    """Return the settings; the defaults if the argument is None."""
     if settings is None:
         return Settings()
     if not isinstance(settings, Settings):
@@ -60,54 +60,54 @@ def checked_callback(on_event: object) -> Callable[[Event], None] | None:
 
 
 def check_left_out(**options: object) -> None:
-    """Return if none of these options, which a ``sender`` makes useless, was given."""
+    """Raise if one of these options was given: with a ``sender`` they would have no effect."""
     for argument, given in options.items():
         if given is not None:
             message = (
-                f"{argument}= is of no use next to sender=, which carries the token requests in its own way: "
-                "give it to the sender."
+                f"{argument}= has no effect together with sender=, which sends the token requests in its own "
+                "way. Give it to the sender instead."
             )
             raise ConfigurationError(message, argument=argument)
 
 
 def checked_store_for(grant: Grant, store: AnyStore | None, clock: Clock) -> Store:
-    """Return the store, memory if there is none and the grant can do without."""
+    """Return the store; if there is none, a `MemoryStore` for a grant without refresh tokens."""
     if store is not None:
         return checked_store(store, clock=clock)
     if grant.rotates:
         message = (
             f"{type(grant).__name__} needs a store: its refresh tokens rotate, and a token that was not "
             'stored is lost at the next restart. Pass store=SQLiteStore("tokens.db"), or '
-            "store=MemoryStore() to say that losing it is fine."
+            "store=MemoryStore() if it may be lost."
         )
         raise ConfigurationError(message, argument="store")
     return MemoryStore()
 
 
 def checked_refresh_token(grant: Grant, refresh_token: str) -> str:
-    """Return the refresh token if the grant has such, and it looks like one."""
+    """Return the refresh token if the grant uses refresh tokens and it has the form of one."""
     if not grant.rotates:
-        message = f"{type(grant).__name__} has no refresh tokens; there is nothing to add."
+        message = f"{type(grant).__name__} uses no refresh tokens; there is nothing to add."
         raise ConfigurationError(message, argument="refresh_token")
     if not is_visible_ascii(refresh_token):
         message = (
-            "This is no refresh token: it is empty, or has blanks, line breaks or characters in it that "
-            "no token has. Paste it again, without what is around it."
+            "This is no refresh token: it is empty, or has spaces, line breaks or characters that no token "
+            "has. Paste it again, without the text around it."
         )
         raise ConfigurationError(message, argument="refresh_token")
     return refresh_token
 
 
 def checked_consent_date(authorized_at: object, clock: Clock) -> datetime | None:
-    """Return the date of a consent if it is aware and in the past."""
+    """Return the date of a consent if it has a time zone and lies in the past; None if there is none."""
     if authorized_at is None:
         return None
     if not isinstance(authorized_at, datetime):
         raise ConfigurationError.wrong_type("authorized_at", "a datetime", authorized_at)
     if authorized_at.utcoffset() is None or authorized_at > utc_now(clock):
         message = (
-            f"authorized_at={authorized_at} must be aware and in the past: when did the person consent? "
-            "Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
+            f"authorized_at={authorized_at} must be the date of the consent: with a time zone, and in the "
+            "past. Write datetime(2026, 1, 31, tzinfo=timezone.utc)."
         )
         raise ConfigurationError(message, argument="authorized_at")
     return authorized_at

@@ -1,4 +1,4 @@
-"""One exchange with the token endpoint: a request, its attempts, and a token or an error. Saves nothing."""
+"""One exchange with the token endpoint: a request, its attempts, a token or an error. It saves nothing."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class _Reader(Protocol[T_co]):
-    """Makes something of an answer, or raises what it means."""
+    """Reads a response: returns its content, or raises the error it means."""
 
     def __call__(self, response: HTTPResponse, *, obtained_at: datetime) -> T_co: ...
 
 
-# A store that never answers in time proves nothing.
+# If the store answers too late twice, its answer proves nothing and the lock counts as lost.
 _CONFIRMATIONS = 2
 
 
 class LockLost(Exception):
-    """The lock under which a refresh token is presented is held by another process, or by none."""
+    """This process no longer holds the lock that it needs to present a refresh token."""
 
 
-async def _certainly() -> bool:
+async def _no_lock_needed() -> bool:
     return True
 
 
 class TokenExchange:
-    """Exchanges a refresh token, a code or client credentials for a token; saves nothing.
+    """Exchanges a refresh token, a code or client credentials for a token; it saves nothing.
 
     Args:
-        grant: Builds the requests and reads the answers.
-        sender: Carries them.
-        settings: Attempts, pauses and the time for all of them.
-        clock: What time it is.
+        grant: Builds the requests and reads the responses.
+        sender: Sends them.
+        settings: The number of attempts, their pauses, and the time for all of them.
+        clock: Tells the time.
         jitter: Returns a number from 0 up to 1; it spreads the pauses of many processes.
     """
 
@@ -83,19 +83,19 @@ class TokenExchange:
         refresh_token: str | None,
         *,
         previous: TokenPair | None = None,
-        confirm: Callable[[], Awaitable[bool]] = _certainly,
+        confirm: Callable[[], Awaitable[bool]] = _no_lock_needed,
     ) -> TokenPair:
         """Return a new token.
 
         Args:
-            refresh_token: What to present; None for 2LO, which presents the client's credentials.
-            previous: The token to be replaced; what the answer leaves out is carried over from it.
-            confirm: Asked before each attempt whether the refresh token may be presented: whether the lock is
-                still held.
+            refresh_token: The token to present; None for 2LO, which presents the client's credentials.
+            previous: The pair to be replaced; values that the response leaves out are taken from it.
+            confirm: Returns whether the lock is still held. Called before each attempt: without the lock the
+                refresh token must not be presented.
 
         Raises:
-            LockLost: if it may not, and no answer was lost before.
-            AtlassianAuthError: as `read_token_response` tells the answers apart.
+            LockLost: if the lock is not held any more, and no response was lost before.
+            AtlassianAuthError: as `read_token_response` says.
         """
         request = self._grant.refresh_request(refresh_token)
         read = functools.partial(self._grant.read_response, request=request, previous=previous)
@@ -108,29 +108,29 @@ class TokenExchange:
         """Return the first token of an authorization code.
 
         Raises:
-            AtlassianAuthError: as `read_token_response` tells the answers apart.
+            AtlassianAuthError: as `read_token_response` says.
         """
         request = self._grant.code_request(code, code_verifier=code_verifier)
         read = functools.partial(self._grant.read_response, request=request)
-        # A code that is presented twice takes the tokens of its first use with it (RFC 6749 4.1.2).
+        # A code must not be presented twice: the server should then revoke its tokens (RFC 6749 4.1.2).
         return await self._exchange(request, read, repeats=0)
 
     async def revoke(self, token: str) -> None:
-        """Revoke a refresh token, or an access token, and with it its grant.
+        """Revoke a refresh token or an access token.
 
         Raises:
-            AtlassianAuthError: as for an exchange, if the server did not revoke it.
+            AtlassianAuthError: as for an exchange, if the server has not revoked it.
         """
         request = self._grant.revocation_request(token)
         read = functools.partial(read_revocation_response, request=request)
-        # What is revoked already is revoked once more without harm (RFC 7009 2.2).
+        # It is safe to repeat: revoking a revoked token succeeds (RFC 7009 2.2).
         await self._exchange(request, read, repeats=self._settings.attempts)
 
     def _repeats(self) -> int:
-        """How often a request may be repeated after one whose answer was lost."""
+        """How often a request may be repeated after its response was lost."""
         if self._grant.rotates and not self._grant.reuse_leeway_seconds:
-            # Data Center: the lost answer may have held the only valid refresh token. If it did, the
-            # grant is gone whatever we do; if it did not, asking again is what keeps it.
+            # Data Center: the lost response may have held the only valid refresh token. Then the consent is
+            # lost with or without a repeat. If the server did not rotate, the repeat gets a token.
             return 1
         return self._settings.attempts
 
@@ -141,42 +141,42 @@ class TokenExchange:
         *,
         repeats: int,
         rotating: bool = False,
-        confirm: Callable[[], Awaitable[bool]] = _certainly,
+        confirm: Callable[[], Awaitable[bool]] = _no_lock_needed,
     ) -> T:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
-        attempt, lost_answers = 0, 0
+        attempt, lost_responses = 0, 0
         failure: AtlassianAuthError | None = None
-        while await self._confirmed(confirm):
+        while await self._confirm_lock(confirm):
             attempt += 1
             outcome = await self._attempt(request, read, deadline)
             if not isinstance(outcome, AtlassianAuthError):
                 return outcome
-            lost_answers += isinstance(outcome, TransientError) and outcome.ambiguous
-            failure = self._explained(outcome) if lost_answers and rotating else outcome
-            pause = self._pause(outcome, attempt, repeatable=lost_answers <= repeats)
+            lost_responses += isinstance(outcome, TransientError) and outcome.ambiguous
+            failure = self._add_loss(outcome) if lost_responses and rotating else outcome
+            pause = self._pause(outcome, attempt, repeatable=lost_responses <= repeats)
             if pause is None or self._clock.time() + pause >= deadline:
                 raise failure
             await self._clock.sleep(pause)
-        if failure and lost_answers:
+        if failure and lost_responses:
             raise failure
         raise LockLost
 
-    async def _confirmed(self, confirm: Callable[[], Awaitable[bool]]) -> bool:
-        """Return whether the lock is held, by a fresh answer: none from before a standstill."""
+    async def _confirm_lock(self, confirm: Callable[[], Awaitable[bool]]) -> bool:
+        """Return whether the lock is held. If the process stood still meanwhile, the store is asked again."""
         for _ in range(_CONFIRMATIONS):
-            asked_at = self._clock.time()
+            started = self._clock.time()
             held = await confirm()
-            took = self._clock.time() - asked_at
-            if not held or took <= self._settings.connect_timeout_seconds:
+            seconds = self._clock.time() - started
+            if not held or seconds <= self._settings.connect_timeout_seconds:
                 return held
         return False
 
     async def _attempt(
         self, request: HTTPRequest, read: _Reader[T], deadline: float
     ) -> T | AtlassianAuthError:
-        # Expiry counts from before the request was sent: the server's clock starts after this one.
+        # The time before the request: the server issues the token later, so its expiry is never set too late.
         obtained_at = utc_now(self._clock)
-        response = await self._sent(request, deadline)
+        response = await self._send(request, deadline)
         if isinstance(response, AtlassianAuthError):
             return response
         try:
@@ -184,11 +184,11 @@ class TokenExchange:
         except AtlassianAuthError as error:
             return error
 
-    async def _sent(
+    async def _send(
         self, request: HTTPRequest, deadline: float
     ) -> HTTPResponse | AtlassianAuthError:
         left_seconds = deadline - self._clock.time()
-        if left_seconds <= 0:  # the process stood still since the last look
+        if left_seconds <= 0:  # the process stood still since the deadline was checked
             return _unreachable(request, NothingSent("the time for the exchange ran out"))
         try:
             async with self._clock.timeout(left_seconds):
@@ -205,51 +205,48 @@ class TokenExchange:
             reason = "the connection was cancelled"
         except AtlassianAuthError as error:
             return error
-        except Exception as error:  # noqa: BLE001 -- users write senders too: it may have been sent
+        except Exception as error:  # noqa: BLE001 -- a user's sender: the request may have been sent
             reason = type(error).__name__
             log_places(error)
         return _unanswered(request, reason)
 
     def _pause(self, error: AtlassianAuthError, attempt: int, *, repeatable: bool) -> float | None:
-        """How long to wait before the next attempt; None if there must be none."""
+        """Return the seconds to wait before the next attempt; None if there must be none."""
         settings = self._settings
         if attempt >= settings.attempts or not isinstance(error, TransientError):
             return None
         if error.ambiguous and not repeatable:
             return None
         if error.retry_after_seconds is not None:
-            asked = error.retry_after_seconds
-            return asked if asked <= settings.longest_pause_seconds else None
+            requested = error.retry_after_seconds
+            return requested if requested <= settings.longest_pause_seconds else None
         if error.ambiguous:
-            # At once: Cloud answers the same refresh token again for 10 minutes, not for ever.
+            # At once: Cloud accepts the same refresh token again for 10 minutes only.
             return 0
         pause = settings.retry_pause_seconds * 2.0 ** (attempt - 1)
         return pause * (1 - self._jitter() / 2)
 
     @property
-    def _lost_answer(self) -> str:
+    def _what_was_lost(self) -> str:
         leeway = self._grant.reuse_leeway_seconds
         if leeway:
             return (
-                "If the server has rotated the refresh token, it still takes the old one for "
-                f"{leeway / 60:g} minutes: ask again before they are over."
+                "If the server has rotated the refresh token, it still accepts the old one for "
+                f"{leeway / 60:g} minutes: try again within that time."
             )
         return (
-            "The answer to a request was lost on the way; if the server has rotated the refresh token, that "
-            "answer held its only successor."
+            "The response to a request was lost on the way; if the server has rotated the refresh token, "
+            "that response held the only new one."
         )
 
-    def _explained(self, error: AtlassianAuthError) -> AtlassianAuthError:
+    def _add_loss(self, error: AtlassianAuthError) -> AtlassianAuthError:
+        """Return the error with a sentence about the lost response, which may have held a refresh token."""
+        message = f"{error} {self._what_was_lost}"
         if isinstance(error, TransientError):
-            return TransientError(
-                f"{error} {self._lost_answer}",
-                retry_after_seconds=error.retry_after_seconds,
-                ambiguous=True,
-            )
+            after = error.retry_after_seconds
+            return TransientError(message, retry_after_seconds=after, ambiguous=True)
         if isinstance(error, AuthorizationRequired):
-            return AuthorizationRequired(
-                f"{error} {self._lost_answer}", key=error.key, reason=error.reason
-            )
+            return AuthorizationRequired(message, key=error.key, reason=error.reason)
         return error
 
 
@@ -262,5 +259,8 @@ def _unreachable(request: HTTPRequest, error: NothingSent) -> TransientError:
 
 
 def _unanswered(request: HTTPRequest, reason: str) -> TransientError:
-    message = f"The token endpoint {request.url} was asked and gave no complete answer ({reason})."
+    message = (
+        f"The request was sent to the token endpoint {request.url}, but no complete response came back "
+        f"({reason})."
+    )
     return TransientError(message, ambiguous=True)

@@ -1,4 +1,4 @@
-"""Credentials that nobody asks for: warn of their end, refresh the idle, delete the dead."""
+"""Care for stored credentials: warn of their end, refresh idle ones, delete unusable ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import logging
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-from atlassian_auth._records.lifetimes import dead_since, idle_refresh_at, warnings_due
-from atlassian_auth._records.records import STORE_TROUBLE, TokenRecord
+from atlassian_auth._records.lifetimes import idle_refresh_at, unusable_since, warnings_due
+from atlassian_auth._records.records import STORE_ERRORS, TokenRecord
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.ports import utc_now
 
@@ -16,16 +16,17 @@ __all__ = ["Housekeeping"]
 
 _IN_ONE_TURN = 500
 
-# Another app's credential, or one that was refused: it may be authorized anew, in another process.
+# For a key that cannot be refreshed: another app's credential, or a refused one. A person may authorize it
+# again in another process, so it is read again from time to time.
 _LOOK_AGAIN_SECONDS = 900
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class Housekeeping:
-    """Looks after the stored credentials of one manager. Used in the runner only.
+    """Cares for the stored credentials of one manager. Used in the runner only.
 
-    Other apps may share the store: their credentials are left alone.
+    Other apps may share the store; their credentials are not touched.
 
     Args:
         parts: The manager's.
@@ -41,41 +42,41 @@ class Housekeeping:
 
     async def keys(self) -> list[str]:
         """Return the stored keys of this app that can be refreshed."""
-        return [key for key in await self._repository.keys() if await self._refreshable(key)]
+        return [key for key in await self._repository.keys() if await self._load_refreshable(key)]
 
     async def due(self, looks: dict[str, float], *, margin_seconds: float) -> list[str]:
-        """Return the keys whose tokens do not live longer than the margin.
+        """Return the keys whose tokens are due, or expire within the margin.
 
         Args:
-            looks: When each key is worth a look, as POSIX time; kept by the caller from one call to the next.
-                Until then a key costs a comparison, and no look into the store.
-            margin_seconds: How long a token must live.
+            looks: When to look at each key again, as POSIX time; the caller passes the same dictionary to
+                each call. Until then a key costs a comparison, and no read of the store.
+            margin_seconds: For how long a token must still be valid.
         """
         due: list[str] = []
-        now, names = self._clock.time(), await self._names()
+        now, names = self._clock.time(), await self._list_keys()
         for number, key in enumerate(names):
             if number % _IN_ONE_TURN == 0:
-                await asyncio.sleep(0)  # others use this loop
+                await asyncio.sleep(0)  # let other tasks of this loop run
             if looks.get(key, now) <= now:
-                looks[key] = await self._due_at(key, now, margin_seconds)
+                looks[key] = await self._find_due_at(key, now, margin_seconds)
                 due += [key] if looks[key] <= now else []
-        if len(looks) > len(names):  # some are gone
-            for gone in looks.keys() - set(names):
-                del looks[gone]
+        if len(looks) > len(names):
+            for deleted in looks.keys() - set(names):
+                del looks[deleted]
         return due
 
-    async def _names(self) -> list[str]:
+    async def _list_keys(self) -> list[str]:
         stored: list[str] = []
         try:
             stored = await self._repository.keys()
-        except STORE_TROUBLE as error:
-            logger.warning("The store's keys could not be listed, to keep them fresh: %s", error)
+        except STORE_ERRORS as error:
+            logger.warning("The store's keys could not be listed to keep them fresh: %s", error)
         return list(dict.fromkeys([*stored, *self._cache.keys()]))
 
-    async def _due_at(self, key: str, now: float, margin_seconds: float) -> float:
+    async def _find_due_at(self, key: str, now: float, margin_seconds: float) -> float:
         entry = self._cache.get(key)
         if entry is None:
-            record = await self._refreshable(key)
+            record = await self._load_refreshable(key)
             if record is None:
                 return now + _LOOK_AGAIN_SECONDS
             if record.token is None:
@@ -84,8 +85,8 @@ class Housekeeping:
         return min(entry.ahead_at, entry.token.expires_at.timestamp() - margin_seconds)
 
     async def look(self, key: str, *, last_look: datetime | None) -> TokenRecord | None:
-        """Warn if an end is near; return the credential if it has been idle for so long that it is due."""
-        record = await self._refreshable(key)
+        """Report a warning if an end is near; return the credential if it is due for an idle refresh."""
+        record = await self._load_refreshable(key)
         if record is None:
             return None
         now = utc_now(self._clock)
@@ -94,37 +95,41 @@ class Housekeeping:
         return record if due_at is not None and due_at <= now else None
 
     async def prune(self, now: datetime) -> list[str]:
-        """Delete the credentials that have been good for nothing for long; return their keys."""
+        """Delete the credentials that have been unusable for ``prune_after``; return their keys."""
         return [key for key in await self._repository.keys() if await self._prune(key, now)]
 
     async def _prune(self, key: str, now: datetime) -> bool:
-        """Look first, so that the lock is taken for the few that seem dead only."""
-        if not self._is_long_dead(await self._own(key), now):
+        # Read without the lock first: it is taken only for the few that seem to be unusable.
+        if not self._is_prunable(await self._load_own(key), now):
             return False
         async with AsyncExitStack() as held:
             if not await self._repository.try_lock(held, key):
-                logger.warning("Key %r was not pruned: others use it.", key)
+                logger.warning(
+                    "Key %r was not pruned: another process holds its lock.",
+                    key,
+                    extra={"key": key},
+                )
                 return False
             loaded = await self._repository.load(key)
-            if loaded is None or not self._is_long_dead(loaded.value, now):
+            if loaded is None or not self._is_prunable(loaded.value, now):
                 return False
             await self._repository.delete(key)
             self._cache.drop(key)
         return True
 
-    def _is_long_dead(self, record: TokenRecord | None, now: datetime) -> bool:
-        since = dead_since(record, now, self._settings) if record else None
+    def _is_prunable(self, record: TokenRecord | None, now: datetime) -> bool:
+        since = unusable_since(record, now, self._settings) if record else None
         return since is not None and now - since >= self._settings.prune_after
 
-    async def _refreshable(self, key: str) -> TokenRecord | None:
-        record = await self._own(key)
+    async def _load_refreshable(self, key: str) -> TokenRecord | None:
+        record = await self._load_own(key)
         return None if record is None or record.refused else record
 
-    async def _own(self, key: str) -> TokenRecord | None:
+    async def _load_own(self, key: str) -> TokenRecord | None:
         try:
             record = await self._repository.peek(key)
-        except STORE_TROUBLE as error:
-            logger.warning("Key %r was passed over: %s", key, error)
+        except STORE_ERRORS as error:
+            logger.warning("Key %r was skipped: %s", key, error, extra={"key": key})
             return None
         own = record is not None and record.configuration == self._grant.configuration
         return record if own else None

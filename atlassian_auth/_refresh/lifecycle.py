@@ -1,4 +1,4 @@
-"""How a credential begins and ends: an authorization code, a pasted refresh token, forgetting it."""
+"""How a credential begins and ends: redeem a code, add a refresh token, revoke or forget a credential."""
 
 from __future__ import annotations
 
@@ -24,77 +24,82 @@ class Lifecycle:
         self._grant = parts.grant
         self._repository = parts.repository
         self._pasted = PastedTokens(parts.store, parts.repository)
-        self._exchange = parts.exchange
+        self._token_exchange = parts.exchange
         self._cache = parts.cache
         self._backoff = parts.backoff
         self._clock = parts.clock
 
     async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
-        """Exchange an authorization code and keep its token in place of the app's earlier one."""
+        """Exchange an authorization code and save its token in place of the app's earlier one."""
         async with self._repository.lock(key):
-            stored = await self._replaceable(key)
-            pair = await self._exchange.redeem(code, code_verifier=code_verifier)
-            record = self._begun(stored).model_copy(update={"token": pair})
-            kept = await self._repository.save(key, record, stored)
-            self._start_over(key, kept.token)
-        return kept
+            stored = await self._load_own(key)
+            pair = await self._token_exchange.redeem(code, code_verifier=code_verifier)
+            record = self._new_record(stored).model_copy(update={"token": pair})
+            saved = await self._repository.save(key, record, stored)
+            self._reset(key, saved.token)
+        return saved
 
     async def paste(
         self, key: str, refresh_token: str, *, authorized_at: datetime | None
     ) -> TokenRecord:
-        """Keep a refresh token obtained elsewhere, unless the credential began with the same one."""
+        """Save a refresh token obtained elsewhere, unless the credential began with the same one.
+
+        A service may add its configured refresh token at each start. That must not bring back a token that
+        has been rotated since; the stored one counts, also if another process saved it.
+        """
         async with self._repository.lock(key):
-            stored = await self._replaceable(key)
-            kept = stored.value if stored else None
-            if kept is None or not kept.was_pasted(refresh_token):
+            stored = await self._load_own(key)
+            saved = stored.value if stored else None
+            if saved is None or not saved.was_pasted(refresh_token):
                 record = TokenRecord.pasted(
                     self._grant.configuration,
                     utc_now(self._clock),
                     refresh_token,
                     authorized_at=authorized_at,
-                    replaced=kept,
+                    replaced=saved,
                 )
-                await self._pasted.claim(key, record)
-                kept = await self._repository.save(key, record, stored)
-            # Else a service adds its configured token at each start: that must not bring back one that has
-            # been rotated since. What the store has counts, also if another process put it there.
-            elif kept.added_at and authorized_at not in {None, kept.authorized_at}:
-                record = kept.model_copy(update={"authorized_at": authorized_at})
-                kept = await self._repository.save(key, record, stored)
-            self._start_over(key, kept.token)
-        return kept
+                await self._pasted.note(key, record)
+                saved = await self._repository.save(key, record, stored)
+            elif saved.added_at and authorized_at not in {None, saved.authorized_at}:
+                record = saved.model_copy(update={"authorized_at": authorized_at})
+                saved = await self._repository.save(key, record, stored)
+            self._reset(key, saved.token)
+        return saved
 
     async def revoke(self, key: str) -> bool:
-        """Revoke the credential, then delete it; return whether there was one. If it fails, it is kept."""
+        """Revoke the credential, then delete it; return whether there was one.
+
+        If the server cannot revoke it, it is not deleted.
+        """
         async with self._repository.lock(key):
-            stored = await self._replaceable(key)
+            stored = await self._load_own(key)
             if stored is None:
                 return False
             token = stored.value.revocable_token
             if token is not None:
-                await self._exchange.revoke(token)
+                await self._token_exchange.revoke(token)
             existed = await self._repository.delete(key)
-            self._start_over(key)
+            self._reset(key)
         return existed
 
     async def forget(self, key: str) -> bool:
         """Delete the credential and return whether there was one."""
         async with self._repository.lock(key):
             existed = await self._repository.delete(key)
-            self._start_over(key)
+            self._reset(key)
         return existed
 
-    def _begun(self, stored: Loaded[TokenRecord] | None) -> TokenRecord:
+    def _new_record(self, stored: Loaded[TokenRecord] | None) -> TokenRecord:
         replaced = stored.value if stored else None
         return TokenRecord.begin(self._grant.configuration, utc_now(self._clock), replaced=replaced)
 
-    async def _replaceable(self, key: str) -> Loaded[TokenRecord] | None:
+    async def _load_own(self, key: str) -> Loaded[TokenRecord] | None:
         stored = await self._repository.load(key)
         if stored is not None:
             stored.value.check_owner(key, self._grant.configuration)
         return stored
 
-    def _start_over(self, key: str, pair: TokenPair | None = None) -> None:
+    def _reset(self, key: str, pair: TokenPair | None = None) -> None:
         self._cache.drop(key)
         self._backoff.clear(key)
         if pair is not None:

@@ -1,4 +1,4 @@
-"""What the parts of one manager share: assembled once, handed on together."""
+"""The objects that the parts of one manager share: assembled once, passed on together."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = ["Parts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Parts:
-    """The parts of one manager.
+    """The shared objects of one manager.
 
     Args:
-        grant: The registered app and its strategy.
-        settings: Every tunable.
-        clock: What time it is.
-        tell: Hands events to the user, one after the other.
-        store: Where credentials are kept.
+        grant: The registered app and its OAuth grant.
+        settings: The user's settings.
+        clock: Tells the time.
+        tell: Reports events to the user, one after the other.
+        store: Keeps the credentials.
         repository: Reads, saves and locks them.
         cache: The tokens in memory.
         backoff: The failures in memory.
-        exchange: Asks the token endpoint.
+        exchange: Sends requests to the token endpoint.
     """
 
     grant: Grant

@@ -1,8 +1,8 @@
-"""Under which key each refresh token was added: one refresh token has one holder.
+"""Under which key each refresh token was added: one refresh token belongs to one key.
 
-Two keys with one refresh token would take it from each other: the first refresh of either spends it for both.
-The notes are kept by the token's digest, so that one is found without reading the credentials of all tenants.
-They are no lock. Two processes that add one token under two keys in the same moment may both succeed.
+A refresh token works once: if two keys had the same one, the first refresh would spend it for both. Each note
+has the token's digest as its name, so it is found without reading the credentials of all tenants. The notes
+are no lock: two processes that add one token under two keys at the same moment may both succeed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from atlassian_auth.stores.base import ABSENT, Store
 __all__ = ["PASTED_NAMESPACE", "PastedTokens"]
 
 PASTED_NAMESPACE = "pasted"
-"""Where the notes are in a store, each under the digest of its refresh token."""
+"""The namespace of the notes in a store; each has the digest of its refresh token as its name."""
 
-# By then the token itself has ended: after 90 days without use, or a year after the consent on Cloud.
+# By then the token has ended: after 90 days without use, on Cloud also a year after the consent.
 _REMEMBERED = timedelta(days=365)
 
 
@@ -40,31 +40,37 @@ class _Note(BaseModel):
 
 
 class PastedTokens:
-    """Remembers which key a refresh token was added under. Used in the runner only.
+    """Remembers under which key a refresh token was added. Used in the runner only.
 
     Args:
-        store: Where the notes are kept.
-        repository: Tells whether that key still has it.
+        store: Keeps the notes.
+        repository: Reads whether that key still has the refresh token.
     """
 
     def __init__(self, store: Store, repository: CredentialRepository) -> None:
         self._notes = Records(store, PASTED_NAMESPACE, _Note)
         self._repository = repository
 
-    async def claim(self, key: str, record: TokenRecord) -> None:
+    async def note(self, key: str, record: TokenRecord) -> None:
         """Note that the key has the refresh token that the record begins with.
 
-        A note that cannot be read or written hinders nothing: it only guards against a mistake.
+        If the note cannot be read or written, the refresh token is added all the same: the note only protects
+        against a mistake of the user.
 
         Raises:
             ConfigurationError: if another key has it.
         """
         try:
-            await self._claim(key, record.pasted_sha256 or "")
+            await self._put_note(key, record.pasted_sha256 or "")
         except StoreError as error:
-            logger.warning("Under which key a refresh token was added was not noted: %s", error)
+            logger.warning(
+                "It was not noted that a refresh token was added under key %r: %s",
+                key,
+                error,
+                extra={"key": key},
+            )
 
-    async def _claim(self, key: str, digest: str) -> None:
+    async def _put_note(self, key: str, digest: str) -> None:
         noted = await self._notes.get(digest)
         await self._check_free(key, digest, noted)
         try:
@@ -85,7 +91,7 @@ class PastedTokens:
         if record is not None and same_secret(record.pasted_sha256, digest):
             message = (
                 f"This refresh token was added under key {holder!r}, so it cannot be added under {key!r}: it "
-                f"works once, and two holders take it from each other. Use key {holder!r}, or let the person "
-                f"consent for {key!r} too."
+                f"works once, and the first refresh would spend it for both keys. Use key {holder!r}, or let "
+                f"the person consent for {key!r} too."
             )
             raise ConfigurationError(message, argument="refresh_token")

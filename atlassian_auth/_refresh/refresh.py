@@ -1,11 +1,11 @@
-"""One refresh of one credential: lock, re-read, exchange, save, publish. The order is what keeps the grant.
+"""One refresh of one credential: lock, read again, exchange, save, publish. This order keeps the consent.
 
-Three rules, each of which some library has broken and lost grants by:
+Three rules. A library that breaks one of them loses consents:
 
-- the refresh token that is presented was read from the store after the lock was taken, and the lock is still
-  held when it is presented;
-- the new pair is saved before anybody sees the access token that came with it;
-- what the server refuses is looked up once more before it counts as lost: somebody may have rotated it.
+- The refresh token is read from the store after the lock was taken, and it is presented only while the lock
+  is held.
+- The new pair is saved before any caller gets its access token.
+- If the server refuses a refresh token, the store is read again: another process may have rotated it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from atlassian_auth._records.lifetimes import warnings_due
-from atlassian_auth._records.records import STORE_TROUBLE, Loaded, TokenRecord, TokenStatus
+from atlassian_auth._records.records import STORE_ERRORS, Loaded, TokenRecord, TokenStatus
 from atlassian_auth._refresh.exchange import LockLost
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.events import (
@@ -39,10 +39,10 @@ from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import Token, TokenPair
 from atlassian_auth.stores.base import Hold
 
-__all__ = ["Flight", "Refresher"]
+__all__ = ["Refresh", "Refresher"]
 
-# A lock that is lost is taken once more, and the record read again.
-_LOCKS = 2
+# After a lost lock the refresh is tried once more, with a new lock and a new read.
+_TRIES = 2
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -50,13 +50,13 @@ _Stored = Loaded[TokenRecord]
 
 
 @dataclass(slots=True)
-class Flight:
-    """One refresh under way: what it is for, and what there is to tell about it.
+class Refresh:
+    """One refresh under way: what it is for, and the events to report about it.
 
     Args:
         key: Which credential.
-        requirement: What the caller that started it asks for.
-        events: What to tell the user when no lock is held any more.
+        requirement: What the caller that started it needs.
+        events: To be reported after the lock was released.
     """
 
     key: str
@@ -74,83 +74,83 @@ class Refresher:
     def __init__(self, parts: Parts) -> None:
         self._grant = parts.grant
         self._repository = parts.repository
-        self._exchanges = parts.exchange
+        self._token_exchange = parts.exchange
         self._cache = parts.cache
         self._settings = parts.settings
         self._clock = parts.clock
 
-    async def adopt(self, flight: Flight) -> Token | None:
+    async def adopt(self, refresh: Refresh) -> Token | None:
         """Return a token that meets the requirement if another process has saved one. Takes no lock.
 
         Raises:
             StoreError: if the store cannot be read.
         """
         drops = self._cache.drops
-        record = await self._repository.durable(flight.key)
+        record = await self._repository.durable(refresh.key)
         if record is None or record.configuration != self._grant.configuration:
             return None
-        pair = self._adopted(flight, record)
+        pair = self._adopt_pair(refresh, record)
         token = pair.bearer if pair else None
-        # If anything was dropped since it was read, this may have been forgotten.
+        # A drop since the read may have been of this key: then the credential was forgotten.
         if token is not None and self._cache.drops == drops:
-            self._cache.publish(flight.key, token)
+            self._cache.publish(refresh.key, token)
         return token
 
-    async def refresh(self, flight: Flight) -> Token:
-        """Return a token that meets the requirement: from the store if another process put one there, or new.
+    async def run(self, refresh: Refresh) -> Token:
+        """Return a token that meets the requirement: saved by another process, or newly issued.
 
-        It is in the cache before the store's lock is free again.
+        The token is in the cache before the store's lock is released.
 
         Raises:
-            AuthorizationRequired: if there is no grant, or it is lost.
+            AuthorizationRequired: if there is no consent, or it is lost.
             ConfigurationError: if the credential belongs to another registration, or the server says so.
             TransientError: if the server or the lock is not available in time, or the lock is lost.
-            TokenResponseError: if something else answered.
-            StoreError: if the store cannot be read, or the new pair not be saved.
+            TokenResponseError: if the answer does not come from a token endpoint.
+            StoreError: if the store cannot be read, or the new pair cannot be saved.
         """
-        for _ in range(_LOCKS):
+        for _ in range(_TRIES):
             async with AsyncExitStack() as held:
-                hold = await self._repository.try_lock(held, flight.key)
+                hold = await self._repository.try_lock(held, refresh.key)
                 if hold is None:
-                    return await self._adopted_without_lock(flight)
+                    return await self._adopt_without_lock(refresh)
                 try:
-                    token = (await self._refreshed(flight, hold)).bearer
+                    token = (await self._adopt_or_exchange(refresh, hold)).bearer
                 except LockLost:
                     continue
-                self._cache.publish(flight.key, token)
+                self._cache.publish(refresh.key, token)
                 return token
-        raise self._repository.lock_lost(flight.key)
+        raise self._repository.lock_lost(refresh.key)
 
-    async def _adopted_without_lock(self, flight: Flight) -> Token:
-        # Only a newer token will do; going on anyway would present a refresh token twice.
-        token = await self.adopt(flight)
+    async def _adopt_without_lock(self, refresh: Refresh) -> Token:
+        # An exchange without the lock could present the refresh token a second time.
+        token = await self.adopt(refresh)
         if token is None:
-            raise self._repository.lock_timeout(flight.key)
+            raise self._repository.lock_timeout(refresh.key)
         return token
 
-    async def _refreshed(self, flight: Flight, hold: Hold) -> TokenPair:
-        stored = await self._repository.load(flight.key)
+    async def _adopt_or_exchange(self, refresh: Refresh, hold: Hold) -> TokenPair:
+        stored = await self._repository.load(refresh.key)
         if stored is not None:
-            stored.value.check_owner(flight.key, self._grant.configuration)
+            stored.value.check_owner(refresh.key, self._grant.configuration)
             if stored.value.token is not None:
-                # It is durable, and may serve callers if the refresh fails.
-                self._cache.publish(flight.key, stored.value.token.bearer)
-        pair = self._adopted(flight, stored.value if stored else None)
+                # It is saved, so callers may use it if the refresh fails.
+                self._cache.publish(refresh.key, stored.value.token.bearer)
+        pair = self._adopt_pair(refresh, stored.value if stored else None)
         if pair is None:
-            self._check_refreshable(flight.key, stored)
-            pair = await self._exchange(flight, stored, hold)
+            self._check_refreshable(refresh.key, stored)
+            pair = await self._exchange_and_save(refresh, stored, hold)
         return pair
 
-    def _adopted(self, flight: Flight, record: TokenRecord | None) -> TokenPair | None:
-        """Return the stored pair if its token will do."""
+    def _adopt_pair(self, refresh: Refresh, record: TokenRecord | None) -> TokenPair | None:
+        """Return the stored pair if its token meets the requirement, and note that it was adopted."""
         pair = record.token if record else None
         now, buffer_seconds = utc_now(self._clock), self._settings.buffer_seconds
         accepts = functools.partial(
-            flight.requirement.accepts, now=now, buffer_seconds=buffer_seconds
+            refresh.requirement.accepts, now=now, buffer_seconds=buffer_seconds
         )
         if pair is None or not accepts(pair.bearer):
             return None
-        flight.events.append(TokenAdopted(key=flight.key, at=now, expires_at=pair.expires_at))
+        refresh.events.append(TokenAdopted(key=refresh.key, at=now, expires_at=pair.expires_at))
         return pair
 
     def _check_refreshable(self, key: str, stored: _Stored | None) -> None:
@@ -163,125 +163,130 @@ class Refresher:
             )
             raise AuthorizationRequired(message, key=key, reason="missing")
         if stored.value.refused:
-            raise _lost(key, stored.value)
+            raise _consent_lost(key, stored.value)
         if not stored.value.refresh_token:
             message = (
-                f"The access token of key {key!r} has ended and no refresh token came with it. Authorize "
+                f"The access token of key {key!r} has expired and no refresh token came with it. Authorize "
                 "again; on Cloud the app must ask for the scope offline_access."
             )
             raise AuthorizationRequired(message, key=key, reason="no_refresh_token")
 
     # -- the exchange -----------------------------------------------------------------------------
 
-    async def _exchange(self, flight: Flight, stored: _Stored | None, hold: Hold) -> TokenPair:
+    async def _exchange_and_save(
+        self, refresh: Refresh, stored: _Stored | None, hold: Hold
+    ) -> TokenPair:
         started = self._clock.time()
         try:
-            pair = await self._ask(stored, hold)
+            pair = await self._exchange(stored, hold)
         except AuthorizationRequired as error:
-            refused = str(error)
+            refusal = str(error)
         except AtlassianAuthError as error:
-            await self._note_failure(flight, stored, str(error))
+            await self._save_failure(refresh, stored, str(error))
             raise
         else:
-            return await self._save(flight, stored, pair, started)
-        return await self._refused(flight, stored, hold, refused)
+            return await self._save(refresh, stored, pair, started)
+        return await self._handle_refusal(refresh, stored, hold, refusal)
 
-    async def _ask(self, stored: _Stored | None, hold: Hold) -> TokenPair:
+    async def _exchange(self, stored: _Stored | None, hold: Hold) -> TokenPair:
         if stored is None or not self._grant.rotates:
-            return await self._exchanges.refresh(None)
+            return await self._token_exchange.refresh(None)
         record, confirm = stored.value, functools.partial(hold.confirm, self._seconds_to_keep)
-        return await self._exchanges.refresh(
+        return await self._token_exchange.refresh(
             record.refresh_token, previous=record.token, confirm=confirm
         )
 
     @property
     def _seconds_to_keep(self) -> float:
-        # Where a server takes a refresh token again for longer than that, others need not wait.
+        # If the server accepts a used refresh token for longer than a standstill, others need not wait.
         standstill_seconds = self._settings.standstill_seconds
         return 0 if self._grant.reuse_leeway_seconds >= standstill_seconds else standstill_seconds
 
-    async def _refused(
-        self, flight: Flight, presented: _Stored | None, hold: Hold, reason: str
+    async def _handle_refusal(
+        self, refresh: Refresh, presented: _Stored | None, hold: Hold, reason: str
     ) -> TokenPair:
-        """Tell a race that was lost from a grant that is."""
-        key = flight.key
+        """Use the newer refresh token if another process has saved one; otherwise the consent is lost."""
+        key = refresh.key
         current = await self._repository.load(key)
         if current is None or presented is None:
             raise AuthorizationRequired(reason, key=key, reason="missing")
         if not same_secret(current.value.refresh_token, presented.value.refresh_token):
-            return self._adopted(flight, current.value) or await self._exchange(
-                flight, current, hold
-            )
+            pair = self._adopt_pair(refresh, current.value)
+            return pair or await self._exchange_and_save(refresh, current, hold)
         now = utc_now(self._clock)
-        lost = current.value.lost(reason, now)
-        await self._repository.mark(key, current, lost)
-        flight.events.append(AuthorizationNeeded(key=key, at=now, reason=reason))
-        raise _lost(key, lost)
+        record = current.value.after_refusal(reason, now)
+        await self._repository.mark(key, current, record)
+        refresh.events.append(AuthorizationNeeded(key=key, at=now, reason=reason))
+        raise _consent_lost(key, record)
 
-    async def _note_failure(self, flight: Flight, stored: _Stored | None, reason: str) -> None:
+    async def _save_failure(self, refresh: Refresh, stored: _Stored | None, reason: str) -> None:
         if stored is None:
             return
         now = utc_now(self._clock)
         period = self._settings.unrecoverable_token_failing_period
-        record = stored.value.failed(reason, now, period=period)
+        record = stored.value.after_failure(reason, now, period=period)
         if record is stored.value:
             return
-        await self._repository.mark(flight.key, stored, record)
+        await self._repository.mark(refresh.key, stored, record)
         if record.status is not stored.value.status and record.failing_since:
-            self._tell_of_failing(flight, record, now)
+            self._report_failing(refresh, record, now)
 
-    def _tell_of_failing(self, flight: Flight, record: TokenRecord, now: datetime) -> None:
+    def _report_failing(self, refresh: Refresh, record: TokenRecord, now: datetime) -> None:
         if record.status is TokenStatus.UNRECOVERABLE:
             event = KeepsFailing(
-                key=flight.key,
+                key=refresh.key,
                 at=now,
                 since=record.failing_since or now,
                 reason=record.failure or "",
             )
-            flight.events.append(event)
+            refresh.events.append(event)
 
     # -- the save ---------------------------------------------------------------------------------
 
     async def _save(
-        self, flight: Flight, stored: _Stored | None, pair: TokenPair, started: float
+        self, refresh: Refresh, stored: _Stored | None, pair: TokenPair, started: float
     ) -> TokenPair:
         now = utc_now(self._clock)
-        begun = stored.value if stored else self._begun(now)
-        record = begun.refreshed(pair, now)
+        previous = stored.value if stored else self._new_record(now)
+        record = previous.after_refresh(pair, now)
         try:
-            kept = await self._repository.save(flight.key, record, stored)
-        except STORE_TROUBLE as error:
-            return self._unsaved(flight, pair, error)
-        if kept.token is None:
-            # The lock did not last: a refresh token was pasted meanwhile. It counts, and ours is not durable.
+            saved = await self._repository.save(refresh.key, record, stored)
+        except STORE_ERRORS as error:
+            return self._handle_unsaved(refresh, pair, error)
+        if saved.token is None:
+            # The lock was lost and a refresh token was added meanwhile. That one counts; ours is not saved.
             raise LockLost
         succeeded = RefreshSucceeded(
-            key=flight.key,
+            key=refresh.key,
             at=utc_now(self._clock),
             duration_seconds=self._clock.time() - started,
-            refresh_count=kept.refresh_count,
+            refresh_count=saved.refresh_count,
             expires_at=pair.expires_at,
         )
-        flight.events.append(succeeded)
-        last_look = begun.token.obtained_at if begun.token else None
-        flight.events += warnings_due(
-            flight.key, kept, self._settings, last_look=last_look, now=now
+        refresh.events.append(succeeded)
+        last_look = previous.token.obtained_at if previous.token else None
+        refresh.events += warnings_due(
+            refresh.key, saved, self._settings, last_look=last_look, now=now
         )
-        return kept.token
+        return saved.token
 
-    def _begun(self, now: datetime) -> TokenRecord:
-        # Client credentials: nobody has consented.
+    def _new_record(self, now: datetime) -> TokenRecord:
+        # For client credentials, which have no date of a consent.
         return TokenRecord(configuration=self._grant.configuration, status_since=now)
 
-    def _unsaved(self, flight: Flight, pair: TokenPair, error: AtlassianAuthError) -> TokenPair:
-        key = flight.key
+    def _handle_unsaved(
+        self, refresh: Refresh, pair: TokenPair, error: AtlassianAuthError
+    ) -> TokenPair:
+        key = refresh.key
         if not self._grant.rotates:
-            # The next process asks for a token of its own.
-            self._repository.let_go(key)
-            logger.warning("The token of key %r could not be saved: %s", key, error)
+            # Nothing is lost: the next process gets a token of its own.
+            self._repository.discard_unsaved(key)
+            logger.warning(
+                "The token of key %r could not be saved: %s", key, error, extra={"key": key}
+            )
             return pair
         now = utc_now(self._clock)
-        flight.events.append(RotationUnsaved(key=key, at=now, reason=str(error)))
+        refresh.events.append(RotationUnsaved(key=key, at=now, reason=str(error)))
         if self._settings.unsaved == "serve":
             return pair
         message = (
@@ -291,6 +296,9 @@ class Refresher:
         raise StoreError(message)
 
 
-def _lost(key: str, record: TokenRecord) -> AuthorizationRequired:
-    message = f"The grant of key {key!r} is lost; authorize it again. {record.failure or ''}"
+def _consent_lost(key: str, record: TokenRecord) -> AuthorizationRequired:
+    message = (
+        f"The consent of key {key!r} is lost: a person has to authorize it again. "
+        f"{record.failure or ''}"
+    )
     return AuthorizationRequired(message.rstrip(), key=key, reason="refused")

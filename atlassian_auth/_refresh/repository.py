@@ -1,9 +1,8 @@
-"""Where credentials are kept safe: the store, its lock, and what this process knows better than the store.
+"""The credentials of one manager: in the store, under its lock, and in memory where the store lacks them.
 
-Two rules: what was issued is never dropped before something newer is stored, and which of two records is
-newer is told by their `Descent`. So a pair that the store did not take is saved later, and one that the
-store took and has lost since, in a failover or to a backup that was restored, is put back by each process
-that still knows it.
+Two rules. An issued pair is kept in memory until it, or a newer one, is stored. Which of two records is newer
+is decided by their `Descent`. So a pair that the store could not save is saved later. If the store loses a
+saved pair, in a failover or because a backup was restored, each process that still has it puts it back.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from atlassian_auth._records.descent import Descent
-from atlassian_auth._records.records import STORE_TROUBLE, Loaded, Records, TokenRecord
+from atlassian_auth._records.records import STORE_ERRORS, Loaded, Records, TokenRecord
 from atlassian_auth.exceptions import (
     AuthorizationRequired,
     TransientError,
@@ -34,29 +33,29 @@ _Stored = Loaded[TokenRecord]
 
 @dataclass(frozen=True, slots=True)
 class _Unsaved:
-    """A record that waits to be saved, and what was stored when it came to be."""
+    """A record that waits to be saved, and the stored record that it is to replace."""
 
     record: TokenRecord
     replaced: _Stored | None
 
     def supersedes(self, stored: _Stored | None) -> bool:
-        """Return whether this one counts, not what the store has by now."""
+        """Return whether this record counts, rather than the one that is stored now."""
         replaced_version = self.replaced.version if self.replaced else ABSENT
         if (stored.version if stored else ABSENT) == replaced_version:
             return True
         if stored is None:
-            return False  # it was forgotten meanwhile
+            return False  # the credential was forgotten meanwhile
         ours, theirs = self.record.descent, stored.value.descent
         if ours.current == theirs.current:
-            # The refresh token was not rotated, or a verdict on it waits to be saved.
+            # The refresh token was not rotated, or its refusal waits to be saved.
             return (ours.count, self.record.refused) > (theirs.count, stored.value.refused)
         replaced = self.replaced.value.descent.current if self.replaced else ""
         return theirs.current == replaced or ours.follows(theirs)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """A pair that was in the store, and its place in the line."""
+class _Saved:
+    """A pair that was in the store, and its position in the line of its consent."""
 
     token: TokenPair = field(repr=False)
     descent: Descent
@@ -66,9 +65,9 @@ class CredentialRepository:
     """Reads, saves and locks the credentials of one manager. Used in the runner only.
 
     Args:
-        records: The store's records.
+        records: The stored records.
         settings: The lock's timeout, and how often a save is tried.
-        clock: Waits between two tries.
+        clock: Waits between two attempts to save.
     """
 
     def __init__(self, records: Records[TokenRecord], *, settings: Settings, clock: Clock) -> None:
@@ -76,56 +75,61 @@ class CredentialRepository:
         self._settings = settings
         self._clock = clock
         self._unsaved: dict[str, _Unsaved] = {}
-        self._known: dict[str, _Known] = {}
+        self._last_saved: dict[str, _Saved] = {}
 
     # -- reading ----------------------------------------------------------------------------------
 
     async def peek(self, key: str) -> TokenRecord | None:
-        """Return the record that counts, stored or not, without changing anything."""
-        return self._counting(key, await self._records.get(key))
+        """Return the current record, stored or not, without changing anything."""
+        return self._current_record(key, await self._records.get(key))
 
     async def durable(self, key: str) -> TokenRecord | None:
-        """Return the stored record if it is the one that counts. Needs no lock."""
+        """Return the stored record if it is the current one. Needs no lock."""
         stored = await self._records.get(key)
-        if stored is None or self._counting(key, stored) is not stored.value:
+        if stored is None or self._current_record(key, stored) is not stored.value:
             return None
-        self._learn(key, stored.value)
+        self._remember_saved(key, stored.value)
         return stored.value
 
     async def load(self, key: str) -> _Stored | None:
-        """Return the record that counts, after saving it if the store does not have it.
+        """Return the current record; save it first if the store does not have it.
 
-        To be called with the lock held.
+        Call it with the lock held.
 
         Raises:
-            StoreError: if the store cannot be read, or what it lacks still cannot be saved.
+            StoreError: if the store cannot be read, or the record that it lacks still cannot be saved.
         """
         stored = await self._records.get(key)
-        record = self._counting(key, stored)
+        record = self._current_record(key, stored)
         if record is not None and (stored is None or record is not stored.value):
             version = stored.version if stored else ABSENT
             stored = Loaded(record, await self._records.put(key, record, expected=version))
             if key not in self._unsaved:
-                logger.warning("The store had lost what was saved last for key %r: put back.", key)
+                logger.warning(
+                    "The store had lost the last saved token of key %r; this process has put it back.",
+                    key,
+                    extra={"key": key},
+                )
         self._unsaved.pop(key, None)
-        self._learn(key, stored.value if stored else None)
+        self._remember_saved(key, stored.value if stored else None)
         return stored
 
-    def _counting(self, key: str, stored: _Stored | None) -> TokenRecord | None:
-        unsaved, known = self._unsaved.get(key), self._known.get(key)
+    def _current_record(self, key: str, stored: _Stored | None) -> TokenRecord | None:
+        """Return the newest of the stored, the unsaved and the last saved record."""
+        unsaved, saved = self._unsaved.get(key), self._last_saved.get(key)
         if unsaved is not None and unsaved.supersedes(stored):
             return unsaved.record
         if stored is None:
             return None
-        # Also over a verdict: it was about a refresh token that is spent, which says nothing of this one.
-        if known is not None and known.descent.follows(stored.value.descent):
-            return stored.value.restored(known.token, known.descent, known.token.obtained_at)
+        # Even if the stored record was refused: the refusal was of an older refresh token than this one.
+        if saved is not None and saved.descent.follows(stored.value.descent):
+            return stored.value.restored(saved.token, saved.descent, saved.token.obtained_at)
         return stored.value
 
     # -- locking ----------------------------------------------------------------------------------
 
     async def try_lock(self, held: AsyncExitStack, key: str) -> Hold | None:
-        """Take the key's lock for as long as ``held`` lasts; return None if others keep it."""
+        """Take the key's lock until ``held`` exits; return None if others held it for the whole timeout."""
         lock = self._records.lock(key, timeout_seconds=self._settings.lock_timeout_seconds)
         try:
             return await held.enter_async_context(lock)
@@ -137,7 +141,7 @@ class CredentialRepository:
         """Hold the key's lock.
 
         Raises:
-            TransientError: if others keep it.
+            TransientError: if others held it for the whole timeout.
         """
         async with AsyncExitStack() as held:
             if await self.try_lock(held, key) is None:
@@ -145,7 +149,7 @@ class CredentialRepository:
             yield
 
     def lock_timeout(self, key: str) -> TransientError:
-        """Return the error for a lock that others keep."""
+        """Return the error for a lock that others held for the whole timeout."""
         message = (
             f"The store's lock for key {key!r} was held by others for "
             f"{self._settings.lock_timeout_seconds:g} seconds (lock_timeout_seconds); nothing was "
@@ -154,7 +158,7 @@ class CredentialRepository:
         return TransientError(message)
 
     def lock_lost(self, key: str) -> TransientError:
-        """Return the error for a lock that was lost while it was held, more than once."""
+        """Return the error for a lock that this process has lost twice in one refresh."""
         message = (
             f"The store's lock for key {key!r} was lost while it was held, twice in a row; this process "
             "has saved nothing. Try again; if it lasts, see that this process does not stand "
@@ -165,49 +169,53 @@ class CredentialRepository:
     # -- saving, with the lock held ---------------------------------------------------------------
 
     async def save(self, key: str, record: TokenRecord, replaced: _Stored | None) -> TokenRecord:
-        """Save a new record and return the one that counts from now on.
+        """Save a new record and return the current one: this, or a newer one of another process.
 
         Args:
             key: Which credential.
             record: The new record.
-            replaced: The record it takes the place of, whose refresh token may have been spent for it.
+            replaced: The stored record that it replaces, whose refresh token may have been spent for it.
 
         Raises:
-            StoreError: if it cannot be saved; it is kept and saved before anything else.
+            StoreError: if it cannot be saved; it stays in memory and is saved before anything else.
             AuthorizationRequired: if the credential was forgotten meanwhile.
         """
         unsaved = self._unsaved[key] = _Unsaved(record, replaced)
-        kept = await self._put_patiently(key, unsaved, replaced.version if replaced else ABSENT)
+        saved = await self._put_patiently(key, unsaved, replaced.version if replaced else ABSENT)
         del self._unsaved[key]
-        self._learn(key, kept)
-        if kept is None:
-            message = f"Key {key!r} was forgotten while its successor was obtained."
+        self._remember_saved(key, saved)
+        if saved is None:
+            message = (
+                f"Key {key!r} was forgotten while its token was refreshed; authorize it again."
+            )
             raise AuthorizationRequired(message, key=key, reason="missing")
-        return kept
+        return saved
 
     async def mark(self, key: str, stored: _Stored, record: TokenRecord) -> None:
-        """Save a change of status; if that fails, only the loss of the grant is remembered."""
+        """Save a change of status. If that fails, only a refusal is kept in memory and saved later."""
         try:
             await self._records.put(key, record, expected=stored.version)
-        except STORE_TROUBLE as error:
-            logger.warning("The status of key %r could not be saved: %s", key, error)
+        except STORE_ERRORS as error:
+            logger.warning(
+                "The status of key %r could not be saved: %s", key, error, extra={"key": key}
+            )
             if record.refused:
-                # Such a refresh token is not presented again.
+                # A refused refresh token must not be presented again.
                 self._unsaved[key] = _Unsaved(record, stored)
         else:
-            self._learn(key, record)
+            self._remember_saved(key, record)
 
     async def delete(self, key: str) -> bool:
         """Delete the record and return whether there was one."""
         existed = await self._records.delete(key)
-        self._known.pop(key, None)
+        self._last_saved.pop(key, None)
         return self._unsaved.pop(key, None) is not None or existed
 
-    def let_go(self, key: str) -> None:
-        """Keep the key's unsaved record no longer: nothing is lost by losing it."""
+    def discard_unsaved(self, key: str) -> None:
+        """Drop the key's unsaved record: the next refresh does not need it."""
         self._unsaved.pop(key, None)
 
-    # -- life -------------------------------------------------------------------------------------
+    # -- the whole store --------------------------------------------------------------------------
 
     async def ping(self) -> None:
         """Return if the store answers."""
@@ -218,10 +226,10 @@ class CredentialRepository:
         return await self._records.keys()
 
     async def flush(self) -> None:
-        """Save what could not be saved before.
+        """Save the records that could not be saved before.
 
         Raises:
-            StoreError: if it still cannot be.
+            StoreError: if one still cannot be saved.
         """
         for key in list(self._unsaved):
             async with self.lock(key):
@@ -231,17 +239,17 @@ class CredentialRepository:
         """Close the store; using it again opens it again."""
         await self._records.aclose()
 
-    def abandon(self) -> None:
-        """Let go of what waits to be saved: after a fork it is the parent's to save."""
+    def after_fork_in_child(self) -> None:
+        """Drop the records in memory: the parent process saves them."""
         self._unsaved.clear()
-        self._known.clear()
+        self._last_saved.clear()
 
-    def _learn(self, key: str, record: TokenRecord | None) -> None:
-        """Remember the pair that is in the store: by that alone its loss can be noticed."""
+    def _remember_saved(self, key: str, record: TokenRecord | None) -> None:
+        """Remember the stored pair, so that it can be put back if the store loses it."""
         if record is None or record.token is None:
-            self._known.pop(key, None)
+            self._last_saved.pop(key, None)
         else:
-            self._known[key] = _Known(record.token, record.descent)
+            self._last_saved[key] = _Saved(record.token, record.descent)
 
     async def _put_patiently(
         self, key: str, unsaved: _Unsaved, expected: int
@@ -249,12 +257,12 @@ class CredentialRepository:
         for attempt in range(self._settings.attempts - 1):
             try:
                 return await self._put(key, unsaved, expected)
-            except STORE_TROUBLE:
+            except STORE_ERRORS:
                 await self._clock.sleep(self._settings.retry_pause_seconds * 2**attempt)
         return await self._put(key, unsaved, expected)
 
     async def _put(self, key: str, unsaved: _Unsaved, expected: int) -> TokenRecord | None:
-        """Save the record unless something newer is there; return what is there in the end."""
+        """Save the record unless a newer one is stored; return the record that is stored in the end."""
         try:
             await self._records.put(key, unsaved.record, expected=expected)
         except VersionConflict:

@@ -1,4 +1,4 @@
-"""Where events go: the log, the user's callback, and the streams that are open."""
+"""Reports events to the log, to the user's callback and to the open streams."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class EventHub:
-    """Reports events, in the runner's thread, one after the other.
+    """Reports events in the runner's thread, one after the other.
 
     Args:
-        on_event: The user's callback; what it raises is logged.
+        on_event: The user's callback; an exception in it is logged.
     """
 
     def __init__(self, on_event: Callable[[Event], None] | None) -> None:
@@ -53,7 +53,7 @@ class EventHub:
             for stream in streams:
                 stream.put(event)
             if self._on_event is not None:
-                _call_back(self._on_event, event)
+                _call(self._on_event, event)
 
 
 def _log(event: Event) -> None:
@@ -63,8 +63,10 @@ def _log(event: Event) -> None:
         logger.log(level, "%s", event, extra=fields)
 
 
-def _call_back(on_event: Callable[[Event], None], event: Event) -> None:
+def _call(on_event: Callable[[Event], None], event: Event) -> None:
     try:
         on_event(event)
     except BaseException:
-        logger.exception("on_event raised for %s", type(event).__name__)
+        kind = type(event).__name__
+        fields = {"event": kind, "key": event.key}
+        logger.exception("The callback on_event raised for %s.", kind, extra=fields)

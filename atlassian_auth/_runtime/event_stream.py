@@ -1,4 +1,4 @@
-"""Events as an async iterator, for whoever wants them in an event loop of their own."""
+"""Events as an async iterator, for programs that handle them in their own event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["EventStream"]
 
 
 class EventStream:
-    """Yields events as they happen, on asyncio and trio, from its making until it is closed.
+    """Yields events as they happen, until it is closed; on asyncio and trio.
 
     ::
 
@@ -23,10 +23,10 @@ class EventStream:
                 ...
 
     Args:
-        limit: So many events wait for a slow reader; then the oldest are dropped.
+        limit: How many events wait for a slow reader at most; beyond that the oldest are dropped.
 
     Attributes:
-        dropped: How many were.
+        dropped: The number of dropped events.
     """
 
     def __init__(self, limit: int) -> None:
@@ -34,24 +34,24 @@ class EventStream:
         self._events: deque[Event] = deque()
         self._limit = limit
         self._closed = False
-        self._guard = ForkLock(in_child=self._start_over)
-        self._news: SharedFuture[None] = SharedFuture()
+        self._guard = ForkLock(in_child=self._after_fork_in_child)
+        self._changed: SharedFuture[None] = SharedFuture()
 
     def put(self, event: Event) -> None:
-        """Hand an event to the reader; never waits. May be called from any thread."""
+        """Add an event for the reader; never waits. May be called from any thread."""
         with self._guard.lock:
             self._events.append(event)
             if len(self._events) > self._limit:
                 self._events.popleft()
                 self.dropped += 1
-            news, self._news = self._news, SharedFuture()
-        news.set_result(None)
+            changed, self._changed = self._changed, SharedFuture()
+        changed.set_result(None)
 
     def close(self) -> None:
-        """End the iteration after the events that are waiting."""
+        """End the iteration, after the events that are waiting were read."""
         with self._guard.lock:
             self._closed = True
-        self._news.set_result(None)
+        self._changed.set_result(None)
 
     def __aiter__(self) -> Self:
         return self
@@ -63,13 +63,13 @@ class EventStream:
                     return self._events.popleft()
                 if self._closed:
                     raise StopAsyncIteration
-                news = self._news
-            await news.wait()
+                changed = self._changed
+            await changed.wait()
 
-    def _start_over(self) -> None:
-        # What the parent's reader waits for is set in the parent.
+    def _after_fork_in_child(self) -> None:
+        # The waiting events are for the parent's reader, and so is the future that it waits for.
         self._events.clear()
-        self._news = SharedFuture()
+        self._changed = SharedFuture()
 
     async def __aenter__(self) -> Self:
         return self

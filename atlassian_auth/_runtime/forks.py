@@ -1,8 +1,8 @@
-"""Locks that are whole when the process forks.
+"""Locks that no thread holds while the process forks.
 
-A fork copies all memory but one thread only. What another thread was in the middle of stays in the
-middle for ever in the child: locks held, connections and descriptors shared with the parent.
-So a fork waits until nobody holds a `ForkLock`, and the lock's owner puts its things in order.
+A fork copies all memory, but only the thread that forks. If another thread holds a lock at that moment, the
+lock is held for ever in the child, and connections and descriptors are shared with the parent. So a fork
+waits until each `ForkLock` is free; then the owner of the lock is called, before the fork and in the child.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ from weakref import WeakSet
 __all__ = ["ForkLock"]
 
 
-def _nothing() -> None:
-    """Have nothing to put in order."""
+def _do_nothing() -> None:
+    """Do nothing."""
 
 
 class ForkLock:
-    """Excludes threads from each other, and forks from all of them: ``with guard.lock: ...``.
+    """A lock for ``with guard.lock: ...``; the process forks only while it is free.
 
-    It is no context manager itself. An interrupt can come between any two calls of Python code, so also
-    after an ``__enter__`` of ours had taken the lock and before the block began that would free it.
+    This object is no context manager itself: an interrupt (Ctrl-C) could come after an ``__enter__`` written
+    in Python has taken the lock and before the block begins that would release it.
 
     Args:
         before: Called with the lock held, just before the process forks.
-        in_child: Called in the child; nobody holds the lock there.
+        in_child: Called in the child, where the lock is free.
 
     Attributes:
-        lock: The lock; another one in the child.
+        lock: The lock; a new one in the child.
     """
 
     def __init__(
-        self, *, before: Callable[[], None] = _nothing, in_child: Callable[[], None] = _nothing
+        self,
+        *,
+        before: Callable[[], None] = _do_nothing,
+        in_child: Callable[[], None] = _do_nothing,
     ) -> None:
         self._before = before
         self._in_child = in_child
@@ -42,20 +45,20 @@ class ForkLock:
         with _forking:
             _locks.add(self)
 
-    def rest(self) -> None:
-        """Take the lock for as long as the fork takes."""
+    def before_fork(self) -> None:
+        """Take the lock, and call ``before``."""
         self.lock.acquire()
-        _resting.append(self)
+        _held_for_fork.append(self)
         self._before()
 
-    def wake(self) -> None:
-        """Go on in the parent."""
+    def after_fork_in_parent(self) -> None:
+        """Release the lock in the parent."""
         self.lock.release()
 
-    def begin_anew(self) -> None:
-        """Start over in the child.
+    def after_fork_in_child(self) -> None:
+        """Make a new lock in the child, and call ``in_child``.
 
-        With a new lock: a fork in C (as of uWSGI) never asked the old one to rest.
+        The old lock may be held: a program that forks in C, as uWSGI does, never calls `before_fork`.
         """
         self.lock = threading.Lock()
         self._in_child()
@@ -63,27 +66,27 @@ class ForkLock:
 
 _forking = threading.Lock()
 _locks: WeakSet[ForkLock] = WeakSet()
-_resting: list[ForkLock] = []
+_held_for_fork: list[ForkLock] = []
 
 
 def _before_fork() -> None:
     _forking.acquire()
     for lock in list(_locks):
-        lock.rest()
+        lock.before_fork()
 
 
 def _after_fork_in_parent() -> None:
-    while _resting:
-        _resting.pop().wake()
+    while _held_for_fork:
+        _held_for_fork.pop().after_fork_in_parent()
     _forking.release()
 
 
 def _after_fork_in_child() -> None:
-    global _forking  # noqa: PLW0603 -- as in begin_anew
+    global _forking  # noqa: PLW0603 -- a new lock, as in ForkLock.after_fork_in_child
     _forking = threading.Lock()
-    _resting.clear()
+    _held_for_fork.clear()
     for lock in list(_locks):
-        lock.begin_anew()
+        lock.after_fork_in_child()
 
 
 if hasattr(os, "register_at_fork"):  # Windows does not fork

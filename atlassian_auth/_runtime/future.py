@@ -1,4 +1,4 @@
-"""A future that is set once and may be waited for in any event loop and any thread."""
+"""A future that is set once and can be awaited in any event loop and any thread."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 class SharedFuture(Generic[T]):
-    """Set once by anyone, awaited by many; each who waits raises an exception object of its own.
+    """A future that any thread sets and many tasks await; each of them raises its own exception object.
 
-    Waiting tasks share one wake-up per event loop, so ten thousand of them cost about what one does.
-    A cancelled waiter disturbs neither the others nor what sets the future. Set again, it wakes no
-    task twice, and tells those who come later.
+    Waiting tasks share one wake-up per event loop, so ten thousand of them cost about as much as one. The
+    cancellation of one disturbs neither the others nor the task that sets the future. If it is set again, no
+    task is woken twice; later calls of `wait` get the newer result.
     """
 
     def __init__(self) -> None:
@@ -41,16 +41,16 @@ class SharedFuture(Generic[T]):
         self._value: T
 
     def done(self) -> bool:
-        """Return whether it was set."""
+        """Return whether the future was set."""
         return self._done
 
     def set_result(self, value: T) -> None:
-        """Hand the value to all who wait and to all who come later."""
+        """Set the value that all present and later calls of `wait` return."""
         self._value = value
         self._set(None)
 
     def set_exception(self, error: BaseException) -> None:
-        """Have the error raised by all who wait and all who come later: of ours, a copy by each."""
+        """Set the error that all present and later calls of `wait` raise; each raises a copy of ours."""
         self._set(error)
 
     async def wait(self) -> T:
@@ -61,13 +61,13 @@ class SharedFuture(Generic[T]):
         try:
             return self._result()
         finally:
-            # The error refers to this frame. If this referred to the error, both would stay.
+            # The error refers to this frame, and this frame to the error: a cycle would keep both in memory.
             del self
 
     def wait_sync(self) -> T:
-        """Do the same, blocking this thread."""
-        # Not by a threading.Event: an interrupt inside its Python code can leave its lock held, for which
-        # what sets the value would then wait for ever.
+        """Do the same as `wait`, blocking this thread."""
+        # No threading.Event: an interrupt (Ctrl-C) inside its Python code can leave its lock held, and the
+        # thread that sets the value would then wait for ever.
         done = threading.Lock()
         done.acquire()
         with self._guard:
@@ -112,53 +112,53 @@ class SharedFuture(Generic[T]):
 
 
 def explained(error: BaseException) -> AtlassianAuthError:
-    """Return an error of ours, without traceback: a copy of ``error``, or one that says it is unexpected.
+    """Return an `AtlassianAuthError` without traceback: a copy of ``error``, or one that reports a bug.
 
-    Where an unexpected one came from is logged at level DEBUG.
+    The places an unexpected error came from are logged at level DEBUG.
     """
     if isinstance(error, AtlassianAuthError):
         return error.fresh()
     kind = type(error).__name__
-    # Not its text, which could quote what the work held.
+    # Without its text, which could quote a secret.
     logger.error("A call ended with an unexpected %s.", kind)
     log_places(error)
     message = (
-        f"A call ended with an unexpected {kind}: a bug, here or in a store of yours. The logger "
-        '"atlassian_auth" says at level DEBUG where it came from; please report it with that.'
+        f"A call ended with an unexpected {kind}: this is a bug in atlassian_auth, or in your own store. The "
+        'logger "atlassian_auth" says at level DEBUG where it came from; please report the bug with that.'
     )
     return AtlassianAuthError(message)
 
 
 def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
-    """Start ``work`` in the runner and return the future of how it ends."""
+    """Start ``work`` in the runner and return the future of its result."""
     future = SharedFuture[T]()
     runner.submit(functools.partial(run_into, future, work))
     return future
 
 
 async def run_into(future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
-    """Run ``work`` and set the future to how it ended, also if the loop is torn down under it."""
+    """Run ``work`` and set the future to its result or error, also if the loop ends before the work."""
     try:
         future.set_result(await work())
     except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
         future.set_exception(explained(error))
     finally:
         if not future.done():
-            future.set_exception(_ABANDONED)
+            future.set_exception(_LOOP_ENDED)
 
 
-_ABANDONED = TransientError("The event loop that ran the refresh has ended; ask again.")
+_LOOP_ENDED = TransientError("The event loop that ran the refresh has ended; try again.")
 
 
 def current_loop() -> tuple[object, Callable[..., object]]:
-    """Return the event loop of the task that runs now, and its way to be called from other threads.
+    """Return the event loop of the current task, and its function that other threads call to run code in it.
 
     Raises:
         RuntimeError: if no event loop runs in this thread.
     """
-    # A task of asyncio first: trio may run as its guest, and is then there for both kinds of tasks.
+    # asyncio is checked first: if trio runs as its guest, both kinds of tasks have a trio token.
     if not _in_asyncio_task():
-        # Another thread may be in the middle of importing trio. Then nothing here runs on it.
+        # Errors: if another thread is just importing trio, this thread does not run on it.
         with suppress(RuntimeError, AttributeError):
             trio: Any = sys.modules.get("trio")
             token = trio.lowlevel.current_trio_token()
@@ -178,5 +178,5 @@ def _wake(call_soon: Callable[..., object], event: anyio.Event) -> None:
     try:
         call_soon(event.set)
     except RuntimeError:
-        # The loop has closed (asyncio) or ended (trio.RunFinishedError): nobody waits there any more.
+        # The loop has closed (asyncio) or ended (trio.RunFinishedError), and its tasks with it.
         return

@@ -1,7 +1,7 @@
-"""An event loop in a daemon thread of its own, which does work for every event loop and thread.
+"""An event loop in its own daemon thread, which does work for every other event loop and thread.
 
-It outlives the loops of all callers: nothing is left behind in a closed loop, and work that was handed
-over is done, whatever becomes of its caller.
+It outlives the loops of all callers: no connection stays in a closed loop, and submitted work is done even if
+its caller is cancelled or its loop ends.
 """
 
 from __future__ import annotations
@@ -23,47 +23,49 @@ from atlassian_auth._runtime.steady_loop import SteadyLoop
 from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, StoreError
 
-__all__ = ["LoopThread", "Resident", "no_thread"]
+__all__ = ["AsyncClient", "LoopThread", "Resident", "no_thread"]
 
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
-# What anyio and ``getaddrinfo`` would import in the thread: a fork in the middle of an import leaves half
-# a module in the child, and an import at exit may fail.
+# The modules that anyio and ``getaddrinfo`` would import in the thread. They are imported before it starts: a
+# fork during an import leaves half a module in the child, and an import at exit may fail.
 _NEEDED = ("anyio._backends._asyncio", "concurrent.futures.thread", "encodings.idna")
 
 
-class Resident(Protocol):
-    """What lives in the loop, from the first call until it is closed."""
+class AsyncClient(Protocol):
+    """An object that is used in one event loop only, such as the client of a database."""
 
     async def aclose(self) -> None:
-        """Let go of all connections; called last."""
+        """Close all connections; called last."""
         ...
 
 
-S = TypeVar("S", bound=Resident)
+Resident = AsyncClient  # the name by which the stores import it
+
+S = TypeVar("S", bound=AsyncClient)
 
 _Work = Callable[[S], Coroutine[Any, Any, None]]
-_GiveUp = Callable[[AtlassianAuthError], object]
+_OnFailure = Callable[[AtlassianAuthError], object]
 
 
 def no_thread(reason: object) -> StoreError:
     """Return the error of a store whose thread cannot be started."""
-    return StoreError(f"The store needs a thread and cannot have one: {reason}.")
+    return StoreError(f"The store needs a thread, and none can be started: {reason}.")
 
 
 class LoopThread(Generic[S]):
     """Does work in one event loop in a daemon thread, from the first call until `stop`.
 
-    After a fork the child has a thread and a resident of its own; it leaves the parent's alone. A thread
-    whose descriptors were closed is replaced, and those who wait for it are told.
+    After a fork the child starts its own thread and client, and does not touch the parent's. If a program
+    closes the thread's descriptors, the calls under way raise an error and the next call starts a new thread.
 
     Args:
         name: The thread's name.
-        make: Makes the resident, without a connection; may not refer to what has this object, which
-            ends the thread when it is forgotten.
-        refusal: Makes the error that calls raise if no thread can be started, from the reason.
+        make: Makes the client, without a connection. It must not refer to the owner of this object: the
+            thread ends when the owner is garbage collected.
+        refusal: Makes the error to raise if no thread can be started, from the reason.
     """
 
     def __init__(
@@ -76,143 +78,142 @@ class LoopThread(Generic[S]):
         self._name = name
         self._make = make
         self._refusal = refusal
-        self._life: _Life[S] | None = None
-        self._end_life: weakref.finalize[[], LoopThread[S]]
-        self._guard = ForkLock(in_child=self._abandon)
+        self._current: _Thread[S] | None = None
+        self._end_thread: weakref.finalize[[], LoopThread[S]]
+        self._guard = ForkLock(in_child=self._drop_thread)
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """Return the thread's event loop; starts the thread if there is none."""
         with self._guard.lock:
-            loop = self._living().loop
-        return loop  # noqa: RET504 -- within the block an interrupt could come after its end
+            loop = self._current_thread().loop
+        return loop  # noqa: RET504 -- returned outside the block, where an interrupt may come
 
-    def submit(self, work: _Work[S], give_up: _GiveUp) -> None:
-        """Start ``work`` and return at once; ``give_up`` is called if the thread ends before it is done."""
+    def submit(self, work: _Work[S], on_failure: _OnFailure) -> None:
+        """Start ``work`` and return at once; if the thread fails before it is done, call ``on_failure``."""
         with self._guard.lock:
-            self._living().begin(work, give_up)
+            self._current_thread().begin(work, on_failure)
 
     async def run(self, work: Callable[[S], Awaitable[T]]) -> T:
-        """Return what ``work`` makes of the resident, or raise what it raises.
+        """Run ``work`` with the client and return its result.
 
         Raises:
-            StoreError: if the thread broke off before the work was done.
+            StoreError: if the thread ended before the work was done.
         """
-        return await self._begin(work).wait()
+        return await self._start(work).wait()
 
     def is_current(self) -> bool:
         """Return whether this is called in the thread."""
-        return self._life is not None and threading.current_thread() is self._life.thread
+        return self._current is not None and threading.current_thread() is self._current.thread
 
     def drain(self, timeout_seconds: float) -> None:
-        """Wait until all work under way has ended, for at most so long."""
-        life = self._life
-        if life is not None and not life.is_broken():
-            # Asked behind all that was submitted, so that nothing has to be counted here, where an interrupt
-            # may come between any two steps.
-            idle = asyncio.run_coroutine_threadsafe(life.idle(), life.loop)
+        """Wait until all work under way has ended, at most ``timeout_seconds``."""
+        thread = self._current
+        if thread is not None and not thread.is_broken():
+            # The loop counts the work, not this thread: here an interrupt may come between any two steps.
+            idle = asyncio.run_coroutine_threadsafe(thread.idle(), thread.loop)
             with suppress(TimeoutError):
                 idle.result(timeout_seconds)
 
     async def stop(self) -> None:
-        """Finish what was handed over, close the resident, and end the thread; a call starts another."""
+        """Finish the submitted work, close the client and end the thread; the next call starts another."""
         with self._guard.lock:
-            life = self._life
-            if life is None:
+            thread = self._current
+            if thread is None:
                 return
-            if life.is_broken():
-                life.break_off(_CLOSED)  # those who wait are told; there is nothing to close
+            if thread.is_broken():
+                thread.fail(_CLOSED)  # its waiting calls raise; there is nothing to close
                 return
-            self._life = None
-            self._end_life()
-        await life.ended.wait()
+            self._current = None
+            self._end_thread()
+        await thread.ended.wait()
 
-    def _begin(self, work: Callable[[S], Awaitable[T]]) -> SharedFuture[T]:
+    def _start(self, work: Callable[[S], Awaitable[T]]) -> SharedFuture[T]:
         done = SharedFuture[T]()
-        self.submit(functools.partial(_answer, work, done), done.set_exception)
+        self.submit(functools.partial(_run_into, work, done), done.set_exception)
         return done
 
-    def _living(self) -> _Life[S]:
+    def _current_thread(self) -> _Thread[S]:
         try:
-            if self._life is not None and self._life.is_broken():
-                self._life.break_off(_CLOSED)
-                self._life.loop.keep_numbers()
-                self._abandon()
-            self._life = self._life or self._start()
+            if self._current is not None and self._current.is_broken():
+                self._current.fail(_CLOSED)
+                self._current.loop.reserve_numbers()
+                self._drop_thread()
+            self._current = self._current or self._start_thread()
         except (ImportError, OSError, RuntimeError) as error:
             reason = str(error)
         else:
-            return self._life
+            return self._current
         raise self._refusal(reason)
 
-    def _start(self) -> _Life[S]:
+    def _start_thread(self) -> _Thread[S]:
         for module in _NEEDED:
             import_module(module)
-        life = _Life(self._name, self._make())
+        thread = _Thread(self._name, self._make())
         try:
-            life.thread.start()
+            thread.thread.start()
         except RuntimeError:
-            life.loop.close()
+            thread.loop.close()
             raise
-        # A forgotten thread ends, too. Not at exit, when it may still be needed.
-        self._end_life = weakref.finalize(self, life.end)
-        self._end_life.atexit = False
-        return life
+        # The thread ends with this object; but not at exit, when its work may still be needed.
+        self._end_thread = weakref.finalize(self, thread.end)
+        self._end_thread.atexit = False
+        return thread
 
-    def _abandon(self) -> None:
-        if self._life is not None:
-            self._end_life.detach()
-            _abandoned.append(self._life)
-            self._life = None
+    def _drop_thread(self) -> None:
+        if self._current is not None:
+            self._end_thread.detach()
+            _kept_open.append(self._current)
+            self._current = None
 
 
 _CLOSED = "its descriptors were closed"
 
-# Their descriptors are shared with the parent, or have numbers that may be those of others by now: neither
-# closing nor waking their loops is safe.
-_abandoned: list[object] = []
+# Threads that are never closed. Their descriptors are shared with the parent process, or the numbers may
+# belong to other files by now, so neither closing nor waking their loops is safe.
+_kept_open: list[object] = []
 
 
-class _Life(Generic[S]):
-    """One loop with its thread and its resident, until `end`; or until it breaks off."""
+class _Thread(Generic[S]):
+    """One loop with its thread and its client, until `end`, or until it fails."""
 
-    def __init__(self, name: str, resident: S) -> None:
-        # The selector's: psycopg does not work with the proactor of Windows.
+    def __init__(self, name: str, client: S) -> None:
+        # A selector loop: psycopg does not work with the proactor loop of Windows.
         self.loop = SteadyLoop()
-        self.thread = threading.Thread(target=self._live, name=name, daemon=True)
+        self.thread = threading.Thread(target=self._main, name=name, daemon=True)
         self.ended = SharedFuture[None]()
-        self._resident = resident
-        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself holds its tasks weakly
+        self._client = client
+        self._tasks: set[asyncio.Task[None]] = set()  # asyncio itself refers to tasks only weakly
         self._guard = threading.Lock()
-        self._unfinished: set[_GiveUp] = set()
-        self._broken = ""
+        self._unfinished: set[_OnFailure] = set()
+        self._failure_reason = ""
         self._ending = False
 
     def is_broken(self) -> bool:
-        """Return whether nothing more will be done here."""
-        return bool(self._broken) or not self.loop.is_open()
+        """Return whether the thread can do no more work."""
+        return bool(self._failure_reason) or not self.loop.is_open()
 
-    def break_off(self, reason: str) -> None:
-        """Tell all who wait, and all to come, that nothing more will be done here."""
+    def fail(self, reason: str) -> None:
+        """Let all waiting and later calls raise an error: the thread can do no more work."""
         with self._guard:
-            self._broken = self._broken or reason
+            self._failure_reason = self._failure_reason or reason
             unfinished, self._unfinished = self._unfinished, set()
-        for give_up in unfinished:
-            give_up(self._failure())
-        self.ended.set_exception(self._failure())
+        for on_failure in unfinished:
+            on_failure(self._error())
+        self.ended.set_exception(self._error())
 
-    def begin(self, work: _Work[S], give_up: _GiveUp) -> None:
-        # Not the caller's context: its cancel scopes, trace spans and request locals are not ours.
+    def begin(self, work: _Work[S], on_failure: _OnFailure) -> None:
+        # An empty context: the caller's cancel scopes, trace spans and request locals must not apply here.
         context = contextvars.Context()
         with self._guard:
-            if not self._broken:
-                self._unfinished.add(give_up)
-                self.loop.call_soon_threadsafe(self._spawn, work, give_up, context=context)
+            if not self._failure_reason:
+                self._unfinished.add(on_failure)
+                self.loop.call_soon_threadsafe(self._spawn, work, on_failure, context=context)
                 return
-        give_up(self._failure())
+        on_failure(self._error())
 
     def end(self) -> None:
         if self.is_broken():
-            _abandoned.append(self)
+            _kept_open.append(self)
         else:
             self.loop.call_soon_threadsafe(self._stop)
 
@@ -225,14 +226,14 @@ class _Life(Generic[S]):
         self._ending = True
         self.loop.stop()
 
-    def _live(self) -> None:
+    def _main(self) -> None:
         try:
             failure = self._run()
             self.loop.close()
         except BaseException as error:  # noqa: BLE001 -- a selector without descriptors raises anything
-            logger.error("The thread %r broke off: %s.", self.thread.name, type(error).__name__)  # noqa: TRY400
+            logger.error("The thread %r has failed: %s.", self.thread.name, type(error).__name__)  # noqa: TRY400
             log_places(error)
-            self.break_off(f"{type(error).__name__}: {error}")
+            self.fail(f"{type(error).__name__}: {error}")
         else:
             self.ended.set_exception(failure) if failure else self.ended.set_result(None)
 
@@ -241,43 +242,44 @@ class _Life(Generic[S]):
             try:
                 self.loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:
-                # Of a task of a client's own. It cannot end the process from here, and others wait.
+                # Raised in a task of the client's own. It cannot end the process from this thread, and other
+                # work waits for the loop.
                 kind = type(error).__name__
-                logger.error("A client of a store raised %s in a task: it goes on.", kind)  # noqa: TRY400
-        failure = self.loop.run_until_complete(self._finish())
+                logger.error("A store's client raised %s in a task; the loop goes on.", kind)  # noqa: TRY400
+        failure = self.loop.run_until_complete(self._finish_work())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         return failure
 
-    def _failure(self) -> StoreError:
+    def _error(self) -> StoreError:
         message = (
-            f"The thread of the store broke off ({self._broken}). The next call starts another."
+            f"The store's thread has failed ({self._failure_reason}). The next call starts another."
         )
         return StoreError(message)
 
-    def _spawn(self, work: _Work[S], give_up: _GiveUp) -> None:
-        task = self.loop.create_task(self._do(work, give_up))
+    def _spawn(self, work: _Work[S], on_failure: _OnFailure) -> None:
+        task = self.loop.create_task(self._perform(work, on_failure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _do(self, work: _Work[S], give_up: _GiveUp) -> None:
+    async def _perform(self, work: _Work[S], on_failure: _OnFailure) -> None:
         try:
-            await work(self._resident)
+            await work(self._client)
         finally:
-            self._unfinished.discard(give_up)
+            self._unfinished.discard(on_failure)
 
-    async def _finish(self) -> BaseException | None:
+    async def _finish_work(self) -> BaseException | None:
         await self.idle()
         try:
-            await self._resident.aclose()
-        except BaseException as error:  # noqa: BLE001 -- it is for `LoopThread.stop`
+            await self._client.aclose()
+        except BaseException as error:  # noqa: BLE001 -- `LoopThread.stop` raises it
             return error
         return None
 
 
-async def _answer(work: Callable[[S], Awaitable[T]], done: SharedFuture[T], resident: S) -> None:
+async def _run_into(work: Callable[[S], Awaitable[T]], done: SharedFuture[T], client: S) -> None:
     try:
-        done.set_result(await work(resident))
-    except BaseException as error:  # noqa: BLE001 -- it is the caller's
+        done.set_result(await work(client))
+    except BaseException as error:  # noqa: BLE001 -- the caller raises it
         done.set_exception(error)
     finally:
         del done  # as in `SharedFuture.wait`

@@ -1,7 +1,7 @@
-"""Where refreshes run: out of reach of their callers' cancellation, and of their loops' end.
+"""Where refreshes run: where neither the cancellation of a caller nor the end of its loop reaches them.
 
-``asyncio.run`` cancels each task of its loop when it ends, also one that waits for the answer with the
-rotated refresh token in it. A loop of our own, in a thread of our own, is not touched by that.
+``asyncio.run`` cancels each task of its loop when it ends, also a task that waits for the response with the
+new refresh token. The library's own loop, in its own thread, is not affected by that.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class ThreadRunner:
-    """Runs work in one event loop in one daemon thread, started at the first need.
+    """Runs work in one event loop in one daemon thread, which the first call starts.
 
-    When the interpreter exits, work under way is finished first. After a fork the child has a thread
-    of its own. A thread that has died is replaced, and those who wait for it are told.
+    When the interpreter exits, work under way is finished first. After a fork the child starts its own
+    thread. If the thread fails, the calls under way raise an error and the next call starts a new thread.
 
     Args:
-        exit_timeout_seconds: How long the interpreter's exit waits for work under way. Longer than one
-            refresh may take: its lock, its exchange and its save.
+        exit_timeout_seconds: How many seconds the interpreter's exit waits for work under way. The default,
+            120, is longer than one refresh may take with its lock, its exchange and its save.
     """
 
     def __init__(self, *, exit_timeout_seconds: float = 120) -> None:
         self._exit_timeout_seconds = exit_timeout_seconds
-        # Nothing lives there but the work.
+        # The thread needs no client: work has all that it uses.
         self._thread: LoopThread[AsyncExitStack[bool | None]] = LoopThread(
             "atlassian-auth-runner", AsyncExitStack, refusal=_refusal
         )
@@ -51,20 +51,20 @@ class ThreadRunner:
     def submit(self, work: _Work) -> None:
         """Start ``work`` in the thread and return at once."""
         self.home()  # raises before a coroutine is made that would never be awaited
-        begun = work()
-        self._thread.submit(lambda _: begun, lambda _: _close(begun))
+        coroutine = work()
+        self._thread.submit(lambda _: coroutine, lambda _: _close(coroutine))
 
     def check_may_wait(self) -> None:
-        """Raise `ConfigurationError` where a blocking wait would wait for itself."""
+        """Raise `ConfigurationError` in the runner's thread, where a blocking call would wait for itself."""
         if self._thread.is_current():
             message = (
                 "A blocking call was made on the thread that refreshes tokens, probably in an on_event "
-                "callback, and would wait for itself for ever. Hand the work to another thread or loop."
+                "callback, and would wait for itself for ever. Make the call in another thread or loop."
             )
             raise ConfigurationError(message)
 
     def drain(self) -> None:
-        """Wait until all work under way has ended, for at most ``exit_timeout_seconds``."""
+        """Wait until all work under way has ended, at most ``exit_timeout_seconds``."""
         self._thread.drain(self._exit_timeout_seconds)
 
 
@@ -72,21 +72,21 @@ def _refusal(reason: object) -> TransientError:
     return TransientError(f"Tokens are refreshed in a thread, and none can be started: {reason}.")
 
 
-def _close(begun: Coroutine[Any, Any, None]) -> None:
-    # It awaits something while it is closed; or it runs at this moment, and its thread ends it then.
+def _close(coroutine: Coroutine[Any, Any, None]) -> None:
+    # RuntimeError: it awaits something while it is closed. ValueError: it runs at this moment in the thread.
     with suppress(RuntimeError, ValueError):
-        begun.close()
+        coroutine.close()
 
 
 SHARED_RUNNER = ThreadRunner()
-"""The process's own; it starts no thread before the first refresh."""
+"""The runner that all managers of the process share; it starts no thread before the first refresh."""
 
 
 class InlineRunner:
-    """Runs work as tasks of the caller's own asyncio loop: for simulations, and where threads are not.
+    """Runs work as tasks of the caller's own asyncio loop: for simulations, and where there are no threads.
 
-    Its promise is weaker: a caller's cancellation does not reach a refresh, but the end of the loop
-    does. Let ``TokenManager.aclose()`` finish before the loop ends.
+    It protects less: a caller's cancellation does not reach a refresh, but the end of the loop does. Let
+    ``TokenManager.aclose()`` finish before the loop ends.
     """
 
     def __init__(self) -> None:

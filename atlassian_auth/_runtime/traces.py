@@ -1,4 +1,4 @@
-"""Where an unexpected error came from, without what it said: its text could quote a secret."""
+"""The places an unexpected error came from, without its text, which could quote a secret."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
 def log_places(error: BaseException) -> None:
-    """Log at level DEBUG where the error came from."""
+    """Log at level DEBUG the places the error came from."""
     if logger.isEnabledFor(logging.DEBUG):
-        logger.debug("Where the %s came from:\n%s", type(error).__name__, places(error))
+        logger.debug("The %s came from these places:\n%s", type(error).__name__, places(error))
 
 
 def places(error: BaseException) -> str:
-    """Return the files, lines and types on the way to an error and to what led to it; no text of theirs."""
+    """Return the types of an error and its causes, and the files and lines they came from; not their text."""
     return "\n".join(line for one in chain(error) for line in _lines(one))
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what led to it, each once: an error that was raised twice can lead to itself."""
+    """Yield the error and its causes, each once: an error that was raised twice can be its own cause."""
     one: BaseException | None = error
     seen: list[BaseException] = []
     while one is not None and one not in seen:

@@ -12,7 +12,7 @@ from tests.faults.trouble import Seen, Trouble, alike, apart
 
 CLOUD, DATA_CENTER = ("cloud",), ("data_center",)
 LOST = "authorization_required"
-TAKEN_AGAIN = "it still takes the old one for 10 minutes"
+TAKEN_AGAIN = "it still accepts the old one for 10 minutes"
 _LONG = 1_000
 _LOST_HERE = (
     "Data Center has no leeway: it has rotated, and the successor is gone. It is asked once more, says "
@@ -99,7 +99,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda _: Fault.hang()),
         seen=alike("transient", "degraded", 3, fleet=3),
-        words=("gave no complete answer (the time for the exchange ran out)",),
+        words=("no complete response came back (the time for the exchange ran out)",),
         rest_seconds=1,
         takes_time=True,
     ),
@@ -110,7 +110,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda _: Fault.hang()),
         seen=alike("transient", "degraded", 2, fleet=4),
-        words=("gave no complete answer (ReadTimeout)",),
+        words=("no complete response came back (ReadTimeout)",),
         rest_seconds=1,
         takes_time=True,
     ),
@@ -136,7 +136,7 @@ TROUBLES = (
             Seen(("transient",), "degraded", 1, LOST),
             Seen((LOST, "transient"), "reauthorize", 2, LOST),
         ),
-        words=("held its only successor",),
+        words=("held the only new one",),
         rest_seconds=1,
         excused=True,
         takes_time=True,

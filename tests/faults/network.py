@@ -232,7 +232,7 @@ TROUBLES = (
         stage=over_sockets,
         lasts=answered(reset_before),
         seen=alike("transient", "degraded", 3),
-        words=("gave no complete answer", TAKEN_AGAIN),
+        words=("no complete response came back", TAKEN_AGAIN),
         rest_seconds=1,
     ),
     Trouble(
@@ -242,7 +242,7 @@ TROUBLES = (
         stage=over_sockets,
         lasts=answered(reset_before),
         seen=alike("transient", "degraded", 2),
-        words=("gave no complete answer", "held its only successor"),
+        words=("no complete response came back", "held the only new one"),
         rest_seconds=1,
     ),
     Trouble(
@@ -260,7 +260,7 @@ TROUBLES = (
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer()),
         seen=alike("transient", "degraded", 3),
-        words=("gave no complete answer", TAKEN_AGAIN),
+        words=("no complete response came back", TAKEN_AGAIN),
         rest_seconds=1,
     ),
     Trouble(
@@ -271,7 +271,7 @@ TROUBLES = (
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer(), times=1),
         seen=alike(LOST, "reauthorize", 2, fleet=2, afterwards=LOST),
-        words=("authorize it again", "held its only successor"),
+        words=("authorize it again", "held the only new one"),
         excused=True,
     ),
 )

@@ -302,7 +302,7 @@ async def auth_of(**options):
     app = {"client_id": "a", "client_secret": "b", "redirect_uri": "http://127.0.0.1/"}
     grant, store, now = CloudGrant(**app, scopes="read:me"), MemoryStore(), utc_now(SYSTEM_CLOCK)
     token = TokenPair(SECRET, now, now + timedelta(hours=1))
-    record = TokenRecord.begin(grant.configuration, now).refreshed(token, now)
+    record = TokenRecord.begin(grant.configuration, now).after_refresh(token, now)
     await Records(store, "tokens", TokenRecord).put("default", record)
     return AtlassianAuth(grant, store=store, **options)
 

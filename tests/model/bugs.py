@@ -295,9 +295,9 @@ def save_over_anything():
 def publish_first():
     save = Refresher._save
 
-    async def publish_and_save(self, flight, stored, token, started):
-        self._cache.publish(flight.key, token)
-        return await save(self, flight, stored, token, started)
+    async def publish_and_save(self, refresh, stored, token, started):
+        self._cache.publish(refresh.key, token)
+        return await save(self, refresh, stored, token, started)
 
     with replaced(Refresher, _save=publish_and_save):
         yield
@@ -305,12 +305,12 @@ def publish_first():
 
 @contextmanager
 def believe_a_refusal():
-    async def believe(self, flight, presented, hold, reason):
-        lost = presented.value.lost(reason, utc_now(self._clock))
-        await self._repository.mark(flight.key, presented, lost)
-        raise AuthorizationRequired(reason, key=flight.key, reason="refused")
+    async def believe(self, refresh, presented, hold, reason):
+        refused = presented.value.after_refusal(reason, utc_now(self._clock))
+        await self._repository.mark(refresh.key, presented, refused)
+        raise AuthorizationRequired(reason, key=refresh.key, reason="refused")
 
-    with replaced(Refresher, _refused=believe):
+    with replaced(Refresher, _handle_refusal=believe):
         yield
 
 
@@ -319,7 +319,7 @@ def no_confirmation():
     async def never_asked(self, confirm):
         return True
 
-    with replaced(TokenExchange, _confirmed=never_asked):
+    with replaced(TokenExchange, _confirm_lock=never_asked):
         yield
 
 
@@ -331,7 +331,7 @@ def drop_the_unsaved():
         try:
             return await put(self, key, unsaved, expected)
         except StoreError:
-            self.let_go(key)
+            self.discard_unsaved(key)
             raise
 
     with replaced(CredentialRepository, _put_patiently=put_or_drop):
@@ -340,13 +340,13 @@ def drop_the_unsaved():
 
 @contextmanager
 def no_put_back():
-    counting = CredentialRepository._counting
+    current = CredentialRepository._current_record
 
-    def without_known(self, key, stored):
-        self._known.pop(key, None)
-        return counting(self, key, stored)
+    def without_last_saved(self, key, stored):
+        self._last_saved.pop(key, None)
+        return current(self, key, stored)
 
-    with replaced(CredentialRepository, _counting=without_known):
+    with replaced(CredentialRepository, _current_record=without_last_saved):
         yield
 
 
@@ -386,10 +386,10 @@ def unlock_before_the_save():
 
 @contextmanager
 def cancel_the_exchange_too():
-    take_off, wait, exchanges = SingleFlight._take_off, SharedFuture.wait, []
+    start, wait, exchanges = SingleFlight._start, SharedFuture.wait, []
 
-    def remember(self, flight):
-        exchanges.append(take_off(self, flight))
+    def remember(self, refresh):
+        exchanges.append(start(self, refresh))
         return exchanges[-1]
 
     async def wait_or_cancel(self):
@@ -400,7 +400,7 @@ def cancel_the_exchange_too():
                 exchange.get_loop().call_soon_threadsafe(exchange.cancel)
             raise
 
-    with replaced(SingleFlight, _take_off=remember), replaced(SharedFuture, wait=wait_or_cancel):
+    with replaced(SingleFlight, _start=remember), replaced(SharedFuture, wait=wait_or_cancel):
         yield
 
 

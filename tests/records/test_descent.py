@@ -1,4 +1,4 @@
-"""Which of two pairs of one consent is the newer one."""
+"""Which of two pairs of one consent is newer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_later_pair_follows_each_earlier_one(one, other):
 
 
 def test_a_consent_begins_with_its_first_refresh_token():
-    """A consent is named after the first refresh token that it brought."""
+    """A consent is identified by its first refresh token."""
     place = Descent("", 0, "", "").next("token-0").next("token-1")
 
     assert place.consent == fingerprint("token-0")
@@ -42,7 +42,7 @@ def test_a_consent_begins_with_its_first_refresh_token():
 
 @pytest.mark.parametrize("distance", [1, REMEMBERED, REMEMBERED + 1])
 def test_another_consent_is_not_followed(distance):
-    """Consents have nothing to do with each other, wherever they stand."""
+    """No pair follows a pair of another consent."""
     other = line(2, start=first("another"), name="other")[-1]
 
     assert not line(2 + distance)[-1].follows(other)
@@ -50,7 +50,7 @@ def test_another_consent_is_not_followed(distance):
 
 @pytest.mark.parametrize("back", [1, 2, REMEMBERED])
 def test_a_branch_is_not_followed(back):
-    """A server that took a spent token again began a branch, which may be the living one."""
+    """If the server accepts a spent refresh token again, the line branches, and the branch may be valid."""
     places = line(REMEMBERED + 1)
     branch = places[-1 - back].next("again")
 
@@ -58,7 +58,7 @@ def test_a_branch_is_not_followed(back):
 
 
 def test_a_token_that_does_not_rotate_has_no_ancestors():
-    """Where the refresh token stays, no pair is followed by another."""
+    """If the refresh token does not change, no pair follows another."""
     places = [FIRST]
     for _ in range(2 * REMEMBERED):
         places.append(places[-1].next("token-0"))
@@ -68,14 +68,14 @@ def test_a_token_that_does_not_rotate_has_no_ancestors():
 
 
 def test_credentials_without_refresh_tokens_have_no_ancestors():
-    """Client credentials descend from nothing."""
+    """Pairs of client credentials have no ancestors."""
     empty = Descent("", 0, "", "")
 
     assert not empty.next(None).follows(empty)
 
 
 def test_what_is_remembered_is_bounded():
-    """The last spent tokens are remembered, as fingerprints that give nothing away."""
+    """The last spent tokens are remembered, as fingerprints that reveal nothing."""
     place = line(5 * REMEMBERED)[-1]
 
     assert place.spent.split() == [

@@ -1,4 +1,4 @@
-"""Three ends of a credential, and when to warn of them."""
+"""The three dates on which a credential ends, and when to warn of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def record(configuration=CLOUD, *, obtained_at=NOW, refresh_token="secret-refres
 
 
 def test_the_limits_of_each_grant():
-    """Cloud's grants end after 90 idle days and after a year, Data Center's after 90 idle days."""
+    """Consents on Cloud end after 90 idle days and after a year, on Data Center after 90 idle days."""
     settings = Settings()
 
     assert limits_of(CLOUD, settings) == Limits(inactivity=90 * DAY, absolute=365 * DAY)
@@ -46,7 +46,7 @@ def test_the_limits_of_each_grant():
 
 
 def test_an_administrator_may_have_changed_them():
-    """Settings replace what is usual."""
+    """Settings replace the usual limits."""
     settings = Settings(inactivity_limit=30 * DAY, absolute_limit=180 * DAY)
 
     expected = Limits(inactivity=30 * DAY, absolute=180 * DAY)
@@ -54,7 +54,7 @@ def test_an_administrator_may_have_changed_them():
 
 
 def test_an_end_that_no_calendar_has():
-    """The last moment there is counts; a limit beyond it is none."""
+    """A limit beyond the last possible datetime is no limit."""
     last = datetime.max.replace(tzinfo=UTC)
     exactly = last - 90 * DAY
 
@@ -69,7 +69,7 @@ def test_an_end_that_no_calendar_has():
 
 
 def test_an_unknown_day_of_the_consent():
-    """Then no end of the year is known; an idle one ends by its last use, at the latest by its addition."""
+    """Without the date of the consent only the inactivity limit is known, from the last use or addition."""
     unknown = record(authorized_at=None)
     unused = record(authorized_at=None, token=None, added_at=NOW, pasted_refresh_token="secret")
     damaged = record(authorized_at=None, token=None, pasted_refresh_token="secret")
@@ -81,7 +81,7 @@ def test_an_unknown_day_of_the_consent():
 
 
 def test_three_dates():
-    """A refresh moves the end of the access token and of idleness, not the end of the consent."""
+    """A refresh moves the end of the access token and the inactivity limit, not the absolute limit."""
     later = NOW + 80 * DAY
 
     at_first = Lifetimes.of(record(), Settings())
@@ -97,7 +97,7 @@ def test_three_dates():
 
 
 def test_a_pasted_refresh_token_counts_from_when_it_was_pasted():
-    """Nothing is known of its access token; its grant ends then at the latest."""
+    """An added refresh token has no access token yet; its consent ends at these dates at the latest."""
     pasted = record(token=None, pasted_refresh_token="secret-pasted")
 
     lifetimes = Lifetimes.of(pasted, Settings())
@@ -111,20 +111,20 @@ def test_a_pasted_refresh_token_counts_from_when_it_was_pasted():
     [(NOW + 365 * DAY - TINY, True), (NOW + 365 * DAY, False), (NOW + 365 * DAY + TINY, False)],
 )
 def test_a_grant_that_outlives_its_year(obtained_at, known):
-    """A refresh that succeeded after the supposed end shows that there is no such end."""
+    """A refresh that succeeded after the absolute limit shows that there is no such limit."""
     lifetimes = Lifetimes.of(record(obtained_at=obtained_at), Settings())
 
     assert (lifetimes.consent_expires_at is not None) is known
 
 
 def test_without_a_refresh_token_the_grant_ends_with_the_access_token():
-    """Client credentials, which need none, have no end."""
+    """A consent without a refresh token ends with its access token; client credentials have no end."""
     assert Lifetimes.of(record(refresh_token=None), Settings()).limits() == {"absolute": NOW + HOUR}
     assert Lifetimes.of(record(CLIENT, refresh_token=None), Settings()).limits() == {}
 
 
 def test_the_end_that_has_passed():
-    """From exactly the earliest end on, it lies behind."""
+    """An end has passed from exactly its time on."""
     lifetimes = Lifetimes.of(record(), Settings())
 
     assert lifetimes.passed(NOW + 90 * DAY - TINY) is None
@@ -168,7 +168,7 @@ def test_however_often_it_is_looked_at(minutes):
 
 
 def test_a_warning_names_the_limit():
-    """What is told says which credential ends when, and of what."""
+    """A warning says which credential ends when, and because of which limit."""
     now = NOW + 89 * DAY
 
     told = warnings_due("acme", record(), Settings(), last_look=None, now=now)
@@ -179,7 +179,7 @@ def test_a_warning_names_the_limit():
 
 @given(st.text(min_size=1))
 def test_idle_credentials_are_refreshed_in_time(key):
-    """Each at a moment of its own, between the half and three quarters of what it may be idle for."""
+    """Each key has its own moment, between half and three quarters of the inactivity limit."""
     due_at = idle_refresh_at(key, record(), Settings())
 
     assert NOW + 45 * DAY <= due_at <= NOW + 67.5 * DAY
@@ -187,7 +187,7 @@ def test_idle_credentials_are_refreshed_in_time(key):
 
 
 def test_idle_refreshes_are_spread():
-    """Credentials that began at one moment are refreshed at about the same rate over three weeks."""
+    """Credentials authorized at one moment are refreshed evenly over three weeks."""
     due = [idle_refresh_at(f"tenant-{n}", record(), Settings()) for n in range(10_000)]
 
     days = [(moment - NOW) // DAY for moment in due]
@@ -196,6 +196,6 @@ def test_idle_refreshes_are_spread():
 
 
 def test_nothing_to_refresh():
-    """What does not end of idleness is left idle."""
+    """A credential that inactivity does not end is not refreshed while idle."""
     assert idle_refresh_at("acme", record(CLIENT), Settings()) is None
     assert idle_refresh_at("acme", record(refresh_token=None), Settings()) is None

@@ -1,4 +1,4 @@
-"""The record of a login under way: whose it is, for how long, and what of it may be seen."""
+"""The record of a login under way: for which key, for how long, and that it shows no secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def full() -> PendingFlow:
 
 
 async def test_it_survives_the_store():
-    """What was put is what is read."""
+    """A record is read as it was written."""
     records = Records(MemoryStore(), "flows", PendingFlow)
 
     await records.put("a", full())
@@ -44,7 +44,7 @@ async def test_it_survives_the_store():
 
 
 def test_its_secrets_stay_inside():
-    """They are in no repr, in no pickle, and what they are found by does not tell them."""
+    """Secrets are in no repr and no pickle, and the names of records do not reveal them."""
     assert [secret for secret in (*SECRETS, digest_of(SECRETS[2])) if secret in repr(full())] == []
     with pytest.raises(TypeError, match="holds secrets"):
         pickle.dumps(full())
@@ -58,7 +58,7 @@ def test_its_secrets_stay_inside():
     ids=["just-before", "exactly", "just-after"],
 )
 def test_its_time(passed, expired):
-    """It ends exactly when it says so."""
+    """A login expires exactly at ``expires_at``."""
     assert pending().expired(NOW + timedelta(seconds=passed)) is expired
 
 
@@ -73,14 +73,14 @@ def test_its_time(passed, expired):
     ],
 )
 def test_whose_it_is(started_by, completed_by, same):
-    """Who started it, or nobody in particular; never somebody else."""
+    """A login belongs to the ``started_by`` that was given, or to none; never to another."""
     record = pending(started_by_sha256=started_by and digest_of(started_by))
 
     assert record.was_started_by(completed_by) is same
 
 
 def test_which_grant_can_redeem_its_code():
-    """The same registration with the same redirect URI, and a verifier if there must be one."""
+    """A grant can redeem a login with its registration and redirect URI, and a verifier if it uses PKCE."""
     fake = FakeAtlassian()
     other = fake.register_cloud_app("other")
     moved = fake.register_cloud_app("cloud-app", redirect_uri="http://127.0.0.1:9999/callback")
@@ -95,7 +95,7 @@ def test_which_grant_can_redeem_its_code():
 
 @pytest.mark.parametrize("key", ["acme", "ü", "\ud800", "a" * 10_000])
 def test_its_name_begins_with_the_mark_of_its_key(key):
-    """So the logins of a key are found by their names, which tell neither the key nor the state."""
+    """The logins of a key are found by their names, which reveal neither the key nor the state."""
     state = mark_of(key) + "secret-state"
 
     assert len(mark_of(key)) == 17
@@ -107,5 +107,5 @@ def test_its_name_begins_with_the_mark_of_its_key(key):
     "state", ["", ".", "secret-state", "0" * 15 + ".a", "0" * 16 + ".", "G" * 16 + ".a", "\0/../.a"]
 )
 def test_the_name_of_a_strangers_state(state):
-    """Nothing of it but a mark gets into the name."""
+    """Of a state without a mark only the digest gets into the name."""
     assert name_of(state) == digest_of(state)

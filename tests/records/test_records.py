@@ -56,12 +56,12 @@ def records(store):
     [
         pytest.param(record(), id="bare"),
         pytest.param(record(pasted_refresh_token=SECRETS[2], pasted_sha256="00"), id="pasted"),
-        pytest.param(record(token=token()).refreshed(token(), NOW + DAY), id="refreshed"),
-        pytest.param(record(token=token()).lost("refused", NOW), id="lost"),
+        pytest.param(record(token=token()).after_refresh(token(), NOW + DAY), id="refreshed"),
+        pytest.param(record(token=token()).after_refusal("refused", NOW), id="lost"),
     ],
 )
 async def test_a_record_survives_the_store(records, kept):
-    """What was put is what is read, to the microsecond, with its version."""
+    """A record is read as it was written, to the microsecond, with its version."""
     version = await records.put("acme", kept, expected=ABSENT)
 
     assert await records.get("acme") == Loaded(kept, version)
@@ -109,7 +109,7 @@ async def test_conflicts_are_told(records):
     ],
 )
 async def test_a_foreign_record_is_an_error_and_stays(store, records, foreign):
-    """What is no record of ours is a clear error, shows none of its bytes, and is left as it is."""
+    """Bytes that are no record raise an error that quotes none of them, and are left as they are."""
     await store.put("tokens", "acme", foreign)
 
     with pytest.raises(StoreError, match="left as it is") as caught:
@@ -145,7 +145,7 @@ async def test_a_schema_is_quoted_in_brief(store, records, schema, shown):
 
 
 class BrokenStore:
-    """Raises what users' stores raise."""
+    """A store that raises the errors of users' stores."""
 
     async def get(self, namespace, key):
         raise OSError("quoting secret-access")
@@ -194,7 +194,7 @@ async def test_whatever_a_store_raises_is_a_store_error():
 
 
 async def test_where_a_store_failed_is_logged(caplog):
-    """Who wrote the store finds at level DEBUG where it raised, without what it quoted."""
+    """At level DEBUG the log shows where a store raised, without the text of its error."""
     caplog.set_level(logging.DEBUG, "atlassian_auth")
 
     with pytest.raises(StoreError):
@@ -219,7 +219,7 @@ async def test_a_store_that_was_set_up_wrongly_says_so_itself():
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_cancellation_that_is_meant_is_obeyed():
-    """A cancelled task is cancelled; it is not told that its store failed."""
+    """The cancellation of a task stays a cancellation, and does not become a `StoreError`."""
 
     class SlowStore(BrokenStore):
         async def get(self, namespace, key):
@@ -234,7 +234,7 @@ async def test_a_cancellation_that_is_meant_is_obeyed():
 
 
 async def test_a_lock_that_cannot_be_had_in_time():
-    """A lock's timeout stays a timeout: it is no fault of the store."""
+    """The timeout of a lock stays a `TimeoutError`."""
     records = Records(BrokenStore(), "tokens", TokenRecord)
 
     with pytest.raises(TimeoutError):
@@ -246,7 +246,7 @@ def failing(*moments, period=timedelta(days=7)):
     """Return a record whose refreshes failed at these times after NOW."""
     result = record(token=token())
     for moment in moments:
-        result = result.failed("503", NOW + moment, period=period)
+        result = result.after_failure("503", NOW + moment, period=period)
     return result
 
 
@@ -262,7 +262,7 @@ EACH_DAY = [number * DAY - number * timedelta(microseconds=1) for number in rang
     ],
 )
 def test_failing_for_long(last, status):
-    """A credential that fails for the whole period says that a person has to look; it is not refused."""
+    """A credential that fails for the whole period is UNRECOVERABLE, but not refused."""
     credential = failing(*EACH_DAY, 6.5 * DAY, last)
 
     assert credential.status is status
@@ -275,7 +275,7 @@ def test_failing_for_long(last, status):
     [(DAY - timedelta(microseconds=1), True), (DAY, False), (30 * DAY, False), (-DAY, False)],
 )
 def test_silence_is_not_failing(pause, counts):
-    """What failed before a day without an attempt, or by a clock that was set back, does not count."""
+    """Failures before a day without an attempt, or dated by a clock that was set back, do not count."""
     credential = failing(timedelta(), pause)
 
     assert credential.failing_since == NOW + (timedelta() if counts else pause)
@@ -284,26 +284,28 @@ def test_silence_is_not_failing(pause, counts):
 
 @pytest.mark.parametrize("again", [timedelta(), HOUR - timedelta(microseconds=1), HOUR])
 def test_failures_are_noted_once_an_hour(again):
-    """A failure that tells nothing new is not written: an outage costs the store one write an hour."""
+    """A failure is saved once an hour at most: an outage costs the store one write an hour."""
     first = failing(timedelta())
 
-    assert (first.failed("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
+    assert (first.after_failure("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
 
 
 def test_what_was_told_stays_told():
-    """A credential that has failed for the period stays so through silence, until it succeeds."""
+    """An UNRECOVERABLE credential stays so until a refresh succeeds, also after a day without an attempt."""
     told = failing(*EACH_DAY, 6.5 * DAY, 7 * DAY)
 
-    again = told.failed("503", NOW + 30 * DAY, period=7 * DAY)
+    again = told.after_failure("503", NOW + 30 * DAY, period=7 * DAY)
 
     assert (again.status, again.status_since) == (TokenStatus.UNRECOVERABLE, NOW + 7 * DAY)
-    assert again.refreshed(token(), NOW + 31 * DAY).status is TokenStatus.VALID
-    assert again.refreshed(token(), NOW + 31 * DAY).failing_since is None
+    assert again.after_refresh(token(), NOW + 31 * DAY).status is TokenStatus.VALID
+    assert again.after_refresh(token(), NOW + 31 * DAY).failing_since is None
 
 
 def test_a_refresh_makes_it_valid():
-    """A success ends a failure, counts, and moves nothing but what it must."""
-    refreshed = failing(timedelta()).refreshed(token(), NOW + DAY).refreshed(token(), NOW + 2 * DAY)
+    """A success ends a failure and is counted; the date of the consent stays."""
+    refreshed = (
+        failing(timedelta()).after_refresh(token(), NOW + DAY).after_refresh(token(), NOW + 2 * DAY)
+    )
 
     assert (refreshed.status, refreshed.status_since) == (TokenStatus.VALID, NOW + DAY)
     assert (refreshed.refresh_count, refreshed.last_refreshed_at) == (2, NOW + 2 * DAY)
@@ -315,7 +317,7 @@ def test_the_refresh_token_to_present():
     pasted = record(pasted_refresh_token=SECRETS[2])
 
     assert pasted.refresh_token == SECRETS[2]
-    assert pasted.refreshed(token(), NOW).refresh_token == SECRETS[1]
+    assert pasted.after_refresh(token(), NOW).refresh_token == SECRETS[1]
 
 
 def test_a_record_keeps_its_secrets():
@@ -332,7 +334,7 @@ def test_a_record_keeps_its_secrets():
 
 
 async def test_what_is_on_its_way_to_another_store(store, records):
-    """It cannot be used, and the error says how to finish the move instead of how to lose the grant."""
+    """A record that is being moved cannot be used, and the error says how to finish the move."""
     await store.put("tokens", "acme", b'{"schema": "in transit", "record": ""}')
 
     with pytest.raises(StoreError, match="migrate again, with the same target") as caught:

@@ -1,4 +1,4 @@
-"""The memory of failures."""
+"""The backoff: which key is paused after a failure, and for how long."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def backoff(clock):
     ],
 )
 def test_nobody_asks_before_the_pause_ends(backoff, clock, error, seconds):
-    """Until the pause has passed an equal error of its own is what each caller gets."""
+    """Until the pause is over each caller gets its own copy of the error."""
     start = clock.time()
-    rest = backoff.note("acme", error)
+    pause = backoff.note("acme", error)
 
     clock.advance(seconds - 0.001)
     first, second = backoff.active("acme"), backoff.active("acme")
 
-    assert rest.until == start + seconds
+    assert pause.until == start + seconds
     assert type(first) is type(error)
     assert first is not second
     assert first is not error
@@ -62,7 +62,7 @@ def test_nobody_asks_before_the_pause_ends(backoff, clock, error, seconds):
     ],
 )
 def test_a_forced_refresh_waits_for_the_first_pause_only(backoff, clock, error, long):
-    """``refresh`` is held up for no longer than by a failure, whatever the server asks for."""
+    """``refresh`` waits only for our own pause, not for a longer one that the server requests."""
     backoff.note("acme", error)
 
     clock.advance(1 - 0.001)
@@ -74,7 +74,7 @@ def test_a_forced_refresh_waits_for_the_first_pause_only(backoff, clock, error, 
 
 
 def test_the_error_says_how_long_it_still_takes(backoff, clock):
-    """A transient error during the pause says when asking again makes sense."""
+    """A transient error during the pause says after how many seconds a new attempt makes sense."""
     backoff.note("acme", TransientError("429", retry_after_seconds=90))
 
     clock.advance(30)
@@ -90,7 +90,7 @@ def test_pauses_double_up_to_the_cap(backoff, clock):
 
 
 def test_jitter_only_prolongs(clock):
-    """Chance prolongs a pause by up to a fifth and never shortens what the server asked for."""
+    """Jitter makes a pause up to a fifth longer, and never shorter than the server requested."""
     backoff = Backoff(Settings(), clock, jitter=lambda: 0.999)
 
     plain = backoff.note("a", TransientError("503")).until - clock.time()
@@ -108,14 +108,14 @@ def test_jitter_only_prolongs(clock):
     ],
 )
 def test_what_costs_no_token_request_is_looked_at_anew(backoff, error):
-    """A lost grant and a broken store do not rest: that they healed is seen at once."""
+    """A lost consent and a failing store are never paused: a repair is noticed at once."""
     backoff.note("acme", error)
 
     assert backoff.active("acme") is None
 
 
 def test_success_clears_the_memory(backoff):
-    """After a success nothing rests, and the next pause is short again."""
+    """After a success the key is not paused, and its next pause is the shortest again."""
     backoff.note("acme", TransientError("503"))
     backoff.note("acme", TransientError("503"))
 
@@ -126,7 +126,7 @@ def test_success_clears_the_memory(backoff):
 
 
 def test_keys_rest_apart(backoff):
-    """One credential's trouble is not another's."""
+    """A failure of one key does not pause another."""
     backoff.note("acme", TransientError("503"))
 
     assert backoff.active("other") is None

@@ -1,4 +1,4 @@
-"""The tokens at hand and the moments that the fast path compares."""
+"""The cached tokens, and the times at which each is due for a refresh."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def token(clock):
     ],
 )
 def test_when_a_refresh_is_due(clock, token, lifetime, ahead, jitter, ahead_before, fresh_before):
-    """Due before the buffer, by at most a quarter of the lifetime, spread by chance."""
+    """A refresh is due before the buffer, by at most a quarter of the lifetime, with jitter."""
     settings = Settings(refresh_spread_seconds=0)
     cache = TokenCache(settings, clock, ahead_seconds=ahead, jitter=lambda: jitter)
 
@@ -79,7 +79,7 @@ def test_refreshes_are_spread(clock, token, lifetime, spread, earliest):
 
 
 def test_refreshes_come_back_to_the_keys_own_moment(clock, token):
-    """Within some refreshes a key is refreshed no earlier than it must be, however it began."""
+    """After some refreshes a key is at its phase, and is refreshed as late as it may be."""
     cache = TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda: 0.0)
 
     early = []
@@ -94,7 +94,7 @@ def test_refreshes_come_back_to_the_keys_own_moment(clock, token):
 
 
 def test_processes_agree_when_a_token_is_due(clock, token):
-    """The moment comes from key and token: but for a little chance it is the same in all processes."""
+    """The time of a refresh depends on key and token: except for jitter it is the same in all processes."""
     first, second = (
         TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda chance=chance: chance)
         for chance in (0.0, 1.0)
@@ -106,7 +106,7 @@ def test_processes_agree_when_a_token_is_due(clock, token):
 
 
 def test_the_last_published_token_counts(cache, clock, token):
-    """A token replaces what was there, whatever a clock that was set back says about their ages."""
+    """A new token replaces the cached one, also if the clock was set back."""
     cache.publish("acme", token("first"))
     clock.move_to(clock.now() - timedelta(minutes=2))
 
@@ -116,7 +116,7 @@ def test_the_last_published_token_counts(cache, clock, token):
 
 
 def test_accepted_by_demand(cache, token):
-    """The cache hands out only what meets the requirement."""
+    """The cache returns a token only if it meets the requirement."""
     cache.publish("acme", token())
 
     assert cache.accepted("acme", Requirement()) == token()
@@ -150,7 +150,7 @@ def test_postponing_moves_what_is_due_but_not_the_buffer(cache, clock, token):
 
 
 def test_a_refused_token_is_remembered_for_a_while(cache, clock, token):
-    """A brand-new token that was refused is not refreshed for that reason until the pause ends."""
+    """A newly issued token that the API refused is not refreshed again until the pause ends."""
     cache.refuse("acme", token())
 
     assert cache.is_refused("acme", token())
@@ -162,7 +162,7 @@ def test_a_refused_token_is_remembered_for_a_while(cache, clock, token):
 
 
 def test_dropping_forgets_everything(cache, token):
-    """A dropped key has no token and no grudges."""
+    """A dropped key has no token, and no refused token is remembered for it."""
     cache.publish("acme", token())
     cache.refuse("acme", token())
 

@@ -1,4 +1,4 @@
-"""One exchange with the token endpoint: how often it asks, how long it waits, what it says."""
+"""One exchange with the token endpoint: its attempts, its pauses and its errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ REFUSED = NothingSent("ConnectError")
 
 
 class Lock:
-    """Says whether it is held, from a list."""
+    """A lock whose answers come from a list."""
 
     def __init__(self, *held):
         self._held = list(held)
@@ -69,7 +69,7 @@ class Lock:
 
 
 class ScriptedSender:
-    """Answers from a list, and remembers when it was asked."""
+    """A sender whose responses come from a list; it remembers the time of each request."""
 
     def __init__(self, clock: ManualClock, *script: HTTPResponse | Exception) -> None:
         self._clock = clock
@@ -121,7 +121,7 @@ def service(clock):
     ],
 )
 async def test_bad_minutes_are_survived(service, grant, script, asked_at):
-    """A bad moment is ridden out within the exchange, each kind at its own pace."""
+    """A transient error is retried within the exchange, each kind after its own pause."""
     exchange, sender = service(grant, *script)
 
     token = await exchange.refresh("spent")
@@ -145,7 +145,7 @@ async def test_bad_minutes_are_survived(service, grant, script, asked_at):
     ],
 )
 async def test_it_gives_up_in_time(service, grant, script, requests):
-    """An exchange makes a few requests, then tells the caller that it is a transient matter."""
+    """After a few requests an exchange raises `TransientError`."""
     exchange, sender = service(grant, *script)
 
     with pytest.raises(TransientError):
@@ -165,7 +165,7 @@ async def test_it_gives_up_in_time(service, grant, script, requests):
     ],
 )
 async def test_definite_answers_are_not_questioned(service, script, expected):
-    """What repeating cannot change is asked once."""
+    """A request whose error a repeat cannot change is made once."""
     exchange, sender = service(CLOUD, *script)
 
     with pytest.raises(expected):
@@ -175,7 +175,7 @@ async def test_definite_answers_are_not_questioned(service, script, expected):
 
 
 async def test_jitter_shortens_pauses(service):
-    """Chance takes up to half of a pause away, so that a fleet does not ask in step."""
+    """Jitter makes a pause up to half shorter, so that the processes of a fleet do not retry together."""
     exchange, sender = service(CLOUD, REFUSED, answer(), jitter=0.5)
 
     await exchange.refresh("spent")
@@ -184,7 +184,7 @@ async def test_jitter_shortens_pauses(service):
 
 
 async def test_expiry_counts_from_before_the_request(service, clock):
-    """A slow answer does not make the token look younger than the server thinks it is."""
+    """A slow response does not move the token's expiry to a later time."""
     before = clock.now()
     exchange, sender = service(CLOUD)
 
@@ -199,7 +199,7 @@ async def test_expiry_counts_from_before_the_request(service, clock):
 
 
 async def test_a_hanging_server_is_left_in_time(service, clock):
-    """The whole exchange is bounded; what was sent counts as perhaps received."""
+    """The whole exchange has a time limit; a request that was sent may have been received."""
     exchange, sender = service(CLOUD, exchange_timeout_seconds=45)
 
     async def hang(_request):
@@ -231,11 +231,11 @@ async def test_no_pause_beyond_the_budget(service):
     ],
 )
 async def test_a_lost_answer_is_part_of_the_story(service, script, expected):
-    """If an answer was lost on the way, the error says so: it may have held the only successor."""
+    """If a response was lost on the way, the error says so: it may have held the only new refresh token."""
     exchange, _ = service(DATA_CENTER, *script)
 
     with pytest.raises(
-        expected, match=r"answer to a request was lost|takes the old one for 10 minutes"
+        expected, match=r"response to a request was lost|accepts the old one for 10 minutes"
     ):
         await exchange.refresh("spent")
 
@@ -261,7 +261,7 @@ async def test_a_lost_answer_does_not_blur_a_clear_one(service):
 
 
 async def test_refused_client_credentials_are_a_matter_of_configuration(service):
-    """Nobody can consent to client credentials: a refusal means that the client is wrong."""
+    """Client credentials need no consent: a refusal means that the client is wrong."""
     exchange, _ = service(TWO_LEGGED, error("invalid_grant"))
 
     with pytest.raises(ConfigurationError):
@@ -271,7 +271,7 @@ async def test_refused_client_credentials_are_a_matter_of_configuration(service)
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("stray", [RuntimeError("secret"), asyncio.CancelledError()], ids=repr)
 async def test_whatever_a_sender_raises_may_have_been_sent(service, stray):
-    """An unexpected error of a user's sender, or a cancellation of its own, counts as no answer."""
+    """An unexpected error of a user's sender, or its own cancellation, means that no response came."""
     exchange, sender = service(CLOUD, answer())
     answered = sender.send
 
@@ -286,7 +286,7 @@ async def test_whatever_a_sender_raises_may_have_been_sent(service, stray):
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_cancellation_of_the_exchange_itself_is_obeyed(service):
-    """Where the exchange itself is cancelled, as by the end of an inline loop, it ends."""
+    """An exchange that is cancelled, as by the end of an inline loop, ends."""
     exchange, sender = service(CLOUD)
     sender.send = lambda _request: anyio.sleep_forever()
 
@@ -299,7 +299,7 @@ async def test_a_cancellation_of_the_exchange_itself_is_obeyed(service):
 
 @pytest.mark.parametrize("grant", [CLOUD, DATA_CENTER], ids=lambda grant: grant.kind)
 async def test_a_code_is_presented_once(service, grant):
-    """A code whose answer was lost is not presented again: that would revoke what it had brought."""
+    """A code whose response was lost is not presented again: that would revoke its tokens."""
     exchange, sender = service(grant, LOST)
 
     with pytest.raises(TransientError):
@@ -320,7 +320,7 @@ async def test_a_code_becomes_a_token(service):
 
 @pytest.mark.parametrize("ask", ["redeem", "revoke"])
 async def test_what_is_said_of_a_rotation_is_said_of_refreshes_only(service, ask):
-    """A code or a revocation whose answer is lost has rotated nothing."""
+    """A lost response to a code or a revocation has rotated no refresh token."""
     exchange, _ = service(CLOUD, LOST, LOST, LOST)
 
     with pytest.raises(TransientError) as caught:
@@ -342,7 +342,7 @@ async def test_what_is_said_of_a_rotation_is_said_of_refreshes_only(service, ask
     ],
 )
 async def test_nothing_is_presented_without_the_lock(service, held, script, requests):
-    """Before each attempt the lock is asked for; once it is lost the refresh token is not presented."""
+    """Before each attempt the lock is confirmed; without it the refresh token is not presented."""
     built, sender = service(DATA_CENTER, *script)
 
     with pytest.raises(LockLost):
@@ -352,7 +352,7 @@ async def test_nothing_is_presented_without_the_lock(service, held, script, requ
 
 
 async def test_a_lock_that_is_held_changes_nothing(service):
-    """A lock that is held lets each attempt pass."""
+    """With the lock held each attempt is made."""
     built, sender = service(CLOUD, LOST, UNAVAILABLE, answer())
 
     token = await built.refresh("rt", confirm=Lock(True, True, True).confirm)
@@ -362,10 +362,10 @@ async def test_a_lock_that_is_held_changes_nothing(service):
 
 
 async def test_a_lost_answer_is_told_though_the_lock_is_lost(service):
-    """If an answer was lost before the lock was, callers learn of that: the token may be spent."""
+    """If a response was lost before the lock was, the error says so: the refresh token may be spent."""
     built, sender = service(CLOUD, LOST)
 
-    with pytest.raises(TransientError, match="still takes the old one") as caught:
+    with pytest.raises(TransientError, match="still accepts the old one") as caught:
         await built.refresh("rt", confirm=Lock(True, False).confirm)
 
     assert caught.value.ambiguous
@@ -374,7 +374,7 @@ async def test_a_lost_answer_is_told_though_the_lock_is_lost(service):
 
 @pytest.mark.parametrize(("took", "asked"), [(10, 1), (10.001, 2)])
 async def test_an_old_answer_about_the_lock_is_no_answer(service, clock, took, asked):
-    """If the process stood still while the lock was asked for, it is asked for again."""
+    """If the process stood still while the lock was confirmed, it is confirmed again."""
     built, sender = service(DATA_CENTER, answer())
     answers = []
 
@@ -391,7 +391,7 @@ async def test_an_old_answer_about_the_lock_is_no_answer(service, clock, took, a
 
 
 async def test_a_lock_that_is_never_confirmed_in_time_is_lost(service, clock):
-    """A store that takes too long each time proves nothing: nothing is presented, and the wait ends."""
+    """If the store confirms too late twice, the refresh token is not presented."""
     built, sender = service(DATA_CENTER)
 
     async def confirm():
@@ -406,7 +406,7 @@ async def test_a_lock_that_is_never_confirmed_in_time_is_lost(service, clock):
 
 @pytest.mark.parametrize(("passed", "requests"), [(9.99, 1), (10, 0)])
 async def test_nothing_is_sent_when_the_time_is_over(service, clock, passed, requests):
-    """A process that stood still for the whole exchange sends nothing, and says that nothing was lost."""
+    """A process that stood still for the whole exchange sends nothing, and the error says so."""
     built, sender = service(DATA_CENTER, REFUSED, exchange_timeout_seconds=10, attempts=1)
 
     async def confirm():

@@ -1,4 +1,4 @@
-"""Credentials that nobody asks for: warned of, refreshed in time, deleted when dead."""
+"""Care for stored credentials: warn of their end, refresh idle ones, delete unusable ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TINY = timedelta(milliseconds=1)
 
 
 class Watched(MemoryStore):
-    """A store in which a key may be unreadable, and something happen just before a lock is had."""
+    """A store in which a key may be unreadable, and something may happen just before a lock is taken."""
 
     unreadable: str | None = None
     before_lock = None
@@ -95,7 +95,7 @@ async def enrol(manager, atlassian, *keys):
 
 
 async def keep_alive(manager, clock, days):
-    """Let it look once every six hours for so many days."""
+    """Let ``keep_alive`` run a round every six hours for so many days."""
     until = clock.time() + days * 86400
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(manager.keep_alive)
@@ -123,7 +123,7 @@ async def test_idle_credentials_live_on(manager_of, atlassian, atlassian_clock):
 
 
 async def test_a_pasted_token_is_kept_alive_too(manager, atlassian, atlassian_clock):
-    """A refresh token that was added and never used ends of it as well."""
+    """A refresh token that was added and never used is kept alive too."""
     await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
 
     await keep_alive(manager, atlassian_clock, 70)
@@ -134,7 +134,7 @@ async def test_a_pasted_token_is_kept_alive_too(manager, atlassian, atlassian_cl
 async def test_trouble_with_one_stops_no_other(
     manager, atlassian, atlassian_clock, store, caplog, told
 ):
-    """What cannot be read, or is not refreshed, is logged, and the others are kept alive."""
+    """A credential that cannot be read or refreshed is logged, and the others are kept alive."""
     await enrol(manager, atlassian, "acme", "broken", "revoked")
     atlassian.revoke_grant((await manager.token("revoked")).access_token)
     store.unreadable = "broken"
@@ -142,7 +142,7 @@ async def test_trouble_with_one_stops_no_other(
     await keep_alive(manager, atlassian_clock, 70)
 
     assert (await manager.status("acme")).refresh_count == 2
-    assert "Key 'broken' was passed over" in caplog.text
+    assert "Key 'broken' was skipped" in caplog.text
     # A dead one is told once, and not asked for again.
     assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
@@ -151,14 +151,14 @@ async def test_trouble_with_one_stops_no_other(
 async def test_a_damaged_record_stops_no_other(
     manager, atlassian, atlassian_clock, store, caplog, job
 ):
-    """However deep it is nested: it is passed over by name, and the others are kept and pruned."""
+    """A record nested too deeply is skipped and logged, and the others are kept alive and pruned."""
     await enrol(manager, atlassian, "acme", "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     await store.put("tokens", "broken", b"[" * 100_000)
     atlassian_clock.advance(80 * DAY)
 
     assert await manager.prune() == ["dead"]
-    assert caplog.text.count("Key 'broken' was passed over") == 1
+    assert caplog.text.count("Key 'broken' was skipped") == 1
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(getattr(manager, job))
         while (await manager.status("acme")).refresh_count < 2:
@@ -179,7 +179,7 @@ FAR_DATES = (
 @pytest.mark.parametrize("far", FAR_DATES)
 @pytest.mark.parametrize("name", ["obtained_at", "expires_at", "authorized_at", "status_since"])
 async def test_a_date_beyond_the_calendar(manager_of, atlassian, store, far, name):
-    """What cannot be computed from it is left out; the credential is refreshed and looked after."""
+    """A date that cannot be computed is left out; the credential is refreshed and kept alive."""
     await enrol(manager_of(), atlassian, "acme")
     written = await store.get("tokens", "acme")
     document = json.loads(written.value)
@@ -199,14 +199,14 @@ async def test_a_date_beyond_the_calendar(manager_of, atlassian, store, far, nam
 
 
 async def test_what_went_between_two_looks(manager):
-    """A key that was listed, and is gone when it is looked at, is nobody's concern."""
+    """A key that was listed and then deleted is ignored."""
     gone = await manager.perform(lambda: manager._housekeeping.look("acme", last_look=None))
 
     assert gone is None
 
 
 async def test_a_store_that_is_down(manager, atlassian_clock, monkeypatch, caplog):
-    """keep_alive survives a store that cannot even list its keys."""
+    """``keep_alive`` goes on after the store could not list its keys."""
 
     class Down(MemoryStore):
         async def keys(self, namespace):
@@ -241,7 +241,7 @@ def warnings(told):
 
 
 async def test_a_busy_credential_warns_of_its_last_day(manager, atlassian, atlassian_clock, told):
-    """From two weeks ahead of the absolute limit on, refreshes warn, once a day."""
+    """From two weeks before the absolute limit, refreshes warn once a day."""
     await enrol(manager, atlassian, "acme")
     for _ in range(10):
         atlassian_clock.advance(35 * DAY)
@@ -260,7 +260,7 @@ async def test_a_busy_credential_warns_of_its_last_day(manager, atlassian, atlas
 
 
 async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian_clock, told):
-    """Where refreshing does not help, keep_alive warns of the end of idleness, and of the consent's."""
+    """If refreshes fail, ``keep_alive`` warns of the inactivity limit and of the absolute limit."""
     manager = manager_of(
         inactivity_limit=20 * DAY,
         absolute_limit=20 * DAY + HOUR,
@@ -279,7 +279,7 @@ async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian
 async def test_a_migrated_credential_is_warned_of_in_time(
     manager, atlassian, atlassian_clock, told
 ):
-    """The year counts from the consent in the old system, not from the day of the migration."""
+    """The year counts from the consent given in the old system, not from the day of the migration."""
     consented_at = atlassian_clock.now() - 360 * DAY
     refresh_token = atlassian.issue_grant().refresh_token
     await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
@@ -292,7 +292,7 @@ async def test_a_migrated_credential_is_warned_of_in_time(
 
 
 async def test_no_warning_without_need(manager, atlassian, atlassian_clock, told):
-    """Credentials in use and far from their end are not spoken of."""
+    """A credential that is in use and far from its end causes no warning."""
     await enrol(manager, atlassian, "acme")
     atlassian_clock.advance(80 * DAY)
     await manager.token("acme")
@@ -323,7 +323,7 @@ async def look(manager, looks):
 
 
 async def test_what_is_fresh_is_read_once(manager_of, atlassian, atlassian_clock):
-    """Until a token is due, a look at its credential costs the store nothing, however many there are."""
+    """Until a token is due, its credential is not read from the store, however many there are."""
     store = Counting(clock=atlassian_clock)
     enroller, manager = manager_of(store=store), manager_of(store=store)
     keys = [f"tenant-{number}" for number in range(1200)]
@@ -348,7 +348,7 @@ async def test_what_is_fresh_is_read_once(manager_of, atlassian, atlassian_clock
 @pytest.mark.parametrize(("early", "due"), [(TINY, []), (-TINY, ["acme"]), (timedelta(), ["acme"])])
 @pytest.mark.parametrize("known", [False, True])
 async def test_when_a_fresh_one_is_due(manager_of, atlassian, atlassian_clock, early, due, known):
-    """It is due when its token would not outlive the margin, or sooner: ahead of time as requests have it."""
+    """A key is due when its token expires within the margin, or when a request would refresh it ahead."""
     enroller, manager = manager_of(), manager_of(refresh_ahead_seconds=0)
     await enrol(enroller, atlassian, "acme")
     looks = {}
@@ -391,7 +391,7 @@ async def revoke(manager, atlassian, atlassian_clock, key):
     ("passed", "pruned"), [(30 * DAY - TINY, []), (30 * DAY, ["dead"]), (30 * DAY + TINY, ["dead"])]
 )
 async def test_the_dead_are_deleted(manager, atlassian, atlassian_clock, passed, pruned):
-    """A credential that has been lost for 30 days is deleted, and no other."""
+    """A credential whose consent has been lost for 30 days is deleted, and no other."""
     await enrol(manager, atlassian, "acme", "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     atlassian_clock.advance(passed)
@@ -406,7 +406,7 @@ async def test_the_dead_are_deleted(manager, atlassian, atlassian_clock, passed,
 async def test_what_only_fails_is_kept_for_long(
     manager, atlassian, atlassian_clock, passed, pruned
 ):
-    """A credential that fails is no dead one before its refresh token has expired, 90 days unused."""
+    """A failing credential is not deleted before its refresh token has expired, after 90 days without use."""
     await enrol(manager, atlassian, "failing")
     begun = atlassian_clock.now()
     atlassian.fault("token", Fault.status(503), times=None)
@@ -421,7 +421,7 @@ async def test_what_only_fails_is_kept_for_long(
 
 
 async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
-    """Judging by another time than the clock's shows what will go."""
+    """With another ``now`` it deletes what is unusable at that time."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     since = (await manager.status("dead")).refresh_status_since
@@ -431,7 +431,7 @@ async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
 
 
 async def test_what_ended_without_a_refresh_token(manager_of, atlassian, atlassian_clock):
-    """It is good for nothing from the end of its access token on."""
+    """A credential without a refresh token is unusable when its access token has expired."""
     manager = manager_of(jira_software_grant(atlassian))
     token = await manager.token("builds")
 
@@ -441,7 +441,7 @@ async def test_what_ended_without_a_refresh_token(manager_of, atlassian, atlassi
 
 
 async def test_what_came_back_to_life_meanwhile(manager, atlassian, atlassian_clock, store):
-    """A credential that somebody authorizes just before it would be deleted is kept."""
+    """A credential that a person authorizes just before it would be deleted is kept."""
     await enrol(manager, atlassian, "dead")
     alive = await store.get("tokens", "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
@@ -453,7 +453,7 @@ async def test_what_came_back_to_life_meanwhile(manager, atlassian, atlassian_cl
 
 
 async def test_what_was_forgotten_meanwhile(manager, atlassian, atlassian_clock, store):
-    """What somebody else deleted was not pruned."""
+    """A credential that another process deleted does not count as pruned."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     atlassian_clock.advance(31 * DAY)
@@ -463,7 +463,7 @@ async def test_what_was_forgotten_meanwhile(manager, atlassian, atlassian_clock,
 
 
 async def test_what_others_keep_locked(manager, atlassian, atlassian_clock, store, caplog):
-    """It is left for the next time."""
+    """A credential whose lock another process holds is not pruned this time."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     atlassian_clock.advance(31 * DAY)
@@ -477,20 +477,20 @@ async def test_what_others_keep_locked(manager, atlassian, atlassian_clock, stor
 
 
 async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
-    """Bytes that are no record are nobody's to delete."""
+    """Bytes that are no record are not deleted."""
     caplog.set_level(logging.WARNING)
     await store.put("tokens", "strange", b"not ours")
 
     assert await manager.prune() == []
 
-    assert "Key 'strange' was passed over" in caplog.text
+    assert "Key 'strange' was skipped" in caplog.text
     with pytest.raises(StoreError):
         await manager.status("strange")
 
 
 @pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
 async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, caplog):
-    """A refresh that fails is logged, and tried again at the next look."""
+    """A refresh that fails is logged, and tried again in the next round."""
     await enrol(manager, atlassian, "acme")
     atlassian_clock.advance(80 * DAY)
     atlassian.fault("token", Fault.status(503), times=3)

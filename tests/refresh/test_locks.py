@@ -32,7 +32,7 @@ def test_the_stripe_of_a_key_never_changes():
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_all_that_have_begun_are_waited_for():
-    """``passed`` waits for those who hold a stripe or stand in line for it, and for no others."""
+    """``wait_for_holders`` waits for the tasks that hold a lock or queue for it, and for no later ones."""
     locks = StripedLock(1)
     done = []
 
@@ -43,10 +43,10 @@ async def test_all_that_have_begun_are_waited_for():
 
     begun = [asyncio.create_task(decide(name)) for name in ("first", "second")]
     await asyncio.sleep(0)
-    passed = asyncio.create_task(locks.passed())
+    waiting = asyncio.create_task(locks.wait_for_holders())
     await asyncio.sleep(0)
     later = asyncio.create_task(decide("later"))
-    await passed
+    await waiting
 
     assert done == ["first", "second"]
     await asyncio.gather(*begun, later)

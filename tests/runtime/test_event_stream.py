@@ -1,4 +1,4 @@
-"""Events in the reader's own loop."""
+"""The stream of events, in the reader's own event loop."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def manager(atlassian, atlassian_clock):
 
 
 async def test_events_come_to_the_readers_loop(manager):
-    """A reader gets what happens from the stream's making on, in order, as it happens."""
+    """A reader gets the events since the stream was made, in order, as they happen."""
     async with manager.events() as stream:
         await manager.token("acme")
         told = [await anext(stream), await anext(stream)]
@@ -47,7 +47,7 @@ async def test_events_come_to_the_readers_loop(manager):
 
 
 async def test_each_reader_gets_all(manager):
-    """Streams do not take events from each other; one that is forgotten is let go."""
+    """Each stream gets all events; a stream that is garbage collected gets none."""
     first, second, forgotten = (manager.events() for _ in range(3))
     del forgotten
     gc.collect()
@@ -58,7 +58,7 @@ async def test_each_reader_gets_all(manager):
 
 
 async def test_a_reader_may_wait(manager):
-    """Who reads first waits until something happens."""
+    """A reader waits until an event happens."""
     told = []
 
     async def read(stream):
@@ -73,7 +73,7 @@ async def test_a_reader_may_wait(manager):
 
 
 async def test_closing_ends_the_iteration(anyio_backend):
-    """What is waiting is still read; who waits is told at once."""
+    """After `close` the waiting events are still read, and a waiting reader ends at once."""
     stream = EventStream(10)
     stream.put(event(1))
     told = []
@@ -93,7 +93,7 @@ async def test_closing_ends_the_iteration(anyio_backend):
 
 @pytest.mark.parametrize(("count", "dropped"), [(2, 0), (3, 0), (4, 1)])
 async def test_a_slow_reader_loses_the_oldest(anyio_backend, count, dropped):
-    """It never makes the refresh wait, and knows how many it has missed."""
+    """A slow reader does not delay a refresh, and the stream counts the events it has dropped."""
     stream = EventStream(3)
 
     for number in range(count):
@@ -141,10 +141,10 @@ def test_a_fork_waits_until_an_event_is_handed_over():
 
 
 def test_a_childs_stream_starts_over():
-    """What the parent's reader has not read yet is not the child's to tell."""
+    """Events that the parent's reader has not read yet are not read in the child."""
     stream = EventStream(10)
     stream.put(event(1))
 
-    stream._guard.begin_anew()
+    stream._guard.after_fork_in_child()
 
     assert list(stream._events) == []

@@ -1,4 +1,4 @@
-"""A fork waits until nobody holds a `ForkLock`, and leaves each free in parent and child."""
+"""A fork waits until each `ForkLock` is free, and leaves it free in parent and child."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ with lock.lock, forks.ForkLock().lock:
 
 
 def test_excludes_threads():
-    """Inside, nobody else is."""
+    """Only one thread holds the lock at a time."""
     lock = ForkLock()
 
     with lock.lock:
@@ -59,10 +59,10 @@ def test_excludes_threads():
 
 
 def test_a_fork_waits(run):
-    """What holds the lock is finished before the process forks; afterwards both have it free."""
+    """A fork waits for the holder of the lock; afterwards it is free in parent and child."""
     assert run(FORK) == ["worked-before-child", "worked-before"]
 
 
 def test_a_fork_that_does_not_wait(run):
-    """A child that came without warning has its locks free, too."""
+    """After a fork in C, which calls nothing before it, the child's locks are free too."""
     assert run(FORK_IN_C) == ["child"]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_waiters_get_the_value():
-    """All who wait, and all who come later, get the value."""
+    """Present and later calls of ``wait`` return the value."""
     future = SharedFuture[str]()
     got: list[str] = []
 
@@ -36,7 +36,7 @@ async def test_waiters_get_the_value():
 
 
 async def test_a_cancelled_waiter_leaves_alone():
-    """Cancelling one waiter disturbs neither the others nor whoever sets the value."""
+    """Cancelling one waiting task disturbs neither the others nor the task that sets the value."""
     future = SharedFuture[str]()
     got: list[str] = []
 
@@ -79,7 +79,7 @@ def test_every_loop_and_thread_at_once():
 
 
 def test_a_loop_that_has_ended_is_skipped():
-    """A loop that ended while its task waited does not keep the others from being woken."""
+    """The end of one loop does not keep the tasks of other loops from being woken."""
     future = SharedFuture[str]()
 
     async def leave() -> None:
@@ -95,7 +95,7 @@ def test_a_loop_that_has_ended_is_skipped():
 
 
 def test_the_last_value_counts():
-    """A future that is set again wakes nobody twice, and tells those who come later."""
+    """A future that is set again wakes no task twice; later calls get the newer result."""
     future = SharedFuture[int]()
     waiting = threading.Thread(target=future.wait_sync)
     waiting.start()
@@ -109,7 +109,7 @@ def test_the_last_value_counts():
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_module_that_is_being_imported_is_no_loop(monkeypatch):
-    """While another thread imports trio, waiters on asyncio wait all the same."""
+    """While another thread imports trio, tasks on asyncio can wait."""
     monkeypatch.setitem(sys.modules, "trio", types.ModuleType("trio"))
     future = SharedFuture[str]()
 

@@ -1,4 +1,4 @@
-"""Work handed to the loop's thread is done there, whoever asked and whatever became of them."""
+"""Submitted work is done in the loop's thread, also if its caller is cancelled or its loop ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.loop_thread import LoopThread
-from atlassian_auth._runtime.steady_loop import _Canary
+from atlassian_auth._runtime.steady_loop import _Probe
 from atlassian_auth.exceptions import StoreError
 
 pytestmark = pytest.mark.every_loop
@@ -26,13 +26,13 @@ import atexit
 import anyio
 from atlassian_auth._runtime.loop_thread import LoopThread
 
-class Resident:
+class Client:
     async def say(self, text):
         print(text)
 
-thread = LoopThread("loop", Resident)
-atexit.register(lambda: anyio.run(thread.run, lambda resident: resident.say("saved")))
-anyio.run(thread.run, lambda resident: resident.say("opened"))
+thread = LoopThread("loop", Client)
+atexit.register(lambda: anyio.run(thread.run, lambda client: client.say("saved")))
+anyio.run(thread.run, lambda client: client.say("opened"))
 """
 
 ALL_CLOSED = """
@@ -40,17 +40,17 @@ import os
 import anyio
 from atlassian_auth._runtime.loop_thread import LoopThread
 
-class Resident:
+class Client:
     async def say(self, text):
         print(text, flush=True)
     async def aclose(self):
         await self.say("closed")
 
-thread, other = LoopThread("loop", Resident), LoopThread("other", Resident)
-anyio.run(thread.run, lambda resident: resident.say("opened"))
-anyio.run(other.run, lambda resident: resident.say("opened"))
+thread, other = LoopThread("loop", Client), LoopThread("other", Client)
+anyio.run(thread.run, lambda client: client.say("opened"))
+anyio.run(other.run, lambda client: client.say("opened"))
 os.closerange(3, 1000)
-anyio.run(thread.run, lambda resident: resident.say("again"))
+anyio.run(thread.run, lambda client: client.say("again"))
 anyio.run(thread.stop)
 anyio.run(other.stop)
 """
@@ -60,7 +60,7 @@ import gc, os
 import anyio
 from atlassian_auth._runtime.loop_thread import LoopThread
 
-class Resident:
+class Client:
     def __init__(self):
         self.home = os.getpid()
     async def is_at_home(self):
@@ -68,20 +68,20 @@ class Resident:
     async def aclose(self):
         print("closed", await self.is_at_home(), flush=True)
 
-thread = LoopThread("loop", Resident)
-assert anyio.run(thread.run, Resident.is_at_home)
+thread = LoopThread("loop", Client)
+assert anyio.run(thread.run, Client.is_at_home)
 child = os.fork()
 if child:
     assert os.waitpid(child, 0)[1] == 0
-print(anyio.run(thread.run, Resident.is_at_home), flush=True)
+print(anyio.run(thread.run, Client.is_at_home), flush=True)
 anyio.run(thread.stop)
 del thread
 gc.collect()
 """
 
 
-class Resident:
-    """Writes down what happens to it."""
+class Client:
+    """A client that records its calls."""
 
     def __init__(self, log, *, failing=False):
         self.log = log
@@ -101,16 +101,16 @@ class Resident:
 
 
 class Plug:
-    """Work that does not end before the test is done with it."""
+    """Work that ends when the test says so."""
 
     def __init__(self):
         self.began = SharedFuture()
         self.let_go = SharedFuture()
 
-    async def __call__(self, resident):
+    async def __call__(self, client):
         self.began.set_result(None)
         await self.let_go.wait()
-        resident.log.append("unplugged")
+        client.log.append("unplugged")
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def log():
 
 @pytest.fixture
 async def thread(log):
-    thread = LoopThread("loop", lambda: Resident(log))
+    thread = LoopThread("loop", lambda: Client(log))
     yield thread
     await thread.stop()
 
@@ -128,10 +128,10 @@ async def thread(log):
 async def test_outcomes_come_back(thread):
     """The caller gets what the work returned, or the exception it raised."""
     with pytest.raises(ZeroDivisionError):
-        await thread.run(lambda resident: resident.fail(ZeroDivisionError()))
+        await thread.run(lambda client: client.fail(ZeroDivisionError()))
     with pytest.raises(KeyboardInterrupt):
-        await thread.run(lambda resident: resident.fail(KeyboardInterrupt()))
-    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+        await thread.run(lambda client: client.fail(KeyboardInterrupt()))
+    loop, its_thread = await thread.run(lambda client: client.note("done"))
 
     assert isinstance(loop, asyncio.AbstractEventLoop)
     assert its_thread.daemon
@@ -142,7 +142,7 @@ async def test_one_loop_for_all(thread):
     """Callers of every event loop and thread have their work done in one loop."""
 
     async def note():
-        return await thread.run(lambda resident: resident.note("done"))
+        return await thread.run(lambda client: client.note("done"))
 
     mine = await note()
 
@@ -152,13 +152,13 @@ async def test_one_loop_for_all(thread):
 
 
 async def test_work_runs_side_by_side(thread, log):
-    """Work that waits holds nobody up."""
+    """Work that waits does not delay other work."""
     plug = Plug()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(thread.run, plug)
         await plug.began.wait()
-        await thread.run(lambda resident: resident.note("meanwhile"))
+        await thread.run(lambda client: client.note("meanwhile"))
         plug.let_go.set_result(None)
 
     assert log == ["meanwhile", "unplugged"]
@@ -196,9 +196,9 @@ async def test_a_closed_loop(thread, log):
 
 
 async def test_stop(thread, log):
-    """Stopping finishes what was handed over, closes the resident in its loop, and ends the thread."""
+    """`stop` finishes the submitted work, closes the client in its loop, and ends the thread."""
     plug = Plug()
-    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+    loop, its_thread = await thread.run(lambda client: client.note("done"))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(thread.run, plug)
@@ -213,9 +213,9 @@ async def test_stop(thread, log):
 
 
 async def test_stop_tells_what_went_wrong(log):
-    """What closing raises is raised by `stop`."""
-    thread = LoopThread("loop", lambda: Resident(log, failing=True))
-    await thread.run(lambda resident: resident.note("done"))
+    """`stop` raises the error of the client's `aclose`."""
+    thread = LoopThread("loop", lambda: Client(log, failing=True))
+    await thread.run(lambda client: client.note("done"))
 
     with pytest.raises(ZeroDivisionError):
         await thread.stop()
@@ -223,27 +223,27 @@ async def test_stop_tells_what_went_wrong(log):
 
 
 async def test_stopped_before_anything(thread, log):
-    """Without work there is no thread, and nobody to close."""
+    """Without work there is no thread, and no client to close."""
     await thread.stop()
 
     assert log == []
 
 
 async def test_used_after_stopping(thread):
-    """A stopped thread takes work again, in a new loop."""
-    first = await thread.run(lambda resident: resident.note("first"))
+    """After `stop` the next work runs in a new loop."""
+    first = await thread.run(lambda client: client.note("first"))
     await thread.stop()
 
-    second = await thread.run(lambda resident: resident.note("second"))
+    second = await thread.run(lambda client: client.note("second"))
 
     assert second[0] is not first[0]
     assert second[1] is not first[1]
 
 
 async def test_forgotten(log):
-    """A thread that nobody has any more closes its resident and ends."""
-    thread = LoopThread("loop", lambda: Resident(log))
-    loop, its_thread = await thread.run(lambda resident: resident.note("done"))
+    """When its owner is garbage collected the thread closes its client and ends."""
+    thread = LoopThread("loop", lambda: Client(log))
+    loop, its_thread = await thread.run(lambda client: client.note("done"))
 
     del thread
     gc.collect()
@@ -253,32 +253,32 @@ async def test_forgotten(log):
     assert loop.is_closed()
 
 
-async def look_at_task(resident):
-    assert type(resident.task.exception()) is SystemExit
+async def look_at_task(client):
+    assert type(client.task.exception()) is SystemExit
 
 
-async def exit_in_a_task(resident):
-    """Begin what a client of somebody's own may do: a task of its own raises `SystemExit`."""
+async def exit_in_a_task(client):
+    """Start a task that raises `SystemExit`, as a user's client may do."""
     began = asyncio.get_running_loop().create_future()
 
     async def leave():
         began.set_result(None)
         raise SystemExit(3)
 
-    resident.task = asyncio.create_task(leave())
+    client.task = asyncio.create_task(leave())
     await began
 
 
 async def test_an_exit_in_a_task(thread, log, caplog):
-    """A task of the resident's that raises `SystemExit` ends neither the loop nor what others do there."""
+    """If a task of the client raises `SystemExit`, the loop and its other work go on."""
     plug = Plug()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(thread.run, plug)
         await plug.began.wait()
-        before = await thread.run(lambda resident: resident.note("before"))
+        before = await thread.run(lambda client: client.note("before"))
         await thread.run(exit_in_a_task)
-        after = await thread.run(lambda resident: resident.note("after"))
+        after = await thread.run(lambda client: client.note("after"))
         await thread.run(look_at_task)
         plug.let_go.set_result(None)
 
@@ -288,16 +288,16 @@ async def test_an_exit_in_a_task(thread, log, caplog):
 
 
 async def test_a_thread_that_broke_off(thread, log):
-    """Who waited is told, and the next call has a new thread and a new resident."""
+    """Waiting calls raise an error, and the next call has a new thread and a new client."""
     plug = Plug()
-    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+    loop, its_thread = await thread.run(lambda client: client.note("first"))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(waits_in_vain, thread, plug)
         await plug.began.wait()
         await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
-    other_loop, _ = await thread.run(lambda resident: resident.note("second"))
+    other_loop, _ = await thread.run(lambda client: client.note("second"))
 
     assert other_loop is not loop
     assert log == ["first", "second"]
@@ -305,13 +305,13 @@ async def test_a_thread_that_broke_off(thread, log):
 
 
 async def waits_in_vain(thread, work):
-    with pytest.raises(StoreError, match="broke off") as raised:
+    with pytest.raises(StoreError, match="has failed") as raised:
         await thread.run(work)
     assert raised.value.__cause__ is None
 
 
-async def lose_descriptors(resident):
-    """Wait in a loop that sees what one sees whose descriptors were closed."""
+async def lose_descriptors(client):
+    """Wait in a loop that behaves as if its descriptors were closed."""
 
     def select(timeout):
         raise OSError(errno.EBADF, "Bad file descriptor")
@@ -328,13 +328,13 @@ def forget(loop):
 
 
 async def test_asked_while_it_breaks_off(thread, log):
-    """Who asks at that very moment is told, too; who had an answer keeps it."""
-    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+    """A call at that very moment raises an error too; a call that has its result keeps it."""
+    loop, its_thread = await thread.run(lambda client: client.note("first"))
     await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
     late: SharedFuture = SharedFuture()
 
-    thread._life.begin(lambda resident: resident.note("never"), late.set_exception)
+    thread._current.begin(lambda client: client.note("never"), late.set_exception)
 
     with pytest.raises(StoreError, match="OSError"):
         await late.wait()
@@ -342,23 +342,23 @@ async def test_asked_while_it_breaks_off(thread, log):
     forget(loop)
 
 
-def test_a_canary_that_died(tmp_path):
-    """Where another file has the number of the closed descriptor, that file is left open."""
-    canary = _Canary()
-    assert canary.is_alive()
-    number = canary._descriptor
+def test_a_closed_probe(tmp_path):
+    """If another file has the number of the closed descriptor, that file is left open."""
+    probe = _Probe()
+    assert probe.is_open()
+    number = probe._descriptor
     with (tmp_path / "file").open("wb") as file:
         os.dup2(file.fileno(), number)
-        assert not canary.is_alive()
-        canary.close()
+        assert not probe.is_open()
+        probe.close()
         os.close(number)
 
-    assert not canary.is_alive()
+    assert not probe.is_open()
 
 
-async def test_stopped_after_it_broke_off(thread, log):
-    """Then there is nothing to close."""
-    loop, its_thread = await thread.run(lambda resident: resident.note("first"))
+async def test_stopped_after_it_failed(thread, log):
+    """After a failure there is nothing to close."""
+    loop, its_thread = await thread.run(lambda client: client.note("first"))
     await waits_in_vain(thread, lose_descriptors)
     await anyio.to_thread.run_sync(its_thread.join)
 
@@ -369,13 +369,13 @@ async def test_stopped_after_it_broke_off(thread, log):
 
 
 def test_all_descriptors_closed(run):
-    """A program that closes all descriptors has a new thread with its next call, and none waits."""
+    """After a program closed all descriptors its next call starts a thread, and no call waits for ever."""
     assert run(ALL_CLOSED) == ["opened", "opened", "again", "closed"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors as Linux does")
 async def test_no_descriptors_to_be_had(thread):
-    """Where the system gives too few descriptors the caller is told so, and none is left behind."""
+    """With too few descriptors the call raises an error that says so, and leaves none open."""
     import resource
 
     def open_ones():
@@ -387,38 +387,38 @@ async def test_no_descriptors_to_be_had(thread):
     resource.setrlimit(resource.RLIMIT_NOFILE, (too_few, hard))
     try:
         with pytest.raises(StoreError, match="needs a thread"):
-            await thread.run(lambda resident: resident.note("never"))
+            await thread.run(lambda client: client.note("never"))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     assert open_ones() == before
-    await thread.run(lambda resident: resident.note("done"))
+    await thread.run(lambda client: client.note("done"))
 
 
 async def test_no_thread_to_be_had(thread):
-    """Where the system gives no thread the caller is told so, and may try again."""
+    """If no thread can be started the call raises an error that says so, and may be tried again."""
     usual = threading.stack_size(1 << 45)
     try:
         with pytest.raises(StoreError, match="needs a thread"):
-            await thread.run(lambda resident: resident.note("never"))
+            await thread.run(lambda client: client.note("never"))
     finally:
         threading.stack_size(usual)
 
-    await thread.run(lambda resident: resident.note("done"))
+    await thread.run(lambda client: client.note("done"))
 
 
 def test_works_while_the_interpreter_exits(run):
-    """What is asked for by handlers that run at exit is still done."""
+    """Work of handlers that run at exit is still done."""
     assert run(AT_EXIT) == ["opened", "saved"]
 
 
 def test_after_a_fork(run):
-    """The child has a loop and a resident of its own, leaves the parent's alone, and closes its own."""
+    """The child has a loop and a client of its own, leaves the parent's alone, and closes its own."""
     assert run(FORK) == ["True", "closed", "True"] * 2
 
 
 async def test_a_fork_before_anything(thread):
-    """A fork in C, which gives no notice, of a process that has no thread yet changes nothing."""
-    thread._guard.begin_anew()
+    """A fork in C of a process that has no thread yet changes nothing."""
+    thread._guard.after_fork_in_child()
 
-    await thread.run(lambda resident: resident.note("done"))
+    await thread.run(lambda client: client.note("done"))

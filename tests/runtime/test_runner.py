@@ -1,4 +1,4 @@
-"""Where refreshes run, and how their outcome comes back."""
+"""Where refreshes run, and how their results come back."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def test_work_runs_elsewhere_and_its_result_comes_back():
 
 
 async def test_each_waiter_raises_an_error_of_its_own():
-    """A failure is shared; each who waits for it gets another exception object."""
+    """A failure is shared; each waiting caller gets its own exception object."""
 
     async def work() -> None:
         raise StoreError("disk")
@@ -54,7 +54,7 @@ async def test_each_waiter_raises_an_error_of_its_own():
 
 
 async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
-    """Whatever happens, who waits gets an answer, and no log record quotes what went wrong."""
+    """Whatever the work raises, the caller gets an error, and no log record quotes the text of the first."""
     caplog.set_level(logging.INFO, "atlassian_auth")
 
     async def work() -> None:
@@ -70,7 +70,7 @@ async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
 
 
 def test_where_an_unexpected_error_came_from_is_logged(caplog):
-    """At level DEBUG each file, line and type on the way to it is named, and none of their texts."""
+    """At level DEBUG the files, lines and types of the error and its causes are logged, not their texts."""
     caplog.set_level(logging.DEBUG, "atlassian_auth")
 
     def inner():
@@ -115,7 +115,7 @@ def test_a_caller_that_ends_its_loop_disturbs_nothing():
 
 
 def test_the_callers_context_stays_outside():
-    """Request locals and trace spans of whoever came first are not visible to shared work."""
+    """Request locals and trace spans of the first caller are not visible to shared work."""
     variable = contextvars.ContextVar("variable", default="none")
     future = SharedFuture[str]()
 
@@ -149,7 +149,7 @@ def test_draining_waits_for_work_under_way():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are closed as POSIX does")
 def test_a_thread_that_died_is_replaced():
-    """If the process closes all descriptors, those who wait are told, and the next work runs."""
+    """If the process closes all descriptors, waiting calls raise an error, and the next work runs."""
     program = """
 import os
 from atlassian_auth import TransientError
@@ -185,12 +185,12 @@ except TransientError as error:
 
     assert done.stdout.splitlines()[-2:] == [
         "done",
-        "The event loop that ran the refresh has ended; ask again.",
+        "The event loop that ran the refresh has ended; try again.",
     ]
 
 
 def test_without_a_thread_there_is_an_error():
-    """Where no thread can be started, as at the interpreter's exit, the caller is told why."""
+    """If no thread can be started, as at the interpreter's exit, the error says why."""
     program = """
 import threading
 from atlassian_auth import AtlassianAuthError
@@ -226,7 +226,7 @@ ask()
 
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
 async def test_work_that_wants_to_end_the_program_ends_itself(end):
-    """What a user's store or sender raises does not end the thread that serves all credentials."""
+    """An error of a user's store or sender does not end the thread that serves all credentials."""
 
     async def work() -> None:
         raise end
@@ -241,7 +241,7 @@ async def test_work_that_wants_to_end_the_program_ends_itself(end):
 
 
 def test_a_blocking_wait_on_its_own_thread_is_refused():
-    """Waiting on the runner's thread for the runner would never end, so it is an error."""
+    """A blocking call in the runner's own thread would never end, so it raises an error."""
     future = SharedFuture[str]()
 
     async def work() -> None:
@@ -258,7 +258,7 @@ def test_a_blocking_wait_on_its_own_thread_is_refused():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_has_a_thread_of_its_own():
-    """After a fork the child's work runs, though the parent's thread did not come along."""
+    """After a fork the child's work runs in a thread of its own."""
     program = """
 import os
 from atlassian_auth._runtime.future import SharedFuture
@@ -334,7 +334,7 @@ async def test_inline_work_outlives_its_caller():
 
 
 def test_inline_work_needs_an_asyncio_loop():
-    """Where inline work cannot run, the error names what to use instead."""
+    """If inline work cannot run, the error names the runner to use instead."""
     runner = InlineRunner()
 
     async def ask() -> None:
@@ -347,7 +347,7 @@ def test_inline_work_needs_an_asyncio_loop():
 
 
 async def test_work_that_is_cancelled_still_answers():
-    """If the loop that runs the work is torn down, who waits is told, not left waiting."""
+    """If the loop that runs the work ends, waiting calls raise an error."""
     futures = []
 
     async def never() -> None:
@@ -364,7 +364,7 @@ async def test_work_that_is_cancelled_still_answers():
 
 
 async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
-    """If the loop's own selector fails, those who wait are told, and the next work runs."""
+    """If the loop's selector fails, waiting calls raise an error, and the next work runs."""
     runner = ThreadRunner()
 
     def select(timeout):
@@ -381,4 +381,4 @@ async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
         await start(runner, lose_descriptors).wait()
 
     assert await start(runner, answer).wait() == "done"
-    assert "broke off: OSError" in caplog.text
+    assert "has failed: OSError" in caplog.text

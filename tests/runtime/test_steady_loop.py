@@ -1,4 +1,4 @@
-"""A loop whose timers leave out the time for which the process stood still."""
+"""The loop whose timers do not count the time in which the process stood still."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STILL = 25.0
 
 
 class StandsStill:
-    """A monotonic clock that jumps when it is told to."""
+    """A monotonic clock that the test moves."""
 
     def __init__(self):
         self.seconds = 1000.0
@@ -90,7 +90,7 @@ def test_a_machine_under_load_may_be_stopped_too(pair):
 
 
 def test_a_standstill_in_the_middle_of_the_work():
-    """What was being done when the process was stopped is finished, in as many turns as it takes."""
+    """Work that was interrupted by a standstill is finished, in as many turns of the loop as it takes."""
     clock = StandsStill()
 
     async def work():
@@ -104,7 +104,7 @@ def test_a_standstill_in_the_middle_of_the_work():
 
 
 def test_time_never_goes_back():
-    """What is left out was never counted, so a timeout whose time was over is told, and not passed over."""
+    """The time that is left out was never counted, so a timeout whose time is over is raised."""
     clock = StandsStill()
 
     async def work():
@@ -119,7 +119,7 @@ def test_time_never_goes_back():
 
 
 def test_a_timer_that_is_right_comes(pair, monkeypatch):
-    """Where nothing has arrived, the time is over, however late that is noticed."""
+    """If nothing has arrived, the timeout is raised, however late that is noticed."""
     ours, _ = pair
     clock = StandsStill()
 
@@ -182,7 +182,7 @@ def test_timers_come_in_a_loop_that_is_always_late(pair):
 
 
 def test_names_are_resolved_while_the_interpreter_exits():
-    """At exit, when no executor takes work any more, a name is still found."""
+    """At exit, when executors accept no more work, a host name is still resolved."""
     program = """
 import asyncio, atexit, threading
 from atlassian_auth._runtime.steady_loop import SteadyLoop
@@ -205,7 +205,7 @@ atexit.register(at_exit)
 
 
 def test_names_are_resolved_as_usual():
-    """While the program runs, a name is resolved beside the loop."""
+    """While the program runs, a host name is resolved in another thread."""
 
     async def work():
         return await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)

@@ -347,7 +347,7 @@ class TestProcesses:
         """After a fork in C the parent's connection is neither used nor closed."""
         file = _sqlite_file.SQLiteFile(path)
         inherited = file.read(lambda database: database, Patience.begin())
-        file._guard.begin_anew()
+        file._guard.after_fork_in_child()
 
         assert file.read(lambda database: database, Patience.begin()) is not inherited
         file.close()

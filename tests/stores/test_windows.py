@@ -209,7 +209,7 @@ from atlassian_auth._runtime.steady_loop import SteadyLoop
 
 loop = SteadyLoop()
 before = os.listdir("/proc/self/fd")
-loop.keep_numbers()
+loop.reserve_numbers()
 print(os.listdir("/proc/self/fd") == before, loop.is_open())
 loop.close()
 """
