@@ -54,7 +54,7 @@ thread = anyio.run(store.worker.run, store.work)
 del store
 gc.collect()
 thread.join(60)
-print("alive" if thread.is_alive() else "ended", flush=True)
+print("unexpired" if thread.is_alive() else "ended", flush=True)
 if child:
     os.waitpid(child, 0)
 """

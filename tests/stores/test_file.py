@@ -612,7 +612,7 @@ class TestUnusable:
 
     async def test_no_parent(self, tmp_path):
         """Only the folder itself is made: where secrets are kept is the user's to say."""
-        await self.refused(tmp_path / "missing" / "tokens", "in one that exists")
+        await self.refused(tmp_path / "missing" / "tokens", "its parent must exist")
 
         assert not (tmp_path / "missing").exists()
 
@@ -628,8 +628,8 @@ class TestUnusable:
         error = OSError(errno.EIO, "Input/output error")
 
         with (
-            pytest.raises(StoreError, match=r"Input/output error.*file system is well"),
-            _record_folder.RecordFolder(tmp_path)._explained(),
+            pytest.raises(StoreError, match=r"Input/output error.*file system works"),
+            _record_folder.RecordFolder(tmp_path)._explain_errors(),
         ):
             raise error
 
@@ -648,7 +648,7 @@ class TestUnusable:
             lambda: store.keys("tokens"),
             lambda: store.lock("tokens", "acme", timeout_seconds=0).__aenter__(),
         ):
-            with pytest.raises(StoreError, match=f"other things, such as '{name}'.*empty"):
+            with pytest.raises(StoreError, match=f"other files, such as '{name}'.*empty"):
                 await call()
 
         assert contents(folder) == before
@@ -738,21 +738,21 @@ class TestUnprivileged:
         self.give_away(outside)
         outside.chmod(0o500)
 
-        assert "this user's own" in self.refused(run, outside / "tokens")
+        assert "must own the folder" in self.refused(run, outside / "tokens")
 
     def test_a_folder_that_is_read_only(self, run, folder):
         """A folder that is read-only is refused although it could be read."""
         self.give_away(folder, *folder.rglob("*"))
         folder.chmod(0o500)
 
-        assert "this user's own" in self.refused(run, folder)
+        assert "must own the folder" in self.refused(run, folder)
 
     @ROOT
     def test_a_folder_that_is_somebody_elses(self, run, folder):
         """A folder that others can read, and that cannot be closed to them, is refused."""
         folder.chmod(0o777)
 
-        assert "this user's own" in self.refused(run, folder)
+        assert "Make user 65534 its owner" in self.refused(run, folder)
 
 
 def cut_off(path):

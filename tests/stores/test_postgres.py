@@ -288,7 +288,7 @@ class TestConnections:
             raise psycopg.errors.QueryCanceled("statement timeout")
 
         async def ask(server):
-            await server._safely("read", refused)
+            await server._run_explained("read", refused)
 
         with pytest.raises(StoreError, match="QueryCanceled"):
             await store._thread.run(ask)
@@ -304,7 +304,7 @@ class TestConnections:
         raw.execute(f"DROP ROLE {table}")
 
     async def test_few_connections_allowed(self, opened, raw, small_role, postgres_url):
-        """Where the server gives only a few connections, forty keys share those."""
+        """Where the server gives only a few connections, forty keys quota those."""
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
 
@@ -375,7 +375,7 @@ class TestConnections:
                 except Unreachable as error:
                     return str(error)
                 finally:
-                    await server._connections._give_back(taken, server._connections._records)
+                    await server._connections._return(taken, server._connections._records)
 
             told = await store._thread.run(take_twice)
             await store.put("tokens", "1", b"value")
@@ -421,7 +421,7 @@ class TestConnections:
     @pytest.mark.parametrize(("version", "number"), [("16.9", 1), ("17.0", 2)])
     async def test_newer_servers_have_another(self, version, number):
         """From PostgreSQL 17 on there is one more such setting."""
-        begin = _PostgresServer._begin(int(version.replace(".", "000")))
+        begin = _PostgresServer._begin_statement(int(version.replace(".", "000")))
 
         assert begin.count(b"SET LOCAL") == number
 

@@ -23,16 +23,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
-from atlassian_auth.stores._served import Claim
+from atlassian_auth.stores._server import LockRequest
 from atlassian_auth.stores.redis import (
     _DELETE,
     _EXTEND,
     _LOCK,
     _PUT,
+    _connection_was_lost,
     _Lease,
     _Names,
     _RedisServer,
-    _was_cut,
 )
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
@@ -161,7 +161,7 @@ class TestLease:
         lease = _Lease("x", "owner")
         await lease.stop()
 
-        assert await server._extend(Claim("tokens", "acme"), lease) is None
+        assert await server._keep_extended(LockRequest("tokens", "acme"), lease) is None
 
     @pytest.fixture
     def clock(self):
@@ -913,14 +913,14 @@ class TestDroppedConnections:
     )
     def test_what_is_repeated(self, error, is_cut):
         """Only what failed because a connection was gone: nothing that was waited for, or refused."""
-        assert _was_cut(error) is is_cut
+        assert _connection_was_lost(error) is is_cut
 
     def test_connections_in_use(self):
         """Who waited for a free connection in vain does not wait twice."""
         error = redis.ConnectionError("No connection available.")
         error.__cause__ = TimeoutError()
 
-        assert not _was_cut(error)
+        assert not _connection_was_lost(error)
 
     async def test_a_client_without_a_pool(self, opened, tcp):
         """A client that shows no pool, as a cluster's, is asked again as it is."""
@@ -954,7 +954,7 @@ class TestDamaged:
         name = f"{{{prefix}}}:records:tokens"
         raw.hset(name, "acme", entry)
 
-        with pytest.raises(StoreError, match="something else, which was left as it is"):
+        with pytest.raises(StoreError, match="other data, which was left as it is"):
             await store.get("tokens", "acme")
         for call in (store.put, store.delete):
             arguments = (b"new",) if call == store.put else ()
