@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import tempfile
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -340,23 +339,6 @@ class TestProcesses:
     def test_forks_while_another_thread_writes(self, run_script, folder):
         """A fork waits for the write in the air, takes no descriptor along, and each child can write."""
         assert run_script("fork_while_writing", made(folder), folder) == ["11"]
-
-
-class TestThread:
-    """One thread per open store."""
-
-    async def test_one_thread(self, store):
-        """Calls are made in one thread, named after the folder, which ends when the store is closed."""
-        before = set(threading.enumerate())
-        for number in range(3):
-            await store.put("tokens", f"acme {number}", b"value")
-        started = set(threading.enumerate()) - before
-        (thread,) = [thread for thread in started if thread.name == "FileStore tokens"]
-
-        await store.aclose()
-        thread.join()
-
-        assert not thread.is_alive()
 
 
 class TestFolder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import itertools
 import os
-import threading
 
 import anyio
 import keyring
@@ -21,6 +20,7 @@ from atlassian_auth.stores import ABSENT, EncryptedStore, KeyringStore, Stored
 from atlassian_auth.stores._record_file import FiledRecord, encode, file_name
 from atlassian_auth.testing.clock import ManualClock
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+from tests.stores.wrapped import WrappedStoreContract
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
 
@@ -194,7 +194,7 @@ class TestKeyringStore(ThreadSafeStoreContract):
         return KeyringStore(backend=plaintext, clock=clock)
 
 
-class TestEncryptedKeyringStore(ThreadSafeStoreContract):
+class TestEncryptedKeyringStore(WrappedStoreContract):
     """With ciphertext in it, the keyring keeps every promise."""
 
     @pytest.fixture
@@ -768,16 +768,3 @@ class TestProcesses:
             (folder,) = state_folder.iterdir()
             assert folder.stat().st_mode & 0o777 == 0o700
             assert not any("acme" in path.name for path in folder.iterdir())
-
-    async def test_one_thread(self, store):
-        """The keyring is asked in one thread, which ends when the store is closed."""
-        before = set(threading.enumerate())
-        for number in range(3):
-            await store.put("tokens", f"acme {number}", b"value")
-        started = set(threading.enumerate()) - before
-        (thread,) = [thread for thread in started if thread.name == "KeyringStore atlassian-auth"]
-
-        await store.aclose()
-        thread.join()
-
-        assert not thread.is_alive()

@@ -36,10 +36,11 @@ from atlassian_auth.stores.redis import (
 )
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
+from tests.stores.server_processes import ServerProcesses
+from tests.stores.wrapped import WrappedStoreContract
 
 redis = pytest.importorskip("redis")
 KEY = EncryptedStore.generate_key()
-FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ class TestRedisStore(ThreadSafeStoreContract):
         assert not raw.exists(f"{{{prefix}}}:lifetimes:flows")
 
 
-class TestEncryptedRedisStore(ThreadSafeStoreContract):
+class TestEncryptedRedisStore(WrappedStoreContract):
     """With ciphertext in it, Redis keeps every promise."""
 
     @pytest.fixture
@@ -546,51 +547,12 @@ class Listener(logging.Handler):
         return stack
 
 
-class TestProcesses:
-    """Many processes, one server."""
+class TestProcesses(ServerProcesses):
+    """Many processes, one Redis."""
 
     @pytest.fixture
-    def anyio_backend(self):
-        return "asyncio"
-
-    @pytest.fixture
-    def made(self, redis_url, prefix):
+    def made(self, raw, redis_url, prefix):
         return f"RedisStore({redis_url!r}, prefix={prefix!r}, lease_seconds=1)"
-
-    async def test_no_update_is_lost(self, count_together, made, store):
-        """Processes exclude each other and lose nothing."""
-        number = count_together(made)
-
-        assert (await store.get("tokens", "compared")).value == number
-        assert (await store.get("tokens", "locked")).value == number
-
-    async def test_a_killed_holder(self, start_script, made, store):
-        """The lock of a process that was killed is free when its lease has ended."""
-        holder = start_script("hold", made)
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TimeoutError):
-            async with store.lock("tokens", "acme", timeout_seconds=0):
-                pytest.fail("two are inside")
-
-        holder.kill()
-
-        async with store.lock("tokens", "acme", timeout_seconds=60):
-            pass
-
-    @FORKS
-    def test_a_fork(self, run_script, made, raw):
-        """Parent and child go on with connections of their own; the lock stays the parent's."""
-        assert run_script("fork", made) == ["excluded", "still", "held"]
-
-    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
-        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
-        assert run_script("imports", made) == ["[]"]
-
-    async def test_at_exit(self, run_script, made, store):
-        """What is saved while the interpreter exits is saved."""
-        run_script("at_exit", made)
-
-        assert (await store.get("tokens", "acme")).value == b"saved"
 
 
 async def extend_all(server):

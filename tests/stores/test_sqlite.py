@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -286,22 +285,6 @@ class TestProcesses:
 
         locks = [line for line in kernel_locks() if inode in line]
         assert any(f" {os.getpid()} " in line for line in locks)
-
-
-class TestThread:
-    """One thread per open store."""
-
-    async def test_one_thread(self, store):
-        """Calls are made in one thread, named after the file, which ends when the store is closed."""
-        before = set(threading.enumerate())
-        for number in range(3):
-            await store.put("tokens", f"acme {number}", b"value")
-        (thread,) = set(threading.enumerate()) - before
-
-        await store.aclose()
-        thread.join()
-
-        assert thread.name == "SQLiteStore tokens.db"
 
 
 class TestPath:
