@@ -1,7 +1,7 @@
-"""A store of one's own: six short methods around a table.
+"""Your own store: six short methods around a table.
 
-The table is a dictionary here, so it is for one process. With a database in its place, each method is one
-statement or one transaction, and the lock is the database's, so that it ends with the process that holds it.
+The table is a dictionary here, so this store is for one process. With a database, each method would be one
+statement or one transaction, and the lock a lock of the database, which ends with the process that holds it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from atlassian_auth.stores.rules import lock_timeout
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
     stored: Stored
     expires_at: float | None
 
 
 class TableStore(CheckedStore):
-    """Keeps records in a dictionary. Names and lifetimes are checked before these methods are called."""
+    """Keeps records in a dictionary. The base class has checked the names and lifetimes."""
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(clock)
@@ -40,8 +40,9 @@ class TableStore(CheckedStore):
 
     async def _get(self, target: Target) -> Stored | None:
         row = self._rows.get(target.name)
-        is_over = row is None or (row.expires_at is not None and row.expires_at <= target.now)
-        return None if row is None or is_over else row.stored
+        if row is None or (row.expires_at is not None and row.expires_at <= target.now):
+            return None
+        return row.stored
 
     async def _put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         target.check(await self._version(target))
@@ -76,7 +77,7 @@ class TableStore(CheckedStore):
             turn.release()
 
     async def aclose(self) -> None:
-        """Keep everything: there is nothing to close."""
+        """Do nothing: a dictionary needs no closing."""
 
     async def _version(self, target: Target) -> int:
         stored = await self._get(target)

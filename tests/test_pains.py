@@ -658,7 +658,7 @@ async def test_another_programs_file(auth_of, tmp_path):
         await auth.token()
 
     assert str(caught.value) == (
-        f"{path} cannot be used (file is not a database). What it holds was left as it is. Choose another "
+        f"{path} cannot be used (file is not a database). Its content was left as it is. Choose another "
         "path."
     )
     assert path.read_text() == "my notes\n" * 100

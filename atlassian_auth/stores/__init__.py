@@ -1,6 +1,6 @@
-"""Where tokens are kept: one small interface over bytes, and its siblings.
+"""The stores: where credentials are kept.
 
-Each is imported when it is first asked for, so that none costs anything where another is used.
+Each store is imported when its name is first used, so a program does not load the others.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
     "open_store",
 ]
 
-_HOMES = MappingProxyType(
+_MODULES = MappingProxyType(
     {
         "CheckedStore": "checked",
         "EncryptedStore": "encrypted",
@@ -56,8 +56,8 @@ _HOMES = MappingProxyType(
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = found
     return found

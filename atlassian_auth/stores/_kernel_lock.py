@@ -1,8 +1,8 @@
-"""Locks that the kernel frees when their holder dies: on a small file per key.
+"""One lock per key, on a small file. The kernel frees it when the process that holds it dies.
 
-On POSIX the holder removes the file before it lets go. So whoever gets the lock of a file must see that the
-path still names that file, and not a newer one that another holder has locked. No other user may
-write the folder: who can remove a file there can make a second holder.
+On POSIX the holder removes the file before it releases the lock. So a process that gets the lock checks that
+the path still names the locked file, and not a newer file that another process has locked. No other user may
+write to the folder: a user who removes a lock's file lets a second process get the same lock.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from atlassian_auth.stores._private import (
 from atlassian_auth.stores.base import Hold
 from atlassian_auth.stores.rules import lock_timeout
 
-__all__ = ["KernelLocks"]
+__all__ = ["FileLock", "KernelLocks"]
 
 _FIRST_PAUSE_SECONDS = 0.001
 _LONGEST_PAUSE_SECONDS = 0.02
@@ -37,9 +37,9 @@ class KernelLocks:
     """One lock per key, for all tasks, threads and processes of this computer.
 
     Args:
-        folder: Where the files are; made (0700) when first needed. One that is another user's, or a link,
-            or that others can write, is refused.
-        clock: Paces the attempts and ends them.
+        folder: The folder of the lock files; created (0700) when first needed. A folder is refused if
+            another user owns it, if other users can write to it, or if it is a link.
+        clock: Times the attempts and the timeout.
     """
 
     def __init__(self, folder: Path, clock: Clock) -> None:
@@ -54,9 +54,9 @@ class KernelLocks:
 
         Raises:
             TimeoutError: on entering, if others held it for all of ``timeout_seconds``.
-            StoreError: if the operating system refuses.
+            StoreError: if the operating system reports an error.
         """
-        lock = _FileLock(self._folder / _file_name(namespace, key))
+        lock = FileLock(self._folder / _file_name(namespace, key))
         try:
             if not await self._acquire(lock, timeout_seconds):
                 raise lock_timeout(namespace, key, timeout_seconds)
@@ -64,9 +64,9 @@ class KernelLocks:
         finally:
             lock.release()
 
-    async def _acquire(self, lock: _FileLock, timeout_seconds: float) -> bool:
-        # Attempts that never block: a thread that waits for the kernel cannot be cancelled, and would
-        # take the lock for a caller who is gone.
+    async def _acquire(self, lock: FileLock, timeout_seconds: float) -> bool:
+        # No attempt blocks: a thread that waits in the kernel cannot be cancelled, and would take the lock
+        # for a caller that has been cancelled.
         pause = _FIRST_PAUSE_SECONDS
         try:
             async with self._clock.timeout(timeout_seconds):
@@ -78,13 +78,19 @@ class KernelLocks:
         return True
 
 
-def _missing(folder: Path) -> Path | None:
-    """Return the first folder on the way to this one that is missing; None if none is."""
-    way = [*reversed(folder.parents), folder]
-    return next((one for one in way if not os.path.exists(one)), None)  # noqa: PTH110 -- never raises
+def _first_missing(folder: Path) -> Path | None:
+    """Return the topmost folder of this path that does not exist, or None if all exist."""
+    folders = [*reversed(folder.parents), folder]
+    return next((one for one in folders if not os.path.exists(one)), None)  # noqa: PTH110 -- never raises
 
 
-class _FileLock:
+class FileLock:
+    """The lock of one file, which one task or thread tries to hold.
+
+    Args:
+        path: The file; it is created when the lock is first tried.
+    """
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
@@ -94,7 +100,7 @@ class _FileLock:
         with _guard.lock:
             try:
                 if self._descriptor is None:
-                    self._descriptor = _attempt(self._path)
+                    self._descriptor = _try_lock(self._path)
             except OSError as error:
                 reason = error.strerror
             else:
@@ -102,33 +108,34 @@ class _FileLock:
                 return self._descriptor is not None
         folder = self._path.parent
         message = (
-            f"{folder}: cannot lock a file there ({reason}). {_missing(folder) or 'That folder'} must exist "
-            "and be writable for this user, and not a link, on a file system that has locks."
+            f"{folder}: cannot lock a file there ({reason}). {_first_missing(folder) or 'That folder'} "
+            "must exist and be writable for this user, must not be a link, and must be on a file system that "
+            "supports locks."
         )
         raise StoreError(message)
 
-    async def confirm(self, seconds: float = 0) -> bool:  # noqa: ARG002 -- it ends with the process
-        """Return whether the lock is held, and its file is still the one that others would lock."""
+    async def confirm(self, seconds: float = 0) -> bool:  # noqa: ARG002 -- the lock ends with the process
+        """Return whether the lock is held and its path still names the locked file."""
         with _guard.lock:
-            return self._is_in_place()
+            return self._is_still_named()
 
     def release(self) -> None:
-        """Let go, if the lock is held, and leave no file behind that could be removed."""
+        """Release the lock if it is held, and remove its file where the system allows it."""
         with _guard.lock:
-            # Another file of that name is another holder's.
-            if self._is_in_place():
+            # If the path names another file, that file belongs to another holder.
+            if self._is_still_named():
                 with suppress(OSError):
                     kernel_locks().remove(self._path)
             self.close()
 
     def close(self) -> None:
-        """Close the file; the lock is free then, unless the process we were forked from has it."""
+        """Close the file. This frees the lock, unless the parent of a forked process holds it."""
         _held.discard(self)
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _is_in_place(self) -> bool:
+    def _is_still_named(self) -> bool:
         try:
             return self._descriptor is not None and kernel_locks().is_named(
                 self._descriptor, self._path
@@ -137,11 +144,11 @@ class _FileLock:
             return False
 
 
-_held: set[_FileLock] = set()
+_held: set[FileLock] = set()
 
 
 def _drop_inherited() -> None:
-    # The parent's locks are the parent's; a descriptor kept here would hold them beyond its death.
+    # These locks belong to the parent. A descriptor that stays open here would keep them after it has died.
     for lock in list(_held):
         lock.close()
 
@@ -153,7 +160,7 @@ def _file_name(namespace: str, key: str) -> str:
     return hashlib.sha256(f"{len(namespace)}:{namespace}{key}".encode()).hexdigest()
 
 
-def _attempt(path: Path) -> int | None:
+def _try_lock(path: Path) -> int | None:
     descriptor = _open(path)
     with ExitStack() as undo:
         undo.callback(os.close, descriptor)
@@ -164,8 +171,7 @@ def _attempt(path: Path) -> int | None:
 
 
 def _open(path: Path) -> int:
-    # Asked before anything is made.
-    kernel_locks()
+    kernel_locks()  # raises before a file or folder is created
     try:
         return _open_in_folder(path)
     except FileNotFoundError:

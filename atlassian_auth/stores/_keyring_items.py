@@ -1,12 +1,13 @@
-"""Records as items of a keyring, each the text of a file, and a keyring's troubles in words of ours.
+"""Records as items of a keyring, and a keyring's errors in plain words.
 
-A record has two places and is written to the one where it is not, which is emptied when the new one is there:
-whenever a process ends, one of them is whole. (Also if it ends within a change: on macOS `keyring` deletes an
-item and adds another.) What is too long for one item of this keyring is cut into parts, and the item says how
-many there are. A record carries its digest, so parts of two records are never taken for one.
+Each record has two item names. A new version is written under the name that is not in use, and then the old
+item is removed. So there is a complete record at any moment, also if the process is killed while the backend
+changes an item (on macOS `keyring` deletes an item and adds another). A record that is too long for one item
+of this keyring is split into parts, and the item says how many. A record contains its digest, so parts of two
+records are never joined into one.
 
-Every backend raises errors of its own platform, and some keep silent: what is written is read back.
-No text of an error that met a secret is passed on.
+Backends raise errors of their platform, and some fail without an error. So every write is read back. The text
+of a backend's error is never repeated, because it may contain a secret.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ __all__ = ["KeyringItems"]
 
 T = TypeVar("T")
 
-# CRED_MAX_CREDENTIAL_BLOB_SIZE of Windows is 2,560 bytes of UTF-16, and no keyring is known to keep less.
+# CRED_MAX_CREDENTIAL_BLOB_SIZE of Windows is 2,560 bytes of UTF-16, the lowest limit known of any keyring.
 # https://learn.microsoft.com/en-us/windows/win32/api/wincred/ns-wincred-credentialw
 _PART_CHARACTERS = 1280
 
-# No base64, so no record.
+# A record is base64, which has no spaces, so this cannot be a record.
 _IN_PARTS = re.compile(r"in ([0-9]{1,6}) parts")
 
-_ELSEWHERE = "Or keep the records in SQLiteStore, wrapped in EncryptedStore."
+_ELSEWHERE = "Or store the records in SQLiteStore, wrapped in EncryptedStore."
 
 
 class KeyringItems:
     """The items of one service.
 
     Args:
-        service: Their common name.
+        service: The service name of all items.
         backend: The keyring; None for the one that `keyring` chooses.
 
     Raises:
@@ -57,128 +58,133 @@ class KeyringItems:
             message = "KeyringStore needs keyring: pip install 'atlassian-auth[keyring]'"
             raise ConfigurationError(message) from None
         self._service = service
-        # Chosen when it is used: choosing asks the session for its services.
-        self._ring: Callable[[], Any] = keyring.get_keyring if backend is None else lambda: backend
+        # `keyring` chooses on first use, because choosing contacts the services of the session.
+        self._get_keyring: Callable[[], Any] = (
+            keyring.get_keyring if backend is None else lambda: backend
+        )
 
     def read(self, namespace: str, key: str) -> FiledRecord | None:
-        """Return what was written last and whole, or None if there is nothing.
+        """Return the latest complete record, or None.
 
         Raises:
-            StoreError: if the keyring cannot be read, or what it has is not ours.
+            StoreError: if the keyring cannot be read, or an item of this name is not a record.
         """
-        found = self._found(namespace, key)
+        found = self._find_copies(namespace, key)
         return found[0][1] if found else None
 
     def write(self, record: FiledRecord) -> None:
-        """Store the record, and see that it is there.
+        """Store the record, and read it back.
 
         Raises:
-            StoreError: if the keyring does not keep it; the record is as it was then.
+            StoreError: if the keyring does not store it. The earlier record stays as it was.
         """
         old, new = self._newest_first(record.namespace, record.key)
-        self._fill(new, base64.b64encode(encode(record)).decode())
-        # The newer one counts. What cannot be removed now, the next call removes.
+        self._store_text(new, base64.b64encode(encode(record)).decode())
+        # The newer item counts. If the older one cannot be removed now, the next call removes it.
         with suppress(StoreError):
-            self._empty(old)
+            self._remove_item(old)
 
     def remove(self, namespace: str, key: str) -> None:
-        """Remove the record, and what a process that was killed has left of it.
+        """Remove the record, and any parts that a killed process has left.
 
         Raises:
             StoreError: if the keyring does not remove it.
         """
         current, older = self._newest_first(namespace, key)
-        # The other way round an older record would come back.
-        self._empty(older)
-        self._empty(current)
-        if self._found(namespace, key):
-            raise StoreError(f"The keyring was asked to delete {current} and still has it.")
+        # In this order: otherwise the older record would count for a moment.
+        self._remove_item(older)
+        self._remove_item(current)
+        if self._find_copies(namespace, key):
+            raise StoreError(
+                f"The keyring reported no error but did not delete the item {current}."
+            )
 
     def _newest_first(self, namespace: str, key: str) -> tuple[str, str]:
-        """Return both places, the one that counts first; the first one is free if there is nothing."""
-        found = self._found(namespace, key)
-        first, second = _places(namespace, key)
+        """Return both item names: first the one in use. If there is no record, both are free."""
+        found = self._find_copies(namespace, key)
+        first, second = _item_names(namespace, key)
         return (first, second) if found and found[0][0] == first else (second, first)
 
-    def _found(self, namespace: str, key: str) -> list[tuple[str, FiledRecord]]:
-        """Return the places where the record is whole, with what is there; what was written last is first."""
+    def _find_copies(self, namespace: str, key: str) -> list[tuple[str, FiledRecord]]:
+        """Return the items that hold a complete record, with the record; the latest is first."""
         found: list[tuple[str, FiledRecord]] = []
         problem = ""
-        for place in _places(namespace, key):
-            text = self._joined(place)
+        for item in _item_names(namespace, key):
+            text = self._read_joined(item)
             if text is None:
                 continue
             try:
-                found.append((place, decode_named(namespace, key, _decoded(text))))
+                found.append((item, decode_named(namespace, key, _decode(text))))
             except ValueError as error:
-                problem = f"The item {place} of {self._service!r} in the keyring {error}."
+                problem = f"The item {item} of {self._service!r} in the keyring {error}."
         if problem and not found:
             raise StoreError(f"{problem} It was left as it is.")
-        # Versions grow. (A list that lost a name has the version it had: which one counts is the same then.)
+        # Versions grow. (An index from which a key was removed keeps its version, but either copy is
+        # correct.)
         return sorted(found, key=lambda one: -one[1].version)
 
-    def _joined(self, place: str) -> str | None:
-        text = self._text(place)
+    def _read_joined(self, item: str) -> str | None:
+        text = self._read_item(item)
         in_parts = _IN_PARTS.fullmatch(text or "")
         if in_parts is None:
             return text
-        return "".join(self._text(_part(place, i)) or "" for i in range(int(in_parts[1])))
+        return "".join(self._read_item(_part_name(item, i)) or "" for i in range(int(in_parts[1])))
 
-    def _fill(self, place: str, text: str) -> None:
+    def _store_text(self, item: str, text: str) -> None:
         count = 0
-        if not self._fits(place, text):
+        if not self._store_as_one(item, text):
             parts = range(0, len(text), _PART_CHARACTERS)
             count = len(parts)
             for i, start in enumerate(parts):
-                self._keep(_part(place, i), text[start : start + _PART_CHARACTERS])
-            self._keep(place, f"in {count} parts")
+                self._store_item(_part_name(item, i), text[start : start + _PART_CHARACTERS])
+            self._store_item(item, f"in {count} parts")
         with suppress(StoreError):
-            self._cut(place, count)
+            self._remove_parts(item, count)
 
-    def _fits(self, place: str, text: str) -> bool:
-        """Store the text as one item, and return whether there is room for so much."""
+    def _store_as_one(self, item: str, text: str) -> bool:
+        """Try to store the text as one item, and return whether the keyring stored all of it."""
         if len(text) <= _PART_CHARACTERS:
-            self._keep(place, text)
+            self._store_item(item, text)
             return True
         try:
-            self._ring().set_password(self._service, place, text)
-        except Exception as error:  # noqa: BLE001 -- each platform has its own for what is too long
-            if not _is_shut(error):
+            self._get_keyring().set_password(self._service, item, text)
+        except Exception as error:  # noqa: BLE001 -- each platform has its own error for a text that is too long
+            if not _is_locked(error):
                 return False
             problem = _explain("keep a record", error)
         else:
-            return self._text(place) == text
+            return self._read_item(item) == text
         raise StoreError(problem)
 
-    def _keep(self, name: str, text: str) -> None:
+    def _store_item(self, name: str, text: str) -> None:
         self._ask(
             f"keep {len(text)} characters",
             lambda ring: ring.set_password(self._service, name, text),
         )
-        if self._text(name) != text:
+        if self._read_item(name) != text:
             message = (
-                "The keyring took what it was given and did not keep it: it may be switched off "
+                "The keyring reported no error but did not keep the record. It may be turned off "
                 f"(keyring.backends.null). Choose another keyring. {_ELSEWHERE}"
             )
             raise StoreError(message)
 
-    def _empty(self, place: str) -> None:
-        if self._text(place) is not None:
-            self._delete(place)
-        self._cut(place, 0)
+    def _remove_item(self, item: str) -> None:
+        if self._read_item(item) is not None:
+            self._delete_item(item)
+        self._remove_parts(item, 0)
 
-    def _cut(self, place: str, count: int) -> None:
-        """Remove the parts of an earlier record that follow the first so many."""
-        names = (_part(place, i) for i in itertools.count(count))
-        present = itertools.takewhile(lambda name: self._text(name) is not None, names)
-        # The last one first: what a killed process leaves of them is found from the first one on.
+    def _remove_parts(self, item: str, count: int) -> None:
+        """Remove the parts of an earlier record, except the first ``count``."""
+        names = (_part_name(item, i) for i in itertools.count(count))
+        present = itertools.takewhile(lambda name: self._read_item(name) is not None, names)
+        # The last part first: if the process is killed here, the next call still finds all parts that remain.
         for name in reversed(list(present)):
-            self._delete(name)
+            self._delete_item(name)
 
-    def _delete(self, name: str) -> None:
+    def _delete_item(self, name: str) -> None:
         self._ask("delete an item", lambda ring: ring.delete_password(self._service, name))
 
-    def _text(self, name: str) -> str | None:
+    def _read_item(self, name: str) -> str | None:
         text: str | None = self._ask(
             "read an item", lambda ring: ring.get_password(self._service, name)
         )
@@ -186,29 +192,29 @@ class KeyringItems:
 
     def _ask(self, what: str, question: Callable[[Any], T]) -> T:
         try:
-            return question(self._ring())
-        except Exception as error:  # noqa: BLE001 -- each platform has its own
+            return question(self._get_keyring())
+        except Exception as error:  # noqa: BLE001 -- each platform has its own errors
             problem = _explain(what, error)
         raise StoreError(problem)
 
 
-def _places(namespace: str, key: str) -> tuple[str, str]:
+def _item_names(namespace: str, key: str) -> tuple[str, str]:
     name = file_name(namespace, key)
     return name, f"{name}-2"
 
 
-def _part(place: str, i: int) -> str:
-    return f"{place}-part-{i}"
+def _part_name(item: str, i: int) -> str:
+    return f"{item}-part-{i}"
 
 
-def _decoded(text: str) -> bytes:
+def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text.encode("utf-8", "replace"), validate=True)
     except binascii.Error:
-        raise ValueError("is another program's: choose another `service`") from None
+        raise ValueError("is another program's: use another `service`") from None
 
 
-def _is_shut(error: Exception) -> bool:
+def _is_locked(error: Exception) -> bool:
     from keyring import errors  # noqa: PLC0415 -- was found when this was made
 
     return isinstance(error, errors.NoKeyringError | errors.KeyringLocked | errors.InitError)
@@ -220,8 +226,8 @@ def _explain(what: str, error: Exception) -> str:
     kind = type(error).__name__
     if isinstance(error, errors.NoKeyringError):
         return (
-            "This computer, or this session, has no keyring that can be used. Install one that "
-            f"`keyring` knows, or start the desktop's. {_ELSEWHERE}"
+            "This computer or session has no keyring that can be used. Install one that the package "
+            f"`keyring` supports, or start the one of the desktop. {_ELSEWHERE}"
         )
     if isinstance(error, errors.KeyringLocked | errors.InitError):
         return f"The keyring is locked or cannot be opened ({kind}). Unlock it. {_ELSEWHERE}"

@@ -1,4 +1,4 @@
-"""What the stores of one computer have in common: calls that block, in a thread, and the kernel's locks."""
+"""The common base of the stores on one computer: a thread makes blocking calls, the kernel locks keys."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ Ts = TypeVarTuple("Ts")
 
 
 class LocalStore(CheckedStore):
-    """Has its records read and written in a thread of its own, one call after the other.
+    """Reads and writes records in its own thread, one call after the other.
 
     Args:
-        name: What the thread is called.
-        finish: Called in the thread when the store is closed or dropped; may not refer to the store.
-        locks: The folder of the locks.
-        clock: Decides when a record's time is over and how long waiting for a lock takes.
+        name: The thread's name.
+        finish: Called in the thread when the store is closed or garbage-collected. It must not refer to the
+            store.
+        locks: The folder of the lock files.
+        clock: Decides when a record has expired and when waiting for a lock times out.
     """
 
     def __init__(self, name: str, finish: Callable[[], None], locks: Path, clock: Clock) -> None:
@@ -37,7 +38,7 @@ class LocalStore(CheckedStore):
         self._locks = KernelLocks(locks, clock)
 
     async def aclose(self) -> None:
-        """Finish what is under way, and close all files."""
+        """Finish the calls that have begun, and close all files."""
         await self._worker.stop()
 
     def _lock(
@@ -45,5 +46,5 @@ class LocalStore(CheckedStore):
     ) -> AbstractAsyncContextManager[Hold]:
         return self._locks.hold(namespace, key, timeout_seconds=timeout_seconds)
 
-    async def _call(self, door: Callable[[*Ts, Patience], T], *arguments: *Ts) -> T:
-        return await self._worker.run(partial(door, *arguments, Patience.begin()))
+    async def _call(self, work: Callable[[*Ts, Patience], T], *arguments: *Ts) -> T:
+        return await self._worker.run(partial(work, *arguments, Patience.begin()))

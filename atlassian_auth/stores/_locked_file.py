@@ -1,9 +1,8 @@
-"""The kernel's lock on a file that is open here: ``flock`` of POSIX, or a locked byte of Windows.
+"""The kernel's lock on an open file: ``flock`` on POSIX, a locked byte on Windows.
 
-Either one excludes all other openings of the file, those of this process included, and ends with the
-process that holds it. They differ in what may become of the file meanwhile: on POSIX it can be removed, and
-another file get its name; Windows neither removes nor renames a file that is open
-(https://docs.python.org/3/library/os.html#os.remove).
+Both exclude every other descriptor of the file, also one of the same process, and end with the process that
+holds them. They differ in one point: on POSIX an open file can be removed, and another file can get its name.
+Windows neither removes nor renames an open file (https://docs.python.org/3/library/os.html#os.remove).
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["Flock", "LockedByte", "kernel_locks"]
 
 
 class Flock:
-    """Locks of POSIX. What is locked can have lost its name, so its holder looks.
+    """The locks of POSIX. A locked file may have been removed, so the holder checks its name.
 
     Args:
         fcntl: The module of that name.
@@ -35,23 +34,23 @@ class Flock:
         self._fcntl = fcntl
 
     def take(self, descriptor: int, path: Path) -> bool:
-        """Try once, and return whether the lock is held of the file that has this name.
+        """Try once, and return whether the lock is held and the path still names its file.
 
         Raises:
-            OSError: if the file system has no locks.
+            OSError: if the file system does not support locks.
         """
         try:
             self._fcntl.flock(descriptor, self._fcntl.LOCK_EX | self._fcntl.LOCK_NB)
             return self.is_named(descriptor, path)
         except (BlockingIOError, FileNotFoundError):
-            # Another holder has the lock; or has let go of it, and removed the file.
+            # Another process holds the lock, or has just released it and removed the file.
             return False
 
     def is_named(self, descriptor: int, path: Path) -> bool:
-        """Return whether the path still names the file that is open.
+        """Return whether the path still names the open file.
 
         Raises:
-            OSError: if it names nothing.
+            OSError: if no file has this name.
         """
         return os.path.samestat(os.fstat(descriptor), path.lstat())
 
@@ -61,10 +60,10 @@ class Flock:
 
 
 class LockedByte:
-    """Locks of Windows. What is open keeps its name, and stays when it is closed.
+    """The locks of Windows. An open file keeps its name.
 
-    It is not removed: while a scanner looks into a file that was removed, no file of that name can be
-    opened, and that looks the same as a refusal.
+    The file is not removed after use. While a virus scanner reads a removed file, Windows refuses to open a
+    new file of that name, with the same error as for a file that may not be opened.
 
     Args:
         msvcrt: The module of that name.
@@ -82,7 +81,7 @@ class LockedByte:
         """Try once, and return whether the lock is held.
 
         Raises:
-            OSError: if the file system has no locks.
+            OSError: if the file system does not support locks.
         """
         try:
             self._msvcrt.locking(descriptor, self._msvcrt.LK_NBLCK, 1)
@@ -95,18 +94,18 @@ class LockedByte:
         return True
 
     def remove(self, path: Path) -> None:
-        """Leave the file: it is empty."""
+        """Leave the file, which is empty."""
 
 
 def kernel_locks() -> Flock | LockedByte:
-    """Return the locks of this operating system.
+    """Return the kind of locks that this operating system has.
 
     Raises:
-        StoreError: if it has neither.
+        StoreError: if Python has neither of the two modules.
     """
     if _KERNEL_LOCKS is None:
         message = (
-            "This Python has neither fcntl nor msvcrt, of which the locks of this store are made. Choose "
+            "This Python has neither fcntl nor msvcrt, and this store needs one of them for its locks. Use "
             "RedisStore or PostgresStore."
         )
         raise StoreError(message)

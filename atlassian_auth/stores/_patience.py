@@ -1,9 +1,9 @@
-"""How long a call that blocks tries again while another program holds what it needs.
+"""How long a blocking call retries while another program holds a lock that it needs.
 
-The time runs from when the call was handed to the worker: waiting for the calls before it counts, so
-that many calls that wait for one thing fail together, and not one after the other. The last attempt
-begins after the time is over, so that no call fails untried: neither one that stood in line for all
-of it, nor one whose process stood still (stopped by a signal, or a frozen container).
+The time begins when the call is given to the worker, and includes waiting for earlier calls. So calls that
+wait for the same lock time out together, and not one after the other. The last attempt is made after the
+deadline, so each call is tried at least once: also a call that was queued for the whole time, and a call of a
+process that was paused (stopped by a signal, or in a frozen container).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 __all__ = ["PATIENCE_SECONDS", "Patience"]
 
 PATIENCE_SECONDS = 10.0
-# Short, and as short at the end: a program that writes without rest leaves gaps of less than this.
+# Short, and it does not grow: a program that writes continuously leaves only short gaps.
 _PAUSE_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """One call's: begun when it was handed over.
+    """The retries of one call.
 
     Args:
-        deadline: By the clock ``now``, in seconds.
-        now: A clock that is never set.
-        pause: Waits in the thread that makes the call.
+        deadline: When to stop, in seconds of the clock ``now``.
+        now: A monotonic clock.
+        pause: Sleeps in the thread that makes the call.
     """
 
     deadline: float
@@ -35,11 +35,11 @@ class Patience:
 
     @classmethod
     def begin(cls) -> Patience:
-        """Return what a call has that is handed over now: `PATIENCE_SECONDS`."""
+        """Return the retries of a call that begins now: for `PATIENCE_SECONDS`."""
         return cls(time.monotonic() + PATIENCE_SECONDS)
 
     def attempts(self) -> Iterator[None]:
-        """Yield for each attempt, until one has begun at the deadline or after it; pause between them."""
+        """Yield once per attempt, with a pause between two. The last attempt is at or after the deadline."""
         while True:
             last = self.now() >= self.deadline
             yield

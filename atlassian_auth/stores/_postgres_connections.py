@@ -1,7 +1,7 @@
-"""A few connections to PostgreSQL: opened when needed, looked at before use, bounded in number and time.
+"""A few connections to PostgreSQL: opened when needed, checked before use, limited in number and time.
 
-Not ``psycopg_pool``: that one opens connections behind the caller's back, who then learns of a wrong
-password only that no connection was had in time.
+It is not ``psycopg_pool``, because that opens connections in the background: a caller with a wrong password
+would see only a timeout.
 """
 
 from __future__ import annotations
@@ -16,147 +16,148 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-__all__ = ["Connections", "Overdue", "Unreachable"]
+__all__ = ["AnswerTimeout", "Connections", "Unreachable"]
 
 _KEPT_IDLE = 4
-_NARROW_SECONDS = 1
+_LIMITED_SECONDS = 1
 
 
 class Unreachable(Exception):
-    """There is no connection, and nothing was asked; the text says why and is public."""
+    """No connection could be opened, so nothing was sent. The text says why and has no secret."""
 
 
-class Overdue(Exception):
-    """The answer did not come in time, and the connection was broken off."""
+class AnswerTimeout(Exception):
+    """The answer did not arrive in time, and the connection was closed."""
 
 
 @dataclass(slots=True)
-class _Share:
-    """What one use of connections may have, and has."""
+class _Quota:
+    """How many connections one purpose may use, and which ones it uses now."""
 
     limit: int
     lent: int = 0
     opening: int = 0
     room: int = 0
-    narrow_until: float = 0
+    limited_until: float = 0
     connections: list[AsyncConnection[Any]] = field(default_factory=list["AsyncConnection[Any]"])
 
-    def free(self) -> bool:
+    def has_room(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return self.lent < (self.limit if now >= self.narrow_until else self.room)
+        return self.lent < (self.limit if now >= self.limited_until else self.room)
 
     def has_open(self) -> bool:
-        """Return whether one is lent that has not ended meanwhile."""
+        """Return whether any of these connections is still open."""
         return not all(_is_gone(connection) for connection in self.connections)
 
-    def narrow(self) -> None:
-        """Have no more than there are, for a moment: the server has given no further one."""
+    def limit_to_lent(self) -> None:
+        """For a short time allow no more than are lent now, because the server has refused another one."""
         self.room = self.lent
-        self.narrow_until = asyncio.get_running_loop().time() + _NARROW_SECONDS
+        self.limited_until = asyncio.get_running_loop().time() + _LIMITED_SECONDS
 
 
 class Connections:
-    """Lends connections to one task at a time each. Used in one event loop.
+    """Lends each connection to one task at a time. Used in one event loop.
 
-    The holder of a lock needs another connection to read and write. So locks leave one that is open to
-    the records; and where the server gives no more, who asks waits for those that there are.
+    The holder of a lock needs a second connection to read and write. So locks always leave one open
+    connection for the records. If the server refuses another connection, callers wait for one of those that
+    are open.
 
     Args:
-        parameters: What ``psycopg.AsyncConnection.connect`` is given.
-        records: How many read and write at the most.
-        locks: How many hold locks at the most.
-        timeout_seconds: How long waiting for a free one may take, and each use of one.
+        parameters: The arguments of ``psycopg.AsyncConnection.connect``.
+        records: The largest number of connections that read and write.
+        locks: The largest number of connections that hold locks.
+        timeout_seconds: The longest time to wait for a free connection, and the longest time to use one.
     """
 
     def __init__(
         self, parameters: dict[str, Any], *, records: int, locks: int, timeout_seconds: float
     ) -> None:
         self._parameters = parameters
-        self._records = _Share(records)
-        self._locks = _Share(locks)
+        self._records = _Quota(records)
+        self._locks = _Quota(locks)
         self._timeout_seconds = timeout_seconds
         self._idle: list[AsyncConnection[Any]] = []
         self._changed = asyncio.Event()
         self._waiting = 0
         self._returns = 0
-        self._reserving: asyncio.Task[None] | None = None
+        self._opening_for_records: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def lend(self) -> AsyncGenerator[AsyncConnection[Any]]:
-        """Lend a connection to read or write with, whose use is cut off when it takes too long.
+        """Lend a connection to read or write with. It is closed if its use takes too long.
 
         Raises:
-            Unreachable: if none can be had.
+            Unreachable: if no connection can be opened.
         """
         connection = await self._take()
         try:
-            with self.cutting_off(connection):
+            with self.limit_time(connection):
                 yield connection
         finally:
-            await self._give_back(connection, self._records)
+            await self._return(connection, self._records)
 
     async def take_for_lock(self) -> AsyncConnection[Any] | None:
-        """Lend a connection until `give_back_of_lock`; None if all are in use.
+        """Lend a connection until `return_from_lock`, or return None if all are in use.
 
         Raises:
-            Unreachable: if none can be had, and none will be given back.
+            Unreachable: if no connection can be opened, and none is lent that will be returned.
         """
-        await self._reserve()
-        if not self._locks.free():
+        await self._ensure_open_for_records()
+        if not self._locks.has_room():
             return None
         try:
             return await self._open(self._locks)
         except Unreachable:
             if not await self._will_be_returned():
                 raise
-        self._locks.narrow()
+        self._locks.limit_to_lent()
         return None
 
-    async def give_back_of_lock(self, connection: AsyncConnection[Any]) -> None:
-        """Take the connection back, and keep it if it is in order."""
-        await self._give_back(connection, self._locks)
+    async def return_from_lock(self, connection: AsyncConnection[Any]) -> None:
+        """Take the connection back. Keep it if it is open and idle."""
+        await self._return(connection, self._locks)
 
     @contextmanager
-    def cutting_off(self, connection: AsyncConnection[Any]) -> Generator[None]:
-        """Break the connection if its use takes too long.
+    def limit_time(self, connection: AsyncConnection[Any]) -> Generator[None]:
+        """Close the connection if its use takes too long.
 
         Raises:
-            Overdue: in place of the error that its caller got then.
+            AnswerTimeout: if that was done, instead of the error that psycopg raised.
         """
-        # No cancellation: psycopg would then wait for a server that may not be there any more.
+        # Not by cancellation: psycopg would then wait for the server, which may not answer any more.
         loop = asyncio.get_running_loop()
-        alarm = loop.call_later(self._timeout_seconds, _break, connection)
+        alarm = loop.call_later(self._timeout_seconds, _shut_down, connection)
         try:
             yield
         except Exception:
             if alarm.when() <= loop.time():
-                raise Overdue from None
+                raise AnswerTimeout from None
             raise
         finally:
             alarm.cancel()
 
     async def aclose(self) -> None:
-        """Close those that nobody uses."""
+        """Close the connections that are not in use."""
         while self._idle:
             await self._idle.pop().close()
 
     async def _take(self) -> AsyncConnection[Any]:
         while True:
             busy = f"all {self._records.limit} connections were in use"
-            await self._until(self._records.free, busy)
+            await self._wait_until(self._records.has_room, busy)
             try:
                 return await self._open(self._records)
             except Unreachable as error:
                 if not (self._idle or await self._will_be_returned()):
                     raise
                 problem = str(error)
-            await self._returned(problem)
+            await self._wait_for_return(problem)
 
-    async def _returned(self, problem: str) -> None:
+    async def _wait_for_return(self, problem: str) -> None:
         before = self._returns
-        await self._until(lambda: bool(self._idle) or self._returns > before, problem)
+        await self._wait_until(lambda: bool(self._idle) or self._returns > before, problem)
 
-    async def _until(self, condition: Callable[[], bool], problem: str) -> None:
+    async def _wait_until(self, condition: Callable[[], bool], problem: str) -> None:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -168,40 +169,40 @@ class Connections:
             self._waiting -= 1
 
     async def _will_be_returned(self) -> bool:
-        """Return whether one is lent, as soon as that is known of those that are being opened."""
-        shares = (self._records, self._locks)
-        while not (lent := any(share.has_open() for share in shares)):
-            if not any(share.opening for share in shares):
+        """Return whether an open connection is lent, after waiting for those that are being opened."""
+        quotas = (self._records, self._locks)
+        while not (lent := any(quota.has_open() for quota in quotas)):
+            if not any(quota.opening for quota in quotas):
                 break
             await self._changed.wait()
         return lent
 
-    async def _reserve(self) -> None:
-        """See that the records have a connection: the holder of a lock will need it."""
+    async def _ensure_open_for_records(self) -> None:
+        """Open a connection for the records if there is none: the holder of a lock will need it."""
         if self._idle or self._records.has_open():
             return
-        if self._reserving is None or self._reserving.done():
-            self._reserving = asyncio.create_task(self._open_one())
-        await self._reserving
+        if self._opening_for_records is None or self._opening_for_records.done():
+            self._opening_for_records = asyncio.create_task(self._open_one())
+        await self._opening_for_records
 
     async def _open_one(self) -> None:
         async with self.lend():
             pass
 
-    async def _open(self, share: _Share) -> AsyncConnection[Any]:
-        share.lent += 1
+    async def _open(self, quota: _Quota) -> AsyncConnection[Any]:
+        quota.lent += 1
         try:
-            connection = await self._usable(share) or await self._connect(share)
+            connection = await self._reuse_idle(quota) or await self._connect(quota)
         except BaseException:
-            share.lent -= 1
+            quota.lent -= 1
             raise
         finally:
-            self._tell()
-        share.connections.append(connection)
+            self._notify()
+        quota.connections.append(connection)
         return connection
 
-    async def _usable(self, share: _Share) -> AsyncConnection[Any] | None:
-        reserved = share is self._locks and not self._records.has_open()
+    async def _reuse_idle(self, quota: _Quota) -> AsyncConnection[Any] | None:
+        reserved = quota is self._locks and not self._records.has_open()
         while len(self._idle) > reserved:
             connection = self._idle.pop()
             if _is_quiet(connection):
@@ -209,43 +210,43 @@ class Connections:
             await connection.close()
         return None
 
-    async def _connect(self, share: _Share) -> AsyncConnection[Any]:
+    async def _connect(self, quota: _Quota) -> AsyncConnection[Any]:
         from psycopg import AsyncConnection, Error  # noqa: PLC0415 -- was imported with the store
 
-        share.opening += 1
+        quota.opening += 1
         try:
             return await AsyncConnection.connect(**self._parameters)
         except Error as error:
             reason = " ".join(str(error).split())
         finally:
-            share.opening -= 1
+            quota.opening -= 1
         raise Unreachable(reason[:300])
 
-    async def _give_back(self, connection: AsyncConnection[Any], share: _Share) -> None:
-        share.lent -= 1
-        share.connections.remove(connection)
+    async def _return(self, connection: AsyncConnection[Any], quota: _Quota) -> None:
+        quota.lent -= 1
+        quota.connections.remove(connection)
         self._returns += 1
         if _is_quiet(connection) and len(self._idle) < _KEPT_IDLE + self._waiting:
             self._idle.append(connection)
         else:
             await connection.close()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
-        """Wake those who wait for another state of affairs."""
+    def _notify(self) -> None:
+        """Wake the tasks that wait for a change."""
         self._changed.set()
         self._changed = asyncio.Event()
 
 
 def _is_quiet(connection: AsyncConnection[Any]) -> bool:
-    """Return whether the connection is in no transaction, and the server has not said good-bye."""
+    """Return whether the connection is in no transaction and the server has not closed it."""
     from psycopg.pq import TransactionStatus  # noqa: PLC0415 -- was imported with the store
 
     return connection.info.transaction_status == TransactionStatus.IDLE and _is_silent(connection)
 
 
 def _is_gone(connection: AsyncConnection[Any]) -> bool:
-    """Return whether a connection that is lent has ended."""
+    """Return whether a lent connection has ended."""
     from psycopg.pq import TransactionStatus  # noqa: PLC0415 -- was imported with the store
 
     status = connection.info.transaction_status
@@ -263,7 +264,7 @@ def _is_silent(connection: AsyncConnection[Any]) -> bool:
     return False
 
 
-def _break(connection: AsyncConnection[Any]) -> None:
+def _shut_down(connection: AsyncConnection[Any]) -> None:
     with suppress(OSError), _duplicate(connection) as its_socket:
         its_socket.shutdown(socket.SHUT_RDWR)
 

@@ -1,12 +1,11 @@
-"""Files and folders that are this user's alone: what others own is refused, what they could read is closed.
+"""Private files and folders: those of other users are refused, those that others can read are closed to them.
 
-Who owns a file can read it whatever its mode, and who may write a folder can exchange what is in it.
-What is opened here is looked at through its own descriptor, and no link is followed at its end: what
-was checked is what is used. (Python's descriptors are not inherited by other programs: PEP 446.)
+The owner of a file can read it whatever its mode, and a user who can write to a folder can replace its files.
+So a file is opened first and then checked through its descriptor, and a link is never followed: the file that
+was checked is the file that is used. (Other programs do not inherit Python's descriptors: PEP 446.)
 
-Windows has neither owners that could be compared nor modes that say anything: lists of rights decide
-there, which a file takes over from its folder. It opens no folder as a file either. What is not there is
-not asked for.
+Windows has access control lists, which a file inherits from its folder, and no owners or modes that Python
+can compare. It cannot open a folder as a file either. These checks are skipped there.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ _FOLDER: int = getattr(os, "O_DIRECTORY", 0)
 
 @dataclass(frozen=True, slots=True)
 class OpenedFolder:
-    """A folder of this user's.
+    """An open folder that belongs to this user.
 
     Attributes:
-        handle: Its descriptor; its path where a folder cannot be opened.
-        status: What it was like when it was opened.
+        handle: Its descriptor, or its path on a system where a folder cannot be opened.
+        status: Its status when it was opened.
     """
 
     handle: int | Path
@@ -44,10 +43,10 @@ class OpenedFolder:
 
 
 def make_folders(path: Path) -> None:
-    """Make the folder and those above it that are missing, each for its owner alone.
+    """Create the folder and its missing parents, all with mode 0700.
 
     Raises:
-        OSError: if the operating system refuses.
+        OSError: if the operating system reports an error.
     """
     missing = [folder for folder in path.parents if not folder.exists()]
     for folder in (*reversed(missing), path):
@@ -55,24 +54,24 @@ def make_folders(path: Path) -> None:
 
 
 def check_owner(path: Path, status: os.stat_result) -> None:
-    """Return if the file or folder is this user's.
+    """Check that the file or folder belongs to this user.
 
     Raises:
         StoreError: if another user owns it.
     """
     if _HAS_OWNERS and status.st_uid != os.geteuid():
         message = (
-            f"{path} belongs to another user (of id {status.st_uid}), who can read what is put there. It was "
-            f"left as it is: make it this user's own (of id {os.geteuid()}), or choose another path."
+            f"{path} belongs to another user (of id {status.st_uid}), who could read what is stored there. "
+            f"It was left as it is. Make user {os.geteuid()} its owner, or choose another path."
         )
         raise StoreError(message)
 
 
 def check_file(path: Path, status: os.stat_result) -> None:
-    """Return if it is a regular file of this user's.
+    """Check that this is a regular file that belongs to this user.
 
     Raises:
-        StoreError: if it is a link, a folder, a pipe or a device, or another user's.
+        StoreError: if it is a link, a folder, a pipe or a device, or belongs to another user.
     """
     if not stat.S_ISREG(status.st_mode):
         raise _not_regular(path)
@@ -80,41 +79,41 @@ def check_file(path: Path, status: os.stat_result) -> None:
 
 
 def check_closed(path: Path, status: os.stat_result) -> None:
-    """Return if no other user may write there.
+    """Check that no other user can write there.
 
     Raises:
-        StoreError: if the mode says that others may.
+        StoreError: if the mode lets other users write.
     """
     if _HAS_OWNERS and status.st_mode & 0o022:
         message = (
             f"{path} can be written by other users (its mode is {stat.S_IMODE(status.st_mode):03o}), who may "
-            "have put something there. It was left as it is: remove it, or close it with chmod 700 once you "
-            "know that what is in it is yours."
+            "have put files there. It was left as it is. Remove it; or check that all files in it are yours, "
+            "and then run chmod 700 on it."
         )
         raise StoreError(message)
 
 
 def close_to_others(path: Path | int, status: os.stat_result) -> None:
-    """Take from others the right to read, write or enter, where modes say who has it.
+    """Remove the rights of other users to read, write or enter. Do nothing on Windows.
 
     Args:
         path: The file or folder, or its descriptor.
-        status: What it is like now.
+        status: Its present status.
     """
     if _HAS_OWNERS and status.st_mode & 0o077:
-        os.chmod(path, stat.S_IMODE(status.st_mode) & 0o700)  # noqa: PTH101 -- or a descriptor
+        os.chmod(path, stat.S_IMODE(status.st_mode) & 0o700)  # noqa: PTH101 -- may be a descriptor
 
 
 @contextmanager
 def opened_folder(path: Path) -> Generator[OpenedFolder]:
-    """Give a folder of this user's, open where that can be.
+    """Open a folder that belongs to this user, and close it at the end of the block.
 
     Raises:
         StoreError: if another user owns it.
-        OSError: if it is a link or no folder, or the operating system refuses.
+        OSError: if it is a link or not a folder, or the operating system reports an error.
     """
     if not _FOLDER:
-        yield _looked_at(path)
+        yield _unopened(path)
         return
     descriptor = os.open(path, os.O_RDONLY | _FOLDER | _NO_LINK)
     try:
@@ -126,14 +125,14 @@ def opened_folder(path: Path) -> Generator[OpenedFolder]:
 
 
 def sync_folder(path: Path, sync: Callable[[int], None]) -> None:
-    """Bring to the disk which files the folder has, where that can be asked for.
+    """Write the folder's list of files to the disk. Do nothing on Windows, where Python cannot do it.
 
     Args:
         path: The folder.
-        sync: Does it with a descriptor.
+        sync: Writes the file of a descriptor to the disk.
 
     Raises:
-        OSError: if the operating system refuses.
+        OSError: if the operating system reports an error.
     """
     if not _FOLDER:
         return
@@ -145,16 +144,16 @@ def sync_folder(path: Path, sync: Callable[[int], None]) -> None:
 
 
 def open_file(path: Path, flags: int, folder: OpenedFolder | None = None) -> int:
-    """Return the descriptor of a regular file of this user's; one that is made is private.
+    """Open a regular file that belongs to this user, and return its descriptor. A new file gets mode 0600.
 
     Args:
-        path: Where it is.
-        flags: Of `os.open`.
-        folder: The folder that it is in, if that is open.
+        path: The file.
+        flags: The flags of `os.open`.
+        folder: The folder of the file, if it is open.
 
     Raises:
-        StoreError: if it is a link, or anything but a regular file, or another user's.
-        OSError: if the operating system refuses.
+        StoreError: if it is not a regular file, or belongs to another user.
+        OSError: if the operating system reports an error.
     """
     if not _NO_LINK and path.is_symlink():
         raise _not_regular(path)
@@ -166,18 +165,18 @@ def open_file(path: Path, flags: int, folder: OpenedFolder | None = None) -> int
         if error.errno != errno.ELOOP:
             raise
     else:
-        return _checked(path, descriptor)
+        return _check_descriptor(path, descriptor)
     raise _not_regular(path)
 
 
-def _looked_at(path: Path) -> OpenedFolder:
+def _unopened(path: Path) -> OpenedFolder:
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     return OpenedFolder(path, status)
 
 
-def _checked(path: Path, descriptor: int) -> int:
+def _check_descriptor(path: Path, descriptor: int) -> int:
     with ExitStack() as undo:
         undo.callback(os.close, descriptor)
         check_file(path, os.fstat(descriptor))
@@ -187,6 +186,6 @@ def _checked(path: Path, descriptor: int) -> int:
 
 def _not_regular(path: Path) -> StoreError:
     return StoreError(
-        f"{path} is not a regular file (but a link, a folder, a pipe or a device). It was left as it is: "
-        "remove it, or choose another path."
+        f"{path} is not a regular file (but a link, a folder, a pipe or a device). It was left as it is. "
+        "Remove it, or choose another path."
     )

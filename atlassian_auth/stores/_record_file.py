@@ -1,7 +1,6 @@
-"""The form of a record in a file: a digest of the rest, a line of JSON with the names, the value.
+"""The format of a record's file: a digest of the rest, one line of JSON with the names, then the value.
 
-What was cut off, altered or written by somebody else has another digest, and is never taken for a
-value.
+A file that was truncated, altered or written by another program does not match its digest, and is refused.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from atlassian_auth.stores.base import ABSENT, Stored
 __all__ = [
     "ANY_FILE",
     "FiledRecord",
-    "alive",
     "decode",
     "decode_named",
     "encode",
     "file_name",
     "file_pattern",
     "stored",
+    "unexpired",
     "version_of",
 ]
 
@@ -30,12 +29,12 @@ _FORMAT = _MARK + b"1 "
 _ANY_DIGEST = "[0-9a-f]" * 64
 
 ANY_FILE = f"{_ANY_DIGEST}-{_ANY_DIGEST}"
-"""A shell pattern that fits the names of all records' files."""
+"""A shell pattern that matches the file name of every record."""
 
 
 @dataclass(frozen=True, slots=True)
 class FiledRecord:
-    """All that one file says."""
+    """The content of one file."""
 
     namespace: str
     key: str
@@ -43,18 +42,18 @@ class FiledRecord:
     expires_at: float | None = None
     value: bytes = field(default=b"", repr=False)
 
-    def is_over(self, now: float) -> bool:
-        """Return whether its time has passed."""
+    def is_expired(self, now: float) -> bool:
+        """Return whether the record has expired."""
         return self.expires_at is not None and self.expires_at <= now
 
 
-def alive(record: FiledRecord | None, now: float) -> FiledRecord | None:
-    """Return the record, or None if there is none or its time has passed."""
-    return None if record is None or record.is_over(now) else record
+def unexpired(record: FiledRecord | None, now: float) -> FiledRecord | None:
+    """Return the record, or None if there is none or it has expired."""
+    return None if record is None or record.is_expired(now) else record
 
 
 def stored(record: FiledRecord | None) -> Stored | None:
-    """Return what a store tells of the record."""
+    """Return the record in the form that a store returns."""
     return None if record is None else Stored(record.value, record.version)
 
 
@@ -64,12 +63,12 @@ def version_of(record: FiledRecord | None) -> int:
 
 
 def file_name(namespace: str, key: str) -> str:
-    """Return a name that any file system can hold, whatever the key, and that is no other record's."""
+    """Return the record's file name: unique, and valid on every file system, whatever the key is."""
     return f"{_digest(namespace.encode())}-{_digest(key.encode())}"
 
 
 def file_pattern(namespace: str) -> str:
-    """Return a shell pattern that fits the names of the namespace's files, and no others."""
+    """Return a shell pattern that matches the namespace's file names only."""
     return f"{_digest(namespace.encode())}-{_ANY_DIGEST}"
 
 
@@ -86,10 +85,10 @@ def encode(record: FiledRecord) -> bytes:
 
 
 def decode(content: bytes) -> FiledRecord:
-    """Return what the file says.
+    """Return the record that the file holds.
 
     Raises:
-        ValueError: if it is not whole, or not ours; the text says what to do.
+        ValueError: if the file is damaged or another program's. The text says what to do.
     """
     first, end, rest = content.partition(b"\n")
     if first + end == _first_line(rest):
@@ -103,14 +102,14 @@ def decode(content: bytes) -> FiledRecord:
 
 
 def decode_named(namespace: str, key: str, content: bytes) -> FiledRecord:
-    """Return what the file says of this record.
+    """Return the record that the file holds, and check its name.
 
     Raises:
-        ValueError: as `decode`, or if it is another record's file.
+        ValueError: as `decode`, or if the file holds the record of another key.
     """
     record = decode(content)
     if (record.namespace, record.key) != (namespace, key):
-        raise ValueError("holds the record of another key: move it back, or away")
+        raise ValueError("holds the record of another key: move it back to its own name, or away")
     return record
 
 

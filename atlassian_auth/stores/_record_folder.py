@@ -1,8 +1,8 @@
-"""A folder that is certainly ours, private to its owner, in which files change as a whole or not.
+"""A private folder that holds only records, in which each file is replaced completely or not at all.
 
-A file is written beside the old one, brought to the disk, and moved into its place. One process
-writes at a time, so what lies beside is read by nobody, and whoever writes next removes it.
-The highest version ever given is on the disk before the record that gets it.
+A record is written to a new file, synced to the disk, and then moved over the old file. One process writes at
+a time. So no process reads the new file before it is moved, and the next writer removes one that was left
+behind. A version is on the disk before the record that has it, so no version is used twice.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _NEW = "new"
 _VERSION = "version"
 
 _ROOM = "Make room on the disk."
-_RIGHTS = "Make the folder and all files in it this user's own, to read and to write."
-_PLACE = "It must be a folder, not a link, in one that exists. Correct that, or choose another."
+_RIGHTS = "This user must own the folder and all files in it, and be able to read and write them."
+_PLACE = "It must be a folder, not a link, and its parent must exist. Correct that, or choose another path."
 _ADVICE = MappingProxyType(
     {
         errno.ENOSPC: _ROOM,
@@ -62,111 +62,112 @@ _ADVICE = MappingProxyType(
 
 
 class RecordFolder:
-    """The records in one folder; opened when they are needed, safe to use from any thread.
+    """The records in one folder. It is opened when first needed, and safe to use from any thread.
 
     Args:
-        path: Absolute; made if there is none, in a folder that exists.
+        path: An absolute path. The folder is created if it does not exist; its parent must exist.
     """
 
     def __init__(self, path: Path) -> None:
         self.locks = path / _LOCKS
         self._path = path
-        # A fork waits until no descriptor is open. Not held while waiting for other writers.
+        # A fork waits for this guard, so that no descriptor is open then. A call that waits for another
+        # writer does not hold it.
         self._guard = ForkLock()
         self._identity: tuple[int, int] | None = None
-        self._mortal: list[tuple[float, str]] = []
+        self._expiring: list[tuple[float, str]] = []
 
     def open(self, patience: Patience) -> None:
-        """Make the folder if there is none, and see that it is ours and can be written.
+        """Create the folder if needed, and check that it belongs to this user and can be written.
 
         Raises:
-            StoreError: if it is not, or cannot.
+            StoreError: if it does not, or cannot.
         """
-        with self._explained():
+        with self._explain_errors():
             self._open(patience)
 
     def read(self, work: Callable[[], T], patience: Patience) -> T:
-        """Return what ``work`` returns, which may use `find` and `find_all`.
+        """Call ``work``, which may use `find` and `find_all`, and return its result.
 
         Raises:
-            StoreError: if the folder is not ours or cannot be used, or a file is damaged.
+            StoreError: if the folder is another user's or cannot be used, or a file is damaged.
         """
-        with self._explained():
+        with self._explain_errors():
             self._open(patience)
-            with self._reading(patience):
+            with self._lock_for_reading(patience):
                 return work()
 
     def write(self, work: Callable[[], T], now: float, patience: Patience) -> T:
-        """Return what ``work`` returns, while nobody else writes; records that are over are removed.
+        """Delete expired records, call ``work`` while no other process writes, and return its result.
 
         Raises:
-            StoreError: as `read`; nothing has changed then.
+            StoreError: as `read`. Nothing was changed.
         """
-        with self._explained():
+        with self._explain_errors():
             self._open(patience)
-            with self._alone(patience):
-                self._bury(now)
+            with self._lock_for_writing(patience):
+                self._delete_expired(now)
                 return work()
 
     def close(self) -> None:
-        """Forget the folder until it is used again."""
+        """Forget the folder. The next call opens it again."""
         with self._guard.lock:
             self._identity = None
-            self._mortal.clear()
+            self._expiring.clear()
 
     def find(self, namespace: str, key: str) -> FiledRecord | None:
-        """Return the record, also if it is over."""
+        """Return the record, also if it has expired."""
         path = self._path / file_name(namespace, key)
         return _load(path, lambda content: decode_named(namespace, key, content))
 
     def find_all(self, namespace: str) -> list[FiledRecord]:
-        """Return the namespace's records, those that are over included."""
+        """Return the namespace's records, including those that have expired."""
         found = (_load(path) for path in self._path.glob(file_pattern(namespace)))
         return [record for record in found if record is not None]
 
     def next_version(self, present: FiledRecord | None) -> int:
-        """Return a version that no record ever had, and never will have again.
+        """Return a version that no record has ever had, and note it on the disk.
 
         Args:
-            present: The record that gets it, as it is. In a folder that was copied while it was written to
-                it can be ahead of what is noted.
+            present: The record that is to be changed. If the folder was copied while a process wrote to it,
+                the record's version can be higher than the noted one.
         """
-        version = max(self._version(), present.version if present else ABSENT) + 1
+        version = max(self._read_version(), present.version if present else ABSENT) + 1
         self._replace(_VERSION, FiledRecord("", "", version))
         return version
 
     def put(self, record: FiledRecord) -> None:
-        """Put the record in its place, durably."""
+        """Store the record on the disk."""
         name = file_name(record.namespace, record.key)
         self._replace(name, record)
-        self._expect_end(name, record)
+        self._note_expiry(name, record)
 
     def remove(self, *records: FiledRecord) -> None:
-        """Remove the records, durably."""
+        """Remove the records from the disk."""
         for record in records:
             (self._path / file_name(record.namespace, record.key)).unlink(missing_ok=True)
         sync_folder(self._path, _sync)
 
     @contextmanager
-    def _explained(self) -> Generator[None]:
+    def _explain_errors(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
-            advice = _ADVICE.get(error.errno or 0, "See that the file system is well.")
+            advice = _ADVICE.get(error.errno or 0, "Check that the file system works.")
             message = (
-                f"{self._path} cannot be used ({error.strerror}). What it holds was left as it is. "
+                f"{self._path} cannot be used ({error.strerror}). Its content was left as it is. "
                 f"{advice}"
             )
             raise StoreError(message) from None
 
     @contextmanager
-    def _reading(self, patience: Patience) -> Generator[None]:
-        # Where no file can be replaced that is open, who reads would hinder who writes.
-        with self._alone(patience) if kernel_locks().pins else self._guard.lock:
+    def _lock_for_reading(self, patience: Patience) -> Generator[None]:
+        # On Windows an open file cannot be replaced, so a reader must exclude writers.
+        with self._lock_for_writing(patience) if kernel_locks().pins else self._guard.lock:
             yield
 
     @contextmanager
-    def _alone(self, patience: Patience) -> Generator[None]:
+    def _lock_for_writing(self, patience: Patience) -> Generator[None]:
         with one_writer(self.locks / "write", patience), self._guard.lock:
             yield
 
@@ -186,40 +187,40 @@ class RecordFolder:
         with self._guard.lock, opened_folder(self._path) as folder:
             _check_content(self._path)
             close_to_others(folder.handle, folder.status)
-        with self._alone(patience):
-            # A folder that cannot be written is told now, not when a refreshed token is to be saved.
-            self._replace(_VERSION, FiledRecord("", "", self._version()))
-            self._look_through()
+        with self._lock_for_writing(patience):
+            # If the folder cannot be written, fail now, and not later when a refreshed token must be saved.
+            self._replace(_VERSION, FiledRecord("", "", self._read_version()))
+            self._note_stored_expiries()
         return _identity(self._path)
 
-    def _look_through(self) -> None:
+    def _note_stored_expiries(self) -> None:
         for path in self._path.glob(ANY_FILE):
             record = _load_if_whole(path)
             if record is not None:
-                self._expect_end(path.name, record)
+                self._note_expiry(path.name, record)
 
-    def _expect_end(self, name: str, record: FiledRecord) -> None:
+    def _note_expiry(self, name: str, record: FiledRecord) -> None:
         if record.expires_at is not None:
-            heapq.heappush(self._mortal, (record.expires_at, name))
+            heapq.heappush(self._expiring, (record.expires_at, name))
 
-    def _bury(self, now: float) -> None:
+    def _delete_expired(self, now: float) -> None:
         names: set[str] = set()
-        while self._mortal and self._mortal[0][0] <= now:
-            names.add(heapq.heappop(self._mortal)[1])
+        while self._expiring and self._expiring[0][0] <= now:
+            names.add(heapq.heappop(self._expiring)[1])
         found = [_load_if_whole(self._path / name) for name in names]
-        # A record that was stored anew has another time, or none.
-        over = [record for record in found if record is not None and record.is_over(now)]
-        if over:
-            self.remove(*over)
+        # A record that was stored again expires at another time, or never.
+        expired = [record for record in found if record is not None and record.is_expired(now)]
+        if expired:
+            self.remove(*expired)
 
-    def _version(self) -> int:
+    def _read_version(self) -> int:
         record = _load(self._path / _VERSION)
         return ABSENT if record is None else record.version
 
     def _replace(self, name: str, record: FiledRecord) -> None:
         new = self._path / _NEW
         try:
-            # Left by a process that was killed: there is one writer, and it is here.
+            # A killed process may have left this file. No other process writes now.
             new.unlink(missing_ok=True)
             _write(new, encode(record))
             new.replace(self._path / name)
@@ -240,32 +241,32 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _check_content(path: Path) -> None:
     others = sorted({entry.name for entry in path.iterdir()} - {_LOCKS, _NEW})
-    # Looked at last: another process may be making it.
+    # Check this last: another process may be creating the folder right now.
     if others and not (path / _VERSION).exists():
         message = (
-            f"{path} holds other things, such as {others[0]!r}, and no records of this store. It was "
-            "left as it is: choose a folder that is empty, or not there."
+            f"{path} contains other files, such as {others[0]!r}, and no records of this store. It was left "
+            "as it is. Choose a folder that is empty or does not exist."
         )
         raise StoreError(message)
 
 
 def _load(path: Path, read: Callable[[bytes], FiledRecord] = decode) -> FiledRecord | None:
     try:
-        return read(_content(path))
+        return read(_read_content(path))
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise StoreError(f"{path} {error}. It was left as it is.") from None
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
         close_to_others(file.fileno(), os.fstat(file.fileno()))
         return file.read()
 
 
 def _load_if_whole(path: Path) -> FiledRecord | None:
-    # What is damaged, or not ours, is told to the caller who asks for it, and hinders no other.
+    # A damaged file is an error only for a caller that asks for this record.
     try:
         return _load(path)
     except StoreError:

@@ -1,11 +1,11 @@
-"""One SQLite database that is certainly ours, private to its owner, and closed during forks.
+"""One private SQLite database that holds only records, and is closed during forks.
 
-Nothing is written before the file is known to be this store's own, or empty, and this user's. It is
-not opened other than through SQLite: closing any other descriptor of it would drop all locks that
-SQLite holds in this process (https://sqlite.org/howtocorrupt.html section 2.2). (SQLite itself opens
-no link.) After a fork SQLite takes the parent's locks for the child's (tried; section 2.6), hence the
-`ForkLock`. SQLite is never left to wait for another program's lock while that is held: a fork would
-wait as long.
+Before anything is written, the file is checked: it must belong to this user, and be empty or a database of
+this store. Only SQLite opens the file: closing any other descriptor of it would drop all locks that SQLite
+holds in this process (https://sqlite.org/howtocorrupt.html section 2.2). SQLite itself follows no link. After
+a fork SQLite would take the parent's locks for the child's (tried; section 2.6), so a `ForkLock` closes the
+database before. SQLite never waits for another program while the `ForkLock` is held, because a fork would
+wait too.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ _SCHEMA = (
         UNIQUE (namespace, key)
     )
     """,
-    "CREATE INDEX mortal ON records (expires_at) WHERE expires_at IS NOT NULL",
+    "CREATE INDEX expiring ON records (expires_at) WHERE expires_at IS NOT NULL",
 )
 
 _SETTINGS = (
     "PRAGMA synchronous = FULL",  # a commit is on the disk when it returns
     "PRAGMA fullfsync = ON",  # also on macOS, where fsync alone does not reach the disk
-    "PRAGMA secure_delete = ON",  # a replaced token does not linger in free pages
-    "PRAGMA journal_size_limit = 0",  # the log gives back what a long reader let it grow to
+    "PRAGMA secure_delete = ON",  # a replaced token is overwritten in the file
+    "PRAGMA journal_size_limit = 0",  # the log shrinks again after a long read let it grow
 )
 
 _ADVICE = MappingProxyType(
     {
         sqlite3.SQLITE_BUSY: (
-            f"Another program has kept it locked for the {PATIENCE_SECONDS:g} s that a call waits. End that "
-            "program, or its transaction, or try again."
+            f"Another program kept it locked for all of the {PATIENCE_SECONDS:g} s that a call waits. End "
+            "that program or its transaction, or try again."
         ),
         sqlite3.SQLITE_FULL: "Make room on the disk.",
         sqlite3.SQLITE_READONLY: "Make the file and its folder writable for this user.",
@@ -71,10 +71,10 @@ _ADVICE = MappingProxyType(
 
 
 class SQLiteFile:
-    """The database at one path; opened when it is needed, safe to use from any thread.
+    """The database at one path. It is opened when first needed, and safe to use from any thread.
 
     Args:
-        path: Absolute; the folder must exist, the file need not.
+        path: An absolute path. The folder must exist; the file is created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,14 +84,14 @@ class SQLiteFile:
         self._identity: tuple[int, int] | None = None
 
     def read(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
-        """Return what ``work`` makes of the database; it is called again if it met a lock.
+        """Call ``work`` with the database and return its result. Retry while another program locks the file.
 
         Args:
-            work: Leaves nothing half done: what it changes, it changes in one transaction.
-            patience: How long to try while another program has the file locked.
+            work: May be called several times, so it makes all its changes in one transaction.
+            patience: How long to retry.
 
         Raises:
-            StoreError: if the file is not ours or cannot be used.
+            StoreError: if the file is not this store's or cannot be used.
         """
         problem = ""
         for _ in patience.attempts():
@@ -100,21 +100,21 @@ class SQLiteFile:
                     return work(self._connect())
             except sqlite3.Error as error:
                 problem = _explain(error)
-                if _kind(error) != sqlite3.SQLITE_BUSY:
+                if _error_kind(error) != sqlite3.SQLITE_BUSY:
                     break
             except OSError as error:
                 problem = (
-                    f"cannot be used ({error.strerror}). Its folder must exist, and both must be "
-                    "this user's to read and write. Correct that, or choose another path."
+                    f"cannot be used ({error.strerror}). Its folder must exist, and this user must be able "
+                    "to read and write both. Correct that, or choose another path."
                 )
                 break
         raise StoreError(f"{self._path} {problem}")
 
     def write(self, work: Callable[[sqlite3.Connection], T], patience: Patience) -> T:
-        """Do ``work`` in a transaction of its own and return its result once that is on the disk.
+        """Call ``work`` in a transaction, and return its result once the commit is on the disk.
 
         Raises:
-            StoreError: as `read`; nothing has changed then.
+            StoreError: as `read`. Nothing was changed.
         """
         return self.read(lambda connection: _commit(connection, work), patience)
 
@@ -127,12 +127,12 @@ class SQLiteFile:
         if self._connection is None:
             _create(self._path)
             _check_ours(self._path)
-            _probe(self._path)
+            _check_content(self._path)
             _make_private(self._path)
             self._connection = _open(self._path)
             self._identity = _identity(self._path)
         if self._identity != _identity(self._path):
-            # What is written now would be lost; and a log that was left behind spoils a new file.
+            # A write now would go to the removed file; and the log of the old file would damage a new one.
             message = (
                 f"{self._path} was removed or replaced while it was in use. Move the file that was there "
                 "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
@@ -152,7 +152,7 @@ class SQLiteFile:
         self._connection = None
 
 
-# A connection that came along in a fork in C must not even be closed.
+# Connections that a child got by a fork in C code. Closing them would release the parent's locks.
 _abandoned: list[sqlite3.Connection | None] = []
 
 _creating = threading.Lock()
@@ -167,32 +167,32 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _create(path: Path) -> None:
-    # One at a time: this descriptor has to be closed before SQLite opens the file in any thread.
+    # One at a time: this descriptor must be closed before SQLite opens the file in any thread.
     with _creating, suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
-def _probe(path: Path) -> None:
-    """Return if the file is ours or empty, without a lock on it and without a trace."""
-    size = path.stat().st_size  # before it is looked into: another process may be making it
+def _check_content(path: Path) -> None:
+    """Check that the file is empty or this store's, without locking or changing it."""
+    size = path.stat().st_size  # read first: another process may be creating the database
     try:
         version = _inspect(path, "mode=ro&immutable=1")
     except sqlite3.DatabaseError:
-        # Or is it being made this moment? Without a lock that looks the same.
-        version = _inspect_patiently(path)
-    # SQLite takes a file that is shorter than a page, or has all its content in its log, for empty.
+        # Perhaps another process is creating it now. Without a lock that gives the same error.
+        version = _inspect_with_lock(path)
+    # For SQLite a file is empty if it is shorter than a page, or has all its content in its log.
     if not version and size:
-        raise _foreign(path)
+        raise _foreign_file(path)
 
 
-def _inspect_patiently(path: Path) -> int:
+def _inspect_with_lock(path: Path) -> int:
     try:
         return _inspect(path, "mode=ro")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise  # pragma: no cover -- of a file that may not be read; root may read any
-    # A process was killed in the middle of a change. The opening that may write takes it back, and then looks
-    # whose file it is before it writes anything of its own.
+            raise  # pragma: no cover -- a file that cannot be read; root can read any
+    # A process was killed during a change. `_open`, which may write, rolls that change back, and checks whose
+    # file it is before it writes.
     return _VERSION
 
 
@@ -209,24 +209,24 @@ def _read_version(connection: sqlite3.Connection, path: Path) -> int:
         return int(version)
     if application_id == _APPLICATION_ID:
         message = (
-            f"{path} was written by another release of atlassian_auth (it is of version {version}, "
-            f"this release knows {_VERSION}). It was left as it is: upgrade, or choose another path."
+            f"{path} was written by another release of atlassian_auth (its format is {version}, this release "
+            f"reads {_VERSION}). It was left as it is. Upgrade, or choose another path."
         )
         raise StoreError(message)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application_id or version or tables:
-        raise _foreign(path)
+        raise _foreign_file(path)
     return 0
 
 
-def _foreign(path: Path) -> StoreError:
+def _foreign_file(path: Path) -> StoreError:
     return StoreError(
-        f"{path} is another program's file. It was left as it is: choose another path."
+        f"{path} is another program's file. It was left as it is. Choose another path."
     )
 
 
 def _files(path: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Yield the files that are there, of those that SQLite makes of one database, without opening them."""
+    """Yield those files of the database that exist, with their status, without opening them."""
     for suffix in ("", "-journal", "-shm", "-wal"):
         file = Path(f"{path}{suffix}")
         with suppress(FileNotFoundError):
@@ -240,15 +240,15 @@ def _check_ours(path: Path) -> None:
 
 def _make_private(path: Path) -> None:
     for file, status in _files(path):
-        # Another process may remove what belongs to the database when it closes it.
+        # Another process may remove the log when it closes the database.
         with suppress(FileNotFoundError):
             close_to_others(file, status)
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # No timeout of SQLite's own: it would wait with the `ForkLock` held. (And it does not always wait for
-    # others who begin or end the log: https://sqlite.org/wal.html section 9; tried: one of 600 openings
-    # by six at once failed.)
+    # No timeout of SQLite: it would wait while the `ForkLock` is held. And it does not always wait while
+    # another process creates or removes the log (https://sqlite.org/wal.html section 9; tried: of 600
+    # openings by six processes at once, one failed).
     with ExitStack() as undo:
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode=rw",
@@ -260,18 +260,18 @@ def _open(path: Path) -> sqlite3.Connection:
         undo.callback(connection.close)
         for setting in _SETTINGS:
             connection.execute(setting)
-        _commit(connection, lambda connection: _make(connection, path))
+        _commit(connection, lambda connection: _prepare(connection, path))
         connection.execute("PRAGMA journal_mode = WAL")
         undo.pop_all()
     return connection
 
 
-def _make(connection: sqlite3.Connection, path: Path) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if not _read_version(connection, path):
         for statement in _SCHEMA:
             connection.execute(statement)
-    # A file that cannot be written is told now, not when a refreshed token is to be saved. BEGIN
-    # IMMEDIATE does not mind such a file.
+    # If the file cannot be written, fail now, and not later when a refreshed token must be saved. BEGIN
+    # IMMEDIATE alone succeeds on such a file.
     connection.execute("DELETE FROM records WHERE version = 0")
 
 
@@ -282,10 +282,10 @@ def _commit(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection],
 
 
 def _explain(error: sqlite3.Error) -> str:
-    advice = _ADVICE.get(_kind(error), "See that the file system is well.")
-    return f"cannot be used ({error}). What it holds was left as it is. {advice}"
+    advice = _ADVICE.get(_error_kind(error), "Check that the file system works.")
+    return f"cannot be used ({error}). Its content was left as it is. {advice}"
 
 
-def _kind(error: sqlite3.Error) -> int:
-    # The low byte is the kind, the others say more of it: https://sqlite.org/rescode.html
+def _error_kind(error: sqlite3.Error) -> int:
+    # The low byte is the primary result code: https://sqlite.org/rescode.html
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -1,12 +1,12 @@
-"""A thread of its own for calls that block, asked from any event loop.
+"""A thread that makes a store's blocking calls, for callers in any event loop.
 
-A call that was handed over is made, whatever becomes of who asked: neither a cancelled caller nor a
-closed event loop stops it. A thread rather than an executor, because ``concurrent.futures`` refuses
-work once the interpreter shuts down, which is when the last refresh may still be saving its token.
+A call that was submitted is always made: neither cancelling the caller nor closing its event loop stops it.
+It is a thread and not an executor, because ``concurrent.futures`` refuses work while the interpreter exits,
+and that is when the last refresh may still be saving its token.
 
-Not a `LoopThread`: gevent runs all threads in one, and one thread runs one event loop, the runner's. So
-stores of files, which need no loop, work there (tried with gevent 26.9, 2026-11-21). Nor would one loop do
-for several stores: a call that blocks would hold up the others.
+It is not a `LoopThread`. gevent runs all threads in one, which can run only one event loop: the runner's. So
+stores of files, which need no loop, work under gevent (tried with gevent 26.9, 2026-11-21). Several stores
+cannot share one thread either: a blocking call of one store would delay the others.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Worker:
 
     Args:
         name: The thread's name.
-        finish: Called in the thread, last: by `stop`, or when nobody has the worker any more.
+        finish: The last call in the thread: after `stop`, or when the worker is garbage-collected.
     """
 
     def __init__(self, name: str, finish: Callable[[], None]) -> None:
         self._name = name
         self._finish = finish
-        # One, or none while there is no thread. No attribute of ours refers to the worker: it ends as soon
-        # as its store is dropped, and not when the garbage collector comes by.
+        # The queue of the running thread; empty while there is no thread. No attribute refers to the worker,
+        # so it ends as soon as its store is dropped, without waiting for the garbage collector.
         self._open: list[_Calls] = []
         self._end_thread: weakref.finalize[[None], Worker]
-        self._guard = ForkLock(in_child=partial(_forget, self._open))
+        self._guard = ForkLock(in_child=partial(_drop_calls, self._open))
 
     async def run(self, call: Callable[[], T]) -> T:
         """Return what ``call`` returns, or raise what it raises.
@@ -52,10 +52,10 @@ class Worker:
         Raises:
             StoreError: if no thread can be started.
         """
-        return await self._hand_over(call).wait()
+        return await self._submit(call).wait()
 
     async def stop(self) -> None:
-        """Make the calls that were handed over, finish, and end the thread; a call starts another."""
+        """Make the calls that were submitted, finish, and end the thread. A later call starts another."""
         done = SharedFuture[None]()
         with self._guard.lock:
             if not self._open:
@@ -64,7 +64,7 @@ class Worker:
             self._end_thread.detach()
         await done.wait()
 
-    def _hand_over(self, call: Callable[[], T]) -> SharedFuture[T]:
+    def _submit(self, call: Callable[[], T]) -> SharedFuture[T]:
         done = SharedFuture[T]()
         with self._guard.lock:
             calls = self._open[0] if self._open else self._start()
@@ -74,42 +74,42 @@ class Worker:
     def _start(self) -> _Calls:
         calls: _Calls = SimpleQueue()
         thread = threading.Thread(
-            target=_serve, args=(calls, self._finish), name=self._name, daemon=True
+            target=_make_calls, args=(calls, self._finish), name=self._name, daemon=True
         )
         try:
             thread.start()
         except RuntimeError as error:
             raise no_thread(error) from None
-        # A forgotten worker's thread ends, too. Not at exit, when it may still be needed.
+        # End the thread when the worker is dropped, but not at exit, when it may still be needed.
         self._end_thread = weakref.finalize(self, calls.put, None)
         self._end_thread.atexit = False
         self._open.append(calls)
         return calls
 
 
-def _forget(opened: list[_Calls]) -> None:
-    """Leave to the parent what its thread was to do; a call that is kept would keep its store."""
+def _drop_calls(opened: list[_Calls]) -> None:
+    """Drop the parent's calls in the child of a fork. A call that stays here would keep its store alive."""
     for calls in opened:
         while not calls.empty():
             calls.get_nowait()
     opened.clear()
 
 
-def _serve(calls: _Calls, finish: Callable[[], None]) -> None:
-    while (handed := calls.get()) is not None:
-        call, done = handed
-        _answer(call, done)
+def _make_calls(calls: _Calls, finish: Callable[[], None]) -> None:
+    while (submitted := calls.get()) is not None:
+        call, done = submitted
+        _make_call(call, done)
         if call is finish:
-            return  # once: another thread may have begun anew by now
-        # They refer to the store, which could not be dropped while this waits for another call.
-        del handed, call, done
+            return  # `finish` was just called; another thread may have started meanwhile
+        # These variables refer to the store, which must be free to end while this thread waits for a call.
+        del submitted, call, done
     finish()
 
 
-def _answer(call: Callable[[], T], done: SharedFuture[T]) -> None:
+def _make_call(call: Callable[[], T], done: SharedFuture[T]) -> None:
     try:
         done.set_result(call())
-    except BaseException as error:  # noqa: BLE001 -- it is the caller's
+    except BaseException as error:  # noqa: BLE001 -- raised in the caller
         done.set_exception(error)
     finally:
         del done  # as in `SharedFuture.wait`

@@ -1,7 +1,7 @@
-"""One writer at a time, for calls that block in a worker's thread.
+"""One writer at a time, for blocking calls in a worker's thread.
 
-Unlike a key's lock it is held for one change only, by the thread that makes it: a caller who is
-cancelled cannot let go of it while the change is under way.
+Unlike a key's lock it is held for one change only, by the thread that makes the change. So cancelling the
+caller cannot release it before the change is complete.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores._kernel_lock import _FileLock
+from atlassian_auth.stores._kernel_lock import FileLock
 from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
 
 __all__ = ["one_writer"]
@@ -26,13 +26,13 @@ def one_writer(path: Path, patience: Patience) -> Generator[None]:
         patience: How long to try.
 
     Raises:
-        StoreError: if others write for too long, or the operating system refuses.
+        StoreError: if another process holds the lock for too long, or the operating system reports an error.
     """
-    lock = _FileLock(path)
+    lock = FileLock(path)
     try:
         if not any(lock.acquire() for _ in patience.attempts()):
             message = (
-                f"{path} is locked: another process has been writing for the {PATIENCE_SECONDS:g} s that a "
+                f"{path} is locked: another process was writing for all of the {PATIENCE_SECONDS:g} s that a "
                 "call waits. Nothing was changed. End that process, or try again."
             )
             raise StoreError(message)

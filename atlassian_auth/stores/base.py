@@ -1,8 +1,8 @@
 """What a store is: bytes by namespace and key, with versions and a lock across processes.
 
-A store knows nothing of tokens. Two rules make it safe to share: a version number is never used
-twice for one key, not even after a deletion, and ``put`` and ``delete`` compare it with the one the
-caller read.
+A store does not know what the bytes mean. Two rules make it safe to share: a version is never used twice for
+one key, not even after a deletion; and ``put`` and ``delete`` compare it with the version that the caller
+read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ABSENT = 0
 
 @dataclass(frozen=True, slots=True)
 class Stored(Confidential):
-    """A value as it was read, and the version it had.
+    """A stored value and its version.
 
     Args:
         value: The bytes; may be secret.
@@ -33,30 +33,30 @@ class Stored(Confidential):
 
 
 class Hold(Protocol):
-    """A lock that is held: what a `Store.lock` yields whose lock can be lost while it is held."""
+    """A held lock, which `Store.lock` yields if the lock can be lost before it is released."""
 
     async def confirm(self, seconds: float = 0) -> bool:
         """Return whether the lock is still held.
 
         Args:
-            seconds: It stays held for so long from now on, also if this process stands still. A lock that
-                ends only with its process needs no telling.
+            seconds: The lock must stay held for this long from now on, also if this process is paused. A lock
+                that ends only with its process ignores this.
 
         Raises:
-            StoreError: if that cannot be found out.
+            StoreError: if the store does not answer.
         """
         ...
 
 
 class Store(Protocol):
-    """Bytes, kept by namespace and key, versioned, with a lock.
+    """Bytes by namespace and key, with versions and a lock.
 
-    Opened lazily, on the first call; may be used again after ``aclose``. Each method raises
-    `StoreError` if the store cannot be read or written, and leaves what it holds as it is.
+    A store opens on the first call, and again on the first call after ``aclose``. Each method raises
+    `StoreError` if the store cannot be read or written; the records stay as they are.
     """
 
     async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None if nothing is or its time has run out."""
+        """Return the record of this key, or None if there is none or it has expired."""
         ...
 
     async def put(
@@ -71,15 +71,16 @@ class Store(Protocol):
         """Store the value durably and return its new version.
 
         Args:
-            namespace: The family of records, such as ``"tokens"``.
+            namespace: The group of records, such as ``"tokens"``.
             key: The name of the record; any non-empty text.
-            value: The bytes to keep.
-            expected: The version the key must have now (`ABSENT`: none); None to overwrite whatever
-                is there.
-            ttl_seconds: After this time the record counts as absent; None keeps it for good.
+            value: The bytes to store.
+            expected: The version that the record must have now, `ABSENT` if it must not exist; None to
+                overwrite any version.
+            ttl_seconds: After this many seconds the record expires and counts as absent; None if it never
+                does.
 
         Raises:
-            VersionConflict: if the key is at another version than ``expected``.
+            VersionConflict: if the record is not at the version ``expected``.
         """
         ...
 
@@ -87,7 +88,7 @@ class Store(Protocol):
         """Remove the record and return whether there was one.
 
         Raises:
-            VersionConflict: if ``expected`` is given and the key is at another version, or absent.
+            VersionConflict: if ``expected`` is given and the record is not at that version.
         """
         ...
 
@@ -100,12 +101,13 @@ class Store(Protocol):
     ) -> AbstractAsyncContextManager[Hold | None]:
         """Return a context that holds the key's exclusive lock, across tasks and processes.
 
-        The lock ends with the process that holds it. It does not hinder ``get`` and ``put``. If it can be
-        lost earlier (a lease, a connection, a file that is removed), the context yields a `Hold`, which is
-        asked before a refresh token is presented; otherwise it may yield None.
+        The lock ends with the process that holds it. It does not block ``get`` and ``put``. If the lock can
+        be lost earlier (a lease that ends, a connection that is closed, a file that is removed), the context
+        yields a `Hold`, which is asked before a refresh token is sent. Otherwise it may yield None.
 
         Raises:
-            TimeoutError: on entering, if others held the lock for all of ``timeout_seconds``.
+            TimeoutError: on entering, if another task or process held the lock for all of
+                ``timeout_seconds``.
         """
         ...
 

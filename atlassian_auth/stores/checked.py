@@ -1,4 +1,4 @@
-"""What all stores do before they read or write: check names, lifetimes and versions, and read the clock."""
+"""The common base of all stores: it checks names, lifetimes and versions, and reads the clock."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["CheckedStore", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The record that a call is about.
+    """The record that a call reads or changes.
 
     Args:
-        namespace: The family of the record.
-        key: Its name.
-        now: The POSIX time of the call: a record whose time is over then counts as absent.
-        expected: The version it must have to be changed, `ABSENT` for none; None if any will do.
+        namespace: The group of records.
+        key: The name of the record.
+        now: The POSIX time of the call. A record that has expired by then counts as absent.
+        expected: The version that the record must have now, `ABSENT` if it must not exist; None for any
+            version.
     """
 
     namespace: str
@@ -35,42 +36,42 @@ class Target:
         return self.namespace, self.key
 
     def check(self, actual: int) -> None:
-        """Return if the record may be changed.
+        """Check that the record may be changed.
 
         Args:
-            actual: The version it has, `ABSENT` for none.
+            actual: The version that the record has, `ABSENT` if it does not exist.
 
         Raises:
-            VersionConflict: if another one is expected.
+            VersionConflict: if the record is not at the expected version.
         """
         check_version(*self.name, expected=self.expected, actual=actual)
 
 
 class CheckedStore(Store):
-    """A store of which six short methods are left to write.
+    """A base class for stores. A subclass writes six short methods.
 
-    The methods of `Store` are here. They refuse what no store takes, before anything is touched, and call
-    those of the subclass, which find names that are good and times that are POSIX seconds:
+    The methods of `Store` are defined here. They refuse invalid arguments, and then call the methods of the
+    subclass, which get valid names and times in POSIX seconds:
 
     - ``_get(target)`` returns the record, or None;
-    - ``_put(target, value, expires_at)`` checks the version with `Target.check`, stores, and returns the new
-      version, which the key never had before;
-    - ``_delete(target)`` checks the version, removes, and returns whether there was a record;
+    - ``_put(target, value, expires_at)`` checks the version with `Target.check`, stores the value, and
+      returns the new version, which this key has never had;
+    - ``_delete(target)`` checks the version, removes the record, and returns whether there was one;
     - ``_keys(namespace, now)`` returns the keys in any order;
     - ``_lock(namespace, key, timeout_seconds)`` returns a context that holds the key's lock;
     - ``aclose()`` releases files and connections.
 
-    Checking and changing is one step: no other process may come between.
+    Checking the version and changing the record must be one atomic step across processes.
 
     Args:
-        clock: Decides when a record's time is over.
+        clock: Decides when a record has expired.
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self._clock = clock
 
     async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, or None."""
+        """Return the record of this key, or None; see `Store.get`."""
         return await self._get(self._target(namespace, key))
 
     async def put(

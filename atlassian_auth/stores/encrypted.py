@@ -1,7 +1,8 @@
-"""Any store, made to hold ciphertext: AES-256-GCM, bound to the record's name.
+"""A wrapper that encrypts what another store keeps: AES-256-GCM, bound to the record's name.
 
-A sealed value is a mark, the key's id, a nonce, and the ciphertext of the record's end followed by
-the value. The end is inside because a store does not tell it, and encrypting anew must not move it.
+A sealed value is a mark, the id of the encryption key, a nonce, and a ciphertext. The ciphertext contains the
+record's expiry time and the value. The expiry time is inside because a store does not return it, and
+encrypting with another key must not change it.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _MARK = b"AtlassianAuthSeal"
 _FORMAT = _MARK + b"\x01"
 _KEY_SIZE = 32
 _ID_SIZE = 8
-# NIST SP 800-38D section 8.2.2 and 8.3: 96 random bits are good for 2**32 values under one key.
+# NIST SP 800-38D sections 8.2.2 and 8.3: random nonces of 96 bits are safe for 2**32 values under one key.
 _NONCE_SIZE = 12
-_END = struct.Struct(">d")
+_EXPIRY = struct.Struct(">d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +52,28 @@ class _Opened:
 
 
 class EncryptedStore(Store):
-    """Keeps values in another store encrypted, and refuses those that were altered, moved or not encrypted.
+    """Encrypts the values of another store, and refuses values that were altered, moved or not encrypted.
 
-    Values are secret, and bound to their namespace and key. What whoever holds the store still sees
-    are namespaces, keys, sizes and times; and they can delete a record, put back an older value of the
-    same one, or put there the value that another store of the same encryption key has under the same
-    names: use a key for one store only. Versions, lifetimes and locks are those of the store inside.
+    Each value is bound to its namespace and key. A person with access to the inner store can still see
+    namespaces, keys, sizes and times, can delete a record, and can put back an older value of the same
+    record. That person can also copy a value from another store with the same encryption key and the same
+    names, so use each encryption key for one store only. Versions, lifetimes and locks are those of the inner
+    store.
 
-    To replace a key: give every process ``[old, new]``; then every process ``[new, old]``; call
-    `reencrypt`; then take the old key away.
+    To replace a key: give every process ``[old, new]``; then give every process ``[new, old]``; then call
+    `reencrypt`; then remove the old key.
 
     Args:
-        store: Where the ciphertext is kept; also its URL or path, as `open_store` takes them.
-        keys: One key, or several: the first encrypts, each decrypts what it has encrypted. A key is
-            32 bytes in URL-safe base64 text, as `generate_key` makes them. Keep it where the store
-            is not; without it what is stored is lost.
-        clock: The one of the store inside; decides how long a record still has when it is encrypted
-            anew.
+        store: The inner store, which keeps the ciphertext; or its URL or path, as for `open_store`.
+        keys: One key, or several. The first key encrypts; the others only decrypt. A key is 32 bytes as
+            URL-safe base64 text, as `generate_key` returns. Do not keep it in the same place as the store.
+            Without the key the records cannot be read.
+        clock: The same clock as in the inner store. `reencrypt` uses it to keep the lifetimes.
         random_bytes: Makes nonces.
 
     Raises:
-        ConfigurationError: if ``store`` is none; if ``keys`` is empty or holds what is no key; or if the
-            package `cryptography` is missing.
+        ConfigurationError: if ``store`` is not a store, if ``keys`` is empty or contains an invalid key, or
+            if the package `cryptography` is missing.
     """
 
     def __init__(
@@ -95,11 +96,11 @@ class EncryptedStore(Store):
         return base64.urlsafe_b64encode(random_bytes(_KEY_SIZE)).decode()
 
     async def get(self, namespace: str, key: str) -> Stored | None:
-        """Return what is stored under the key, decrypted, or None.
+        """Return the decrypted record of this key, or None.
 
         Raises:
-            StoreError: if the value was encrypted with none of the keys, was altered, belongs to
-                another name, or is not encrypted at all; it is left as it is.
+            StoreError: if the value was encrypted with another key, was altered, belongs to another name, or
+                is not encrypted. It is left as it is.
         """
         stored = await self._store.get(namespace, key)
         if stored is None:
@@ -124,7 +125,7 @@ class EncryptedStore(Store):
         )
 
     async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record, readable or not, and return whether there was one; see `Store.delete`."""
+        """Remove the record, also if it cannot be decrypted; see `Store.delete`."""
         return await self._store.delete(namespace, key, expected=expected)
 
     async def keys(self, namespace: str) -> list[str]:
@@ -138,40 +139,42 @@ class EncryptedStore(Store):
         return self._store.lock(namespace, key, timeout_seconds=timeout_seconds)
 
     async def aclose(self) -> None:
-        """Close the store inside."""
+        """Close the inner store."""
         await self._store.aclose()
 
     async def reencrypt(self, *namespaces: str) -> int:
-        """Encrypt with the first key what another one has encrypted, and return how many there were.
+        """Encrypt with the first key all records that another key has encrypted, and return their number.
 
-        Safe while others work: a record that changes meanwhile is looked at again. Lifetimes stay.
+        Other processes may use the store meanwhile: a record that changes is read again. Lifetimes stay.
 
         Args:
-            namespaces: The families of records to go through; this library's are ``"tokens"``,
-                ``"flows"`` and ``"pasted"``.
+            namespaces: The groups of records; those of this library are ``"tokens"``, ``"flows"`` and
+                ``"pasted"``.
 
         Raises:
-            StoreError: as `get`; the records before that one have been encrypted anew.
+            StoreError: as `get`. The records before that one are already encrypted with the first key.
         """
         count = 0
         for namespace in namespaces:
             for key in await self._store.keys(namespace):
-                count += await self._refresh(namespace, key)
+                count += await self._reencrypt_record(namespace, key)
         return count
 
-    async def _refresh(self, namespace: str, key: str) -> bool:
+    async def _reencrypt_record(self, namespace: str, key: str) -> bool:
         while True:
             stored = await self._store.get(namespace, key)
             if stored is None or _parse(namespace, key, stored.value).key_id == self._first:
                 return False
             opened = self._open(namespace, key, stored.value)
             try:
-                await self._put_again(namespace, key, opened, stored.version)
+                await self._put_reencrypted(namespace, key, opened, stored.version)
             except VersionConflict:
                 continue
             return True
 
-    async def _put_again(self, namespace: str, key: str, opened: _Opened, version: int) -> None:
+    async def _put_reencrypted(
+        self, namespace: str, key: str, opened: _Opened, version: int
+    ) -> None:
         ttl_seconds = None
         if opened.expires_at is not None:
             ttl_seconds = max(0.0, opened.expires_at - self._clock.time())
@@ -181,65 +184,69 @@ class EncryptedStore(Store):
     def _seal(self, namespace: str, key: str, opened: _Opened) -> bytes:
         nonce = self._random_bytes(_NONCE_SIZE)
         end = math.inf if opened.expires_at is None else opened.expires_at
-        plain = _END.pack(end) + opened.value
-        ciphertext = self._ciphers[self._first].encrypt(nonce, plain, _bound(namespace, key))
+        plain = _EXPIRY.pack(end) + opened.value
+        ciphertext = self._ciphers[self._first].encrypt(
+            nonce, plain, _associated_data(namespace, key)
+        )
         return _FORMAT + self._first + nonce + ciphertext
 
     def _open(self, namespace: str, key: str, content: bytes) -> _Opened:
         sealed = _parse(namespace, key, content)
         cipher = self._ciphers.get(sealed.key_id)
         if cipher is None:
-            # No ConfigurationError: without its key nobody can tell that the id was not altered.
-            raise _refused(
+            # Not a ConfigurationError: the id itself may have been altered, and only its key can prove that.
+            raise _refusal(
                 namespace,
                 key,
                 f"was encrypted with the key of id {sealed.key_id.hex()}, which is none of those given "
                 f"({', '.join(key_id.hex() for key_id in self._ciphers)}). Add that key to `keys`",
             )
-        plain = _decrypt(cipher, sealed, _bound(namespace, key))
+        plain = _decrypt(cipher, sealed, _associated_data(namespace, key))
         if plain is None:
-            raise _refused(
+            raise _refusal(
                 namespace,
                 key,
                 "was altered, or belongs to another name. Restore a backup, or delete it and authorize "
                 "again",
             )
-        (end,) = _END.unpack_from(plain)
-        return _Opened(plain[_END.size :], None if end == math.inf else end)
+        (end,) = _EXPIRY.unpack_from(plain)
+        return _Opened(plain[_EXPIRY.size :], None if end == math.inf else end)
 
 
 def _parse(namespace: str, key: str, content: bytes) -> _Sealed:
     if not content.startswith(_MARK):
         problem = (
-            "is not encrypted. If you know that it is yours, read it from the store inside and put it "
-            "into this one with its version as `expected`; else delete it"
+            "is not encrypted. If you are sure that it is yours, read it from the inner store and put it "
+            "into this one with its version as `expected`; otherwise delete it"
         )
-        raise _refused(namespace, key, problem)
+        raise _refusal(namespace, key, problem)
     if not content.startswith(_FORMAT):
-        raise _refused(namespace, key, "was encrypted by another release: upgrade, or was altered")
+        raise _refusal(
+            namespace, key, "was encrypted by another release: upgrade. Or it was altered"
+        )
     rest = content[len(_FORMAT) :]
     nonce_at, ciphertext_at = _ID_SIZE, _ID_SIZE + _NONCE_SIZE
     return _Sealed(rest[:nonce_at], rest[nonce_at:ciphertext_at], rest[ciphertext_at:])
 
 
-def _refused(namespace: str, key: str, problem: str) -> StoreError:
+def _refusal(namespace: str, key: str, problem: str) -> StoreError:
     return StoreError(
         f"The record of key {key!r} in {namespace!r} {problem}. It was left as it is."
     )
 
 
-def _bound(namespace: str, key: str) -> bytes:
+def _associated_data(namespace: str, key: str) -> bytes:
     family = namespace.encode()
     return b"%s%d:%s%s" % (_FORMAT, len(family), family, key.encode())
 
 
-def _decrypt(cipher: AESGCM, sealed: _Sealed, bound: bytes) -> bytes | None:
+def _decrypt(cipher: AESGCM, sealed: _Sealed, associated_data: bytes) -> bytes | None:
     from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- was imported with the cipher
 
     try:
-        return cipher.decrypt(sealed.nonce, sealed.ciphertext, bound)
+        return cipher.decrypt(sealed.nonce, sealed.ciphertext, associated_data)
     except (InvalidTag, ValueError):
-        # ValueError: what was cut off left too short a nonce.
+        # ValueError: the value was truncated, so the nonce is too short.
         return None
 
 
@@ -251,7 +258,7 @@ def _ciphers(keys: Sequence[str]) -> dict[bytes, AESGCM]:
         raise ConfigurationError(message) from None
     if not keys:
         message = (
-            "keys is empty. Expected at least one, as EncryptedStore.generate_key() makes them."
+            "keys is empty. Expected at least one key, as EncryptedStore.generate_key() returns."
         )
         raise ConfigurationError(message, argument="keys")
     raw = [_raw_key(key, place) for place, key in enumerate(keys, 1)]
@@ -259,19 +266,19 @@ def _ciphers(keys: Sequence[str]) -> dict[bytes, AESGCM]:
 
 
 def _raw_key(key: str, place: int) -> bytes:
-    """Return the key's bytes. Neither the message nor what it was raised from shows the text."""
+    """Return the key's bytes. Neither the error nor its cause shows the text."""
     raw = b""
     if isinstance(key, str):
         try:
             raw = base64.b64decode(key.strip(), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             raw = b""
-    # Bytes that are all the same are no chance: a placeholder, or a source of randomness that failed.
+    # Equal bytes are not random: they are a placeholder, or come from a broken source of randomness.
     if len(raw) == _KEY_SIZE and len(set(raw)) > 1:
         return raw
     message = (
-        f"keys: number {place} is no key. Expected {_KEY_SIZE} random bytes in URL-safe base64 text (44 "
-        "characters), as EncryptedStore.generate_key() makes them."
+        f"keys: number {place} is not a valid key. Expected {_KEY_SIZE} random bytes as URL-safe base64 text "
+        "(44 characters), as EncryptedStore.generate_key() returns."
     )
     raise ConfigurationError(message, argument="keys")
 

@@ -1,7 +1,7 @@
-"""The reference store: a dict, gone when the process ends.
+"""The reference store: a dictionary, which ends with the process.
 
-Whoever wants a key's lock stands in its line, across tasks, threads and event loops. The first in
-line holds it; leaving the line, for whatever reason, calls the next.
+Each key's lock has a queue, for tasks of all threads and event loops. The first in the queue holds the lock.
+When it leaves the queue, for any reason, the next one gets the lock.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ class _Entry:
 
 
 class MemoryStore(CheckedStore):
-    """Keeps records as long as the process lives; for tests, and for grants that rotate nothing.
+    """Keeps records until the process ends; for tests, and for grants without refresh token rotation.
 
-    Safe to use from any number of threads and event loops. Nothing is shared with other processes;
-    a forked one starts with a copy.
+    Safe to use from any number of threads and event loops. It is not shared with other processes; a forked
+    process starts with a copy.
 
     Args:
-        clock: Decides when a record's time is over and how long waiting for a lock takes.
+        clock: Decides when a record has expired and when waiting for a lock times out.
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__(clock)
         self._lines: dict[_Name, list[SharedFuture[None]]] = {}
-        # The child of a fork has none of the tasks that stand in line.
+        # The child of a fork has none of the waiting tasks.
         self._guard = ForkLock(in_child=self._lines.clear)
         self._versions = itertools.count(ABSENT + 1)
         self._entries: dict[_Name, _Entry] = {}
-        self._mortal: list[tuple[float, _Name]] = []
+        self._expiring: list[tuple[float, _Name]] = []
 
     async def aclose(self) -> None:
-        """Keep everything: what this store holds ends with the process."""
+        """Do nothing: the records stay until the process ends."""
 
     async def _get(self, target: Target) -> Stored | None:
         with self._guard.lock:
-            self._bury(target.now)
+            self._delete_expired(target.now)
             entry = self._entries.get(target.name)
         return None if entry is None else entry.stored
 
@@ -64,7 +64,7 @@ class MemoryStore(CheckedStore):
             stored = Stored(value, next(self._versions))
             self._entries[target.name] = _Entry(stored, expires_at)
             if expires_at is not None:
-                heapq.heappush(self._mortal, (expires_at, target.name))
+                heapq.heappush(self._expiring, (expires_at, target.name))
         return stored.version
 
     async def _delete(self, target: Target) -> bool:
@@ -74,14 +74,14 @@ class MemoryStore(CheckedStore):
 
     async def _keys(self, namespace: str, now: float) -> list[str]:
         with self._guard.lock:
-            self._bury(now)
+            self._delete_expired(now)
             return [key for family, key in self._entries if family == namespace]
 
     @asynccontextmanager
     async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[None]:
         turn = self._join((namespace, key))
         try:
-            if not await self._called((namespace, key), turn, timeout_seconds):
+            if not await self._wait_for_turn((namespace, key), turn, timeout_seconds):
                 raise lock_timeout(namespace, key, timeout_seconds)
             yield
         finally:
@@ -96,12 +96,14 @@ class MemoryStore(CheckedStore):
                 turn.set_result(None)
         return turn
 
-    async def _called(self, name: _Name, turn: SharedFuture[None], timeout_seconds: float) -> bool:
+    async def _wait_for_turn(
+        self, name: _Name, turn: SharedFuture[None], timeout_seconds: float
+    ) -> bool:
         try:
             async with self._clock.timeout(timeout_seconds):
                 await turn.wait()
         except TimeoutError:
-            # It may have come to its turn while the process stood still, and the timer was looked at first.
+            # While the process was paused, both may have come: the turn and the timeout.
             with self._guard.lock:
                 return self._lines[name][0] is turn
         return True
@@ -112,19 +114,19 @@ class MemoryStore(CheckedStore):
             others = [other for other in line if other is not turn]
             if others:
                 self._lines[name] = others
-                # The first may have been called before; that does no harm.
+                # The first one may hold the lock already; setting its result again does nothing.
                 others[0].set_result(None)
 
     def _version(self, target: Target) -> int:
-        self._bury(target.now)
+        self._delete_expired(target.now)
         entry = self._entries.get(target.name)
         return ABSENT if entry is None else entry.stored.version
 
-    def _bury(self, now: float) -> None:
-        """Drop the records whose time is over; each is looked at once, however many there are."""
-        while self._mortal and self._mortal[0][0] <= now:
-            expires_at, name = heapq.heappop(self._mortal)
+    def _delete_expired(self, now: float) -> None:
+        """Delete the expired records. The heap finds them without a look at the others."""
+        while self._expiring and self._expiring[0][0] <= now:
+            expires_at, name = heapq.heappop(self._expiring)
             entry = self._entries.get(name)
-            # A record that was stored anew has another time, or none.
+            # A record that was stored again expires at another time, or never.
             if entry is not None and entry.expires_at == expires_at:
                 del self._entries[name]

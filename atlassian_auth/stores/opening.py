@@ -1,4 +1,4 @@
-"""One URL or path instead of a class: so that a setting, or an option of a command, says where tokens are."""
+"""Stores by URL or path, so that a setting or a command-line option can choose the store."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from atlassian_auth.stores.base import Store
 __all__ = ["AnyStore", "checked_store", "open_store"]
 
 AnyStore = Store | str | os.PathLike[str]
-"""A store, or what `open_store` makes one of: its URL, or the path of a SQLite file."""
+"""A store, or what `open_store` accepts: the URL of a store, or the path of a SQLite file."""
 
-# Two letters at least: one is a drive of Windows.
+# At least two letters: one letter is a drive of Windows.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 _METHODS = ("get", "put", "delete", "keys", "lock", "aclose")
@@ -38,7 +38,7 @@ _FORMS = MappingProxyType(
 )
 
 
-class _ServedOpener(Protocol):
+class _ServerOpener(Protocol):
     def __call__(self, url: str, *, allow_insecure_network: bool, clock: Clock) -> Store: ...
 
 
@@ -46,7 +46,7 @@ _INSECURE = "allow_insecure_network=true"
 
 
 def checked_store(store: object, *, argument: str = "store", clock: Clock = SYSTEM_CLOCK) -> Store:
-    """Return the store, opened by `open_store` if this is a URL or a path.
+    """Return the store; if it is a URL or a path, the store that `open_store` makes of it.
 
     Args:
         store: An `AnyStore`.
@@ -54,7 +54,7 @@ def checked_store(store: object, *, argument: str = "store", clock: Clock = SYST
         clock: Given to a store that is opened.
 
     Raises:
-        ConfigurationError: if it is anything else, such as the class of a store; or as `open_store` does.
+        ConfigurationError: if it is anything else, such as the class of a store; or as `open_store`.
     """
     if isinstance(store, str | os.PathLike):
         return open_store(cast("str | os.PathLike[str]", store), clock=clock)
@@ -72,35 +72,35 @@ def open_store(
     allow_insecure_network: bool = False,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Store:
-    """Return the store that a URL or a path names, with its defaults; nothing is opened before it is used.
+    """Return the store that a URL or a path names, with its default options. It opens on first use.
 
     The path of a file, such as ``tokens.db`` or a ``pathlib.Path``, means a `SQLiteStore`. The URLs are
     ``memory:``, ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``file:///folder``,
     ``keyring:service``, ``redis://…``, ``rediss://…``, ``unix://…`` (a socket of Redis) and
-    ``postgresql://…``. In their paths, ``%3F`` and the like stand for what means something else in a URL.
+    ``postgresql://…``. In a URL's path, write ``?``, ``#`` and ``%`` as ``%3F``, ``%23`` and ``%25``.
 
     Args:
-        url: A URL, which may hold a password, which no error repeats; or a path.
-        allow_insecure_network: Given to `RedisStore` and `PostgresStore`. In their URLs the option
+        url: A URL or a path. A URL may contain a password; no error repeats it.
+        allow_insecure_network: An option of `RedisStore` and `PostgresStore`. In their URLs
             ``allow_insecure_network=true`` means the same.
-        clock: Given to the store.
+        clock: The clock of the store.
 
     Raises:
-        ConfigurationError: if no store has such a URL, a package is missing that the store needs, or
-            tokens would cross a network unprotected.
+        ConfigurationError: if no store has such a URL, if a package that the store needs is missing, or if
+            tokens would cross a network without verified TLS.
     """
     if not isinstance(url, str) or _is_path(url):
         return _open_path(url, clock)
     parts = _split(url)
-    if parts.scheme in _SERVED:
+    if parts.scheme in _SERVER_OPENERS:
         plain = _without_permission(url)
         allowed = allow_insecure_network or plain != url
-        return _SERVED[parts.scheme](plain, allow_insecure_network=allowed, clock=clock)
-    return _OPENERS[parts.scheme](parts, clock)
+        return _SERVER_OPENERS[parts.scheme](plain, allow_insecure_network=allowed, clock=clock)
+    return _LOCAL_OPENERS[parts.scheme](parts, clock)
 
 
 def _is_path(text: str) -> bool:
-    # "memory" is a URL that has lost its colon, rather than a file of this name.
+    # "memory" is probably a URL without its colon, and not a file of this name.
     return bool(text) and not _URL.match(text) and text.lower() not in _FORMS
 
 
@@ -118,7 +118,7 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in _FORMS:
         forms = ", ".join(form for scheme, form in _FORMS.items() if scheme != "postgres")
         message = (
-            f"This is no URL of a store. Expected one of: {forms}; or the path of a SQLite file."
+            f"This is not the URL of a store. Expected one of: {forms}; or the path of a SQLite file."
             f"{_hint(parts.scheme)}"
         )
         raise ConfigurationError(message, argument="url")
@@ -128,17 +128,17 @@ def _split(url: str) -> SplitResult:
 def _hint(scheme: str) -> str:
     # SQLAlchemy's URLs name a driver: postgresql+psycopg://.
     plain, plus, _ = scheme.partition("+")
-    return f" Leave the driver out: write {plain}:// here." if plus and plain in _FORMS else ""
+    return f" Write {plain}:// without the driver." if plus and plain in _FORMS else ""
 
 
 def _check(parts: SplitResult, *, valid: bool) -> None:
     if not valid or parts.query or parts.fragment:
-        message = f"This URL of a store is not complete, or says too much. Expected {_FORMS[parts.scheme]}."
+        message = f"This URL of a store has a part missing or one too many. Expected {_FORMS[parts.scheme]}."
         raise ConfigurationError(message, argument="url")
 
 
 def _open_memory(parts: SplitResult, clock: Clock) -> Store:
-    from atlassian_auth.stores.memory import MemoryStore  # noqa: PLC0415 -- one is needed, not all
+    from atlassian_auth.stores.memory import MemoryStore  # noqa: PLC0415 -- only the store in use is imported
 
     _check(parts, valid=not parts.netloc and not parts.path)
     return MemoryStore(clock=clock)
@@ -188,7 +188,7 @@ def _open_postgres(url: str, *, allow_insecure_network: bool, clock: Clock) -> S
     return PostgresStore(url, allow_insecure_network=allow_insecure_network, clock=clock)
 
 
-_OPENERS: MappingProxyType[str, Callable[[SplitResult, Clock], Store]] = MappingProxyType(
+_LOCAL_OPENERS: MappingProxyType[str, Callable[[SplitResult, Clock], Store]] = MappingProxyType(
     {
         "memory": _open_memory,
         "sqlite": _open_sqlite,
@@ -196,7 +196,7 @@ _OPENERS: MappingProxyType[str, Callable[[SplitResult, Clock], Store]] = Mapping
         "keyring": _open_keyring,
     }
 )
-_SERVED: MappingProxyType[str, _ServedOpener] = MappingProxyType(
+_SERVER_OPENERS: MappingProxyType[str, _ServerOpener] = MappingProxyType(
     {
         "redis": _open_redis,
         "rediss": _open_redis,

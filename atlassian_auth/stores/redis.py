@@ -1,10 +1,10 @@
-"""Redis, for a fleet: records in one hash per namespace, locks that are leases.
+"""Redis, for many hosts: one hash of records per namespace, and locks that are leases.
 
-All keys of a store have one hash tag, so that a cluster keeps them in one slot: scripts then change a
-record, its lifetime and the version counter at once, and the index of keys is the hash itself.
+All keys of a store have the same hash tag, so a cluster keeps them in one slot. So a script can change a
+record, its lifetime and the version counter in one step. The hash itself is the index of keys.
 
-A version is the server's time in microseconds, and always above the counter. So none is given twice,
-neither after a deletion nor when a failover has lost the counter's last steps.
+A version is the server's time in microseconds, and always higher than the counter. So no version is used
+twice, neither after a deletion nor after a failover that lost the last changes of the counter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import anyio
 
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._served import Claim, ServedStore, check_limits, check_network
+from atlassian_auth.stores._server import LockRequest, ServerStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.checked import Target
 
@@ -32,8 +32,8 @@ __all__ = ["RedisClient", "RedisStore"]
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
-# A script that changes something leaves a receipt: if it is run again because its answer was lost, it
-# tells what it did, and changes nothing.
+# A script that makes a change stores a receipt. If the script runs again because its answer was lost, it
+# returns the first result and changes nothing.
 _PUT = """
 local made = redis.call('GET', KEYS[4])
 if made then
@@ -80,14 +80,14 @@ return actual
 _KEYS = """
 return {redis.call('HKEYS', KEYS[1]), redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[1])}
 """
-# Whoever asks again because an answer was lost has had the lock all the while.
+# If the owner asks again because an answer was lost, it already holds the lock.
 _LOCK = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
     return 1
 end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
 """
-# Never less than it has: what a `Hold` was promised outlives the usual extensions.
+# Never shorten the lease: `Hold.confirm` may have promised more time than the regular extension.
 _EXTEND = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
     return 0
@@ -103,7 +103,7 @@ return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0
 
 _ANOTHER = "Another program uses these keys: choose another prefix."
 
-# By what the error, or what caused it, is called or says: a script's error begins with "Error running".
+# By a part of the name or text of the error or its cause. The error of a script begins with "Error running".
 _ADVICE = MappingProxyType(
     {
         "AuthenticationError": "Correct the user name and the password.",
@@ -114,23 +114,25 @@ _ADVICE = MappingProxyType(
         "READONLY": "It is a replica: connect to the primary, or through Sentinel.",
         "ReadOnlyError": "It is a replica: connect to the primary, or through Sentinel.",
         "BusyLoadingError": "It is starting: try again later.",
-        "ClusterDownError": "See that all slots of the cluster are served.",
-        "MISCONF": "It cannot write its snapshots: make room on its disk, and see its log.",
+        "ClusterDownError": "Check that all slots of the cluster are served.",
+        "MISCONF": "It cannot write its snapshots: make room on its disk, and read its log.",
         "WRONGTYPE": _ANOTHER,
     }
 )
-_RECEIPT_SECONDS = 600  # far longer than a question and its repetition take
-_FRESH = 1 / 3  # of a lease: how old an answer may be
+_RECEIPT_SECONDS = 600  # far longer than a call and its repetition take
+_ANSWER_AGE = 1 / 3  # the maximum age of an answer, as a part of the lease
 
-_SEE_LOG = "See that it can be reached and that its log shows no trouble."
-_UNKNOWN = "Whether the change was made is not known: read the record before another change."
+_CHECK_SERVER = "Check that it can be reached, and read its log."
+_UNKNOWN = (
+    "It is not known whether the change was made: read the record before you change it again."
+)
 
 
 class RedisClient(Protocol):
-    """What is used of ``redis.asyncio``'s clients: ``Redis`` and ``RedisCluster`` are such."""
+    """The methods of ``redis.asyncio`` clients that the store uses, as in ``Redis`` and ``RedisCluster``."""
 
     def eval(self, script: str, numkeys: int, /, *keys_and_args: Any) -> Any:
-        """Run a script on the server that has these keys."""
+        """Run a script on the server of these keys."""
         ...
 
     def hget(self, name: str, key: str, /) -> Any:
@@ -138,7 +140,7 @@ class RedisClient(Protocol):
         ...
 
     def get_encoder(self) -> Any:
-        """Tell whether answers are decoded."""
+        """Return the encoder, which says whether answers are decoded."""
         ...
 
     async def aclose(self) -> None:
@@ -146,32 +148,32 @@ class RedisClient(Protocol):
         ...
 
 
-class RedisStore(ServedStore):
-    """Keeps records in Redis 5 or later, or what speaks its language, for any number of hosts.
+class RedisStore(ServerStore):
+    """Keeps records in Redis 5 or later, or a compatible server, for any number of hosts.
 
-    Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also
-    after a fork. What ``put`` stored is as durable as the server is configured to be.
+    Safe to use from any number of tasks, event loops, threads and processes, on asyncio and trio, also after
+    a fork. A record that ``put`` has stored is as durable as the server is configured to be.
 
     A lock is a lease, which a task of this process extends while the lock is held. If the process dies,
-    others get the lock when the lease ends. If the process stands still for longer than that, or the
-    server forgets the lease, another process may get the lock: a warning is logged, and the `Hold` that
-    the lock yields tells. A question whose connection was gone is repeated once; nothing is changed twice.
+    another process gets the lock when the lease ends. If the process is paused for longer than the lease, or
+    the server loses the lease, another process may get the lock: then a warning is logged, and `Hold.confirm`
+    returns False. A call whose connection was lost is repeated once; no change is made twice.
 
     Args:
-        server: A URL, ``redis://…``, ``rediss://…`` or ``unix://…`` as redis-py knows them (options of a
-            connection may follow the ``?``), or a function that makes a client of ``redis.asyncio``: for
-            Sentinel, for a cluster, for anything else. It is called in the event loop that uses the
-            client, again after ``aclose`` and after a fork.
-        prefix: What the names of all keys have in common; another prefix is another store.
-        lease_seconds: After this time without its holder a lock is free.
-        timeout_seconds: How long connecting, waiting for a connection, and an answer may take. For a
-            URL only: a client that a function makes has its own.
-        connections: How many there are at the most; also for a URL only.
-        allow_insecure_network: Accept a URL of another computer without TLS, or with TLS that does not
-            check the certificate. Everyone on the way can then read and change what is stored, and
-            the password; with `EncryptedStore` around this one, the password only.
-        clock: Decides when a record's time is over, how long waiting for a lock takes, and when a lease
-            is extended.
+        server: A URL, ``redis://…``, ``rediss://…`` or ``unix://…``, as in redis-py (connection options may
+            follow the ``?``). Or a function that makes a client of ``redis.asyncio``, for Sentinel, a cluster
+            or special options. It is called in the event loop that uses the client, and called again after
+            ``aclose`` and after a fork.
+        prefix: The beginning of all key names. Each prefix is a separate store.
+        lease_seconds: A lock is free this long after its holder has died.
+        timeout_seconds: The longest time to connect, to wait for a free connection, and to wait for an
+            answer. For a URL only: a client that a function makes has its own timeouts.
+        connections: The largest number of connections. For a URL only.
+        allow_insecure_network: Accept the URL of another computer without TLS, or with TLS that does not
+            verify the certificate. Others on the network can then read and change the records, and the
+            password; with `EncryptedStore` around this store, only the password.
+        clock: Decides when a record has expired, when waiting for a lock times out, and when a lease is
+            extended.
 
     Raises:
         ConfigurationError: if an argument cannot be used, or the packages of the extra `redis` are missing.
@@ -188,14 +190,14 @@ class RedisStore(ServedStore):
         allow_insecure_network: bool = False,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
-        _check(prefix, lease_seconds)
+        _check_options(prefix, lease_seconds)
         check_limits(timeout_seconds, connections=connections)
         _import_redis()
         place, connect = "Redis", server
         if isinstance(connect, str):
-            parts = _parts(connect)
+            parts = _parse_server_url(connect)
             if not allow_insecure_network and not _is_verified(parts):
-                cure = "Use rediss:// and have it check"
+                cure = "Use rediss:// with verification on"
                 check_network([parts.get("host", "")], argument="server", cure=cure)
             place = f"Redis at {parts.get('path') or _address(parts)}"
             connect = _connector(connect, parts, timeout_seconds, connections)
@@ -204,8 +206,10 @@ class RedisStore(ServedStore):
         def make() -> _RedisServer:
             return _RedisServer(place, connect, names, lease_seconds=lease_seconds, clock=clock)
 
-        fresh_seconds = lease_seconds * _FRESH
-        super().__init__(f"RedisStore {prefix}", make, clock=clock, fresh_seconds=fresh_seconds)
+        answer_age_seconds = lease_seconds * _ANSWER_AGE
+        super().__init__(
+            f"RedisStore {prefix}", make, clock=clock, answer_age_seconds=answer_age_seconds
+        )
 
 
 class _Names:
@@ -222,12 +226,12 @@ class _Names:
     def receipt(self) -> str:
         return f"{self._tag}:receipt:{secrets.token_hex(16)}"
 
-    def lock(self, claim: Claim) -> str:
-        return f"{self._tag}:lock:{len(claim.namespace)}:{claim.namespace}:{claim.key}"
+    def lock(self, request: LockRequest) -> str:
+        return f"{self._tag}:lock:{len(request.namespace)}:{request.namespace}:{request.key}"
 
 
 class _RedisServer:
-    """Asks the server; lives in one event loop."""
+    """The client of the server, used in one event loop."""
 
     def __init__(
         self,
@@ -244,7 +248,7 @@ class _RedisServer:
         self._lease_seconds = lease_seconds
         self._clock = clock
         self._client: RedisClient | None = None
-        self._leases: dict[Claim, _Lease] = {}
+        self._leases: dict[LockRequest, _Lease] = {}
         self._unreleased: dict[str, str] = {}
 
     async def get(self, target: Target) -> Stored | None:
@@ -252,14 +256,20 @@ class _RedisServer:
         found: bytes | None = await self._ask("read", lambda client: client.hget(name, target.key))
         if found is None:
             return None
-        stored, expires_at = _parse(found)
+        stored, expires_at = _parse_record(found)
         if stored is None:
             raise self._damaged(target)
         return stored if target.now < expires_at else None
 
     async def put(self, target: Target, value: bytes, expires_at: float | None) -> int:
         names = (*self._tables(target.namespace), self._names.counter, self._names.receipt())
-        arguments = (repr(target.now), target.key, _text(target.expected), _text(expires_at), value)
+        arguments = (
+            repr(target.now),
+            target.key,
+            _to_text(target.expected),
+            _to_text(expires_at),
+            value,
+        )
         actual, version = await self._ask(
             "write",
             lambda client: client.eval(_PUT, 4, *names, *arguments, _RECEIPT_SECONDS),
@@ -271,7 +281,7 @@ class _RedisServer:
 
     async def delete(self, target: Target) -> bool:
         names = (*self._tables(target.namespace), self._names.receipt())
-        arguments = (repr(target.now), target.key, _text(target.expected), _RECEIPT_SECONDS)
+        arguments = (repr(target.now), target.key, _to_text(target.expected), _RECEIPT_SECONDS)
         actual = await self._ask(
             "write", lambda client: client.eval(_DELETE, 3, *names, *arguments)
         )
@@ -291,27 +301,27 @@ class _RedisServer:
             return [key.decode() for key in {*present} - {*over}]
         except UnicodeDecodeError:
             message = (
-                f"{self._place} has a record in {namespace!r} whose key is no text. {_ANOTHER}"
+                f"{self._place} has a record in {namespace!r} whose key is not text. {_ANOTHER}"
             )
         raise StoreError(message)
 
-    async def acquire(self, claim: Claim) -> bool:
-        lease = self._leases.get(claim) or self._new_lease(claim)
-        had = await self._ask(
+    async def acquire(self, request: LockRequest) -> bool:
+        lease = self._leases.get(request) or self._new_lease(request)
+        acquired = await self._ask(
             "lock",
             lambda client: self._eval(client, _LOCK, lease, _milliseconds(self._lease_seconds)),
         )
-        if not had:
-            del self._leases[claim]
+        if not acquired:
+            del self._leases[request]
             return False
-        lease.extending = asyncio.create_task(self._extend(claim, lease))
+        lease.extending = asyncio.create_task(self._keep_extended(request, lease))
         return True
 
-    async def confirm(self, claim: Claim, seconds: float) -> bool:
-        return await self._prolong(self._leases[claim], seconds)
+    async def confirm(self, request: LockRequest, seconds: float) -> bool:
+        return await self._extend(self._leases[request], seconds)
 
-    async def release(self, claim: Claim) -> None:
-        lease = self._leases.pop(claim, None)
+    async def release(self, request: LockRequest) -> None:
+        lease = self._leases.pop(request, None)
         if lease is not None:
             await lease.stop()
             try:
@@ -321,27 +331,26 @@ class _RedisServer:
                 raise
 
     async def aclose(self) -> None:
-        for claim in list(self._leases):
-            with suppress(StoreError):  # it ends with its lease then
-                await self.release(claim)
+        for request in list(self._leases):
+            with suppress(StoreError):  # the server ends the lock when the lease ends
+                await self.release(request)
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
             await _close_sentinels(client)
 
-    def _new_lease(self, claim: Claim) -> _Lease:
-        """Return a lease; the one that this process could not give back, if there is such a one."""
-        name = self._names.lock(claim)
-        # Taken away from there: of two claims only one may be its owner.
+    def _new_lease(self, request: LockRequest) -> _Lease:
+        """Return a lease: if this process could not release an earlier one of this key, that one again."""
+        name = self._names.lock(request)
+        # Remove it from the dictionary, because only one of two requests may be its owner.
         owner = self._unreleased.pop(name, None) or secrets.token_hex(16)
-        lease = self._leases[claim] = _Lease(name, owner)
+        lease = self._leases[request] = _Lease(name, owner)
         return lease
 
     def _damaged(self, target: Target) -> StoreError:
         return StoreError(
-            f"{self._place} holds no record of this store for key {target.key!r} in {target.namespace!r}, "
-            f"but something else, which was left as it is. {_ANOTHER} Or delete that key and authorize it "
-            "again."
+            f"{self._place} has no record of this store for key {target.key!r} in {target.namespace!r}, but "
+            f"other data, which was left as it is. {_ANOTHER} Or delete that key and authorize it again."
         )
 
     def _tables(self, namespace: str) -> tuple[str, str]:
@@ -350,26 +359,31 @@ class _RedisServer:
     def _eval(self, client: RedisClient, script: str, lease: _Lease, *arguments: object) -> Any:
         return client.eval(script, 1, lease.name, lease.owner, *arguments)
 
-    async def _extend(self, claim: Claim, lease: _Lease) -> None:
-        """Keep the lease from ending until it is lost."""
+    async def _keep_extended(self, request: LockRequest, lease: _Lease) -> None:
+        """Extend the lease regularly until it is released or lost."""
         kept = True
         while kept:
             if not await lease.pause(self._clock, self._lease_seconds / 3):
                 return
-            with suppress(StoreError):  # there are two more attempts before it ends
-                kept = await self._prolong(lease, 0)
+            with suppress(StoreError):  # there is time for two more attempts
+                kept = await self._extend(lease, 0)
         logger.warning(
-            "The lock of key %r was lost while it was held: this process stood still for longer than "
-            "%g s (lease_seconds), or Redis lost it. Another process may have it now; whichever saves "
-            "second finds a newer version and keeps that.",
-            claim.key,
+            "The lock of key %r was lost while it was held: this process was paused for longer than "
+            "%g s (lease_seconds), or Redis lost the lease. Another process may hold the lock now. Of two "
+            "processes that save, the second one finds a newer version and keeps it.",
+            request.key,
             self._lease_seconds,
+            extra={
+                "namespace": request.namespace,
+                "key": request.key,
+                "lease_seconds": self._lease_seconds,
+            },
         )
 
-    async def _prolong(self, lease: _Lease, seconds: float) -> bool:
-        """Have the lease last for the usual time or for ``seconds``; return whether it is not lost."""
-        # The answer may be as old as an answer may be; the time is counted from it.
-        needed = max(self._lease_seconds, seconds + self._lease_seconds * _FRESH)
+    async def _extend(self, lease: _Lease, seconds: float) -> bool:
+        """Extend the lease to its usual time or to ``seconds``, and return whether it is still held."""
+        # The time counts from the server's answer, so add the greatest age that an answer may have.
+        needed = max(self._lease_seconds, seconds + self._lease_seconds * _ANSWER_AGE)
         if not lease.lost:
             kept = await self._ask(
                 "lock", lambda client: self._eval(client, _EXTEND, lease, _milliseconds(needed))
@@ -379,43 +393,46 @@ class _RedisServer:
 
     async def _ask(self, action: str, question: Callable[[RedisClient], Awaitable[Any]]) -> Any:
         try:
-            return await self._repeated(question)
+            return await self._try_twice(question)
         except AtlassianAuthError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a client of somebody's own raises anything
+        except Exception as error:  # noqa: BLE001 -- a client made by the user's function may raise any error
             problem = _explain(error, action)
-        # Outside the except block: what the client raises may quote what it was given.
+        # Raised outside the except block, so that the client's error, which may quote a record, is not
+        # attached.
         raise StoreError(f"{self._place} {problem}")
 
-    async def _repeated(self, question: Callable[[RedisClient], Awaitable[Any]]) -> Any:
-        """Ask, and once more if the connection was gone, as one is that was idle for too long.
+    async def _try_twice(self, question: Callable[[RedisClient], Awaitable[Any]]) -> Any:
+        """Call, and repeat once if the connection was lost, as may happen after a long idle time.
 
-        Whatever is asked here may be asked twice.
+        So every call that is made here must be safe to make twice.
         """
-        client = self._opened()
+        client = self._open_client()
         try:
             return await question(client)
         except Exception as error:
-            if not _was_cut(error):
+            if not _connection_was_lost(error):
                 raise
-        # The other idle ones may be as old.
+        # The other idle connections may be as old.
         pool = getattr(client, "connection_pool", None)
         if pool is not None:
             await pool.disconnect(inuse_connections=False)
         return await question(client)
 
-    def _opened(self) -> RedisClient:
+    def _open_client(self) -> RedisClient:
         if self._client is None:
             client = self._connect()
             if client.get_encoder().decode_responses:
-                message = "RedisStore needs a client that leaves bytes as they are: decode_responses=False."
+                message = (
+                    "RedisStore needs a client that returns bytes: pass decode_responses=False."
+                )
                 raise ConfigurationError(message, argument="server")
             self._client = client
         return self._client
 
 
 async def _close_sentinels(client: RedisClient) -> None:
-    """Close the connections by which ``Sentinel.master_for`` found the primary: the client does not."""
+    """Close the connections to the Sentinels, which the client of ``Sentinel.master_for`` leaves open."""
     pool = getattr(client, "connection_pool", None)
     manager = getattr(pool, "sentinel_manager", None)
     for sentinel in getattr(manager, "sentinels", ()):
@@ -439,36 +456,36 @@ class _Lease:
         return self._wanted
 
     async def stop(self) -> None:
-        """Extend it no more, after what is under way: a client may not survive being cancelled."""
+        """Wait for an extension that has begun, and then stop. A cancelled client may be left unusable."""
         self._wanted = False
         self._pause.cancel()
         if self.extending is not None:
             await asyncio.wait([self.extending])
 
 
-def _check(prefix: str, lease_seconds: float) -> None:
+def _check_options(prefix: str, lease_seconds: float) -> None:
     if not prefix or {"{", "}"} & {*prefix}:
         message = (
-            f"prefix={prefix!r}; expected text without braces, which have a meaning in clusters."
+            f"prefix={prefix!r}; expected text without braces, which mark hash tags in clusters."
         )
         raise ConfigurationError(message, argument="prefix")
     if not (math.isfinite(lease_seconds) and lease_seconds >= 1):
-        message = f"lease_seconds={lease_seconds}; expected seconds from 1 on."
+        message = f"lease_seconds={lease_seconds}; expected 1 or more seconds."
         raise ConfigurationError(message, argument="lease_seconds")
 
 
 def _import_redis() -> None:
-    """Import what will be needed, in the caller's thread: see `LoopThread`."""
+    """Import all that will be needed, in the caller's thread: see `LoopThread`."""
     try:
         import_module("redis.asyncio")
         import_module("redis.exceptions")
-        version("redis")  # which each connection asks for, and which imports more
+        version("redis")  # each connection calls this, and it imports more modules
     except ImportError:
         message = "RedisStore needs redis: pip install 'atlassian-auth[redis]'"
         raise ConfigurationError(message, argument="server") from None
 
 
-def _parts(url: str) -> dict[str, Any]:
+def _parse_server_url(url: str) -> dict[str, Any]:
     from redis.asyncio.connection import parse_url  # noqa: PLC0415 -- an extra
 
     try:
@@ -477,8 +494,8 @@ def _parts(url: str) -> dict[str, Any]:
         parts = {}
     if not parts.keys() & {"host", "path"}:
         message = (
-            "This is no URL of Redis. Expected redis://, rediss:// or unix://, as "
-            "rediss://user:password@host:6379/0, with odd characters of a password percent-encoded."
+            "This is not a URL of Redis. Expected redis://, rediss:// or unix://, such as "
+            "rediss://user:password@host:6379/0, with special characters of the password percent-encoded."
         )
         raise ConfigurationError(message, argument="server")
     return parts
@@ -489,7 +506,7 @@ def _address(parts: dict[str, Any]) -> str:
 
 
 def _is_verified(parts: dict[str, Any]) -> bool:
-    """Return whether the connection is TLS, and checks the certificate and its name."""
+    """Return whether the connection uses TLS and verifies the certificate and its name."""
     from redis.asyncio.connection import SSLConnection  # noqa: PLC0415 -- an extra
 
     is_checked = str(parts.get("ssl_cert_reqs", "required")).lower() in {"required", "optional"}
@@ -504,7 +521,7 @@ def _connector(
     from redis.asyncio.retry import Retry  # noqa: PLC0415
     from redis.backoff import NoBackoff  # noqa: PLC0415
 
-    # redis-py 5 does not look at the name unless it is told to.
+    # redis-py 5 checks the name only if this option is set.
     tls = {"ssl_check_hostname": True} if _is_verified(parts) else {}
     pools: Any = BlockingConnectionPool
 
@@ -515,9 +532,9 @@ def _connector(
             timeout=timeout_seconds,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
-            # Under the third version redis-py 8 does not look whether an idle connection was closed.
+            # With protocol 3, redis-py 8 does not check whether an idle connection was closed.
             protocol=2,
-            # The store itself asks again, and knows when.
+            # The store repeats calls itself.
             retry=Retry(NoBackoff(), 0),
             **tls,
         )
@@ -527,24 +544,25 @@ def _connector(
 
 
 def _explain(error: BaseException, action: str) -> str:
-    """Return what went wrong and what to do, without what the server quoted of the command."""
+    """Say what went wrong and what to do, without the server's text, which may quote the command."""
     from redis import exceptions  # noqa: PLC0415 -- was imported with the store
 
     causes = list(_causes(error))
     known = [advice for sign, advice in _ADVICE.items() if any(sign in cause for cause in causes)]
     kind = type(error).__name__
     if not isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
-        return f"did not {action} ({kind}). {known[0] if known else _SEE_LOG}"
+        return f"did not {action} ({kind}). {known[0] if known else _CHECK_SERVER}"
     if "connecting to" in str(error):
-        action = "connect"  # nothing was asked
-    told = f"did not {action} ({kind}: {str(error)[:200]})."
+        action = "connect"  # no command was sent
+    problem = f"did not {action} ({kind}: {str(error)[:200]})."
     if known:
-        return f"{told} {known[0]}"
-    return f"{told} {_UNKNOWN} {_SEE_LOG}" if action == "write" else f"{told} {_SEE_LOG}"
+        return f"{problem} {known[0]}"
+    unknown = f" {_UNKNOWN}" if action == "write" else ""
+    return f"{problem}{unknown} {_CHECK_SERVER}"
 
 
-def _was_cut(error: Exception) -> bool:
-    """Return whether a connection that had been there was gone; no server was waited for."""
+def _connection_was_lost(error: Exception) -> bool:
+    """Return whether an open connection was lost. A timeout is not: another attempt would wait as long."""
     from redis import exceptions  # noqa: PLC0415 -- was imported with the store
 
     if isinstance(error, TimeoutError) or isinstance(error.__cause__, TimeoutError):
@@ -559,8 +577,8 @@ def _causes(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__
 
 
-def _parse(found: bytes) -> tuple[Stored | None, float]:
-    """Return a record and when its time is over; None for what no store has written."""
+def _parse_record(found: bytes) -> tuple[Stored | None, float]:
+    """Return a record and its expiry time. The record is None if this store cannot have written it."""
     try:
         version, expires_at, value = found.split(b":", 2)
         return Stored(value, int(version)), float(expires_at or math.inf)
@@ -572,5 +590,5 @@ def _milliseconds(seconds: float) -> int:
     return math.ceil(seconds * 1000)
 
 
-def _text(number: float | None) -> str:
+def _to_text(number: float | None) -> str:
     return "" if number is None else repr(number)

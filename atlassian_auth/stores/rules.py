@@ -1,6 +1,7 @@
-"""The rules all stores share: names, lifetimes, conflicts, and locks that are not had in time.
+"""The rules that all stores share: names, lifetimes, versions, and the timeout of locks.
 
-For authors of stores: with these functions a store refuses what the others refuse, by the same errors.
+For authors of stores: with these functions a store refuses the same arguments as the others, with the same
+errors.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ __all__ = ["check_names", "check_version", "expiry", "lock_timeout"]
 
 
 def check_names(**names: object) -> None:
-    """Return if these can name a record or a namespace.
+    """Check that these can name a record or a namespace.
 
     Raises:
-        ConfigurationError: if one is no text, is empty, or holds a lone surrogate and so has no UTF-8 form.
+        ConfigurationError: if one is not text, is empty, or has a lone surrogate and so cannot be UTF-8.
     """
     for argument, name in names.items():
         if not isinstance(name, str) or not _can_be_encoded(name):
             message = (
                 f"{argument}={name!a:.100} cannot name a record; expected text (str) that is not empty and "
-                "can be written as UTF-8."
+                "can be encoded as UTF-8."
             )
             raise ConfigurationError(message, argument=argument)
 
@@ -33,7 +34,7 @@ def _can_be_encoded(name: str) -> bool:
 
 
 def expiry(now: float, ttl_seconds: float | None) -> float | None:
-    """Return the POSIX time from which on the record counts as absent, or None for never.
+    """Return the POSIX time at which the record expires, or None for never.
 
     Raises:
         ConfigurationError: if ``ttl_seconds`` is negative or not finite.
@@ -41,21 +42,19 @@ def expiry(now: float, ttl_seconds: float | None) -> float | None:
     if ttl_seconds is None:
         return None
     if not (math.isfinite(ttl_seconds) and ttl_seconds >= 0):
-        message = (
-            f"ttl_seconds={ttl_seconds}; expected seconds from 0 on, or None to keep for good."
-        )
+        message = f"ttl_seconds={ttl_seconds}; expected 0 or more seconds, or None for no expiry."
         raise ConfigurationError(message, argument="ttl_seconds")
     return now + ttl_seconds
 
 
 def check_version(namespace: str, key: str, *, expected: int | None, actual: int) -> None:
-    """Return if the record may be changed by who read it at version ``expected``.
+    """Check that the record is at the version that the caller expects.
 
     Args:
-        namespace: The family of the record.
-        key: Its name.
-        expected: The version the caller read, `ABSENT` for none, None if any will do.
-        actual: The version it has now, `ABSENT` for none.
+        namespace: The group of records.
+        key: The name of the record.
+        expected: The version that the caller read, `ABSENT` if there was no record; None for any version.
+        actual: The version that the record has now, `ABSENT` if there is none.
 
     Raises:
         VersionConflict: if the versions differ.
@@ -65,14 +64,14 @@ def check_version(namespace: str, key: str, *, expected: int | None, actual: int
     found = "absent" if actual == ABSENT else f"at version {actual}"
     wanted = "absent" if expected == ABSENT else f"at version {expected}"
     message = (
-        f"Key {key!r} in {namespace!r} is {found}, not {wanted}: somebody else changed it first. "
-        "Read it again and decide anew."
+        f"Key {key!r} in {namespace!r} is {found}, not {wanted}: another task or process has changed it. "
+        "Read it again, and then decide."
     )
     raise VersionConflict(message)
 
 
 def lock_timeout(namespace: str, key: str, timeout_seconds: float) -> TimeoutError:
-    """Return the error of a lock that others held for too long."""
+    """Return the error for a lock that another task or process held for too long."""
     return TimeoutError(
         f"The lock of key {key!r} in {namespace!r} was held by others for {timeout_seconds:g} s."
     )

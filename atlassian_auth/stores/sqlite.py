@@ -1,4 +1,4 @@
-"""The embedded default: one SQLite file, shared by all processes of a computer."""
+"""The default store: one SQLite file, shared by all processes on a computer."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _KEYS = """
     SELECT key FROM records
     WHERE namespace = ? AND (expires_at IS NULL OR expires_at > ?)
 """
-_BURY = "DELETE FROM records WHERE expires_at <= ?"
+_DELETE_EXPIRED = "DELETE FROM records WHERE expires_at <= ?"
 _VERSION = "SELECT version FROM records WHERE namespace = ? AND key = ?"
 _PUT = "REPLACE INTO records (namespace, key, value, expires_at) VALUES (?, ?, ?, ?)"
 _DELETE = "DELETE FROM records WHERE namespace = ? AND key = ?"
 
 
 class SQLiteStore(LocalStore):
-    """Keeps records in a file that only its owner can read; what ``put`` stored is on the disk.
+    """Keeps records in a file that only its owner can read. ``put`` returns when the record is on the disk.
 
-    Safe to use from any number of tasks, event loops, threads and processes of one computer, also
-    after a fork. Reading and writing wait at most 10 s for other programs, from when they were asked for.
-    Use a local file system: SQLite and the lock of a key need its locks. Written for Windows, too, and not
-    yet run there. Beside the file appear ``<file>-wal`` and ``<file>-shm``, which are part of it, and the
-    folder ``<file>-locks``.
+    Safe to use from any number of tasks, event loops, threads and processes on one computer, also after a
+    fork. A call waits at most 10 s for other programs. Use a local file system: SQLite and the lock of a key
+    need its locks. It supports Windows, but has not been run there yet. Next to the file SQLite creates
+    ``<file>-wal`` and ``<file>-shm``, which are part of the database; the store creates the folder
+    ``<file>-locks``.
 
     Args:
-        path: The file; made if there is none, in a folder that exists. ``~`` is the user's home.
-        clock: Decides when a record's time is over and how long waiting for a lock takes.
+        path: The file. It is created if it does not exist; its folder must exist. ``~`` is the user's home.
+        clock: Decides when a record has expired and when waiting for a lock times out.
 
     Raises:
-        ConfigurationError: if ``path`` cannot name a file.
+        ConfigurationError: if ``path`` cannot be the path of a file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -84,15 +84,16 @@ class SQLiteStore(LocalStore):
 def _resolve(path: str) -> Path:
     if not path or path == ":memory:" or "\0" in path:
         message = (
-            f"path={path!r} cannot name a file. Expected a path; in memory there is MemoryStore."
+            f"path={path!r} cannot be a file's path. Expected a path. To keep records in memory, use "
+            "MemoryStore."
         )
         raise ConfigurationError(message, argument="path")
-    # Links are followed now: the files that belong to this one must have one place for everybody.
+    # Resolve links now, so that all processes find the same log and the same folder of locks.
     return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 -- never raises
 
 
 def _check(database: sqlite3.Connection, target: Target) -> None:
-    database.execute(_BURY, (target.now,))
+    database.execute(_DELETE_EXPIRED, (target.now,))
     target.check(_version(database, target))
 
 

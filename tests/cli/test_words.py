@@ -162,9 +162,9 @@ def test_a_store_that_is_refused(refused, url):
     """The setting is named as the command line has it, and where it comes from."""
     used, target = refused("status", "acme", "--store", url), refused("migrate", "--to", url)
 
-    assert used.startswith("atlassian-auth: store: everyone between here and ")
+    assert used.startswith("atlassian-auth: store: the connection to ")
     assert used.endswith(" It comes from --store.\n")
-    assert target.startswith("atlassian-auth: --to: everyone between here and ")
+    assert target.startswith("atlassian-auth: --to: the connection to ")
     assert "--store" not in target
 
 

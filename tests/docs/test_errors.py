@@ -25,8 +25,8 @@ EXAMPLES = {
 }
 # Brought about below; the others in the tests of users' pains.
 CONFLICT = (
-    "Key 'acme' in 'tokens' is at version 2, not at version 1: somebody else changed it first. Read it "
-    "again and decide anew."
+    "Key 'acme' in 'tokens' is at version 2, not at version 1: another task or process has changed "
+    "it. Read it again, and then decide."
 )
 DISCOVERY = (
     "The cloud id of https://acme.atlassian.net was asked for, and something else answered (HTTP 200): "

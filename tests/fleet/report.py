@@ -7,7 +7,7 @@ import statistics
 from tests.fleet.campaign import ANYWHERE, AT_POINTS
 
 _FLEETS = ("store", "processes × tasks × expiries", "requests", "failed", "refreshes", "seconds")
-_TOLLS = ("store", "product", "kills", "in the window", "grants lost", "window", "next refresh")
+_TOLLS = ("store", "product", "kills", "in the window", "consents lost", "window", "next refresh")
 
 
 def report(passages, tolls):

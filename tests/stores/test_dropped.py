@@ -1,4 +1,4 @@
-"""A store that is dropped without `aclose` gives its thread and its files back at once."""
+"""A store of one computer has one thread, which ends with `aclose`, or at once when the store is dropped."""
 
 from __future__ import annotations
 
@@ -103,6 +103,25 @@ async def use(store):
 async def fail(store):
     with suppress(ZeroDivisionError):
         await store._worker.run(lambda: store and 1 / 0)
+
+
+async def test_one_thread(make):
+    """All calls are made in one thread, named after the store, which ends when the store is closed."""
+    store = make()
+    before = set(threading.enumerate())
+    thread = await use(store)
+    started = [one for one in set(threading.enumerate()) - before if "Store" in one.name]
+
+    await store.aclose()
+    await anyio.to_thread.run_sync(thread.join, 60)
+
+    assert started == [thread]
+    assert thread.name in {
+        "SQLiteStore tokens.db",
+        "FileStore tokens",
+        "KeyringStore atlassian-auth",
+    }
+    assert not thread.is_alive()
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -21,6 +21,7 @@ from atlassian_auth.stores import (
 )
 from atlassian_auth.testing.clock import ManualClock
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+from tests.stores.wrapped import WrappedStoreContract
 
 OLD = EncryptedStore.generate_key()
 NEW = EncryptedStore.generate_key()
@@ -51,7 +52,7 @@ class TestAroundMemory(ThreadSafeStoreContract):
         return EncryptedStore(store._store, [OLD, NEW], clock=clock)
 
 
-class TestAroundSQLite(ThreadSafeStoreContract):
+class TestAroundSQLite(WrappedStoreContract):
     """Around the embedded default it keeps every promise."""
 
     @pytest.fixture
@@ -76,7 +77,7 @@ class TestAroundSQLite(ThreadSafeStoreContract):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
-class TestAroundFiles(ThreadSafeStoreContract):
+class TestAroundFiles(WrappedStoreContract):
     """Around a folder of files it keeps every promise."""
 
     @pytest.fixture

@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import tempfile
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -82,103 +81,6 @@ for step in itertools.count():
         break
 """
 
-WRITE = """
-import sys
-import anyio
-from atlassian_auth.stores import FileStore
-
-async def main():
-    store = FileStore(sys.argv[1])
-    while True:
-        print(await store.put("tokens", "acme", b"x" * 500_000), flush=True)
-
-anyio.run(main)
-"""
-
-AT_EXIT = """
-import atexit, sys
-import anyio
-from atlassian_auth.stores import FileStore
-
-store = FileStore(sys.argv[1])
-atexit.register(anyio.run, store.put, "tokens", "acme", b"saved")
-anyio.run(store.get, "tokens", "acme")
-"""
-
-FORK_WHILE_WRITING = """
-import os, sys, threading
-import anyio
-from atlassian_auth.stores import FileStore
-
-store = FileStore(sys.argv[1])
-began, done = threading.Event(), threading.Event()
-
-async def write():
-    while not done.is_set():
-        await store.put("tokens", "parent", b"value")
-        began.set()
-
-def mine():
-    links = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
-    return [link for link in links if link.startswith(os.path.realpath(sys.argv[1]))]
-
-writer = threading.Thread(target=anyio.run, args=[write])
-writer.start()
-began.wait()
-for number in range(10):
-    child = os.fork()
-    if not child:
-        assert not os.path.exists("/proc/self/fd") or mine() == []
-        anyio.run(store.put, "tokens", f"child {number}", b"value")
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-done.set()
-writer.join()
-print(len(anyio.run(store.keys, "tokens")))
-"""
-
-DISK_FULL = """
-import resource, sys
-import anyio
-from pathlib import Path
-from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores import FileStore
-
-async def main():
-    store = FileStore(sys.argv[1])
-    version = await store.put("tokens", "acme", b"kept")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        await store.put("tokens", "acme", b"secret" * 100_000)
-    except StoreError as error:
-        told = "Make room" in str(error) and sys.argv[1] in str(error) and "secret" not in repr(error)
-        print("told" if told else error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    print(Path(sys.argv[1], "new").exists())
-    print((await store.get("tokens", "acme")).value.decode())
-    print(await store.put("tokens", "acme", b"new", expected=version) > version)
-
-anyio.run(main)
-"""
-
-# Root may do everything, so it becomes another user; what that one could not read is imported before.
-UNPRIVILEGED = """
-import os, sys
-import anyio
-from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores import FileStore
-
-anyio.run(anyio.sleep, 0)
-user = os.geteuid()
-os.seteuid(65534 if user == 0 else user)
-try:
-    anyio.run(FileStore(sys.argv[1]).get, "tokens", "acme")
-except StoreError as error:
-    print(*str(error).split(), sep="_")
-os.seteuid(user)
-"""
-
 WITHOUT_LOCKS = """
 import sys
 sys.modules["fcntl"] = sys.modules["msvcrt"] = None
@@ -223,6 +125,11 @@ def plant(record, others):
     path = target if others == "link" else record
     path.chmod(0o644)
     return path
+
+
+def made(folder):
+    """Return the expression that makes the store in another process."""
+    return f"FileStore({str(folder)!r})"
 
 
 def mode(path):
@@ -321,9 +228,9 @@ class TestDurability:
         assert found == sorted(found, key=[before, after].index)
         assert {*found} == {before, after}
 
-    def test_a_killed_writer(self, start, folder):
+    def test_a_killed_writer(self, start_script, folder):
         """After a kill in the midst of writing all is there that `put` had returned."""
-        writer = start(WRITE, folder)
+        writer = start_script("write", made(folder), 500_000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
         writer.wait()
@@ -364,15 +271,19 @@ class TestDurability:
 
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
-    def test_at_exit(self, run, folder):
+    def test_at_exit(self, run_script, folder):
         """What is saved while the interpreter exits is saved."""
-        run(AT_EXIT, folder)
+        run_script("at_exit", made(folder))
 
         assert decode(record_path(folder).read_bytes()).value == b"saved"
 
-    def test_a_full_disk(self, run, folder):
+    def test_a_full_disk(self, run_script, folder):
         """A value that does not fit is an error that does not show it; what was there is still there."""
-        assert run(DISK_FULL, folder) == ["told", "False", "kept", "True"]
+        error, *after = run_script("full_disk", made(folder), folder / "new")
+
+        assert str(folder) in error
+        assert "Make_room" in error
+        assert after == ["False", "kept", "True"]
 
 
 class TestOneWriter:
@@ -418,33 +329,16 @@ class TestProcesses:
 
     def test_no_update_is_lost(self, count_together, folder):
         """Processes that start together on a new folder exclude each other and lose nothing."""
-        number = count_together(f"FileStore({str(folder)!r})")
+        number = count_together(made(folder))
 
         for key in ("compared", "locked"):
             assert decode(record_path(folder, key).read_bytes()).value == number
         assert list((folder / "locks").iterdir()) == []
 
     @FORKS
-    def test_forks_while_another_thread_writes(self, run, folder):
+    def test_forks_while_another_thread_writes(self, run_script, folder):
         """A fork waits for the write in the air, takes no descriptor along, and each child can write."""
-        assert run(FORK_WHILE_WRITING, folder) == ["11"]
-
-
-class TestThread:
-    """One thread per open store."""
-
-    async def test_one_thread(self, store):
-        """Calls are made in one thread, named after the folder, which ends when the store is closed."""
-        before = set(threading.enumerate())
-        for number in range(3):
-            await store.put("tokens", f"acme {number}", b"value")
-        started = set(threading.enumerate()) - before
-        (thread,) = [thread for thread in started if thread.name == "FileStore tokens"]
-
-        await store.aclose()
-        thread.join()
-
-        assert not thread.is_alive()
+        assert run_script("fork_while_writing", made(folder), folder) == ["11"]
 
 
 class TestFolder:
@@ -612,7 +506,7 @@ class TestUnusable:
 
     async def test_no_parent(self, tmp_path):
         """Only the folder itself is made: where secrets are kept is the user's to say."""
-        await self.refused(tmp_path / "missing" / "tokens", "in one that exists")
+        await self.refused(tmp_path / "missing" / "tokens", "its parent must exist")
 
         assert not (tmp_path / "missing").exists()
 
@@ -628,8 +522,8 @@ class TestUnusable:
         error = OSError(errno.EIO, "Input/output error")
 
         with (
-            pytest.raises(StoreError, match=r"Input/output error.*file system is well"),
-            _record_folder.RecordFolder(tmp_path)._explained(),
+            pytest.raises(StoreError, match=r"Input/output error.*file system works"),
+            _record_folder.RecordFolder(tmp_path)._explain_errors(),
         ):
             raise error
 
@@ -648,7 +542,7 @@ class TestUnusable:
             lambda: store.keys("tokens"),
             lambda: store.lock("tokens", "acme", timeout_seconds=0).__aenter__(),
         ):
-            with pytest.raises(StoreError, match=f"other things, such as '{name}'.*empty"):
+            with pytest.raises(StoreError, match=f"other files, such as '{name}'.*empty"):
                 await call()
 
         assert contents(folder) == before
@@ -728,31 +622,31 @@ class TestUnprivileged:
             for path in paths:
                 os.chown(path, 65534, 65534)
 
-    def refused(self, run, folder):
-        (text,) = run(UNPRIVILEGED, folder)
+    def refused(self, run_script, folder):
+        (text,) = run_script("unprivileged", made(folder))
         assert str(folder) in text
         return text.replace("_", " ")
 
-    def test_no_right_to_make_it(self, run, outside):
+    def test_no_right_to_make_it(self, run_script, outside):
         """In a folder that is read-only no other can be made."""
         self.give_away(outside)
         outside.chmod(0o500)
 
-        assert "this user's own" in self.refused(run, outside / "tokens")
+        assert "must own the folder" in self.refused(run_script, outside / "tokens")
 
-    def test_a_folder_that_is_read_only(self, run, folder):
+    def test_a_folder_that_is_read_only(self, run_script, folder):
         """A folder that is read-only is refused although it could be read."""
         self.give_away(folder, *folder.rglob("*"))
         folder.chmod(0o500)
 
-        assert "this user's own" in self.refused(run, folder)
+        assert "must own the folder" in self.refused(run_script, folder)
 
     @ROOT
-    def test_a_folder_that_is_somebody_elses(self, run, folder):
+    def test_a_folder_that_is_somebody_elses(self, run_script, folder):
         """A folder that others can read, and that cannot be closed to them, is refused."""
         folder.chmod(0o777)
 
-        assert "this user's own" in self.refused(run, folder)
+        assert "Make user 65534 its owner" in self.refused(run_script, folder)
 
 
 def cut_off(path):

@@ -387,7 +387,7 @@ class TestOthers:
         folder.with_name("elsewhere").mkdir(mode=0o700)
         folder.symlink_to(folder.with_name("elsewhere"))
 
-        await self.refused(locks, "and not a link")
+        await self.refused(locks, "must not be a link")
 
         assert list(folder.with_name("elsewhere").iterdir()) == []
 
@@ -433,8 +433,8 @@ class TestOthers:
 def test_having_it_already(folder):
     """Trying again changes nothing for who has the lock; releasing twice neither."""
     folder.mkdir(mode=0o700)
-    lock = _kernel_lock._FileLock(folder / "name")
-    other = _kernel_lock._FileLock(folder / "name")
+    lock = _kernel_lock.FileLock(folder / "name")
+    other = _kernel_lock.FileLock(folder / "name")
 
     assert lock.acquire()
     assert lock.acquire()

@@ -124,7 +124,7 @@ class TestMemoryStore(ThreadSafeStoreContract):
 
         assert await store.keys("flows") == ["state 0"]
         assert len(store._entries) == 1
-        assert store._mortal == []
+        assert store._expiring == []
         assert store._lines == {}
 
 

@@ -35,14 +35,14 @@ class StoreMachine(RuleBasedStateMachine):
     def do(self, coroutine):
         return self.loop.run(coroutine)
 
-    def alive(self, *name):
+    def unexpired(self, *name):
         stored = self.model.get(name)
         if stored is None or (stored[2] is not None and stored[2] <= self.clock.time()):
             return None
         return Stored(*stored[:2])
 
     def expect_conflict(self, name, expected):
-        alive = self.alive(*name)
+        alive = self.unexpired(*name)
         return expected is not None and expected != (alive.version if alive else ABSENT)
 
     @rule(
@@ -77,12 +77,12 @@ class StoreMachine(RuleBasedStateMachine):
                 self.do(self.store.delete(*name, expected=expected))
         else:
             assert self.do(self.store.delete(*name, expected=expected)) is (
-                self.alive(*name) is not None
+                self.unexpired(*name) is not None
             )
             self.model.pop(name, None)
 
     def choose(self, name, how, data):
-        alive = self.alive(*name)
+        alive = self.unexpired(*name)
         match how:
             case "any version":
                 return None
@@ -93,7 +93,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(name=st.tuples(NAMESPACES, KEYS))
     def get(self, name):
-        assert self.do(self.store.get(*name)) == self.alive(*name)
+        assert self.do(self.store.get(*name)) == self.unexpired(*name)
 
     @rule(seconds=st.sampled_from([0.25, 0.5, 1, 10]))
     def wait(self, seconds):
@@ -107,7 +107,9 @@ class StoreMachine(RuleBasedStateMachine):
     def lists_what_is_there(self):
         for namespace in ("tokens", "flows"):
             assert self.do(self.store.keys(namespace)) == sorted(
-                key for family, key in self.model if family == namespace and self.alive(family, key)
+                key
+                for family, key in self.model
+                if family == namespace and self.unexpired(family, key)
             )
 
     def teardown(self):

@@ -108,7 +108,7 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
         ("Redis", "redis://"),
         ("mysql://user:secret@host/db", "postgresql://"),
         ("http://[secret", "redis://"),
-        ("postgresql+psycopg://user:secret@host/db", "write postgresql:// here"),
+        ("postgresql+psycopg://user:secret@host/db", "Write postgresql:// without the driver"),
         ("memory:secret", "Expected memory:"),
         ("memory://secret", "Expected memory:"),
         ("sqlite:", "sqlite:////absolute"),
@@ -127,8 +127,8 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
         ("redis://user:secret@host:port", "rediss://user:password@host"),
         ("postgresql://user:sec%zzret@host", "postgresql://user:password@host"),
         (f"mysql://{ENDLESS}", "postgresql://"),
-        ("postgresql+psycopg://user:secret@host/x", "write postgresql:// here."),
-        ("postgresql+secret:", "write postgresql:// here."),
+        ("postgresql+psycopg://user:secret@host/x", "Write postgresql:// without the driver."),
+        ("postgresql+secret:", "Write postgresql:// without the driver."),
     ],
 )
 def test_no_url_of_a_store(url, expected):

@@ -18,10 +18,11 @@ from atlassian_auth.stores import ABSENT, EncryptedStore, PostgresStore, Stored,
 from atlassian_auth.stores._postgres_connections import Unreachable
 from atlassian_auth.stores.postgres import _PostgresServer
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
+from tests.stores.server_processes import ServerProcesses
+from tests.stores.wrapped import WrappedStoreContract
 
 psycopg = pytest.importorskip("psycopg")
 KEY = EncryptedStore.generate_key()
-FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
 TROUBLE_SECONDS = 0.2  # what a server that hangs may take of a test's time
 
 
@@ -84,7 +85,7 @@ class TestPostgresStore(ThreadSafeStoreContract):
         assert [key for _, _, key, *_ in rows] == [b"acme"]
 
 
-class TestEncryptedPostgresStore(ThreadSafeStoreContract):
+class TestEncryptedPostgresStore(WrappedStoreContract):
     """With ciphertext in it, PostgreSQL keeps every promise."""
 
     @pytest.fixture
@@ -288,7 +289,7 @@ class TestConnections:
             raise psycopg.errors.QueryCanceled("statement timeout")
 
         async def ask(server):
-            await server._safely("read", refused)
+            await server._run_explained("read", refused)
 
         with pytest.raises(StoreError, match="QueryCanceled"):
             await store._thread.run(ask)
@@ -304,7 +305,7 @@ class TestConnections:
         raw.execute(f"DROP ROLE {table}")
 
     async def test_few_connections_allowed(self, opened, raw, small_role, postgres_url):
-        """Where the server gives only a few connections, forty keys share those."""
+        """Where the server gives only a few connections, forty keys quota those."""
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
 
@@ -375,7 +376,7 @@ class TestConnections:
                 except Unreachable as error:
                     return str(error)
                 finally:
-                    await server._connections._give_back(taken, server._connections._records)
+                    await server._connections._return(taken, server._connections._records)
 
             told = await store._thread.run(take_twice)
             await store.put("tokens", "1", b"value")
@@ -421,7 +422,7 @@ class TestConnections:
     @pytest.mark.parametrize(("version", "number"), [("16.9", 1), ("17.0", 2)])
     async def test_newer_servers_have_another(self, version, number):
         """From PostgreSQL 17 on there is one more such setting."""
-        begin = _PostgresServer._begin(int(version.replace(".", "000")))
+        begin = _PostgresServer._begin_statement(int(version.replace(".", "000")))
 
         assert begin.count(b"SET LOCAL") == number
 
@@ -671,50 +672,12 @@ class TestTrouble:
                 await store.aclose()
 
 
-class TestProcesses:
-    """Many processes, one server."""
+class TestProcesses(ServerProcesses):
+    """Many processes, one PostgreSQL."""
 
     @pytest.fixture
-    def anyio_backend(self):
-        return "asyncio"
-
-    @pytest.fixture
-    def made(self, postgres_url, table):
+    def made(self, raw, postgres_url, table):
         return f"PostgresStore({postgres_url!r}, table={table!r})"
-
-    async def test_no_update_is_lost(self, count_together, made, store):
-        """Processes that start together on a new database exclude each other and lose nothing."""
-        number = count_together(made)
-
-        assert (await store.get("tokens", "compared")).value == number
-        assert (await store.get("tokens", "locked")).value == number
-
-    async def test_a_killed_holder(self, start_script, made, store):
-        """The lock of a process that was killed is free as soon as the server sees it gone."""
-        holder = start_script("hold", made)
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TimeoutError):
-            await enter(store)
-
-        holder.kill()
-
-        async with store.lock("tokens", "acme", timeout_seconds=60):
-            pass
-
-    @FORKS
-    def test_a_fork(self, run_script, made, raw):
-        """Parent and child go on with connections of their own; the lock stays the parent's."""
-        assert run_script("fork", made) == ["excluded", "still", "held"]
-
-    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
-        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
-        assert run_script("imports", made) == ["[]"]
-
-    async def test_at_exit(self, run_script, made, store):
-        """What is saved while the interpreter exits is saved."""
-        run_script("at_exit", made)
-
-        assert (await store.get("tokens", "acme")).value == b"saved"
 
 
 class TestArguments:

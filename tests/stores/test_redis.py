@@ -23,23 +23,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.stores import EncryptedStore, RedisStore, Stored
-from atlassian_auth.stores._served import Claim
+from atlassian_auth.stores._server import LockRequest
 from atlassian_auth.stores.redis import (
     _DELETE,
     _EXTEND,
     _LOCK,
     _PUT,
+    _connection_was_lost,
     _Lease,
     _Names,
     _RedisServer,
-    _was_cut,
 )
 from atlassian_auth.testing import ManualClock
 from atlassian_auth.testing.store_contract import StoreContract, ThreadSafeStoreContract
+from tests.stores.server_processes import ServerProcesses
+from tests.stores.wrapped import WrappedStoreContract
 
 redis = pytest.importorskip("redis")
 KEY = EncryptedStore.generate_key()
-FORKS = pytest.mark.skipif(sys.platform == "win32", reason="no fork on this system")
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ class TestRedisStore(ThreadSafeStoreContract):
         assert not raw.exists(f"{{{prefix}}}:lifetimes:flows")
 
 
-class TestEncryptedRedisStore(ThreadSafeStoreContract):
+class TestEncryptedRedisStore(WrappedStoreContract):
     """With ciphertext in it, Redis keeps every promise."""
 
     @pytest.fixture
@@ -161,7 +162,7 @@ class TestLease:
         lease = _Lease("x", "owner")
         await lease.stop()
 
-        assert await server._extend(Claim("tokens", "acme"), lease) is None
+        assert await server._keep_extended(LockRequest("tokens", "acme"), lease) is None
 
     @pytest.fixture
     def clock(self):
@@ -546,51 +547,12 @@ class Listener(logging.Handler):
         return stack
 
 
-class TestProcesses:
-    """Many processes, one server."""
+class TestProcesses(ServerProcesses):
+    """Many processes, one Redis."""
 
     @pytest.fixture
-    def anyio_backend(self):
-        return "asyncio"
-
-    @pytest.fixture
-    def made(self, redis_url, prefix):
+    def made(self, raw, redis_url, prefix):
         return f"RedisStore({redis_url!r}, prefix={prefix!r}, lease_seconds=1)"
-
-    async def test_no_update_is_lost(self, count_together, made, store):
-        """Processes exclude each other and lose nothing."""
-        number = count_together(made)
-
-        assert (await store.get("tokens", "compared")).value == number
-        assert (await store.get("tokens", "locked")).value == number
-
-    async def test_a_killed_holder(self, start_script, made, store):
-        """The lock of a process that was killed is free when its lease has ended."""
-        holder = start_script("hold", made)
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TimeoutError):
-            async with store.lock("tokens", "acme", timeout_seconds=0):
-                pytest.fail("two are inside")
-
-        holder.kill()
-
-        async with store.lock("tokens", "acme", timeout_seconds=60):
-            pass
-
-    @FORKS
-    def test_a_fork(self, run_script, made, raw):
-        """Parent and child go on with connections of their own; the lock stays the parent's."""
-        assert run_script("fork", made) == ["excluded", "still", "held"]
-
-    def test_nothing_is_imported_in_the_thread(self, run_script, made, raw):
-        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
-        assert run_script("imports", made) == ["[]"]
-
-    async def test_at_exit(self, run_script, made, store):
-        """What is saved while the interpreter exits is saved."""
-        run_script("at_exit", made)
-
-        assert (await store.get("tokens", "acme")).value == b"saved"
 
 
 async def extend_all(server):
@@ -913,14 +875,14 @@ class TestDroppedConnections:
     )
     def test_what_is_repeated(self, error, is_cut):
         """Only what failed because a connection was gone: nothing that was waited for, or refused."""
-        assert _was_cut(error) is is_cut
+        assert _connection_was_lost(error) is is_cut
 
     def test_connections_in_use(self):
         """Who waited for a free connection in vain does not wait twice."""
         error = redis.ConnectionError("No connection available.")
         error.__cause__ = TimeoutError()
 
-        assert not _was_cut(error)
+        assert not _connection_was_lost(error)
 
     async def test_a_client_without_a_pool(self, opened, tcp):
         """A client that shows no pool, as a cluster's, is asked again as it is."""
@@ -954,7 +916,7 @@ class TestDamaged:
         name = f"{{{prefix}}}:records:tokens"
         raw.hset(name, "acme", entry)
 
-        with pytest.raises(StoreError, match="something else, which was left as it is"):
+        with pytest.raises(StoreError, match="other data, which was left as it is"):
             await store.get("tokens", "acme")
         for call in (store.put, store.delete):
             arguments = (b"new",) if call == store.put else ()

@@ -6,7 +6,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -25,29 +24,6 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="permissions need POSIX")
 FORKS = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 LINUX = pytest.mark.skipif(not Path("/proc/locks").exists(), reason="needs /proc/locks of Linux")
 ROOT = pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's file")
-
-WRITE = """
-import sys
-import anyio
-from atlassian_auth.stores import SQLiteStore
-
-async def main():
-    store = SQLiteStore(sys.argv[1])
-    while True:
-        print(await store.put("tokens", "acme", b"x" * 5000), flush=True)
-
-anyio.run(main)
-"""
-
-AT_EXIT = """
-import atexit, sys
-import anyio
-from atlassian_auth.stores import SQLiteStore
-
-store = SQLiteStore(sys.argv[1])
-atexit.register(anyio.run, store.put, "tokens", "acme", b"saved")
-anyio.run(store.get, "tokens", "acme")
-"""
 
 FORK = """
 import os, sys
@@ -80,33 +56,6 @@ else:
     print("child")
 """
 
-FORK_WHILE_WRITING = """
-import os, sys, threading
-import anyio
-from atlassian_auth.stores import SQLiteStore
-
-store = SQLiteStore(sys.argv[1])
-began, done = threading.Event(), threading.Event()
-
-async def write():
-    while not done.is_set():
-        await store.put("tokens", "parent", b"value")
-        began.set()
-
-writer = threading.Thread(target=anyio.run, args=[write])
-writer.start()
-began.wait()
-for number in range(10):
-    child = os.fork()
-    if not child:
-        anyio.run(store.put, "tokens", f"child {number}", b"value")
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
-done.set()
-writer.join()
-print(len(anyio.run(store.keys, "tokens")))
-"""
-
 FORK_WHILE_LOCKED = """
 import os, sys, threading, time
 from functools import partial
@@ -136,45 +85,6 @@ assert os.waitpid(child, 0)[1] == 0
 print("parent", flush=True)
 """
 
-DISK_FULL = """
-import resource, sys
-import anyio
-from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores import SQLiteStore
-
-async def main():
-    store = SQLiteStore(sys.argv[1])
-    version = await store.put("tokens", "acme", b"kept")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
-        await store.put("tokens", "acme", b"secret" * 100_000)
-    except StoreError as error:
-        print("told" if sys.argv[1] in str(error) and "secret" not in repr(error) else error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    print((await store.get("tokens", "acme")).value.decode())
-    print(await store.put("tokens", "acme", b"new", expected=version) - version)
-
-anyio.run(main)
-"""
-
-# Root may do everything, so it becomes another user; what that one could not read is imported before.
-UNPRIVILEGED = """
-import os, sys
-import anyio
-from atlassian_auth.exceptions import StoreError
-from atlassian_auth.stores import SQLiteStore
-
-anyio.run(anyio.sleep, 0)
-user = os.geteuid()
-os.seteuid(65534 if user == 0 else user)
-try:
-    anyio.run(SQLiteStore(sys.argv[1]).get, "tokens", "acme")
-except StoreError as error:
-    print(*str(error).split(), sep="_")
-os.seteuid(user)
-"""
-
 
 @pytest.fixture
 def path(tmp_path):
@@ -188,6 +98,11 @@ def raw(path):
 
 def kernel_locks():
     return Path("/proc/locks").read_text().splitlines()
+
+
+def made(path):
+    """Return the expression that makes the store in another process."""
+    return f"SQLiteStore({str(path)!r})"
 
 
 def mode(path):
@@ -292,16 +207,16 @@ class TestDurability:
 
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
-    def test_at_exit(self, run, path):
+    def test_at_exit(self, run_script, path):
         """What is saved while the interpreter exits is saved."""
-        run(AT_EXIT, path)
+        run_script("at_exit", made(path))
 
         with raw(path) as database:
             assert database.execute("SELECT value FROM records").fetchall() == [(b"saved",)]
 
-    def test_a_killed_writer(self, start, path):
+    def test_a_killed_writer(self, start_script, path):
         """After a kill in the midst of writing all is there that `put` had returned."""
-        writer = start(WRITE, path)
+        writer = start_script("write", made(path), 5000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
         writer.wait()
@@ -313,9 +228,12 @@ class TestDurability:
         assert value == b"x" * 5000
 
     @POSIX
-    def test_a_full_disk(self, run, path):
+    def test_a_full_disk(self, run_script, path):
         """A value that does not fit is an error that does not show it; what was there is still there."""
-        assert run(DISK_FULL, path) == ["told", "kept", "1"]
+        error, *after = run_script("full_disk", made(path), path.with_name("new"))
+
+        assert str(path) in error
+        assert after == ["False", "kept", "True"]
 
 
 class TestProcesses:
@@ -323,7 +241,7 @@ class TestProcesses:
 
     def test_no_update_is_lost(self, count_together, path):
         """Processes that start together on a new file exclude each other and lose nothing."""
-        number = count_together(f"SQLiteStore({str(path)!r})")
+        number = count_together(made(path))
 
         with raw(path) as database:
             found = database.execute("SELECT key, value FROM records ORDER BY key").fetchall()
@@ -338,9 +256,9 @@ class TestProcesses:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
     @FORKS
-    def test_forks_while_another_thread_writes(self, run, path):
+    def test_forks_while_another_thread_writes(self, run_script, path):
         """A fork waits for the write in the air, and each child can write."""
-        assert run(FORK_WHILE_WRITING, path) == ["11"]
+        assert run_script("fork_while_writing", made(path), path) == ["11"]
 
     @FORKS
     def test_a_fork_that_gives_no_notice(self, path):
@@ -367,22 +285,6 @@ class TestProcesses:
 
         locks = [line for line in kernel_locks() if inode in line]
         assert any(f" {os.getpid()} " in line for line in locks)
-
-
-class TestThread:
-    """One thread per open store."""
-
-    async def test_one_thread(self, store):
-        """Calls are made in one thread, named after the file, which ends when the store is closed."""
-        before = set(threading.enumerate())
-        for number in range(3):
-            await store.put("tokens", f"acme {number}", b"value")
-        (thread,) = set(threading.enumerate()) - before
-
-        await store.aclose()
-        thread.join()
-
-        assert thread.name == "SQLiteStore tokens.db"
 
 
 class TestPath:
@@ -546,7 +448,7 @@ class TestUnusable:
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc of Linux")
     async def test_where_nobody_can_write(self):
         """Not even root makes files in /proc."""
-        await self.refused(Path("/proc/tokens.db"), "both must be this user's")
+        await self.refused(Path("/proc/tokens.db"), "able to read and write both")
 
     async def test_a_value_that_is_none(self, store):
         """Whatever SQLite objects to comes out as `StoreError`, and the store is well afterwards."""
@@ -752,39 +654,39 @@ class TestUnprivileged:
             for path in paths:
                 os.chown(path, 65534, 65534)
 
-    def refused(self, run, path):
-        (text,) = run(UNPRIVILEGED, path)
+    def refused(self, run_script, path):
+        (text,) = run_script("unprivileged", made(path))
         assert str(path) in text
         return text.replace("_", " ")
 
-    def test_no_right_to_make_it(self, run, folder):
+    def test_no_right_to_make_it(self, run_script, folder):
         """In a folder that is read-only no file can be made."""
         self.give_away(folder)
         folder.chmod(0o500)
 
-        assert "Permission denied" in self.refused(run, folder / "tokens.db")
+        assert "Permission denied" in self.refused(run_script, folder / "tokens.db")
 
-    def test_a_folder_that_is_read_only(self, run, folder, path):
+    def test_a_folder_that_is_read_only(self, run_script, folder, path):
         """A file whose folder is read-only cannot be used."""
         self.give_away(folder, path)
         folder.chmod(0o500)
 
-        assert "writable for this user" in self.refused(run, path)
+        assert "writable for this user" in self.refused(run_script, path)
 
-    def test_a_file_that_is_read_only(self, run, folder, path):
+    def test_a_file_that_is_read_only(self, run_script, folder, path):
         """A file that is read-only is refused although it could be read."""
         self.give_away(folder, path)
         path.chmod(0o400)
 
-        assert "writable for this user" in self.refused(run, path)
+        assert "writable for this user" in self.refused(run_script, path)
 
     @ROOT
-    def test_a_file_that_is_somebody_elses(self, run, folder, path):
+    def test_a_file_that_is_somebody_elses(self, run_script, folder, path):
         """A file of another user is refused, also if it could be read and written."""
         self.give_away(folder)
         path.chmod(0o666)
 
-        assert "belongs to another user" in self.refused(run, path)
+        assert "belongs to another user" in self.refused(run_script, path)
 
 
 def write_text(path):
@@ -883,7 +785,7 @@ class TestForeign:
             pytest.param(make_foreign_version, "another program's", id="foreign version"),
             pytest.param(make_foreign_wal, "another program's", id="foreign log"),
             pytest.param(make_foreign_journal, "another program's", id="foreign journal"),
-            pytest.param(make_newer, r"version 2.*knows 1.*upgrade", id="newer"),
+            pytest.param(make_newer, r"format is 2.*reads 1.*Upgrade", id="newer"),
             pytest.param(make_truncated, "malformed.*backup", id="truncated"),
         ],
     )

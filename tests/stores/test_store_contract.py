@@ -77,12 +77,12 @@ class TestDeletesAnyVersion(Contract):
 
 class TestNothingEnds(Contract):
     class make(MemoryStore):
-        def _bury(self):
+        def _delete_expired(self):
             pass
 
 class TestEndsTooLate(Contract):
     class make(MemoryStore):
-        def _bury(self):
+        def _delete_expired(self):
             now = self._clock.time()
             for name, entry in list(self._entries.items()):
                 if entry.expires_at is not None and entry.expires_at < now:
@@ -90,9 +90,9 @@ class TestEndsTooLate(Contract):
 
 class TestFirstTimeCounts(Contract):
     class make(MemoryStore):
-        def _bury(self):
-            while self._mortal and self._mortal[0][0] <= self._clock.time():
-                self._entries.pop(self._mortal.pop(0)[1], None)
+        def _delete_expired(self):
+            while self._expiring and self._expiring[0][0] <= self._clock.time():
+                self._entries.pop(self._expiring.pop(0)[1], None)
 
 class TestKeysAreFolded(Contract):
     class make(MemoryStore):
