@@ -40,7 +40,7 @@ class Judge:
         if not holds:
             self.broken.append(rule)
 
-    def judge(self):
+    def check_none_is_broken(self):
         assert not self.broken, self.broken
 
     def excuse(self, family, reason):
@@ -159,7 +159,7 @@ class _Exchange:
         judge.in_air[self.key] += 1
         judge.check(judge.in_air[self.key] == 1, "two exchanges of one credential at a time")
         judge.check(
-            world.store.holders.get(self.key) == self.owner, "an exchange without the store's lock"
+            world.store.held.get(self.key) == self.owner, "an exchange without the store's lock"
         )
         until = judge.rests.get((self.owner, self.key), 0)
         judge.check(world.clock.time() >= until, "the token endpoint was asked during the backoff")

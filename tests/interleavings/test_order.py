@@ -234,7 +234,7 @@ async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager
     """Refused because somebody was faster (a lock that had lapsed): their token is adopted."""
     manager, other = await enrol(new_manager("data_center")), new_manager("data_center")
     store.locks = False
-    gate = store.hold("after get")
+    gate = store.hold("got")
 
     async def be_faster():
         tokens.append(await other.token("acme"))
@@ -279,7 +279,7 @@ async def test_forgotten_meanwhile_is_not_stored(store, new_manager, enrol, at_o
 async def test_token_is_published_before_the_lock_is_free(store, new_manager, enrol, at_once):
     """Whoever gets the lock next finds the cache as the flight leaves it: ``forget`` has the last word."""
     manager = await enrol(new_manager())
-    gate = store.hold("release")
+    gate = store.hold("released")
 
     async def forget():
         await manager.forget("acme")
@@ -293,7 +293,7 @@ async def test_token_is_published_before_the_lock_is_free(store, new_manager, en
 async def test_lock_that_cannot_be_released_harms_nobody(error, store, new_manager, enrol):
     """What was done under the lock is done, whatever the store says while it gives it back."""
     manager = await enrol(new_manager())
-    store.fail("release", error=error)
+    store.fail("released", 1, error)
 
     token = await manager.token("acme")
 
@@ -301,18 +301,18 @@ async def test_lock_that_cannot_be_released_harms_nobody(error, store, new_manag
 
 
 @pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
-@pytest.mark.parametrize("operation", ["get", "put", "after put"])
+@pytest.mark.parametrize("operation", ["get", "put", "saved"])
 async def test_pair_outlives_any_error_of_the_store(
     operation, error, product, atlassian, store, new_manager, enrol
 ):
     """Whatever a store raises, even a cancellation of its own, the next call works, with one exchange."""
     manager = await enrol(new_manager(product))
-    store.fail(operation, error=error, times=Settings().attempts)
+    store.fail(operation, Settings().attempts, error)
 
     try:
         await manager.token("acme")
     except StoreError:
-        store.failures.clear()
+        store.heal()
     token = await manager.token("acme")
 
     assert manager.peek("acme") == token
