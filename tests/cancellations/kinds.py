@@ -74,7 +74,7 @@ async def cancel_unstarted(work, ready, world):
 
 
 async def cancel_just_before_the_end(work, ready, world):
-    """The outcome is at the door, and the cancellation gets in first, in the same turn."""
+    """The refresh has ended; in the same turn of the loop the cancellation reaches the caller first."""
     task = asyncio.ensure_future(work())
     await ready()
     world.track.open()
@@ -85,7 +85,7 @@ async def cancel_just_before_the_end(work, ready, world):
 
 
 async def cancel_just_after_the_end(work, ready, world):
-    """The outcome gets in first; the caller has not heard of it yet."""
+    """The outcome reaches the caller first; the cancellation comes before the caller goes on."""
     task = asyncio.ensure_future(work())
     await ready()
     world.track.open()
@@ -247,7 +247,7 @@ async def trio_nursery(work, ready, world):
 
 
 async def manager_closed(work, ready, world):
-    """Somebody closes the manager in the middle: the call ends as if nobody had."""
+    """Another task closes the manager in the middle: the call ends as if it had not."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -257,7 +257,7 @@ async def manager_closed(work, ready, world):
 
 
 async def client_closed(work, ready, world):
-    """Somebody closes the client in the middle of its request: the refresh goes on."""
+    """Another task closes the client in the middle of its request: the refresh goes on."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -266,7 +266,7 @@ async def client_closed(work, ready, world):
 
 
 async def flow_closed(work, ready, world):
-    """Another task closes the auth flow while its request is in the air."""
+    """Another task closes the auth flow while its request is under way."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -275,7 +275,7 @@ async def flow_closed(work, ready, world):
 
 
 async def flow_collected(work, ready, world):
-    """Nobody has the auth flow any more: the garbage collector ends it, from another task."""
+    """No variable holds the auth flow any more: the garbage collector ends it, from another task."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # trio tells the user
         await scope_cancel(work, ready, world)

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+
+def stored_refresh_token(value):
+    """Return the refresh token in the bytes of a record, without asking the library."""
+    record = json.loads(value)["record"]
+    token = record["token"]
+    return token["refresh_token"] if token else record["pasted_refresh_token"]
+
 
 def check_consent(atlassian, refresh_token):
     """See that the stored refresh token is the one that the server takes, and return its family."""
