@@ -13,8 +13,9 @@ import pytest
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
-from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_refresh, real_time
+from tests.faults.stage import HOUR, ask_for_token, ask_to_refresh, real_time
 from tests.faults.trouble import Seen, Trouble, alike, apart
+from tests.harness.world import KEY
 from tests.model.recording import describe
 from tests.servers import PostgresCluster, redis_on_socket, short_folder
 

@@ -32,6 +32,8 @@ def broken_by_errors(errors):
     rules = {
         "callers share an exception": len({id(error) for error in errors}) < len(errors),
         "an error holds a secret": any("secret-" in f"{error!r} {error}" for error in errors),
-        "an error leads to another one": any(error.__cause__ for error in errors),
+        "an error leads to another one": any(
+            error.__cause__ or error.__context__ for error in errors
+        ),
     }
     return [rule for rule, is_broken in rules.items() if is_broken]
