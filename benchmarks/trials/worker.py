@@ -1,4 +1,4 @@
-"""One process of a client: it does what it is told over a pipe, and says what came of it."""
+"""One process of a client: it follows orders that come over a pipe, and answers each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def work(link: Connection, library: Library, scene: Scene) -> None:
-    """Be the process, until it is told to leave or the other end of the pipe is closed."""
+    """Follow orders, until one of them ends the process or the other end of the pipe is closed."""
     logging.getLogger().addHandler(logging.NullHandler())  # what a library logs is not shown
     asyncio.run(_work(link, library, scene))
     link.send("the event loop has ended")

@@ -1,4 +1,4 @@
-"""Stops one operation at one checkpoint, lets its caller leave in one way, and checks all rules at the end."""
+"""Stops an operation at a checkpoint, lets its caller leave in one way, and checks all rules at the end."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ async def _play(trouble, product, load):
             if load is not FLEET:  # where some pause while others ask
                 await stage.ask(load)
                 assert stage.requests == asked, "a request during the pause"
-        await _check_rest(trouble, stage, load)
+        await _check_pause(trouble, stage, load)
         stage.clock.advance(trouble.passed_seconds)
         after = [_code(answer) for answer in await stage.ask(load)]
         _check_errors(trouble, load, answers)
@@ -57,19 +57,19 @@ async def _state(manager):
         return error.code
 
 
-async def _check_rest(trouble, stage, load):
+async def _check_pause(trouble, stage, load):
     """See that no request is sent before the pause is over; the pauses of a fleet end one by one."""
-    if trouble.rest_seconds is None:
+    if trouble.pause_seconds is None:
         return
     if load is not FLEET:
-        stage.clock.advance(trouble.rest_seconds - _INSTANT)
+        stage.clock.advance(trouble.pause_seconds - _INSTANT)
         asked = stage.requests
         answers = await stage.ask(load)
         assert stage.requests == asked, "a request before the pause was over"
         assert all(isinstance(answer, AtlassianAuthError) for answer in answers)
         stage.clock.advance(_INSTANT)
     else:
-        stage.clock.advance(trouble.rest_seconds)
+        stage.clock.advance(trouble.pause_seconds)
 
 
 def _check_errors(trouble, load, answers):

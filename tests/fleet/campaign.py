@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from atlassian_auth.testing import Fault
 from tests.fleet.crew import Refresh
 from tests.fleet.nursery import Worker
-from tests.fleet.points import POINTS, Doom, Took
+from tests.fleet.points import POINTS, Duration, Kill
 from tests.model.recording import Event, append_to
 
 # How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole refresh.
@@ -118,7 +118,7 @@ class Campaign:
         dead = False
         while not dead:
             self._generation = self._family.generation
-            dead = self._dies(life, kind)
+            dead = self._try_to_kill(life, kind)
         self._atlassian.clear_faults()
         self.toll.deaths.append(Death(kind, life.worker.ended()))
         append_to(self._place.trace)(Event(str(life.worker.pid), self._place.key, "killed"))
@@ -150,8 +150,8 @@ class Campaign:
 
     def _refresh(self, life, *, first):
         """Let the process refresh, and authorize it anew if its grant is gone."""
-        self._atlassian.fault("token", Fault("timed", self._timed))
-        life.tell(Doom())
+        self._atlassian.fault("token", Fault("timed", self._note_rotation))
+        life.tell(Kill())
         kind, answer = life.listen("refreshed", "lost")
         if kind == "lost":
             self.toll.deaths[-1].lost = answer
@@ -162,21 +162,21 @@ class Campaign:
         if first and self.toll.deaths:
             self.toll.successions.append(answer.seconds)
 
-    def _timed(self, work):
+    def _note_rotation(self, work):
         reply = work()
         self._rotated_at = time.perf_counter()
         return reply
 
-    def _dies(self, life, kind):
+    def _try_to_kill(self, life, kind):
         """Let the process refresh once more, and return whether that was its end."""
         if kind == ("point", "sent"):
             gate = self._atlassian.hold("token")
-            life.tell(Doom())
+            life.tell(Kill())
             gate.arrived_sync()
             life.worker.kill()
             gate.open()
             return True
-        life.tell(self._doom(life.took, *kind))
+        life.tell(self._next_kill(life.took, *kind))
         try:
             said, _ = life.listen("refreshed", "at")
         except EOFError:
@@ -185,15 +185,15 @@ class Campaign:
             life.worker.kill()
         return said == "at"
 
-    def _doom(self, took, kind, where):
+    def _next_kill(self, took, kind, where):
         if kind == "point":
-            return Doom(kind, where)
+            return Kill(kind, where)
         saving = where == "save"
         if kind == "steps":
             most = took.saving_steps if saving else took.steps
         else:
             most = took.saving_seconds if saving else took.seconds
-        return Doom(kind, amount=self._random.uniform(0, most), saving=saving)
+        return Kill(kind, amount=self._random.uniform(0, most), saving=saving)
 
 
 @dataclass
@@ -201,7 +201,7 @@ class _Life:
     """One process, and what its kind's last refresh took."""
 
     worker: Worker
-    took: Took | None
+    took: Duration | None
 
     def tell(self, command):
         self.worker.link.send(command)

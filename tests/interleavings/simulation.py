@@ -1,7 +1,7 @@
 """Plays a schedule: managers in processes of their own, callers in loops of their own, one thread.
 
 After the last step faults are cleared and everything must come to an end; then each manager must
-hand out a token that works, unless the grant is dead through nobody's fault of ours.
+hand out a token that works, unless the consent was lost in a way that is excused.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Process:
 
 @dataclass(eq=False)
 class Caller:
-    """One call and what came of it."""
+    """One call, and its result or error."""
 
     call: Call
     process: Process
@@ -144,7 +144,7 @@ class Simulation(World):
         self.clock.ahead_seconds += seconds
         self.moments.append((self.steady.time(), self.clock.time()))
         if seconds < 0:
-            self.rules.rests.clear()
+            self.rules.pauses.clear()
 
     def new_grant(self, key):
         refresh_token = self.new_refresh_token()
@@ -372,7 +372,7 @@ class Simulation(World):
                 self.cancel(caller)
         self.heal()
         for part in (
-            self._await_everybody,
+            self._await_all_callers,
             self._check_nothing_is_left,
             self._recover,
             self._check_agreement,
@@ -385,7 +385,7 @@ class Simulation(World):
         for loop in self.all_loops:
             loop.end()
 
-    def _await_everybody(self):
+    def _await_all_callers(self):
         self.settle()
         for _ in range(SECONDS_TO_END):
             if all(caller.task.done() for caller in self.callers) and not self._busy():
@@ -405,7 +405,7 @@ class Simulation(World):
         for key in KEYS:
             taken = self.loops[0].create_task(self._take_lock(key))
             self.settle()
-            rules.check(taken.done(), "a lock cannot be had although nobody works")
+            rules.check(taken.done(), "a lock is not free although no manager works")
         complaints = [c for loop in self.all_loops for c in loop.complaints]
         rules.check(not complaints, f"an event loop complained: {complaints}")
         for caller in self.callers:
@@ -417,14 +417,14 @@ class Simulation(World):
             pass
 
     def _recover(self):
-        """Whatever happened, a manager works again as soon as the world does."""
+        """See that each manager works again as soon as the server and the store do."""
         for _ in range(4):
             self.advance(self.settings.configuration_backoff_seconds * 1.2 + 1)
             asked = [
                 self.start(Call("request", manager=number, key=key))
                 for number, key in itertools.product(range(MANAGERS), KEYS)
             ]
-            self._await_everybody()
+            self._await_all_callers()
             if all(self._is_well(caller) for caller in asked):
                 return
         unwell = {caller.call: repr(caller.error or caller.result) for caller in asked}
@@ -439,7 +439,7 @@ class Simulation(World):
         if self.is_usable(durable.refresh_token):
             return False
         family = self.atlassian.family_of(durable.refresh_token)
-        self.rules.check(family.id in self.rules.excused, "a grant was lost")
+        self.rules.check(family.id in self.rules.excused, "a consent was lost")
         return isinstance(caller.error, AuthorizationRequired)
 
     def is_usable(self, refresh_token):
@@ -451,7 +451,7 @@ class Simulation(World):
 
     def _check_agreement(self):
         closing = [self.start(Call("aclose", manager=n)) for n in range(MANAGERS)]
-        self._await_everybody()
+        self._await_all_callers()
         self.rules.check(not any(c.error for c in closing), "a pair could still not be saved")
         for key in KEYS:
             durable = self.store.durable(key)

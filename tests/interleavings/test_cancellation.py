@@ -1,4 +1,4 @@
-"""Whoever asked may leave at any moment: what was begun for them is finished and saved."""
+"""A caller may leave at any moment: the refresh that was begun for it is finished and saved."""
 
 from __future__ import annotations
 

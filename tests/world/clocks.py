@@ -30,7 +30,7 @@ def set_in_a_refresh(steps, ground, point):
 
 
 def set_between(steps, ground):
-    """Set the clock when there is a token, and again when the server has a bad minute."""
+    """Set the clock when there is a token, and again while the server is temporarily unavailable."""
     before, after = steps
     holder = ground.holder("step", before)
     ground.check(holder.ask("token"))

@@ -41,7 +41,7 @@ _SOURCES = Path(__file__).parents[2]
 
 
 class Hung(Exception):
-    """Something did not come to an end that has to."""
+    """Something did not end in time."""
 
 
 def until(condition, what, patience_seconds=_PATIENCE_SECONDS):
@@ -54,7 +54,7 @@ def until(condition, what, patience_seconds=_PATIENCE_SECONDS):
 
 
 class Process:
-    """A process that does what it is told; see `tests.world.actor`."""
+    """A process that follows commands; see `tests.world.actor`."""
 
     def __init__(self, worker):
         self._worker = worker
@@ -247,7 +247,7 @@ class Ground:
             with self.answer_held(process, command):
                 yield
             return
-        process.ask("stand_at", point, False)
+        process.ask("stop_at", point, False)
         process.tell(command)
         assert process.hear() == ("at", point)
         yield

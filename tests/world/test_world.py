@@ -42,7 +42,7 @@ def present_twice(ground):
         process.end()
 
 
-def be_told(ground):
+def meet_an_unlisted_error(ground):
     """Let the server fail, which the scene does not list."""
     holder = ground.holder()
     ground.atlassian.fault("token", Fault.status(503), times=3)
@@ -51,7 +51,7 @@ def be_told(ground):
 
 
 def hang(ground):
-    """Stop a process, and wait for what it never says."""
+    """Stop a process, and wait for an answer that does not come."""
     holder = ground.holder()
     holder.stop()
     holder.tell("token")
@@ -80,8 +80,8 @@ def test_used_refresh_token_is_counted(world):
 
 
 def test_unlisted_error_is_counted(world):
-    """The harness sees what a caller is told and the scene does not list."""
-    seen, [fault] = played(world, be_told, "cloud")
+    """The harness counts an error of a caller that the scene does not list."""
+    seen, [fault] = played(world, meet_an_unlisted_error, "cloud")
 
     assert len(seen.failed) == 1
     assert fault.startswith("failed: transient: ")
