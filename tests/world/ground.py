@@ -324,10 +324,10 @@ class Ground:
             process.kill()
         self.end_leases()
         self.give_files_to(os.geteuid())
-        heir = self.process()
-        kind, text = heir.ask("refresh")
-        kept = {key: heir.ask("stored", key)[1] for key in self.families}
-        heir.end()
+        newcomer = self.process()
+        kind, text = newcomer.ask("refresh")
+        kept = {key: newcomer.ask("stored", key)[1] for key in self.families}
+        newcomer.end()
         alive = all(
             family.alive and kept[key] == family.refresh_token
             for key, family in self.families.items()
