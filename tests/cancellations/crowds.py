@@ -64,7 +64,7 @@ def draw(seed):
     sharing, ambiguous = (
         (SHARING, ("get", "got", "get 2", "got 2")) if dice.random() < 0.3 else (SHARING[:-1], ())
     )
-    path = (*_passed(refusals, failures), *LAST)
+    path = (*_checkpoints_until_saved(refusals, failures), *LAST)
     path = tuple(checkpoint for checkpoint in path if checkpoint not in ambiguous)
     # Each caller that comes before the token is published waits, and so is there at the next stop.
     stops = [0, *sorted(dice.sample(range(1, len(path)), dice.randint(1, 5)))]
@@ -95,24 +95,24 @@ def draw(seed):
     )
 
 
-def _passed(refusals, failures):
+def _checkpoints_until_saved(refusals, failures):
     """The checkpoints of a refresh up to its save, with a pause after each trouble."""
     before, after = READ, ("answered", "token")
     pauses = iter(["pause", *(f"pause {n}" for n in range(2, 9))])
     yield from before
     for number in range(1, refusals + 2):
-        yield _numbered("send", number)
+        yield _name_of("send", number)
         if number <= refusals:
             yield next(pauses)
     yield from after
     for number in range(1, failures + 2):
-        yield _numbered("put", number)
+        yield _name_of("put", number)
         if number <= failures:
             yield next(pauses)
     yield "saved"
 
 
-def _numbered(name, number):
+def _name_of(name, number):
     return name if number == 1 else f"{name} {number}"
 
 

@@ -133,7 +133,7 @@ async def task_group(work, ready, world):
 # -- anyio's, also on trio ------------------------------------------------------------------------
 
 
-async def _scoped(work, ready, scope, strike):
+async def _strike_in_scope(work, ready, scope, strike):
     async def strike_when_ready():
         await ready()
         strike(scope)
@@ -146,7 +146,7 @@ async def _scoped(work, ready, scope, strike):
 
 async def scope_cancel(work, ready, world):
     scope = anyio.CancelScope()
-    await _scoped(work, ready, scope, lambda scope: scope.cancel())
+    await _strike_in_scope(work, ready, scope, lambda scope: scope.cancel())
     assert scope.cancelled_caught
 
 
@@ -166,7 +166,7 @@ async def scope_cancel_just_before_the_end(work, ready, world):
         world.drain()
         scope.cancel()
 
-    await _scoped(work, ready, anyio.CancelScope(), strike)
+    await _strike_in_scope(work, ready, anyio.CancelScope(), strike)
 
 
 def _expire(scope):
@@ -175,7 +175,7 @@ def _expire(scope):
 
 async def move_on_after(work, ready, world):
     scope = anyio.move_on_after(FOREVER)
-    await _scoped(work, ready, scope, _expire)
+    await _strike_in_scope(work, ready, scope, _expire)
     assert scope.cancelled_caught
 
 

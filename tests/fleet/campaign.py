@@ -112,7 +112,7 @@ class Campaign:
 
     def _end(self, process):
         process.tell(None)
-        assert process.worker.ended() == 0
+        assert process.worker.wait_for_end() == 0
 
     def _kill(self, process, kind):
         dead = False
@@ -120,7 +120,7 @@ class Campaign:
             self._generation = self._family.generation
             dead = self._try_to_kill(process, kind)
         self._atlassian.clear_faults()
-        self.result.deaths.append(Death(kind, process.worker.ended()))
+        self.result.deaths.append(Death(kind, process.worker.wait_for_end()))
         append_to(self._place.trace)(Event(str(process.worker.pid), self._place.key, "killed"))
 
     def _take_over(self, process):

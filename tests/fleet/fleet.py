@@ -54,7 +54,7 @@ def run_fleet(nursery, atlassian, place, *, processes, tasks, expiries):
     for worker in workers:
         worker.link.send(None)
     answers_of(workers)
-    assert [worker.ended() for worker in workers] == [0] * processes
+    assert [worker.wait_for_end() for worker in workers] == [0] * processes
     requests = atlassian.token_requests
     presented = [request.generation for request in requests]
     return FleetResult(answers, presented, {request.outcome for request in requests}, seconds)

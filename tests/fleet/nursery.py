@@ -35,7 +35,7 @@ class Worker:
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
 
-    def ended(self):
+    def wait_for_end(self):
         """Wait for the process's end and return its exit code, or the signal as a negative number."""
         self.link.close()
         return self.nursery.wait(self.pid)
@@ -68,7 +68,7 @@ class Nursery:
         ours, theirs = Pipe()
         with theirs, self._asking:
             socket.send_fds(self._socket, [_WORD.pack(_FORK)], [theirs.fileno()])
-            pid = _heard(self._socket)
+            pid = _receive(self._socket)
         worker = Worker(pid, ours, self)
         ours.send(orders)
         return worker
@@ -77,10 +77,10 @@ class Nursery:
         """Return how a worker ended, which must be about to: all other calls wait for that."""
         with self._asking:
             self._socket.sendall(_WORD.pack(pid))
-            return os.waitstatus_to_exitcode(_heard(self._socket))
+            return os.waitstatus_to_exitcode(_receive(self._socket))
 
 
-def _heard(link):
+def _receive(link):
     return _WORD.unpack(link.recv(_WORD.size, socket.MSG_WAITALL))[0]
 
 

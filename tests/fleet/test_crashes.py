@@ -109,10 +109,10 @@ def test_a_kill_while_the_store_is_made_spoils_nothing(nursery, place, milliseco
     with suppress(EOFError):
         while dead.link.poll(60):
             dead.link.recv()
-    assert dead.ended() == -signal.SIGALRM
+    assert dead.wait_for_end() == -signal.SIGALRM
 
     newcomer = nursery.start(Refresh(place))
 
     assert newcomer.link.recv() == ("found", None)
     newcomer.link.send(None)
-    assert newcomer.ended() == 0
+    assert newcomer.wait_for_end() == 0

@@ -35,7 +35,7 @@ class Judge:
         self.restarts = {}
         self.changed_by_hand = set()
         self.errors = []
-        world.store.observers.append(self.written)
+        world.store.observers.append(self.judge_write)
 
     def check(self, holds, rule):
         if not holds:
@@ -97,7 +97,7 @@ class Judge:
     def exchange(self, owner, fields):
         return _Exchange(self, owner, fields)
 
-    def written(self, owner, write):
+    def judge_write(self, owner, write):
         """A record was saved: it must not be forgotten already, nor older than the one it replaces."""
         earlier = [w for w in self.world.store.writes[:-1] if w.key == write.key]
         before = earlier[-1] if earlier and earlier[-1].exists else None
@@ -204,7 +204,7 @@ class _Exchange:
         family = self.judge.family(self.presented)
         self.judge.check(family.id in self.judge.excused, "a used refresh token was presented")
 
-    def delivered(self):
+    def note_delivery(self):
         self.is_delivered = True
         if self.successor and self.replaces:
             self.judge.successors[self.replaces] = (self.owner, self.successor)

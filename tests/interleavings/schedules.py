@@ -205,7 +205,7 @@ SCENES = st.one_of(
 )
 
 
-def _joined(scenes):
+def _join(scenes):
     return tuple(step for scene in scenes for step in scene)
 
 
@@ -230,5 +230,5 @@ SCHEDULES = st.builds(
     unsaved=st.sampled_from(["raise", "raise", "raise", "serve"]),
     fresh=st.tuples(*[st.booleans()] * len(KEYS)),
     # Lists of lists, because hypothesis draws a long list seldom.
-    steps=st.lists(SCENES, max_size=9).map(_joined),
+    steps=st.lists(SCENES, max_size=9).map(_join),
 )

@@ -283,20 +283,20 @@ class Simulation(World):
         manager, key = process.manager, call.key
         match call.kind:
             case "token":
-                self._got(caller, await manager.token(key))
+                self._judge_token(caller, await manager.token(key))
             case "margin":
-                self._got(caller, await manager.token(key, margin=timedelta(seconds=100)))
+                self._judge_token(caller, await manager.token(key, margin=timedelta(seconds=100)))
             case "rejected":
                 rejected = manager.peek(key)
                 token = await manager.token(key, rejected=rejected)
-                self._got(caller, token)
+                self._judge_token(caller, token)
             case "refresh":
                 self.rules.refreshing(process.number, key)
-                self._got(caller, await manager.refresh(key))
+                self._judge_token(caller, await manager.refresh(key))
             case "current":
                 token = manager.current(key)
                 if token is not None:
-                    self._got(caller, token)
+                    self._judge_token(caller, token)
             case "execute":
                 await manager.execute(key, lambda token: self._use(caller, token))
             case "request":
@@ -342,11 +342,11 @@ class Simulation(World):
             return (await client.get(self.identity_url)).status_code
 
     async def _use(self, caller, token):
-        self._got(caller, token)
+        self._judge_token(caller, token)
         if len(caller.numbers) == 1:
             raise TokenRejected("not good enough")
 
-    def _got(self, caller, token):
+    def _judge_token(self, caller, token):
         number = self.store.first_seen(token.access_token)
         caller.numbers.append(number)
         if number is None:

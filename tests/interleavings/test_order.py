@@ -401,7 +401,7 @@ async def test_same_credential_added_twice_is_the_same(product, new_manager, con
     assert await manager.token("acme") == token
 
 
-async def test_aclose_waits_for_what_is_in_the_air(atlassian, new_manager, enrol, at_once):
+async def test_aclose_waits_for_the_exchange_under_way(atlassian, new_manager, enrol, at_once):
     """Closing a manager in mid-exchange waits until the new pair is saved."""
     manager = await enrol(new_manager("data_center"))
     gate = atlassian.hold("token")

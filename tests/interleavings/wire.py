@@ -44,7 +44,7 @@ class Wire:
                 await asyncio.get_running_loop().create_future()
             await asyncio.sleep(0)
             await carry(reply, self._world.atlassian.clock)
-            exchange.delivered()
+            exchange.note_delivery()
         return _response(reply)
 
     def _serve(self, request):
