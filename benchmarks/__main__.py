@@ -36,7 +36,7 @@ BENCHMARKS = (
 
 def main() -> int:
     options = _parser().parse_args()
-    rows = list(_measured(quick=options.quick))
+    rows = list(_measure_all(quick=options.quick))
     show(rows, caption=described())
     return exit_status(rows, check=options.check)
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measured(*, quick: bool) -> Iterator[Row]:
+def _measure_all(*, quick: bool) -> Iterator[Row]:
     for benchmark in BENCHMARKS:
         name = benchmark.__name__.rpartition(".")[2]
         print(f"measuring {name} …", file=sys.stderr, flush=True)

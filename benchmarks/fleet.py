@@ -1,4 +1,4 @@
-"""A manager with many credentials at hand, all adopted from a store that itself keeps nothing.
+"""A manager with many cached credentials, all read from a store that itself keeps nothing.
 
 So what the manager holds can be told from what a store in memory would hold.
 """
@@ -15,7 +15,7 @@ from atlassian_auth.stores import MemoryStore
 from atlassian_auth.stores.base import Stored
 from benchmarks.scene import ACCESS_TOKEN, REFRESH_TOKEN, SCOPES, grant
 
-# Enough to overlap, few enough not to be a storm of their own.
+# Enough to overlap, and few enough not to overload the loop.
 _AT_ONCE = 500
 
 

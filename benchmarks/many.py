@@ -27,7 +27,7 @@ def measure(*, quick: bool) -> list[Row]:
 
 def _rows(small: TokenManager, many: int, *, quick: bool) -> list[Row]:
     lookups, rounds = (1_000, 3) if quick else (100_000, 60)
-    large, size = _weighed(many)
+    large, size = _weigh(many)
     baseline = _lookups(small, FEW, lookups)
     same = paired(baseline, _lookups(large, FEW, lookups), rounds=rounds)
     each = paired(baseline, _lookups(large, many, lookups), rounds=rounds)
@@ -39,19 +39,19 @@ def _rows(small: TokenManager, many: int, *, quick: bool) -> list[Row]:
     ]
 
 
-def _weighed(count: int) -> tuple[TokenManager, float]:
+def _weigh(count: int) -> tuple[TokenManager, float]:
     """Return a manager with so many credentials, and what it holds for each of them."""
     tracemalloc.start()
     try:
-        before = _traced()
+        before = _memory_in_use()
         manager = asyncio.run(manager_of(count))
-        held = _traced() - before
+        held = _memory_in_use() - before
     finally:
         tracemalloc.stop()
     return manager, (held - sum(_text(manager, key) for key in names(count))) / count
 
 
-def _traced() -> int:
+def _memory_in_use() -> int:
     gc.collect()
     return tracemalloc.get_traced_memory()[0]
 

@@ -27,11 +27,13 @@ def measure(*, quick: bool) -> list[Row]:
     with places() as found, nursery.Nursery() as processes:
         shared = [place for place in found if place.name != "memory"]
         return [
-            row for place in shared for row in _sailed(place, crew, fleet, processes, quick=quick)
+            row
+            for place in shared
+            for row in _measure_fleet(place, crew, fleet, processes, quick=quick)
         ]
 
 
-def _sailed(place: Place, crew: Any, fleet: Any, nursery: Any, *, quick: bool) -> list[Row]:
+def _measure_fleet(place: Place, crew: Any, fleet: Any, nursery: Any, *, quick: bool) -> list[Row]:
     processes, tasks, expiries = (2, 5, 2) if quick else (8, 100, 20)
     what = f"{processes} × {tasks} tasks × {expiries} expiries, {place.name}"
     if place.url is None:
@@ -39,28 +41,28 @@ def _sailed(place: Place, crew: Any, fleet: Any, nursery: Any, *, quick: bool) -
     with LoopbackServer(FakeAtlassian()) as server:
         atlassian = server.atlassian
         atlassian.rules.reuse_leeway_seconds = 0
-        berth = crew.Place(server.origin, "cloud", place.url, key=f"benchmark-{server.origin}")
-        asyncio.run(_enrol(crew, berth, atlassian.issue_grant().refresh_token))
-        passage = fleet.sail(
-            nursery, atlassian, berth, processes=processes, tasks=tasks, expiries=expiries
+        credential = crew.Place(server.origin, "cloud", place.url, key=f"benchmark-{server.origin}")
+        asyncio.run(_enrol(crew, credential, atlassian.issue_grant().refresh_token))
+        result = fleet.run_fleet(
+            nursery, atlassian, credential, processes=processes, tasks=tasks, expiries=expiries
         )
     return [
-        Row(what=f"{what}: failed requests", values=(passage.failed,), unit="", budget=0),
+        Row(what=f"{what}: failed requests", values=(result.failed,), unit="", budget=0),
         Row(
             what=f"{what}: token requests",
-            values=(len(passage.presented),),
+            values=(len(result.presented),),
             unit="",
             budget=expiries,
         ),
-        Row(what=f"{what}: presented twice", values=(_twice(passage),), unit="", budget=0),
-        Row(what=f"{what}: wall", values=(passage.seconds,), unit="s"),
+        Row(what=f"{what}: presented twice", values=(_twice(result),), unit="", budget=0),
+        Row(what=f"{what}: wall", values=(result.seconds,), unit="s"),
     ]
 
 
-async def _enrol(crew: Any, berth: Any, refresh_token: str) -> None:
-    async with crew.new_manager(berth) as manager:
-        await manager.add(berth.key, refresh_token=refresh_token)
+async def _enrol(crew: Any, credential: Any, refresh_token: str) -> None:
+    async with crew.new_manager(credential) as manager:
+        await manager.add(credential.key, refresh_token=refresh_token)
 
 
-def _twice(passage: Any) -> int:
-    return len(passage.presented) - len(set(passage.presented))
+def _twice(result: Any) -> int:
+    return len(result.presented) - len(set(result.presented))

@@ -20,7 +20,7 @@ def paired(
 
 
 def _ratio(baseline: Callable[[], float], subject: Callable[[], float], *, swapped: bool) -> float:
-    # Each goes first as often as the other: whoever is second finds the caches of the first.
+    # Each goes first as often as the other: the second one finds the caches that the first one filled.
     if swapped:
         above = subject()
         return above / baseline()

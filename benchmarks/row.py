@@ -39,11 +39,11 @@ class Row:
     def measured(self) -> str:
         if not self.values:
             return f"skipped: {self.note}"
-        return f"{self._written(self._median)}{self._spread}"
+        return f"{self._format(self._median)}{self._spread}"
 
     @property
     def allowed(self) -> str:
-        return "" if self.budget is None else f"≤ {self._written(self.budget)}"
+        return "" if self.budget is None else f"≤ {self._format(self.budget)}"
 
     @property
     def _median(self) -> float:
@@ -54,7 +54,7 @@ class Row:
         low, high = min(self.values), max(self.values)
         return "" if low == high else f" ({self._number(low)} – {self._number(high)})"
 
-    def _written(self, value: float) -> str:
+    def _format(self, value: float) -> str:
         return f"{self._number(value)} {self.unit}".rstrip()
 
     def _number(self, value: float) -> str:

@@ -83,7 +83,7 @@ async def authorized(
     store: Store | None = None,
     key: str = DEFAULT_KEY,
 ) -> AtlassianAuth:
-    """Return an auth with a valid token at hand, kept in memory unless told otherwise."""
+    """Return an auth with a valid token, kept in memory unless another store is given."""
     store = store or MemoryStore()
     auth = AtlassianAuth(grant(), store=store, key=key, sender=sender, clock=clock)
     await auth.manager.add(auth.key, refresh_token=REFRESH_TOKEN)

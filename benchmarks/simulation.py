@@ -32,7 +32,7 @@ def main() -> int:
     scenario = Scenario(credentials=10_000 if options.quick else 1_000_000)
     unspread = replace(scenario, settings=Settings(refresh_spread_seconds=0))
     with ProcessPoolExecutor() as pool:
-        load, bare = followed(pool, scenario), followed(pool, unspread)
+        load, bare = follow(pool, scenario), follow(pool, unspread)
     rows = [*_rows(scenario, load), _peak("without spread", bare)]
     show(rows, caption=described())
     if options.picture:
@@ -41,7 +41,7 @@ def main() -> int:
     return exit_status(rows, check=options.check)
 
 
-def followed(pool: ProcessPoolExecutor, scenario: Scenario) -> Load:
+def follow(pool: ProcessPoolExecutor, scenario: Scenario) -> Load:
     """Return what a scenario does to the token endpoint; it is followed in parts, on all cores."""
     total = Load(scenario.hours * 60)
     for load in pool.map(_part, [scenario] * _PARTS, range(_PARTS)):

@@ -90,7 +90,7 @@ class Refreshes:
 
     def in_turn(self) -> float:
         """Return the seconds of refreshes, key after key."""
-        return self._kept(self._seconds(self._in_turn))
+        return self._keep(self._seconds(self._in_turn))
 
     def trips_at_once(self) -> float:
         """Return the seconds of the store alone, all keys at once."""
@@ -98,7 +98,7 @@ class Refreshes:
 
     def at_once(self) -> float:
         """Return the seconds of refreshes, all keys at once."""
-        return self._kept(self._seconds(self._at_once))
+        return self._keep(self._seconds(self._at_once))
 
     def close(self) -> None:
         self._runner.run(self._close())
@@ -106,7 +106,7 @@ class Refreshes:
     def _seconds(self, work: Callable[[], object]) -> float:
         return seconds(work, perf_counter)
 
-    def _kept(self, spent: float) -> float:
+    def _keep(self, spent: float) -> float:
         self.spent.append(spent)
         return spent
 

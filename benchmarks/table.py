@@ -21,10 +21,10 @@ def plain(rows: Sequence[Row], *, caption: str) -> str:
     """Return the table as text, its columns aligned."""
     lines = [HEADINGS, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join([*(_aligned(line, widths) for line in lines), caption])
+    return "\n".join([*(_align(line, widths) for line in lines), caption])
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _align(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     return "  ".join(padded).rstrip()
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import pytest
 
-# The shell ends the server when it is told to, or when the process of the tests is gone. It lets go of
+# The shell ends the server on a signal, or when the process of the tests is gone. It lets go of
 # the server's output, whose end tells that the server has ended.
 REPOSITORY = '"$@" & exec >&- 2>&-; read -r line; kill -"$SIGNAL" $!; wait $!'
 IS_ROOT = getattr(os, "geteuid", int)() == 0 and os.name == "posix"

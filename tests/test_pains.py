@@ -1,8 +1,8 @@
 """The fifteen worst pains of people who do OAuth with Atlassian, each brought about, worst first.
 
 Found in issues, forums and source code of those who went without a library. Where the pain can no longer
-happen, its test shows that. Where somebody has to do something, it shows what they read: what was wrong,
-what was expected, what to do. Whoever changes such a text changes it here, too.
+happen, its test shows that. Where a person has to act, it shows what they read: what was wrong, what was
+expected, what to do. A change of such a text changes this file, too.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def jira(atlassian):
 
 
 async def pasted(auth, atlassian, **consent):
-    """Let somebody consent and give the auth the refresh token."""
+    """Let a person consent, and give the auth the refresh token."""
     tokens = atlassian.issue_grant(**consent)
     await auth.manager.add(auth.key, refresh_token=tokens.refresh_token)
     return auth
@@ -134,7 +134,7 @@ class Full(MemoryStore):
 
 
 async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, auth_of):
-    """Whoever asked is told what to do; the pair is kept, and saved before anything else."""
+    """The caller's error says what to do; the pair is kept, and saved before anything else."""
     store = Full(clock=atlassian_clock)
     auth = await pasted(auth_of(store=store), atlassian)
     store.full = True
@@ -158,7 +158,7 @@ async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, au
 async def test_an_answer_without_a_refresh_token(
     atlassian, atlassian_auth, atlassian_clock, refresh_token
 ):
-    """The one that was sent stays, and nothing empty takes its place."""
+    """The refresh token that was sent is kept; no empty one takes its place."""
     await atlassian_auth.token()
     before = await atlassian_auth.manager.reveal_refresh_token()
     atlassian.fault("token", Fault.edited(lambda said: said | {"refresh_token": refresh_token}))
@@ -238,7 +238,7 @@ def test_processes_share_a_credential(command):
     assert (refreshes(atlassian), atlassian.leeway_reuses) == (1, 0)
 
 
-# -- 4: dead tokens and bad minutes are taken for each other ---------------------------------------
+# -- 4: dead tokens and short outages are taken for each other ---------------------------------------
 
 _REFUSED = (
     "The consent of key 'default' is lost: a person has to authorize it again. The refresh token was "
@@ -255,7 +255,7 @@ _REFUSED = (
     ],
 )
 async def test_a_dead_grant(atlassian, auth_of, error, description):
-    """It is said once what happened and who has to act; the server is not asked again and again."""
+    """The error says what happened and who has to act; the server is not asked again and again."""
     auth = await pasted(auth_of(), atlassian)
     said = {"error": error, "error_description": description}
     atlassian.fault("token", Fault.json(said, status=403))
@@ -314,7 +314,7 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
 async def test_a_bad_minute_costs_no_grant(
     atlassian, atlassian_clock, auth_of, fault, kind, message
 ):
-    """Each says what it is; the stored refresh token is unharmed, and works when the trouble is over."""
+    """Each error says what it is; the stored refresh token is unharmed, and works when the outage is over."""
     auth = await pasted(auth_of(), atlassian)
     atlassian.fault("token", fault, times=9)
 
@@ -332,7 +332,7 @@ async def test_a_bad_minute_costs_no_grant(
 
 
 async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
-    """One client, used the whole time, sees no 401."""
+    """One client that is used the whole time gets no 401."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         statuses = set()
         for _ in range(3 * 60):
@@ -389,7 +389,7 @@ async def test_a_scope_is_missing(atlassian, auth_of, jira):
 
 
 async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
-    """None is guessed: they are listed, and each way to name one finds it."""
+    """No site is guessed: the sites are listed, and each way to name one finds it."""
     other = atlassian.add_site("globex")
 
     found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
@@ -406,7 +406,7 @@ async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
 
 
 async def test_no_site(atlassian, auth_of, atlassian_clock):
-    """The likely causes are named, and the scopes first of all that can be checked."""
+    """The error names the likely causes; the scopes, which can be checked, come first."""
     auth = await pasted(auth_of(), atlassian, scopes="read:me")
 
     found = await accessible_resources(auth, clock=atlassian_clock)
@@ -421,7 +421,7 @@ async def test_no_site(atlassian, auth_of, atlassian_clock):
 
 
 async def test_another_site(atlassian_auth, atlassian_clock):
-    """A name that is none of them is not taken for the nearest one."""
+    """A name that no site has is not taken for the nearest one."""
     found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
 
     with pytest.raises(SiteNotFound) as caught:
@@ -445,7 +445,7 @@ async def logged_in(auth, atlassian):
 
 
 async def test_offline_access_is_asked_for(atlassian, auth_of):
-    """Nobody has to know of it."""
+    """The user does not have to know of it."""
     auth = auth_of(cloud_grant(atlassian, scopes="read:me"))
 
     result = await logged_in(auth, atlassian)
@@ -454,7 +454,7 @@ async def test_offline_access_is_asked_for(atlassian, auth_of):
 
 
 async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
-    """That is told at the login, not an hour later."""
+    """The error comes at the login, not an hour later."""
     auth = auth_of(cloud_grant(atlassian, scopes="read:me"))
     atlassian.fault("token", Fault.edited(lambda said: said | {"refresh_token": None}))
 
@@ -532,7 +532,7 @@ async def test_data_center_is_asked_as_it_wants(atlassian, auth_of, atlassian_cl
     ],
 )
 def test_cloud_is_mistaken_for_data_center(base_url, scope, message):
-    """The mistake is told before anything is sent."""
+    """The error comes before anything is sent."""
     with pytest.raises(ConfigurationError) as caught:
         DataCenterGrant(
             base_url, client_id="id", client_secret="s", redirect_uri=CALLBACK, scopes=scope
@@ -556,7 +556,7 @@ def test_data_center_is_mistaken_for_cloud():
 
 
 async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
-    """It is not sent where it would be refused; the message says which URL to use."""
+    """The token is not sent where it would be refused; the message says which URL to use."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         with pytest.raises(OriginNotAllowed) as caught:
             await client.get("https://acme.atlassian.net/rest/api/3/myself")
@@ -571,7 +571,7 @@ async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
 
 
 async def test_an_api_token_of_the_wrong_kind(atlassian):
-    """A 401 because of the host is told from one because of the token."""
+    """A 401 because of the host is not taken for one because of the token."""
     scoped = ApiToken("ada@example.com", "a-token-with-scopes", site="acme")
 
     async with httpx.AsyncClient(auth=scoped) as client:
@@ -607,7 +607,7 @@ async def test_jira_and_confluence_share_a_grant(atlassian, atlassian_auth, atla
 
 
 async def test_another_tool_holds_the_same_token(atlassian, auth_of, atlassian_clock):
-    """Nothing can be saved then; the message names it as the first thing to look for."""
+    """The library cannot prevent that; the message names it as the first thing to look for."""
     refresh_token = atlassian.issue_grant().refresh_token
     ours, theirs = auth_of(), auth_of()
     for auth in (ours, theirs):
@@ -623,7 +623,7 @@ async def test_another_tool_holds_the_same_token(atlassian, auth_of, atlassian_c
 
 
 def test_no_store_is_named(atlassian):
-    """Nothing is written anywhere unasked, and nothing is lost unasked."""
+    """The error asks for a store: the library chooses no file, and loses no token, by itself."""
     with pytest.raises(ConfigurationError) as caught:
         AtlassianAuth(cloud_grant(atlassian))
 
@@ -636,7 +636,7 @@ def test_no_store_is_named(atlassian):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 async def test_others_read_the_file(atlassian, auth_of, tmp_path):
-    """They cannot: all that was made is its owner's, whatever the umask says."""
+    """Other users cannot read it: every file is its owner's alone, whatever the umask says."""
     before = os.umask(0)
     try:
         auth = await pasted(auth_of(store=SQLiteStore(tmp_path / "tokens.db")), atlassian)
@@ -649,7 +649,7 @@ async def test_others_read_the_file(atlassian, auth_of, tmp_path):
 
 
 async def test_another_programs_file(auth_of, tmp_path):
-    """It is left as it is, and another path is asked for."""
+    """A file that is not ours is left as it is; the error asks for another path."""
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 100)
     auth = auth_of(store=SQLiteStore(path))
@@ -682,7 +682,7 @@ async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
 
 
 async def test_nobody_ever_authorized(auth_of):
-    """That is something else than expired, and says what to do."""
+    """A key without a credential is not called expired; the error says what to do."""
     with pytest.raises(AuthorizationRequired) as caught:
         await auth_of().token()
 
@@ -708,7 +708,7 @@ async def refusal_of(flow, callback):
 
 
 async def test_forged_and_repeated_callbacks(atlassian, auth_of):
-    """They are refused before any token request, and the right callback still works: once."""
+    """Wrong callbacks are refused before any token request; the right one still works, once."""
     auth = auth_of()
     flow = AuthorizationFlow(auth.manager)
     right = atlassian.browse((await flow.start(auth.key, started_by=None)).url)
@@ -726,7 +726,7 @@ async def test_forged_and_repeated_callbacks(atlassian, auth_of):
 
 
 async def test_the_person_declines(atlassian, auth_of):
-    """That is no mistake of anybody's."""
+    """A consent that the person denied is not called a mistake."""
     auth = auth_of()
     flow = AuthorizationFlow(auth.manager)
     atlassian.deny_next_consent()
@@ -740,7 +740,7 @@ async def test_the_person_declines(atlassian, auth_of):
 
 
 async def test_the_callback_url_is_not_the_registered_one(auth_of):
-    """Cloud shows that on a page of its own and never comes back; its URL tells what to change."""
+    """Cloud shows the error on a page of its own and sends no callback; its URL says what to change."""
     flow = AuthorizationFlow(auth_of().manager)
     page = "https://id.atlassian.com/error?error=unauthorized_client&error_description="
 
@@ -785,7 +785,7 @@ async def test_a_browser_asks_for_its_favicon(atlassian, auth_of):
 
 
 def test_the_port_is_in_use(command):
-    """The command says which, whose setting it is, and what to do, before any browser is opened."""
+    """Before it opens a browser the command says which port, which setting it comes from, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         atlassian = FakeAtlassian(SYSTEM_CLOCK)
@@ -805,7 +805,7 @@ def test_the_port_is_in_use(command):
 
 
 async def test_secrets_leak(atlassian, atlassian_clock, opened, caplog):
-    """They are in no repr, log record or error, and cannot be pickled."""
+    """Secrets are in no repr, log record or error, and cannot be pickled."""
     caplog.set_level("DEBUG", logger="atlassian_auth")
     manager = TokenManager(
         cloud_grant(atlassian), store=MemoryStore(clock=atlassian_clock), clock=atlassian_clock

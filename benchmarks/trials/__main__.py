@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from benchmarks.trials import page
 from benchmarks.trials.bench import Effort
-from benchmarks.trials.environments import CONTESTANTS, tried
+from benchmarks.trials.environments import CONTESTANTS, run_trials
 from benchmarks.trials.sheet import Score, score
 
 
@@ -53,7 +53,7 @@ def _all(effort: Effort) -> list[Score]:
     for contestant in CONTESTANTS:
         packages = ", ".join(contestant.packages) or "this library"
         print(f"trying {packages} …", file=sys.stderr, flush=True)
-        scores.append(tried(contestant, effort))
+        scores.append(run_trials(contestant, effort))
     return scores
 
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.trials.bench import Effort
 from benchmarks.trials.sheet import Score
 
-__all__ = ["CONTESTANTS", "Contestant", "tried"]
+__all__ = ["CONTESTANTS", "Contestant", "run_trials"]
 
 _CHECKOUT = Path(__file__).parents[2]
 _UV = (sys.executable, "-m", "uv", "-q")
@@ -41,7 +41,7 @@ CONTESTANTS = (
 )
 
 
-def tried(contestant: Contestant, effort: Effort) -> Score:
+def run_trials(contestant: Contestant, effort: Effort) -> Score:
     """Install a library, put it through the trials, and return its score."""
     module = f"benchmarks.trials.libraries.{contestant.module}"
     options = ("--json", f"--rounds={effort.rounds}", f"--crowd={effort.crowd}")

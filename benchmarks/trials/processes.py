@@ -63,8 +63,8 @@ class Process:
     def listen(self) -> None:
         self._ask("listen")
 
-    def overheard(self) -> str:
-        text: str = self._ask("overheard")
+    def output(self) -> str:
+        text: str = self._ask("output")
         return text
 
     def fill_disk(self, *, full: bool) -> None:

@@ -392,7 +392,7 @@ def secrets_shown(bench: Bench) -> None:
         process.listen()
         bench.fail(fault)
         process.get(bench.url)
-        shown = secrets_in(process.overheard())
+        shown = secrets_in(process.output())
         check(not shown, f"shows {shown}")
 
 

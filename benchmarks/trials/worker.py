@@ -1,4 +1,4 @@
-"""One process of a client: it does what it is told over a pipe, and says what came of it."""
+"""One process of a client: it follows orders that come over a pipe, and answers each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Outcome:
 
 
 def work(link: Connection, library: Library, scene: Scene) -> None:
-    """Be the process, until it is told to leave or the other end of the pipe is closed."""
+    """Follow orders, until one of them ends the process or the other end of the pipe is closed."""
     logging.getLogger().addHandler(logging.NullHandler())  # what a library logs is not shown
     asyncio.run(_work(link, library, scene))
     link.send("the event loop has ended")
@@ -51,7 +51,7 @@ async def _work(link: Connection, library: Library, scene: Scene) -> None:
     loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     worker = _Worker(await library.connect(scene))
     orders: asyncio.Queue[Any] = asyncio.Queue()
-    loop.add_reader(link.fileno(), lambda: orders.put_nowait(_received(link)))
+    loop.add_reader(link.fileno(), lambda: orders.put_nowait(_receive(link)))
     link.send("ready")
     while (order := await orders.get()) is not None:
         name, *arguments = order
@@ -59,7 +59,7 @@ async def _work(link: Connection, library: Library, scene: Scene) -> None:
     loop.remove_reader(link.fileno())
 
 
-def _received(link: Connection) -> Any:
+def _receive(link: Connection) -> Any:
     try:
         return link.recv()
     except (EOFError, ConnectionError):
@@ -105,7 +105,7 @@ class _Worker:
         """Keep all log records from now on."""
         logging.basicConfig(level=logging.DEBUG, stream=self._log, force=True)
 
-    async def overheard(self) -> str:
+    async def output(self) -> str:
         """Return log records, tracebacks, and what is seen when the client is printed."""
         return self._log.getvalue() + repr(self._client.shown)
 

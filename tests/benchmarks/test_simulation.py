@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parents[2]
 KEYS = [f"tenant-{number}" for number in range(5_000)]
 
 
-def followed(keys=KEYS, **fields):
+def follow(keys=KEYS, **fields):
     return Herd(Scenario(**fields), seed=1).follow(keys)
 
 
@@ -29,7 +29,7 @@ def peaks(load):
 
 @pytest.fixture(scope="module")
 def spread():
-    return followed()
+    return follow()
 
 
 def test_credentials_that_began_together_drift_apart(spread):
@@ -44,7 +44,7 @@ def test_without_spread_they_stay_together():
     """What the setting is for: without it the crowd of the first minute is there in the last hour."""
     settings = Settings(refresh_spread_seconds=0)
 
-    load = followed(KEYS[:500], settings=settings)
+    load = follow(KEYS[:500], settings=settings)
 
     assert min(peaks(load)) > 20
 
@@ -57,7 +57,7 @@ def test_drifting_apart_costs_next_to_nothing(spread):
 @pytest.mark.parametrize("users", [1, 2, 50])
 def test_workers_adopt_what_others_refreshed(users):
     """However many workers use a credential: no refresh token is presented twice, and no request waits."""
-    load = followed(KEYS[:100], users=users)
+    load = follow(KEYS[:100], users=users)
 
     assert (load.reused, sum(load.waits)) == (0, 0)
     assert sum(load.requests) / 100 == pytest.approx(8, abs=1)
@@ -65,7 +65,7 @@ def test_workers_adopt_what_others_refreshed(users):
 
 def test_waiting_is_noticed():
     """Without refreshes ahead of time the first request after an expiry waits, and is counted."""
-    load = followed(KEYS[:10], users=1, settings=Settings(refresh_ahead_seconds=0))
+    load = follow(KEYS[:10], users=1, settings=Settings(refresh_ahead_seconds=0))
 
     assert sum(load.waits) == sum(load.requests) > 0
 

@@ -17,7 +17,8 @@ import trio
 from tests.cancellations import kinds
 from tests.cancellations.operations import ENDLESS, OPERATIONS
 from tests.cancellations.scenario import BACKENDS, PATIENCE_SECONDS, prepare, run
-from tests.cancellations.world import KEY, PRODUCTS, World
+from tests.cancellations.world import TrackedWorld
+from tests.harness.world import KEY, PRODUCTS
 
 READ = ("get", "got", "lock", "locked", "get 2", "got 2")
 PATH = (*READ, "send", "answered", "token", "put", "saved")
@@ -63,12 +64,12 @@ def draw(seed):
     sharing, ambiguous = (
         (SHARING, ("get", "got", "get 2", "got 2")) if dice.random() < 0.3 else (SHARING[:-1], ())
     )
-    path = (*_passed(refusals, failures), *LAST)
+    path = (*_checkpoints_until_saved(refusals, failures), *LAST)
     path = tuple(checkpoint for checkpoint in path if checkpoint not in ambiguous)
-    # Everybody who comes before the token is at hand has to wait, and is there when it is stopped.
+    # Each caller that comes before the token is published waits, and so is there at the next stop.
     stops = [0, *sorted(dice.sample(range(1, len(path)), dice.randint(1, 5)))]
     early = sum(path[number] not in LAST for number in stops)
-    # Somebody has to be there at the start, or nothing would be under way.
+    # One caller has to be there at the start, or nothing would be under way.
     members = [Member("token", 0, len(stops) - 1, "scope_cancel")]
     for _ in range(dice.randint(0, 6)):
         comes = dice.randrange(early)
@@ -94,29 +95,29 @@ def draw(seed):
     )
 
 
-def _passed(refusals, failures):
+def _checkpoints_until_saved(refusals, failures):
     """The checkpoints of a refresh up to its save, with a pause after each trouble."""
     before, after = READ, ("answered", "token")
     pauses = iter(["pause", *(f"pause {n}" for n in range(2, 9))])
     yield from before
     for number in range(1, refusals + 2):
-        yield _numbered("send", number)
+        yield _name_of("send", number)
         if number <= refusals:
             yield next(pauses)
     yield from after
     for number in range(1, failures + 2):
-        yield _numbered("put", number)
+        yield _name_of("put", number)
         if number <= failures:
             yield next(pauses)
     yield "saved"
 
 
-def _numbered(name, number):
+def _name_of(name, number):
     return name if number == 1 else f"{name} {number}"
 
 
 def _leaving(dice, backend, comes, stages):
-    """Draw when and how somebody leaves, who came at a stage; (None, None) for those who stay."""
+    """Draw when and how a caller leaves that came at a stage; (None, None) if it stays."""
     if dice.random() < 0.3:
         return None, None
     able = kinds.TRIO if backend == "trio" else kinds.ASYNCIO
@@ -133,7 +134,7 @@ def _last(dice, backend, early, stages):
 
 
 class Scene:
-    """A crowd on its way."""
+    """A crowd and the world that it is played in."""
 
     def __init__(self, crowd, world):
         self.crowd = crowd
@@ -146,11 +147,12 @@ class Scene:
 
     async def main(self):
         """Play it in this loop, which ends when this returns."""
-        await prepare(self.world, World.due)
+        await prepare(self.world, TrackedWorld.due)
         self.world.atlassian.clear_faults()
         for _ in range(self.crowd.refusals):
             self.world.trouble()
-        self.world.store.failures = self.crowd.failures
+        self.world.store.heal()
+        self.world.store.fail("put", self.crowd.failures)
         self.gates = [self.world.track.stop_at(stop) for stop in self.crowd.stops]
         with anyio.fail_after(PATIENCE_SECONDS):
             if self.crowd.backend != "trio":
@@ -212,7 +214,7 @@ class Scene:
 
 
 async def _turns():
-    """Let everybody get to where they wait, or notice what happened."""
+    """Let each task reach its next wait, or notice what happened."""
     for _ in range(TURNS):
         await anyio.lowlevel.checkpoint()
 
@@ -224,9 +226,9 @@ def _tasks(backend):
 
 
 def play_crowd(crowd):
-    """Play it and return how many callers left."""
+    """Play a crowd; return how many callers left."""
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        world = World(crowd.product, crowd.store, Path(folder), inline=crowd.inline)
+        world = TrackedWorld(crowd.product, crowd.store, Path(folder), inline=crowd.inline)
         scene = Scene(crowd, world)
         waiting = None
         try:

@@ -19,7 +19,8 @@ import trio
 
 from tests.cancellations.operations import OPERATIONS
 from tests.cancellations.scenario import LOOPS, PATIENCE_SECONDS, prepare, run
-from tests.cancellations.world import KEY, World
+from tests.cancellations.world import TrackedWorld
+from tests.harness.world import KEY
 
 NOTICED_SECONDS = 0.02
 
@@ -43,7 +44,7 @@ def loop_ends(backend, work, gate):
 
 
 def loop_is_left(backend, work, gate):
-    """The loop is closed, and nobody cancelled what was under way in it."""
+    """The loop is closed, and its tasks were not cancelled."""
     loop = LOOPS[backend]()
     loop.set_exception_handler(lambda _loop, _context: None)  # it tells of destroyed tasks
     task = loop.create_task(work())
@@ -67,7 +68,7 @@ def _rubbish_collected():
 
 
 def interrupted(backend, work, gate):
-    """Somebody presses Ctrl-C while the loop runs."""
+    """A person presses Ctrl-C while the loop runs."""
 
     async def press():
         await gate.arrived()
@@ -89,7 +90,7 @@ def interrupted(backend, work, gate):
 
 
 def sync_interrupted(work, gate):
-    """Somebody presses Ctrl-C while the main thread is blocked."""
+    """A person presses Ctrl-C while the main thread is blocked."""
 
     def strike(_number, _frame):
         if not struck.is_set():
@@ -136,13 +137,13 @@ def token_sync(world):
 
 def request_sync(world):
     with httpx.Client(auth=world.auth, transport=world.api) as client:
-        assert client.get(world.url).status_code == 200
+        assert client.get(world.identity_url).status_code == 200
 
 
 SYNC = {
-    "token": (token_sync, World.due),
-    "request": (request_sync, World.due),
-    "request with a dead token": (request_sync, World.refused),
+    "token": (token_sync, TrackedWorld.due),
+    "request": (request_sync, TrackedWorld.due),
+    "request with a dead token": (request_sync, TrackedWorld.refused),
 }
 
 
@@ -150,7 +151,7 @@ SYNC = {
 def stage(product, store, checkpoint, begin):
     """A world whose call stops at a checkpoint; at the end another loop looks at everything."""
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
-        world = World(product, store, Path(folder))
+        world = TrackedWorld(product, store, Path(folder))
         run("asyncio", lambda: prepare(world, begin))
         gate = world.track.stop_at(checkpoint)
         try:
@@ -167,7 +168,7 @@ def finish(world, backend, *, has_credential):
 
 
 def play_ending(operation, checkpoint, end, backend, product, store):
-    """Play it, with somebody in another thread who waits for the same token."""
+    """Play an ending, while another thread waits for the same token."""
     doing = OPERATIONS[operation]
     thrown_away = _rubbish_collected() if end is loop_is_left else nullcontext()
     with thrown_away, stage(product, store, checkpoint, doing.begin) as (world, gate, pool):

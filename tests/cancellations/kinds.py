@@ -74,7 +74,7 @@ async def cancel_unstarted(work, ready, world):
 
 
 async def cancel_just_before_the_end(work, ready, world):
-    """The outcome is at the door, and the cancellation gets in first, in the same turn."""
+    """The refresh has ended; in the same turn of the loop the cancellation reaches the caller first."""
     task = asyncio.ensure_future(work())
     await ready()
     world.track.open()
@@ -85,7 +85,7 @@ async def cancel_just_before_the_end(work, ready, world):
 
 
 async def cancel_just_after_the_end(work, ready, world):
-    """The outcome gets in first; the caller has not heard of it yet."""
+    """The outcome reaches the caller first; the cancellation comes before the caller goes on."""
     task = asyncio.ensure_future(work())
     await ready()
     world.track.open()
@@ -133,7 +133,7 @@ async def task_group(work, ready, world):
 # -- anyio's, also on trio ------------------------------------------------------------------------
 
 
-async def _scoped(work, ready, scope, strike):
+async def _strike_in_scope(work, ready, scope, strike):
     async def strike_when_ready():
         await ready()
         strike(scope)
@@ -146,7 +146,7 @@ async def _scoped(work, ready, scope, strike):
 
 async def scope_cancel(work, ready, world):
     scope = anyio.CancelScope()
-    await _scoped(work, ready, scope, lambda scope: scope.cancel())
+    await _strike_in_scope(work, ready, scope, lambda scope: scope.cancel())
     assert scope.cancelled_caught
 
 
@@ -166,7 +166,7 @@ async def scope_cancel_just_before_the_end(work, ready, world):
         world.drain()
         scope.cancel()
 
-    await _scoped(work, ready, anyio.CancelScope(), strike)
+    await _strike_in_scope(work, ready, anyio.CancelScope(), strike)
 
 
 def _expire(scope):
@@ -175,7 +175,7 @@ def _expire(scope):
 
 async def move_on_after(work, ready, world):
     scope = anyio.move_on_after(FOREVER)
-    await _scoped(work, ready, scope, _expire)
+    await _strike_in_scope(work, ready, scope, _expire)
     assert scope.cancelled_caught
 
 
@@ -247,7 +247,7 @@ async def trio_nursery(work, ready, world):
 
 
 async def manager_closed(work, ready, world):
-    """Somebody closes the manager in the middle: the call ends as if nobody had."""
+    """Another task closes the manager in the middle: the call ends as if it had not."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -257,7 +257,7 @@ async def manager_closed(work, ready, world):
 
 
 async def client_closed(work, ready, world):
-    """Somebody closes the client in the middle of its request: the refresh goes on."""
+    """Another task closes the client in the middle of its request: the refresh goes on."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -266,7 +266,7 @@ async def client_closed(work, ready, world):
 
 
 async def flow_closed(work, ready, world):
-    """Another task closes the auth flow while its request is in the air."""
+    """Another task closes the auth flow while its request is under way."""
     async with anyio.create_task_group() as group:
         group.start_soon(work)
         await ready()
@@ -275,7 +275,7 @@ async def flow_closed(work, ready, world):
 
 
 async def flow_collected(work, ready, world):
-    """Nobody has the auth flow any more: the garbage collector ends it, from another task."""
+    """No variable holds the auth flow any more: the garbage collector ends it, from another task."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # trio tells the user
         await scope_cancel(work, ready, world)

@@ -12,7 +12,8 @@ import httpx
 from atlassian_auth.exceptions import TokenRejected
 from atlassian_auth.flows import AuthorizationFlow
 from tests.cancellations.track import IDLE_SECONDS
-from tests.cancellations.world import KEY, World
+from tests.cancellations.world import TrackedWorld
+from tests.harness.world import KEY
 
 EVERY = timedelta(seconds=IDLE_SECONDS)
 
@@ -23,13 +24,13 @@ class Operation:
 
     Args:
         run: The call.
-        begin: Brings about the state, a method of `World`.
+        begin: Brings about the state, a method of `TrackedWorld`.
         had: Whether there is a credential before.
         has: Whether there is one after it, however its caller ended.
     """
 
-    run: Callable[[World], Awaitable[object]]
-    begin: Callable[[World], Awaitable[None]] = World.due
+    run: Callable[[TrackedWorld], Awaitable[object]]
+    begin: Callable[[TrackedWorld], Awaitable[None]] = TrackedWorld.due
     had: bool = True
     has: bool = True
 
@@ -43,7 +44,7 @@ async def refresh(world):
 
 
 async def execute(world):
-    """The function is called twice: it does not like the first token."""
+    """The function refuses the first token, and so is called twice."""
     seen = []
 
     async def use(token):
@@ -57,13 +58,13 @@ async def execute(world):
 
 async def request(world):
     async with httpx.AsyncClient(auth=world.auth, transport=world.api) as world.client:
-        response = await world.client.get(world.url)
+        response = await world.client.get(world.identity_url)
     assert response.status_code == 200
 
 
 async def flow(world):
     """The steps of an ``httpx.Auth``, as a client takes them, with a 401 in between."""
-    steps = world.flow = world.auth.async_auth_flow(httpx.Request("GET", world.url))
+    steps = world.flow = world.auth.async_auth_flow(httpx.Request("GET", world.identity_url))
     sent = await anext(steps)
     await world.track.reach("yield")
     await steps.asend(httpx.Response(401, request=sent, content=b"{}"))
@@ -97,24 +98,24 @@ async def keep_alive(world):
 
 
 async def ahead(world):
-    """A request starts a refresh and does not wait for it; then somebody closes the manager."""
+    """A request starts a refresh and does not wait for it; then the manager is closed."""
     assert world.manager.current(KEY)
     await world.manager.aclose()
 
 
 OPERATIONS = {
     "token": Operation(token),
-    "refresh": Operation(refresh, World.fresh),
+    "refresh": Operation(refresh, TrackedWorld.fresh),
     "execute": Operation(execute),
     "request": Operation(request),
-    "request with a dead token": Operation(request, World.refused),
+    "request with a dead token": Operation(request, TrackedWorld.refused),
     "flow": Operation(flow),
-    "complete": Operation(complete, World.nothing, had=False),
-    "add": Operation(add, World.nothing, had=False),
-    "forget": Operation(forget, World.fresh, has=False),
-    "revoke": Operation(revoke, World.fresh, has=False),
-    "keep_fresh": Operation(keep_fresh, World.ageing),
-    "keep_alive": Operation(keep_alive, World.long_idle),
-    "aclose": Operation(ahead, World.ageing),
+    "complete": Operation(complete, TrackedWorld.nothing, had=False),
+    "add": Operation(add, TrackedWorld.nothing, had=False),
+    "forget": Operation(forget, TrackedWorld.fresh, has=False),
+    "revoke": Operation(revoke, TrackedWorld.fresh, has=False),
+    "keep_fresh": Operation(keep_fresh, TrackedWorld.ageing),
+    "keep_alive": Operation(keep_alive, TrackedWorld.long_idle),
+    "aclose": Operation(ahead, TrackedWorld.ageing),
 }
 ENDLESS = {"keep_fresh", "keep_alive"}

@@ -1,4 +1,4 @@
-"""One operation, stopped at one checkpoint, its caller gone in one way; then everything is looked at."""
+"""Stops an operation at a checkpoint, lets its caller leave in one way, and checks all rules at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ import uvloop
 from tests.cancellations import kinds
 from tests.cancellations.kinds import AT_ONCE, DISTURBANCES, UNSTARTED, RingingMixin
 from tests.cancellations.operations import ENDLESS, OPERATIONS
-from tests.cancellations.world import KEY, World
+from tests.cancellations.world import TrackedWorld
+from tests.harness.world import KEY
 
 PATIENCE_SECONDS = 300
 BACKENDS = ("asyncio", "uvloop", "trio")
@@ -39,7 +40,7 @@ LOOPS = {"asyncio": AsyncioLoop, "uvloop": UvloopLoop}
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is stopped where, who leaves how, and on what."""
+    """Which operation is stopped at which checkpoint, how its caller leaves, and in which world."""
 
     operation: str
     checkpoint: str
@@ -65,7 +66,7 @@ def run(backend, main):
 @cache
 def checkpoints(operation, product="cloud"):
     """Return every checkpoint that an undisturbed call passes, in order."""
-    world = World(product, "memory", None)
+    world = TrackedWorld(product, "memory", None)
     doing = OPERATIONS[operation]
 
     async def main():
@@ -94,9 +95,9 @@ async def prepare(world, begin):
 
 
 def play(scenario):
-    """Play it, and return whether the call was at its checkpoint when its caller left."""
+    """Play a scenario; return whether the call was at its checkpoint when its caller left."""
     with TemporaryDirectory() as folder:
-        world = World(scenario.product, scenario.store, Path(folder), inline=scenario.inline)
+        world = TrackedWorld(scenario.product, scenario.store, Path(folder), inline=scenario.inline)
         return run(scenario.backend, lambda: _play(scenario, world))
 
 
@@ -122,10 +123,10 @@ async def _play(scenario, world):
                 hits.append(scenario)
 
             await leave(lambda: doing.run(world), ready, world)
-            # The gate was closed until now: whoever left did not wait for the refresh.
+            # The gate was closed until now: the caller that left did not wait for the refresh.
             for _ in range(TURNS_TO_NOTICE):
                 await anyio.lowlevel.checkpoint()
-            await world.settled()
+            await world.settle()
         await world.check(has_credential=doing.had if scenario.is_unstarted else doing.has)
     await _check_loop(scenario.backend, complaints, tasks)
     assert leave in DISTURBANCES or bool(hits) != (leave in AT_ONCE)

@@ -1,4 +1,4 @@
-"""Callers come and go, at random, while one refresh is under way; nobody who stays notices.
+"""Callers come and go, at random, while one refresh is under way; those who stay get the token.
 
 Each crowd is drawn from a seed, which a failure names: ``play_crowd(draw(seed))`` plays it again. A
 run of the tests plays a few hundred. All ten thousand:

@@ -30,7 +30,8 @@ from tests.cancellations.scenario import (
     checkpoints,
     play,
 )
-from tests.cancellations.world import PRODUCTS, STORES
+from tests.cancellations.world import STORES
+from tests.harness.world import PRODUCTS
 
 pytestmark = pytest.mark.every_loop
 
@@ -72,7 +73,7 @@ PASSED = {
     "revoke": (*CHANGE, "send", "answered", "token", "delete", "deleted", "release", "released"),
     "keep_fresh": ("list", *REFRESH, "idle"),
     "keep_alive": (*LOOK, *EXCHANGE, "idle"),
-    "aclose": (*REFRESH, "close store"),
+    "aclose": (*REFRESH, "close"),
 }
 
 KINDS = {
@@ -174,7 +175,7 @@ def test_caller_may_leave_an_inline_refresh_anywhere(operation, kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs([manager_closed], FINITE))
 def test_manager_may_be_closed_anywhere(operation, kind):
-    """Somebody closes the manager in the middle: the call ends well, and so does the next one."""
+    """Another task closes the manager in the middle: the call ends well, and so does the next one."""
     struck = hits(operation, kind)
 
     assert struck == places(operation, kind)
@@ -182,7 +183,7 @@ def test_manager_may_be_closed_anywhere(operation, kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs([client_closed], REQUESTS))
 def test_client_may_be_closed_anywhere(operation, kind):
-    """Somebody closes the user's client in the middle: the refresh never notices."""
+    """Another task closes the user's client in the middle: the refresh goes on."""
     struck = hits(operation, kind)
 
     assert struck == places(operation, kind)

@@ -1,20 +1,19 @@
-"""Where a call is: each place it passes has a name, and a test may stop it at any of them.
+"""The checkpoints of a call: each has a name, and a test may stop the call at any of them.
 
-Nothing of this is in the library: a store, a clock and two transports around the real ones say where
-a refresh is. What happens between two checkpoints holds no ``await`` of ours that anybody could see.
+Nothing of this is in the library: a store, a clock and two transports around the real ones report where
+a refresh is. Between two checkpoints the library awaits nothing that another task could notice.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from contextlib import asynccontextmanager
 
 import anyio
 import httpx
 
-from atlassian_auth.exceptions import StoreError
 from atlassian_auth.testing import ConnectionRefused, Gate
+from tests.harness.store import WatchedStore
 
 IDLE_SECONDS = 30
 
@@ -27,18 +26,18 @@ class Track:
         self.begin()
 
     def begin(self):
-        """Forget what was passed on the way here."""
+        """Forget the checkpoints that were passed until now."""
         self.passed = []
         self._seen = Counter()
         self._gates = {}
         self.is_open = False
 
     def stop_at(self, checkpoint):
-        """Stop whoever comes there until the gate that is returned is opened."""
+        """Stop the call that reaches a checkpoint until the gate that is returned is opened."""
         return self._gates.setdefault(checkpoint, Gate())
 
     def open(self):
-        """Stop nobody any more."""
+        """Let every call go on, and stop none from now on."""
         self.is_open = True
         while self._gates:
             _, gate = self._gates.popitem()
@@ -63,61 +62,20 @@ class Track:
         return checkpoint
 
 
-class TrackedStore:
-    """A store of any kind; puts of credentials can be made to fail, and who holds a lock is known."""
+class TrackedStore(WatchedStore):
+    """A store of any kind whose points are checkpoints; those of logins have the namespace in their names."""
 
     def __init__(self, store, track):
-        self.inner = store
-        self.failures = 0
-        self.held = set()
-        self._reach = track.reach
+        super().__init__(store)
+        self._track = track
 
-    async def get(self, namespace, key):
-        await self._reach(_named(namespace, "get"))
-        stored = await self.inner.get(namespace, key)
-        await self._reach(_named(namespace, "got"))
-        return stored
-
-    async def put(self, namespace, key, value, **options):
-        await self._reach(_named(namespace, "put"))
-        if self.failures and namespace == "tokens":
-            self.failures -= 1
-            raise StoreError("a put fails on order")
-        version = await self.inner.put(namespace, key, value, **options)
-        await self._reach(_named(namespace, "saved"))
-        return version
-
-    async def delete(self, namespace, key, **options):
-        await self._reach(_named(namespace, "delete"))
-        existed = await self.inner.delete(namespace, key, **options)
-        await self._reach(_named(namespace, "deleted"))
-        return existed
-
-    async def keys(self, namespace):
-        await self._reach(_named(namespace, "list"))
-        return await self.inner.keys(namespace)
-
-    @asynccontextmanager
-    async def lock(self, namespace, key, *, timeout_seconds):
-        await self._reach("lock")
-        async with self.inner.lock(namespace, key, timeout_seconds=timeout_seconds) as hold:
-            assert key not in self.held
-            self.held.add(key)
-            try:
-                await self._reach("locked")
-                yield hold
-                await self._reach("release")
-            finally:
-                self.held.discard(key)
-        await self._reach("released")
-
-    async def aclose(self):
-        await self._reach("close store")
-        await self.inner.aclose()
+    async def reach(self, point, namespace, key, value=None):
+        await self._track.reach(point if namespace == "tokens" else f"{namespace} {point}")
+        await super().reach(point, namespace, key, value)
 
 
 class TrackedClock:
-    """A manual clock whose sleeps are checkpoints; between two looks of a repository it stands still."""
+    """A manual clock whose sleeps are checkpoints; a sleep between two rounds never ends."""
 
     def __init__(self, clock, track):
         self._clock = clock
@@ -189,7 +147,3 @@ def answer(atlassian, request):
     return atlassian.handle(
         request.method, str(request.url), dict(request.headers), request.content
     )
-
-
-def _named(namespace, operation):
-    return operation if namespace == "tokens" else f"{namespace} {operation}"

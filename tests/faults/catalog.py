@@ -1,4 +1,4 @@
-"""All troubles, by what they befall."""
+"""All troubles, by where they happen."""
 
 from __future__ import annotations
 

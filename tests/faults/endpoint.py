@@ -57,7 +57,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.status(503)),
         seen=alike("transient", "degraded", 3),
         words=("503",),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="Every other answer is 503",
@@ -80,7 +80,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.rate_limited(120)),
         seen=alike("transient", "degraded", 1),
         words=("429", "ask again in 120 s"),
-        rest_seconds=120,
+        pause_seconds=120,
     ),
     Trouble(
         name="429, to be tried again at a date",
@@ -89,7 +89,7 @@ TROUBLES = (
         lasts=answered(lambda s: Fault.rate_limited(s.clock.now() + timedelta(minutes=2))),
         seen=alike("transient", "degraded", 1),
         words=("429", "ask again in 120 s"),
-        rest_seconds=120,
+        pause_seconds=120,
     ),
     Trouble(
         name="No answer, ever",
@@ -100,7 +100,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.hang()),
         seen=alike("transient", "degraded", 3, fleet=3),
         words=("no complete response came back (the time for the exchange ran out)",),
-        rest_seconds=1,
+        pause_seconds=1,
         takes_time=True,
     ),
     Trouble(
@@ -111,7 +111,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.hang()),
         seen=alike("transient", "degraded", 2, fleet=4),
         words=("no complete response came back (ReadTimeout)",),
-        rest_seconds=1,
+        pause_seconds=1,
         takes_time=True,
     ),
     Trouble(
@@ -123,7 +123,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.slow_body()),
         seen=alike("transient", "degraded", 1, fleet=2),
         words=("the time for the exchange ran out", TAKEN_AGAIN),
-        rest_seconds=1,
+        pause_seconds=1,
         takes_time=True,
     ),
     Trouble(
@@ -137,7 +137,7 @@ TROUBLES = (
             Seen((LOST, "transient"), "reauthorize", 2, LOST),
         ),
         words=("held the only new one",),
-        rest_seconds=1,
+        pause_seconds=1,
         excused=True,
         takes_time=True,
     ),
@@ -152,7 +152,7 @@ TROUBLES = (
             Seen(("token", "token_response"), "ready", 2),
         ),
         words=("breaks off before its end",),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="One answer is cut off in the middle of its JSON",
@@ -165,7 +165,7 @@ TROUBLES = (
             Seen((LOST, "token_response"), "reauthorize", 2, LOST),
         ),
         words=("breaks off before its end",),
-        rest_seconds=1,
+        pause_seconds=1,
         excused=True,
     ),
     Trouble(
@@ -175,7 +175,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.html()),
         seen=alike("token_response", "degraded", 1),
         words=("such as a login page",),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="A redirect",
@@ -184,7 +184,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.redirect("https://elsewhere.example/")),
         seen=alike("token_response", "degraded", 1),
         words=("redirect",),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="More than 1 MiB",
@@ -192,7 +192,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda _: Fault.oversized()),
         seen=alike("token_response", "degraded", 1),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="The client secret is refused",
@@ -201,7 +201,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.json({"error": "invalid_client"}, status=401)),
         seen=alike("configuration", "degraded", 1),
         words=("client",),
-        rest_seconds=300,
+        pause_seconds=300,
     ),
     Trouble(
         name="Somebody withdraws the consent",

@@ -76,7 +76,7 @@ async def disk_full(_):
 
 @asynccontextmanager
 async def read_only(stage):
-    """Nobody may write any more; the processes have the files open."""
+    """Make the files read-only; the processes have them open."""
     modes = {path: path.stat().st_mode for path in (stage.place, *stage.place.rglob("*"))}
     with ordinary_user(modes):
         for path, mode in modes.items():

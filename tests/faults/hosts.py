@@ -17,10 +17,10 @@ def set_apart(seconds):
     async def lasts(stage):
         stage.ask_with = ask_the_api
         for clock in stage.host_clocks[::2]:
-            clock.apart_seconds = seconds
+            clock.ahead_seconds = seconds
         yield
         for clock in stage.host_clocks:
-            clock.apart_seconds = 0
+            clock.ahead_seconds = 0
         stage.ask_with = ask_for_token
 
     return lasts

@@ -204,7 +204,7 @@ TROUBLES = (
         lasts=refused,
         seen=alike("transient", "degraded", 0),
         words=UNREACHABLE,
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="The name cannot be resolved",
@@ -213,7 +213,7 @@ TROUBLES = (
         lasts=nameless,
         seen=alike("transient", "degraded", 0),
         words=(*UNREACHABLE, "Name or service not known"),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="A certificate that nobody trusts",
@@ -222,7 +222,7 @@ TROUBLES = (
         lasts=strange_certificate,
         seen=alike("transient", "degraded", 0),
         words=(*UNREACHABLE, "certificate verify failed"),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="The connection breaks before the server has rotated, again and again",
@@ -233,7 +233,7 @@ TROUBLES = (
         lasts=answered(reset_before),
         seen=alike("transient", "degraded", 3),
         words=("no complete response came back", TAKEN_AGAIN),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="The connection breaks before the server has rotated, again and again",
@@ -243,7 +243,7 @@ TROUBLES = (
         lasts=answered(reset_before),
         seen=alike("transient", "degraded", 2),
         words=("no complete response came back", "held the only new one"),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="One answer is lost after the server has rotated",
@@ -261,7 +261,7 @@ TROUBLES = (
         lasts=answered(lambda _: Fault.lost_answer()),
         seen=alike("transient", "degraded", 3),
         words=("no complete response came back", TAKEN_AGAIN),
-        rest_seconds=1,
+        pause_seconds=1,
     ),
     Trouble(
         name="One answer is lost after the server has rotated",

@@ -13,8 +13,9 @@ import pytest
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
-from tests.faults.stage import HOUR, KEY, ask_for_token, ask_to_refresh, real_time
+from tests.faults.stage import HOUR, ask_for_token, ask_to_refresh, real_time
 from tests.faults.trouble import Seen, Trouble, alike, apart
+from tests.harness.world import KEY
 from tests.model.recording import describe
 from tests.servers import PostgresCluster, redis_on_socket, short_folder
 
@@ -53,16 +54,16 @@ class Redis(Switch):
         super().__init__(lambda: redis_on_socket(folder))
 
     def remember(self):
-        with self._asked() as client:
+        with self._connect() as client:
             client.save()
 
     def let_leases_run_out(self):
-        with self._asked() as client:
+        with self._connect() as client:
             for lock in client.keys("*:lock:*"):
                 client.pexpire(lock, 1)
 
     @contextmanager
-    def _asked(self):
+    def _connect(self):
         import redis
 
         with redis.Redis.from_url(self.url) as client:
@@ -200,7 +201,7 @@ async def lease_over(stage):
 
 
 def in_mid_exchange(mishap):
-    """Return a trouble's course: it befalls the holder of the lock while the answer is under way.
+    """Return a trouble's course: it happens to the holder of the lock while the answer is under way.
 
     The others of a fleet ask afterwards, and have the lock, or learn that they cannot, before the
     holder has its answer.
@@ -215,7 +216,7 @@ def in_mid_exchange(mishap):
                 await happened.wait()
             return await ask_for_token(stage, manager)
 
-        async def befall():
+        async def happen():
             await gate.arrived()
             await mishap(stage)
             happened.set_result(None)
@@ -225,12 +226,12 @@ def in_mid_exchange(mishap):
 
         gate, stage.news = stage.atlassian.hold("token"), SharedFuture()
         stage.ask_with = ask_one_after_the_other
-        befalling = asyncio.ensure_future(befall())
+        happening = asyncio.ensure_future(happen())
         try:
             yield
-            await befalling
+            await happening
         finally:
-            befalling.cancel()
+            happening.cancel()
             gate.open()
         stage.ask_with = ask_for_token
 

@@ -7,56 +7,20 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import httpx
 
-from atlassian_auth import AtlassianAuthError, Settings, TokenManager
+from atlassian_auth import AtlassianAuthError, Settings
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import AuthorizationNeeded, RefreshSucceeded
-from atlassian_auth.ports import SystemClock
-from atlassian_auth.testing import (
-    FakeAtlassian,
-    ManualClock,
-    cloud_grant,
-    data_center_grant,
-    mock_router,
-)
+from atlassian_auth.testing import FakeAtlassian, ManualClock, mock_router
 from tests.faults.shared_store import SharedStore
-from tests.model.acceptor import accept
-from tests.model.recording import Event, watch
+from tests.harness.clocks import MovedClock, ShiftedClock
+from tests.harness.world import KEY, World
 
-KEY = "acme"
 HOUR = 3600
 TLS = httpx.create_ssl_context()
-_GRANTS = {"cloud": cloud_grant, "data_center": data_center_grant}
 
 
-class ShiftedClock:
-    """The clock of one host: apart from the others' by so many seconds."""
-
-    def __init__(self, true_clock):
-        self._true_clock = true_clock
-        self.apart_seconds = 0
-        self.sleep = true_clock.sleep
-        self.timeout = true_clock.timeout
-
-    def time(self):
-        return self._true_clock.time() + self.apart_seconds
-
-
-class MovedClock(SystemClock):
-    """The computer's clock, ahead by what the test says: for stores and servers that really wait."""
-
-    def __init__(self):
-        self._ahead_seconds = 0.0
-        self.time = self._time
-
-    def advance(self, seconds):
-        self._ahead_seconds += seconds
-
-    def _time(self):
-        return SystemClock.time() + self._ahead_seconds
-
-
-class Stage:
-    """One emulated Atlassian, one credential in one store, and the managers that share it.
+class Stage(World):
+    """A world with one credential in one store, and the managers that share it.
 
     Args:
         product: ``"cloud"`` or ``"data_center"``.
@@ -67,52 +31,28 @@ class Stage:
     """
 
     def __init__(self, product, atlassian, new_store, *, urls=None, **options):
-        self.product = product
-        self.atlassian = atlassian
-        self.clock = atlassian.clock
+        super().__init__(product, atlassian, urls)
         self.new_store = new_store
-        self.grant = _GRANTS[product](atlassian, urls)
-        self.managers = []
         self.host_clocks = []
         self.shared = None
         self.ask_with = ask_for_token
-        self.identity_url = self.grant.endpoints.identity_url
-        if product == "data_center":
-            self.identity_url = f"{self.grant.endpoints.api_url}/rest/api/2/myself"
         self.news = SharedFuture()
-        self.trace = []
-        self.hosts = 0
-        self._options = {
-            "verify": TLS,
-            "jitter": lambda: 0.0,
-            "on_event": self._on_event,
-            **options,
-        }
+        self._options = {"verify": TLS, "on_event": self._on_event, **options}
 
-    def new_manager(self):
+    def new_host(self):
+        """Return the manager of another host, which has a clock of its own."""
         clock = ShiftedClock(self.clock)
-        manager = TokenManager(self.grant, store=self.new_store(), clock=clock, **self._options)
-        self.hosts += 1
-        watch(manager, self.trace.append, self.hosts)
-        self.managers.append(manager)
         self.host_clocks.append(clock)
-        return manager
-
-    def happened(self, what, data=None):
-        """Write into the trace what is done to the credential from outside."""
-        self.trace.append(Event("outside", KEY, what, data))
+        return self.new_manager(self.new_store(), clock=clock, **self._options)
 
     @property
     def requests(self):
         return len(self.atlassian.token_requests)
 
     async def enrol(self, load, passed_seconds=HOUR):
-        """Let everybody have the credential's token, and time pass: an hour, and it has ended."""
-        managers = [self.new_manager() for _ in range(load.managers)]
-        app = getattr(self.atlassian, f"{self.product}_app")
-        refresh_token = self.atlassian.issue_grant(app).refresh_token
-        self.family = self.atlassian.family_of(refresh_token)
-        await managers[0].add(KEY, refresh_token=refresh_token)
+        """Give each manager the credential's token, and let time pass; after an hour the token has ended."""
+        managers = [self.new_host() for _ in range(load.managers)]
+        await managers[0].add(KEY, refresh_token=self.new_refresh_token())
         for manager in managers:
             await manager.token(KEY)
         self.clock.advance(passed_seconds)
@@ -123,7 +63,7 @@ class Stage:
         return await asyncio.gather(*(self._answer(manager) for manager in wanted))
 
     async def ask_together(self, load):
-        """Do the same, and let all managers begin at the same moment, if that can be had."""
+        """Do the same; where the store can do it, let all managers begin at the same moment."""
         if self.shared is None:
             return await self.ask(load)
         return await self.shared.all_at_once(self.ask(load), self.managers, KEY)
@@ -144,7 +84,7 @@ class Stage:
         ended = len(self.managers)
         self.managers.clear()
         for _ in range(ended):
-            self.new_manager()
+            self.new_host()
 
     async def aclose(self):
         await asyncio.gather(*(manager.aclose() for manager in self.managers))
@@ -167,11 +107,11 @@ async def ask_the_api(stage, manager):
 
 @asynccontextmanager
 async def opened(stage):
-    """Close the stage's managers at the end, however it comes."""
+    """Close the stage's managers at the end, also after an error; then judge what they did."""
     async with AsyncExitStack() as closing:
         closing.push_async_callback(stage.aclose)
         yield stage
-    accept(stage.trace, stage.product)
+    stage.judge()
 
 
 @asynccontextmanager

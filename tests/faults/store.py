@@ -9,17 +9,16 @@ from tests.faults.stage import simulated
 from tests.faults.trouble import Seen, Trouble, alike, apart
 
 KEPT = "its successor is kept in memory and saved before anything else"
-_FOR_GOOD = 1_000_000
 
 
-def broken(moment, times=_FOR_GOOD):
-    """Return a trouble's course: the store fails at one moment."""
+def broken(point, times=None):
+    """Return a trouble's course: the store fails at one point, so many times or until the end."""
 
     @asynccontextmanager
     async def lasts(stage):
-        stage.shared.broken[moment] = times
+        stage.shared.fail(point, times)
         yield
-        del stage.shared.broken[moment]
+        stage.shared.heal()
 
     return lasts
 
@@ -79,7 +78,7 @@ TROUBLES = (
         name="The new pair is saved, and the store's answer is lost",
         promise="It is looked up, found, and handed out.",
         stage=simulated,
-        lasts=broken("after put"),
+        lasts=broken("saved"),
         seen=alike("token", "ready", 1, fleet=1),
     ),
     Trouble(

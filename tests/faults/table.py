@@ -43,12 +43,12 @@ When a trouble begins, the access token has just ended. Where Cloud and Data Cen
 def rows():
     """Return each chapter's troubles, each with what was seen by load; None where it could not be."""
     return {
-        chapter: [(trouble, _seen(trouble)) for trouble in troubles]
+        chapter: [(trouble, _play(trouble)) for trouble in troubles]
         for chapter, troubles in CHAPTERS.items()
     }
 
 
-def _seen(trouble):
+def _play(trouble):
     products = [[play(trouble, product, load)[0] for load in LOADS] for product in trouble.products]
     assert all(product == products[0] for product in products), "a line for each product is needed"
     return None if None in products[0] else products[0]

@@ -34,8 +34,8 @@ def test_trouble(trouble, product, load):
 
 
 @pytest.mark.parametrize("trouble", QUIET, ids=[trouble.name for trouble in QUIET])
-def test_nobody_notices_while_the_token_lives(trouble):
-    """Until just before its end, the token at hand serves everybody, although a refresh is due."""
+def test_no_caller_notices_while_the_token_is_valid(trouble):
+    """Until just before its end every caller gets the cached token, although its refresh fails."""
     answers = asyncio.run(ask_in_time(trouble))
 
     assert set(answers) <= {"token", "200"}

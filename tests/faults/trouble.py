@@ -34,12 +34,12 @@ LOADS = (IDLE, STORM, FLEET)
 
 @dataclass(frozen=True)
 class Seen:
-    """What the callers, and whoever looks at the status, see of a trouble.
+    """What the callers see of a trouble, and what the status says.
 
     Args:
         answers: The code of each kind of error, ``"token"``, or the status of a response; sorted.
         state: What ``status()`` says meanwhile, or the code of its error; sorted, if managers differ.
-        requests: How many reach the token endpoint, until nobody asks any more.
+        requests: How many reach the token endpoint, until the pause begins.
         afterwards: What the next call after its end and the pause brings: ``"token"``, or a code.
     """
 
@@ -77,7 +77,7 @@ class Trouble:
         seen: By load.
         words: What each error says, among other things.
         products: Where it can happen, with the same outcome.
-        rest_seconds: How long nobody asks after a failure; None if each call looks anew.
+        pause_seconds: How long no request is sent after a failure; None if each call tries again.
         passed_seconds: How long after its end, at the least, the next call comes.
         excused: Whether a used refresh token may be presented outside a leeway: where giving up is
             the only other choice.
@@ -91,7 +91,7 @@ class Trouble:
     seen: Mapping[str, Seen]
     words: tuple[str, ...] = ()
     products: tuple[str, ...] = BOTH
-    rest_seconds: float | None = None
+    pause_seconds: float | None = None
     passed_seconds: float = 0
     excused: bool = False
     takes_time: bool = False

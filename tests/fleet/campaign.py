@@ -1,8 +1,8 @@
-"""Kills one process after the other in mid-refresh, and holds the server's ledger against the store.
+"""Kills one process after the other in mid-refresh, and compares the server's ledger with the store.
 
 The server knows which refresh token is the last it issued. A process that starts after a kill says which
 one it found in the store. If they differ, the kill fell between the server's rotation and the end of the
-save; the process then refreshes, and that shows whether the grant survived.
+save. The process then refreshes, and that shows whether the consent survived.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from atlassian_auth.testing import Fault
 from tests.fleet.crew import Refresh
 from tests.fleet.nursery import Worker
-from tests.fleet.points import POINTS, Doom, Took
+from tests.fleet.points import POINTS, Duration, Kill
 from tests.model.recording import Event, append_to
 
 # How and where a process dies. Half of the deaths fall anywhere in the save, or in the whole refresh.
@@ -39,7 +39,7 @@ class Death:
         kind: Of `KINDS`.
         exit_code: As ``subprocess`` tells it.
         behind: Whether the dead process had the refresh token rotated, and left the old one in the store.
-        lost: Why the next process's refresh found the grant gone; empty if it did not.
+        lost: Why the next process's refresh failed, if the consent was lost; otherwise empty.
     """
 
     kind: tuple[str, str]
@@ -49,12 +49,12 @@ class Death:
 
 
 @dataclass
-class Toll:
+class CampaignResult:
     """What a campaign saw.
 
     Args:
         deaths: In order.
-        windows: Seconds from the rotation to the end of the save, where nobody was killed.
+        windows: Seconds from the rotation to the end of the save, in refreshes without a kill.
         successions: Seconds of each first refresh after a death: waiting for the lock is in them.
     """
 
@@ -79,67 +79,67 @@ class Campaign:
         self._app = getattr(server.atlassian, f"{place.product}_app")
         self._place = place
         self._random = random.Random(seed)  # noqa: S311
-        self._took = {}
+        self._durations = {}
         self._rotated_at = 0.0
         self._family = None
         self._generation = 0
-        self.toll = Toll()
+        self.result = CampaignResult()
 
     def run(self, kills, after_each=lambda: None):
-        """Kill so many processes; one more sees what the last kill left."""
+        """Kill so many processes; one more shows what the last kill left."""
         for counting in (False, True):
-            self._retire(self._live(counting, refreshes=3))
+            self._end(self._start_process(counting, refreshes=3))
         kinds = list(itertools.islice(itertools.cycle(KINDS), kills))
         self._random.shuffle(kinds)
         for kind in kinds:
-            life = self._live(kind[0] == "steps", refreshes=self._random.randrange(3))
-            self._kill(life, kind)
+            process = self._start_process(kind[0] == "steps", refreshes=self._random.randrange(3))
+            self._kill(process, kind)
             after_each()
-        self._retire(self._live(counting=False, refreshes=1))
-        return self.toll
+        self._end(self._start_process(counting=False, refreshes=1))
+        return self.result
 
-    def _live(self, counting, refreshes):
-        """Let a process take over from the last one, and refresh so often."""
+    def _start_process(self, counting, refreshes):
+        """Start the successor of the last process, and let it refresh so often."""
         worker = self._nursery.start(Refresh(self._place, counting))
-        life = _Life(worker, self._took.get(counting))
-        behind = self._take_over(life)
+        process = _Process(worker, self._durations.get(counting))
+        behind = self._take_over(process)
         if behind and self._place.product == "data_center":
-            refreshes = max(refreshes, 1)  # the loss is to be told before anything else happens
+            refreshes = max(refreshes, 1)  # so that a loss is noticed before anything else happens
         for number in range(refreshes):
-            self._refresh(life, first=number == 0)
-        self._took[counting] = life.took
-        return life
+            self._refresh(process, first=number == 0)
+        self._durations[counting] = process.duration
+        return process
 
-    def _retire(self, life):
-        life.tell(None)
-        assert life.worker.ended() == 0
+    def _end(self, process):
+        process.tell(None)
+        assert process.worker.wait_for_end() == 0
 
-    def _kill(self, life, kind):
+    def _kill(self, process, kind):
         dead = False
         while not dead:
             self._generation = self._family.generation
-            dead = self._dies(life, kind)
+            dead = self._try_to_kill(process, kind)
         self._atlassian.clear_faults()
-        self.toll.deaths.append(Death(kind, life.worker.ended()))
-        append_to(self._place.trace)(Event(str(life.worker.pid), self._place.key, "killed"))
+        self.result.deaths.append(Death(kind, process.worker.wait_for_end()))
+        append_to(self._place.trace)(Event(str(process.worker.pid), self._place.key, "killed"))
 
-    def _take_over(self, life):
-        found = life.hear("found")
+    def _take_over(self, process):
+        found = process.hear("found")
         if found is None:
-            self._authorize(life)
+            self._authorize(process)
             return False
         self._settle()
         behind = self._family.refresh_token != found
-        if self.toll.deaths:
-            # It may also have been killed before it could make up for what the one before it had left.
-            self.toll.deaths[-1].behind = behind and self._family.generation > self._generation
+        if self.result.deaths:
+            # It may also have been killed before it could repair what the process before it had left.
+            self.result.deaths[-1].behind = behind and self._family.generation > self._generation
         return behind
 
-    def _authorize(self, life):
+    def _authorize(self, process):
         refresh_token = self._atlassian.issue_grant(self._app).refresh_token
         self._family = self._atlassian.family_of(refresh_token)
-        life.tell(refresh_token)
-        life.hear("added")
+        process.tell(refresh_token)
+        process.hear("added")
 
     def _settle(self):
         """Return when the server has served what the dead process had sent: it serves in order."""
@@ -148,60 +148,60 @@ class Campaign:
             connection.request("GET", "/")
             connection.getresponse().read()
 
-    def _refresh(self, life, *, first):
-        """Let the process refresh, and authorize it anew if its grant is gone."""
-        self._atlassian.fault("token", Fault("timed", self._timed))
-        life.tell(Doom())
-        kind, answer = life.listen("refreshed", "lost")
+    def _refresh(self, process, *, first):
+        """Let the process refresh, and authorize it again if its consent is lost."""
+        self._atlassian.fault("token", Fault("timed", self._note_rotation))
+        process.tell(Kill())
+        kind, answer = process.listen("refreshed", "lost")
         if kind == "lost":
-            self.toll.deaths[-1].lost = answer
-            self._authorize(life)
+            self.result.deaths[-1].lost = answer
+            self._authorize(process)
             return
-        life.took = answer
-        self.toll.windows.append(answer.saved_at - self._rotated_at)
-        if first and self.toll.deaths:
-            self.toll.successions.append(answer.seconds)
+        process.duration = answer
+        self.result.windows.append(answer.saved_at - self._rotated_at)
+        if first and self.result.deaths:
+            self.result.successions.append(answer.seconds)
 
-    def _timed(self, work):
+    def _note_rotation(self, work):
         reply = work()
         self._rotated_at = time.perf_counter()
         return reply
 
-    def _dies(self, life, kind):
+    def _try_to_kill(self, process, kind):
         """Let the process refresh once more, and return whether that was its end."""
         if kind == ("point", "sent"):
             gate = self._atlassian.hold("token")
-            life.tell(Doom())
+            process.tell(Kill())
             gate.arrived_sync()
-            life.worker.kill()
+            process.worker.kill()
             gate.open()
             return True
-        life.tell(self._doom(life.took, *kind))
+        process.tell(self._next_kill(process.duration, *kind))
         try:
-            said, _ = life.listen("refreshed", "at")
+            said, _ = process.listen("refreshed", "at")
         except EOFError:
             return True
         if said == "at":
-            life.worker.kill()
+            process.worker.kill()
         return said == "at"
 
-    def _doom(self, took, kind, where):
+    def _next_kill(self, duration, kind, where):
         if kind == "point":
-            return Doom(kind, where)
+            return Kill(kind, where)
         saving = where == "save"
         if kind == "steps":
-            most = took.saving_steps if saving else took.steps
+            most = duration.saving_steps if saving else duration.steps
         else:
-            most = took.saving_seconds if saving else took.seconds
-        return Doom(kind, amount=self._random.uniform(0, most), saving=saving)
+            most = duration.saving_seconds if saving else duration.seconds
+        return Kill(kind, amount=self._random.uniform(0, most), saving=saving)
 
 
 @dataclass
-class _Life:
-    """One process, and what its kind's last refresh took."""
+class _Process:
+    """One process, and how long the last refresh of its kind took."""
 
     worker: Worker
-    took: Took | None
+    duration: Duration | None
 
     def tell(self, command):
         self.worker.link.send(command)

@@ -20,8 +20,8 @@ if not hasattr(os, "fork"):
 
 FULL = os.environ.get("ATLASSIAN_AUTH_TEST_FLEET") == "full"
 
-_passages = pytest.StashKey[list]()
-_tolls = pytest.StashKey[dict]()
+_fleets = pytest.StashKey[list]()
+_campaigns = pytest.StashKey[dict]()
 
 
 @pytest.fixture(scope="session")
@@ -67,17 +67,17 @@ def place(server, product, url, tmp_path_factory):
 
 
 @pytest.fixture
-def passages(request):
-    return request.config.stash.setdefault(_passages, [])
+def fleets(request):
+    return request.config.stash.setdefault(_fleets, [])
 
 
 @pytest.fixture
-def tolls(request):
-    return request.config.stash.setdefault(_tolls, {})
+def campaigns(request):
+    return request.config.stash.setdefault(_campaigns, {})
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    tables = report(config.stash.get(_passages, []), config.stash.get(_tolls, {}))
+    tables = report(config.stash.get(_fleets, []), config.stash.get(_campaigns, {}))
     if tables:
         terminalreporter.section("fleets and kills")
         terminalreporter.write_line(tables)

@@ -18,11 +18,12 @@ from atlassian_auth import AuthorizationRequired, Settings, TokenManager, Transi
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth._records.records import Records, TokenRecord
 from atlassian_auth._runtime.runner import InlineRunner
-from atlassian_auth.ports import SystemClock
 from atlassian_auth.stores import RedisStore, open_store
-from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
+from atlassian_auth.testing import FakeAtlassian
 from atlassian_auth.testing.urls import Urls
-from tests.fleet.points import Fate, WatchedSender, WatchedStore
+from tests.fleet.points import Killer, ReportingSender, ReportingStore
+from tests.harness.clocks import MovedClock
+from tests.harness.world import GRANTS
 from tests.model.recording import append_to, watch
 
 TLS = httpx.create_ssl_context()
@@ -34,7 +35,6 @@ _IMPORTED_LATE = (
 )
 # The server hangs up after 5 idle seconds, which is httpx's own limit: so neither races the other.
 _LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=1)
-_GRANTS = {"cloud": cloud_grant, "data_center": data_center_grant}
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Refresh:
-    """Orders: refresh the credential whenever told to, and die as told.
+    """Orders: refresh the credential on each command, and die as the command says.
 
     Args:
         place: Where the credential is.
-        count_steps: Whether it can be told to die after so many.
-        seconds_to_live: From now on; 0 for as long as it is let.
+        count_steps: Whether a command may say a number of steps to die after.
+        seconds_to_live: From now on; 0 for no limit.
     """
 
     place: Place
@@ -76,7 +76,7 @@ class Refresh:
 
 @dataclass(frozen=True)
 class Ask:
-    """Orders: send so many requests at once whenever told to."""
+    """Orders: send so many requests at once on each command."""
 
     place: Place
     tasks: int
@@ -85,22 +85,11 @@ class Ask:
         await _ask(link, self)
 
 
-class MovedClock(SystemClock):
-    """The computer's clock, ahead by what the test says."""
-
-    def __init__(self):
-        self.ahead_seconds = 0.0
-        self.time = self._time
-
-    def _time(self):
-        return SystemClock.time() + self.ahead_seconds
-
-
 def warm_up():
-    """Use once what is imported or built at its first use, so that forked processes have it, too."""
+    """Import and build what is made at its first use, so that forked processes have it already."""
     for name in _IMPORTED_LATE:
         import_module(name)
-    asyncio.run(_fail_to_refresh(Place("http://127.0.0.1:1", "cloud", "memory:", "nobody")))
+    asyncio.run(_fail_to_refresh(Place("http://127.0.0.1:1", "cloud", "memory:", "unused")))
 
 
 def work(link):
@@ -109,7 +98,7 @@ def work(link):
         orders = link.recv()
         try:
             asyncio.run(orders.follow(link))
-        except Exception:  # noqa: BLE001 -- whatever it is, the test is to see it
+        except Exception:  # noqa: BLE001 -- the test has to see any error
             link.send(("failed", traceback.format_exc()))
             return 1
     return 0
@@ -119,16 +108,16 @@ def new_manager(place, store=None, **options):
     # Each emulator registers the same apps, so this one knows those of the one on the server.
     atlassian = FakeAtlassian()
     urls = Urls.below(place.origin, atlassian.urls.dc_base_url)
-    grant = _GRANTS[place.product](atlassian, urls)
+    grant = GRANTS[place.product](atlassian, urls)
     if "sender" not in options:
         options["verify"] = TLS
-    manager = TokenManager(grant, store=store or _opened(place.store), **options)
+    manager = TokenManager(grant, store=store or _open(place.store), **options)
     if place.trace:
         watch(manager, append_to(place.trace), os.getpid())
     return manager
 
 
-def _opened(store):
+def _open(store):
     if store.startswith(LEASES):
         return RedisStore(store, lease_seconds=LEASE_SECONDS)
     return open_store(store)
@@ -137,20 +126,20 @@ def _opened(store):
 async def _fail_to_refresh(place):
     settings = Settings(attempts=1)
     async with new_manager(place, settings=settings, runner=InlineRunner()) as manager:
-        await manager.add(place.key, refresh_token="nobody-gets-it")
+        await manager.add(place.key, refresh_token="never-issued")
         with suppress(TransientError):
             await manager.token(place.key)
 
 
 async def _refresh(link, orders):
     signal.setitimer(signal.ITIMER_REAL, orders.seconds_to_live)
-    fate = Fate(lambda point: _die(link, point))
+    killer = Killer(lambda point: _die(link, point))
     if orders.count_steps:
-        fate.count_steps()
+        killer.count_steps()
     place, key = orders.place, orders.place.key
-    store = WatchedStore(_opened(place.store), fate)
-    sender = WatchedSender(HttpxSender(verify=TLS), fate)
-    # A lock that a dead process still holds is told before the test gives up.
+    store = ReportingStore(_open(place.store), killer)
+    sender = ReportingSender(HttpxSender(verify=TLS), killer)
+    # The manager gives up a lock that a dead process still holds before the test gives up.
     settings = Settings(lock_timeout_seconds=20)
     manager = new_manager(place, store, sender=sender, settings=settings)
     records = Records(store, "tokens", TokenRecord)
@@ -161,19 +150,19 @@ async def _refresh(link, orders):
             await manager.add(key, refresh_token=command)
             link.send(("added", None))
             continue
-        fate.begin(command)
+        killer.begin(command)
         try:
             await manager.refresh(key)
         except AuthorizationRequired as error:
             link.send(("lost", error.reason))
         else:
-            link.send(("refreshed", fate.end()))
+            link.send(("refreshed", killer.end()))
     await manager.aclose()
 
 
 def _die(link, point):
     link.send(("at", point))
-    link.recv()  # for ever: it is killed here
+    link.recv()  # does not return: the test kills this process now
 
 
 async def _ask(link, orders):

@@ -13,8 +13,8 @@ _PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
-class Passage:
-    """What came of it.
+class FleetResult:
+    """What was counted while a fleet ran.
 
     Args:
         answers: How often the tasks got which status.
@@ -33,11 +33,11 @@ class Passage:
         return sum(self.answers.values()) - self.answers[200]
 
 
-def sail(nursery, atlassian, place, *, processes, tasks, expiries):
-    """Let the credential expire so often, by the clock and by the server in turn; all ask at once."""
+def run_fleet(nursery, atlassian, place, *, processes, tasks, expiries):
+    """Expire the credential so often, by the clock and by the server in turn; then all tasks ask at once."""
     answers = Counter()
     workers = [nursery.start(Ask(place, tasks)) for _ in range(processes)]
-    told(workers)
+    answers_of(workers)
     began = time.perf_counter()
     ahead_seconds = 0
     for number in range(expiries):
@@ -48,20 +48,20 @@ def sail(nursery, atlassian, place, *, processes, tasks, expiries):
             ahead_seconds += _HOUR
         for worker in workers:
             worker.link.send(ahead_seconds)
-        for counts in told(workers):
+        for counts in answers_of(workers):
             answers += counts
     seconds = time.perf_counter() - began
     for worker in workers:
         worker.link.send(None)
-    told(workers)
-    assert [worker.ended() for worker in workers] == [0] * processes
+    answers_of(workers)
+    assert [worker.wait_for_end() for worker in workers] == [0] * processes
     requests = atlassian.token_requests
     presented = [request.generation for request in requests]
-    return Passage(answers, presented, {request.outcome for request in requests}, seconds)
+    return FleetResult(answers, presented, {request.outcome for request in requests}, seconds)
 
 
-def told(workers):
-    """Return what each of the workers says next."""
+def answers_of(workers):
+    """Return the next answer of each worker."""
     assert all(worker.link.poll(_PATIENCE_SECONDS) for worker in workers), "a process hangs"
     answers = [worker.link.recv() for worker in workers]
     for answer in answers:

@@ -26,7 +26,7 @@ _SERVE = "import sys; from tests.fleet import nursery; nursery.serve(int(sys.arg
 
 @dataclass
 class Worker:
-    """A process that does what it is told over ``link``."""
+    """A process that follows the commands that come over ``link``."""
 
     pid: int
     link: Connection
@@ -35,7 +35,7 @@ class Worker:
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)
 
-    def ended(self):
+    def wait_for_end(self):
         """Wait for the process's end and return its exit code, or the signal as a negative number."""
         self.link.close()
         return self.nursery.wait(self.pid)
@@ -49,7 +49,7 @@ class Nursery:
 
     def __enter__(self):
         self._socket, theirs = socket.socketpair()
-        # Not measured: most of these processes are killed, and what they had counted with them.
+        # Not measured: most of these processes are killed, and their counts are lost with them.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
         with theirs:
             self._process = subprocess.Popen(
@@ -68,24 +68,24 @@ class Nursery:
         ours, theirs = Pipe()
         with theirs, self._asking:
             socket.send_fds(self._socket, [_WORD.pack(_FORK)], [theirs.fileno()])
-            pid = _heard(self._socket)
+            pid = _receive(self._socket)
         worker = Worker(pid, ours, self)
         ours.send(orders)
         return worker
 
     def wait(self, pid):
-        """Return how a worker ended that has ended, or is about to: all others wait for that."""
+        """Return how a worker ended, which must be about to: all other calls wait for that."""
         with self._asking:
             self._socket.sendall(_WORD.pack(pid))
-            return os.waitstatus_to_exitcode(_heard(self._socket))
+            return os.waitstatus_to_exitcode(_receive(self._socket))
 
 
-def _heard(link):
+def _receive(link):
     return _WORD.unpack(link.recv(_WORD.size, socket.MSG_WAITALL))[0]
 
 
 def serve(descriptor):
-    """Be the process that the others are forked from, until nobody wants any more."""
+    """Fork workers as the nursery asks for them, until it closes its end of the socket."""
     from tests.fleet import crew
 
     crew.warm_up()

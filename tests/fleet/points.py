@@ -1,6 +1,6 @@
-"""Where a process dies: at a point it reports, after so many steps, or when the kernel's timer ends.
+"""Kills a process at a point that it reports, after a number of steps, or when the kernel's timer ends.
 
-Nothing of this is in the library: a store and a sender around the real ones say where a refresh is,
+Nothing of this is in the library: a store and a sender around the real ones report where a refresh is,
 and the interpreter's profiling hook counts its steps.
 """
 
@@ -13,8 +13,10 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from tests.harness.store import WatchedStore
+
 # Where processes are killed, in the order in which a refresh passes them. "sent" is seen by the server,
-# which holds its answer. Watched are "read", "confirmed" and "before unlock", too.
+# which holds its answer. Reported are "read", "confirmed" and "before unlock", too.
 POINTS = (
     "before lock",
     "after lock",
@@ -25,16 +27,26 @@ POINTS = (
     "saved",
     "after unlock",
 )
+# What the points of a watched store are called in reports.
+_NAMES = {
+    "lock": "before lock",
+    "locked": "after lock",
+    "got": "read",
+    "put": "before save",
+    "saved": "saved",
+    "release": "before unlock",
+    "released": "after unlock",
+}
 
 
 @dataclass(frozen=True)
-class Doom:
-    """How a process is to die during its next refresh.
+class Kill:
+    """How a process is to be killed during its next refresh.
 
     Args:
-        kind: ``"point"``, ``"steps"``, ``"timer"``; or ``""``: it is left alone.
-        point: At which one.
-        amount: After how many steps, or seconds.
+        kind: ``"point"``, ``"steps"`` or ``"timer"``; ``""`` if it is to live.
+        point: The point at which it is killed.
+        amount: The number of steps, or of seconds, after which it is killed.
         saving: Steps and seconds count from the beginning of the save, otherwise of the refresh.
     """
 
@@ -45,8 +57,8 @@ class Doom:
 
 
 @dataclass
-class Took:
-    """What a refresh that was left alone took, and when its save had ended."""
+class Duration:
+    """How long a refresh took, in seconds and in steps, and when its save had ended."""
 
     seconds: float
     saving_seconds: float
@@ -55,37 +67,38 @@ class Took:
     saved_at: float
 
 
-class Fate:
-    """Watches one process's refreshes, and ends the process as its doom says.
+class Killer:
+    """Watches the refreshes of its own process, and kills the process where it is ordered to.
 
     Args:
-        meet: Told the point at which the process is to be killed; does not return.
+        at_point: Called with the point at which the process is to be killed.
     """
 
-    def __init__(self, meet):
-        self._meet = meet
-        self._doom = Doom()
+    def __init__(self, at_point):
+        self._at_point = at_point
+        self._kill = Kill()
         self._steps = 0
         self._last = 0
         self._at = {}
         self._steps_at = {}
 
     def count_steps(self):
-        """Count what threads that are started from now on do; that makes them slow."""
+        """Count the steps of threads that are started from now on; that makes them slow."""
         threading.setprofile(self._step)
 
-    def begin(self, doom):
-        self._doom = doom
+    def begin(self, kill):
+        """Begin to watch a refresh, and kill the process as ordered."""
+        self._kill = kill
         self._last = 0
         self._start("begin", saving=False)
 
     def end(self):
-        """Return what the refresh took that was survived."""
+        """Stop watching, and return how long the refresh took."""
         self._last = 0
         signal.setitimer(signal.ITIMER_REAL, 0)
         at, steps = self._at, self._steps_at
         now = time.perf_counter()
-        return Took(
+        return Duration(
             now - at["begin"],
             at["saved"] - at["before save"],
             self._steps - steps["begin"],
@@ -96,19 +109,19 @@ class Fate:
     def reach(self, point):
         self._at[point] = time.perf_counter()
         self._steps_at[point] = self._steps
-        if self._doom.kind == "point" and self._doom.point == point:
-            self._meet(point)
+        if self._kill.kind == "point" and self._kill.point == point:
+            self._at_point(point)
         if point == "before save":
             self._start(point, saving=True)
 
     def _start(self, point, *, saving):
         self._at[point] = time.perf_counter()
         self._steps_at[point] = self._steps
-        if self._doom.kind == "steps" and self._doom.saving is saving:
-            self._last = self._steps + max(int(self._doom.amount), 1)
-        if self._doom.kind == "timer" and self._doom.saving is saving:
+        if self._kill.kind == "steps" and self._kill.saving is saving:
+            self._last = self._steps + max(int(self._kill.amount), 1)
+        if self._kill.kind == "timer" and self._kill.saving is saving:
             # SIGALRM at its default: the kernel ends the process, as SIGKILL does, whatever it does.
-            signal.setitimer(signal.ITIMER_REAL, max(self._doom.amount, 1e-6))
+            signal.setitimer(signal.ITIMER_REAL, max(self._kill.amount, 1e-6))
 
     def _step(self, frame, event, argument):
         self._steps += 1
@@ -116,66 +129,46 @@ class Fate:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class WatchedStore:
-    """A store that says when it locks, saves and unlocks."""
+class ReportingStore(WatchedStore):
+    """A store that reports when a refresh locks, reads, saves and unlocks."""
 
-    def __init__(self, store, fate):
-        self._store = store
-        self._fate = fate
-        self._locked = False
-        self.delete = store.delete
-        self.keys = store.keys
-        self.aclose = store.aclose
+    def __init__(self, store, killer):
+        super().__init__(store)
+        self._killer = killer
 
-    async def get(self, *arguments):
-        stored = await self._store.get(*arguments)
-        if self._locked:
-            self._fate.reach("read")
-        return stored
-
-    async def put(self, *arguments, **options):
-        self._fate.reach("before save")
-        version = await self._store.put(*arguments, **options)
-        self._fate.reach("saved")
-        return version
+    async def reach(self, point, namespace, key, value=None):
+        if point in _NAMES and (point != "got" or self.held):
+            self._killer.reach(_NAMES[point])
 
     @asynccontextmanager
     async def lock(self, *arguments, **options):
-        self._fate.reach("before lock")
-        async with self._store.lock(*arguments, **options) as hold:
-            self._fate.reach("after lock")
-            self._locked = True
-            try:
-                yield WatchedHold(hold, self._fate)
-            finally:
-                self._locked = False
-            self._fate.reach("before unlock")
-        self._fate.reach("after unlock")
+        async with super().lock(*arguments, **options) as hold:
+            yield _ReportingHold(hold, self._killer)
 
 
-class WatchedHold:
-    """A lock that says when it has been confirmed."""
+class _ReportingHold:
+    """A lock that reports when it has been confirmed."""
 
-    def __init__(self, hold, fate):
+    def __init__(self, hold, killer):
         self._hold = hold
-        self._fate = fate
+        self._killer = killer
 
     async def confirm(self, seconds=0):
         held = await self._hold.confirm(seconds)
-        self._fate.reach("confirmed")
+        self._killer.reach("confirmed")
         return held
 
 
-class WatchedSender:
-    """A sender that says when it sends and has the answer."""
+class ReportingSender:
+    """A sender that reports when it sends, and when it has the answer."""
 
-    def __init__(self, sender, fate):
+    def __init__(self, sender, killer):
         self._sender = sender
-        self._fate = fate
+        self._killer = killer
         self.aclose = sender.aclose
 
     async def send(self, request):
-        self._fate.reach("before sending")
+        self._killer.reach("before sending")
         response = await self._sender.send(request)
-        self._fate.reach("answered")
+        self._killer.reach("answered")
         return response

@@ -7,23 +7,23 @@ import statistics
 from tests.fleet.campaign import ANYWHERE, AT_POINTS
 
 _FLEETS = ("store", "processes × tasks × expiries", "requests", "failed", "refreshes", "seconds")
-_TOLLS = ("store", "product", "kills", "in the window", "consents lost", "window", "next refresh")
+_CAMPAIGNS = ("store", "product", "kills", "in the window", "consents lost", "window", "next refresh")
 
 
-def report(passages, tolls):
+def report(fleets, campaigns):
     """Return all tables.
 
     Args:
-        passages: The name of the store, the numbers of the fleet, and what came of it.
-        tolls: What campaigns saw, by store and product.
+        fleets: The name of the store, the numbers of the fleet, and what came of it.
+        campaigns: What campaigns saw, by store and product.
     """
     tables = []
-    if passages:
-        tables.append(_table(_FLEETS, map(_fleet_row, passages)))
-    if tolls:
-        tables.append(_table(_TOLLS, map(_toll_row, tolls.items())))
-    for product in dict.fromkeys(product for _, product in tolls):
-        mine = {store: toll for (store, its), toll in tolls.items() if its == product}
+    if fleets:
+        tables.append(_table(_FLEETS, map(_fleet_row, fleets)))
+    if campaigns:
+        tables.append(_table(_CAMPAIGNS, map(_campaign_row, campaigns.items())))
+    for product in dict.fromkeys(product for _, product in campaigns):
+        mine = {store: result for (store, its), result in campaigns.items() if its == product}
         tables.append(_deaths(product, mine))
     return "\n\n".join(tables)
 
@@ -34,18 +34,18 @@ def _table(head, rows):
 
 
 def _fleet_row(row):
-    store, numbers, passage = row
-    asked, refreshes = sum(passage.answers.values()), len(passage.presented)
-    seconds = f"{passage.seconds:.0f}"
-    return [store, " × ".join(map(str, numbers)), asked, passage.failed, refreshes, seconds]
+    store, numbers, result = row
+    asked, refreshes = sum(result.answers.values()), len(result.presented)
+    seconds = f"{result.seconds:.0f}"
+    return [store, " × ".join(map(str, numbers)), asked, result.failed, refreshes, seconds]
 
 
-def _toll_row(item):
-    (store, product), toll = item
-    behind = sum(death.behind for death in toll.deaths)
-    lost = sum(bool(death.lost) for death in toll.deaths)
-    spreads = [_spread(toll.windows), _spread(toll.successions)]
-    return [store, product, len(toll.deaths), behind, lost, *spreads]
+def _campaign_row(item):
+    (store, product), result = item
+    behind = sum(death.behind for death in result.deaths)
+    lost = sum(bool(death.lost) for death in result.deaths)
+    spreads = [_spread(result.windows), _spread(result.successions)]
+    return [store, product, len(result.deaths), behind, lost, *spreads]
 
 
 def _spread(seconds):
@@ -53,19 +53,19 @@ def _spread(seconds):
     return f"{1000 * half:.1f} ms, {1000 * most:.1f} ms"
 
 
-def _deaths(product, tolls):
+def _deaths(product, campaigns):
     """Return the kills by place: how many, and how many of them in the window."""
     rows = [
-        [_place(*kind), *(_count(toll, kind) for toll in tolls.values())]
+        [_place(*kind), *(_count(result, kind) for result in campaigns.values())]
         for kind in (*AT_POINTS, *ANYWHERE)
     ]
-    return _table([f"killed ({product})", *tolls], rows)
+    return _table([f"killed ({product})", *campaigns], rows)
 
 
 def _place(how, where):
     return where if how == "point" else f"anywhere in the {where}, by {how}"
 
 
-def _count(toll, kind):
-    deaths = [death for death in toll.deaths if death.kind == kind]
+def _count(result, kind):
+    deaths = [death for death in result.deaths if death.kind == kind]
     return f"{len(deaths)} / {sum(death.behind for death in deaths)}"

@@ -1,4 +1,4 @@
-"""Processes are killed in mid-refresh, at every point and anywhere: what of the grant is left?"""
+"""Processes are killed in mid-refresh, at every point and anywhere in between."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LARGEST_FILE = 5_000_000  # SQLite empties its log when it has grown to 1,000 pa
 
 @pytest.fixture
 def aftermath(store, url, tmp_path):
-    """Called after each kill: what the dead process left is as it should be."""
+    """Return a function that checks, after each kill, what the dead process left."""
     if store == "redis":
         with Redis.from_url(url) as client:
             yield lambda: end_leases(client)
@@ -37,14 +37,14 @@ def aftermath(store, url, tmp_path):
 
 
 def check_files(folder):
-    """Nothing piles up where the store keeps its files."""
+    """See that files do not pile up where the store keeps them."""
     files = [path for path in folder.rglob("*") if path.is_file() and NOTES not in path.name]
     assert len(files) <= MOST_FILES
     assert max((path.stat().st_size for path in files), default=0) <= LARGEST_FILE
 
 
 def end_leases(client):
-    """A dead process's lock would be free within its lease: it is so now."""
+    """See that a dead process's lock ends with its lease, and end it now."""
     longest = Settings().standstill_seconds + LEASE_SECONDS
     for lock in client.scan_iter(match="*:lock:*"):
         assert 0 < client.pttl(lock) <= longest * 1000
@@ -52,18 +52,18 @@ def end_leases(client):
 
 
 def wait_for_ends(connection):
-    """The server ends a dead process's connections, and their locks, once it has done what they asked."""
+    """Wait until the server has ended a dead process's connections, and so their locks."""
     others = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
     while connection.execute(others, [NAME_AT_SERVER]).fetchone() != (0,):
         pass
 
 
 @pytest.fixture
-def toll(nursery, server, store, place, aftermath, tolls):
-    """Kill processes at work on one credential, each the successor of the last."""
-    toll = Campaign(nursery, server, place).run(KILLS, aftermath)
-    tolls[store, place.product] = toll
-    return toll
+def result(nursery, server, store, place, aftermath, campaigns):
+    """Kill processes that use one credential, each the successor of the last."""
+    result = Campaign(nursery, server, place).run(KILLS, aftermath)
+    campaigns[store, place.product] = result
+    return result
 
 
 def fell_behind(deaths):
@@ -75,9 +75,9 @@ def at_points(deaths):
 
 
 @pytest.mark.parametrize("product", ["cloud"])
-def test_no_kill_loses_a_grant_on_cloud(server, toll):
+def test_no_kill_loses_a_grant_on_cloud(server, result):
     """Wherever a process is killed, the next one goes on: within the leeway, if need be."""
-    deaths = toll.deaths
+    deaths = result.deaths
 
     assert {death.exit_code for death in deaths} <= KILLED
     assert [death for death in deaths if death.lost] == []
@@ -88,9 +88,9 @@ def test_no_kill_loses_a_grant_on_cloud(server, toll):
 
 
 @pytest.mark.parametrize("product", ["data_center"])
-def test_a_kill_loses_a_grant_on_data_center_only_before_it_is_saved(server, toll):
-    """Without a leeway a grant is lost exactly if the kill fell between rotation and save."""
-    deaths = toll.deaths
+def test_a_kill_loses_a_grant_on_data_center_only_before_it_is_saved(server, result):
+    """Without a leeway the consent is lost exactly if the kill fell between rotation and save."""
+    deaths = result.deaths
 
     assert {death.exit_code for death in deaths} <= KILLED
     assert [death for death in deaths if death.lost] == fell_behind(deaths)
@@ -109,10 +109,10 @@ def test_a_kill_while_the_store_is_made_spoils_nothing(nursery, place, milliseco
     with suppress(EOFError):
         while dead.link.poll(60):
             dead.link.recv()
-    assert dead.ended() == -signal.SIGALRM
+    assert dead.wait_for_end() == -signal.SIGALRM
 
-    heir = nursery.start(Refresh(place))
+    newcomer = nursery.start(Refresh(place))
 
-    assert heir.link.recv() == ("found", None)
-    heir.link.send(None)
-    assert heir.ended() == 0
+    assert newcomer.link.recv() == ("found", None)
+    newcomer.link.send(None)
+    assert newcomer.wait_for_end() == 0

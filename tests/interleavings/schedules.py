@@ -19,7 +19,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Call:
-    """Somebody in one of the callers' loops asks one of the managers; ``patience`` is in turns."""
+    """A task in one of the callers' loops calls one of the managers; ``patience`` is in turns."""
 
     kind: Kind
     loop: int = 0
@@ -86,7 +86,7 @@ class Skew:
 
 @dataclass(frozen=True)
 class ServerFault:
-    """The token endpoint has a bad minute."""
+    """The token endpoint is temporarily unavailable, or answers badly."""
 
     name: str
     times: int = 1
@@ -94,9 +94,9 @@ class ServerFault:
 
 @dataclass(frozen=True)
 class StoreFault:
-    """The store has a bad minute."""
+    """The store fails for a while."""
 
-    operation: str
+    point: str
     times: int = 1
 
 
@@ -107,9 +107,9 @@ class Heal:
 
 @dataclass(frozen=True)
 class Revoke:
-    """Access tokens die before their time, or a whole grant does."""
+    """Access tokens end before their time, or a consent is withdrawn."""
 
-    what: Literal["access tokens", "grant"]
+    what: Literal["access tokens", "consent"]
     key: str = "a"
 
 
@@ -127,7 +127,7 @@ SERVER_FAULTS = (
     "503", "429", "429 later", "502", "lost answer", "lost answer", "refused", "html", "truncated",
     "invalid client", "hang", "held", "held", "delayed", "short lived",
 )  # fmt: skip
-STORE_OPERATIONS = ("get", "put", "put", "after put", "delete", "lock", "release")
+STORE_POINTS = ("get", "put", "put", "saved", "delete", "locked", "released")
 
 LEFT = (60.5, 55, 53.5, 10.5, 10, 9.5, 9.5, 0.5, 0, -0.5, -0.5)
 PAUSES = (0.4, 1.0, 1.2, 5.0, 44.0, 46.0, 61.0, 301.0, 599.0, 3601.0, 3601.0)
@@ -144,9 +144,7 @@ OFTEN = (
     lambda: st.builds(Advance, st.sampled_from(PAUSES)),
     lambda: st.builds(Approach, keys, st.sampled_from(LEFT)),
     lambda: st.builds(ServerFault, st.sampled_from(SERVER_FAULTS), st.integers(1, 4)),
-    lambda: st.builds(
-        StoreFault, st.sampled_from(STORE_OPERATIONS), st.sampled_from([1, 1, 2, 3, 9])
-    ),
+    lambda: st.builds(StoreFault, st.sampled_from(STORE_POINTS), st.sampled_from([1, 1, 2, 3, 9])),
 )
 SELDOM = (
     lambda: calls("status", "keys", "aclose", "keep_fresh"),
@@ -155,32 +153,32 @@ SELDOM = (
     lambda: st.builds(Restart, managers, st.booleans()),
     lambda: st.builds(Skew, st.sampled_from([-4000.0, -120.0, -5.0, 5.0, 3700.0])),
     lambda: st.builds(Heal),
-    lambda: st.builds(Revoke, st.sampled_from(["access tokens"] * 4 + ["grant"]), keys),
+    lambda: st.builds(Revoke, st.sampled_from(["access tokens"] * 4 + ["consent"]), keys),
 )
 # One strategy each, because hypothesis counts the same one only once.
 STEPS = st.one_of([step() for step in OFTEN * 4 + SELDOM])
 
 
 def unsaved(manager, key):
-    """A manager comes to hold a pair that the store does not take."""
+    """A manager holds a pair in memory that the store did not take."""
     pauses = (Settle(), Advance(0.5), Settle(), Advance(1.0), Settle())
     return [StoreFault("put", 3), Call("refresh", manager=manager, key=key), *pauses]
 
 
-def in_the_air(manager, key):
+def under_way(manager, key):
     """An exchange is under way, and its answer is held back."""
     return [ServerFault("held"), Call("refresh", manager=manager, key=key), Settle()]
 
 
-def lost(manager, key):
+def unanswered(manager, key):
     """Every answer of an exchange is lost."""
     refresh = Call("refresh", manager=manager, key=key)
     return [ServerFault("lost answer", 3), refresh, Settle(), Heal()]
 
 
-def change(kind, manager, key, operation):
-    """Somebody changes a credential by hand, and the store may not let them."""
-    trouble = [StoreFault(operation)] if operation else []
+def change(kind, manager, key, point):
+    """A person changes a credential, and the store may fail meanwhile."""
+    trouble = [StoreFault(point)] if point else []
     return [*trouble, Call(kind, manager=manager, key=key), Settle()]
 
 
@@ -194,20 +192,20 @@ SCENES = st.one_of(
     st.lists(STEPS, max_size=10),
     st.lists(STEPS, max_size=10).map(list),
     st.builds(unsaved, managers, keys),
-    st.builds(in_the_air, managers, keys),
-    st.builds(lost, managers, keys),
+    st.builds(under_way, managers, keys),
+    st.builds(unanswered, managers, keys),
     st.builds(
         change,
         st.sampled_from(["forget", "add", "add again", "authorize"]),
         managers,
         keys,
-        st.none() | st.sampled_from(["put", "after put", "delete"]),
+        st.none() | st.sampled_from(["put", "saved", "delete"]),
     ),
     st.builds(expired, keys, st.sampled_from(["token", "request", "margin"])),
 )
 
 
-def _joined(scenes):
+def _join(scenes):
     return tuple(step for scene in scenes for step in scene)
 
 
@@ -232,5 +230,5 @@ SCHEDULES = st.builds(
     unsaved=st.sampled_from(["raise", "raise", "raise", "serve"]),
     fresh=st.tuples(*[st.booleans()] * len(KEYS)),
     # Lists of lists, because hypothesis draws a long list seldom.
-    steps=st.lists(SCENES, max_size=9).map(_joined),
+    steps=st.lists(SCENES, max_size=9).map(_join),
 )

@@ -1,7 +1,7 @@
 """Plays a schedule: managers in processes of their own, callers in loops of their own, one thread.
 
 After the last step faults are cleared and everything must come to an end; then each manager must
-hand out a token that works, unless the grant is dead through nobody's fault of ours.
+hand out a token that works, unless the consent was lost in a way that is excused.
 """
 
 from __future__ import annotations
@@ -17,19 +17,15 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 import httpx
 
-from atlassian_auth import AtlassianAuthError, AuthorizationRequired, Settings, TokenManager
+from atlassian_auth import AtlassianAuthError, AuthorizationRequired, Settings
 from atlassian_auth.events import RefreshFailed
 from atlassian_auth.exceptions import TokenRejected
 from atlassian_auth.protocol.pkce import code_challenge
-from atlassian_auth.testing import (
-    FakeAtlassian,
-    Fault,
-    Gate,
-    ManualClock,
-    cloud_grant,
-    data_center_grant,
-)
+from atlassian_auth.testing import FakeAtlassian, Fault, Gate, ManualClock
+from tests.harness.clocks import ShiftedClock
+from tests.harness.world import World
 from tests.interleavings.judge import Judge
+from tests.interleavings.remembering_store import RememberingStore
 from tests.interleavings.schedules import (
     KEYS,
     LOOPS,
@@ -49,26 +45,10 @@ from tests.interleavings.schedules import (
     StoreFault,
 )
 from tests.interleavings.stepping import SteppedLoop, SteppedRunner
-from tests.interleavings.watched_store import WatchedStore
 from tests.interleavings.wire import Wire
-from tests.model.acceptor import accept
-from tests.model.recording import watch
 
 VERIFIER = "v" * 43
 SECONDS_TO_END = 400
-
-
-class WallClock:
-    """A computer's clock: it can be set, while sleeps and timeouts go by a steady one."""
-
-    def __init__(self, steady):
-        self._steady = steady
-        self.offset = 0.0
-        self.sleep = steady.sleep
-        self.timeout = steady.timeout
-
-    def time(self):
-        return self._steady.time() + self.offset
 
 
 class Process:
@@ -81,27 +61,25 @@ class Process:
         self.wire = Wire(number, world)
         self.floor = {}
         self.best = {}
-        self.manager = TokenManager(
-            world.grant,
-            store=world.store.view(number),
+        self.manager = world.new_manager(
+            world.store.view(number),
             settings=world.settings,
-            clock=world.clock,
             transport=self.wire.tokens,
             runner=self.runner,
             on_event=self._on_event,
             jitter=lambda: 0.5,
         )
-        self.trace = watch(self.manager, world.trace.append, number)
+        self.trace = world.recorders[-1]
 
     def _on_event(self, event):
         self.manager.current(event.key)  # a callback may use what it hears about
         if isinstance(event, RefreshFailed):
-            self.world.judge.refresh_failed(self.number, event)
+            self.world.rules.refresh_failed(self.number, event)
 
 
 @dataclass(eq=False)
 class Caller:
-    """One call and what came of it."""
+    """One call, and its result or error."""
 
     call: Call
     process: Process
@@ -114,30 +92,23 @@ class Caller:
     numbers: list = field(default_factory=list)
 
 
-class World:
-    """The emulated Atlassian, a store, several processes and several callers' loops."""
+class Simulation(World):
+    """A world with a store, several processes and several callers' loops."""
 
     def __init__(self, product, schedule):
-        self.product = product
         self.steady = ManualClock(autojump=False)
-        self.clock = WallClock(self.steady)
+        super().__init__(product, FakeAtlassian(self.steady))
+        self.clock = ShiftedClock(self.steady)
         self.moments = [(self.steady.time(), self.clock.time())]
-        self.atlassian = FakeAtlassian(self.steady)
-        self.trace = []
         self.ledger = self.atlassian._world.ledger
-        cloud = product == "cloud"
-        self.app = self.atlassian.cloud_app if cloud else self.atlassian.data_center_app
-        self.grant = (cloud_grant if cloud else data_center_grant)(self.atlassian)
-        urls = self.atlassian.urls
-        self.url = urls.identity_url if cloud else f"{urls.dc_base_url}/rest/api/2/myself"
         self.settings = Settings(
             stripes=schedule.stripes,
             lock_timeout_seconds=schedule.lock_timeout_seconds,
             unsaved=schedule.unsaved,
         )
         self.shortest_deadline = self.settings.exchange_timeout_seconds - 0.001
-        self.store = WatchedStore(self.clock, self.moments)
-        self.judge = Judge(self)
+        self.store = RememberingStore(self.clock, self.moments)
+        self.rules = Judge(self)
         self.codes = {}
         self.killed = set()
         self.gates = []
@@ -152,7 +123,7 @@ class World:
             if fresh:
                 self.start(Call("token", key=key))
                 self.settle()
-        self.judge.changed_by_hand.clear()
+        self.rules.changed_by_hand.clear()
 
     # -- time and turns ---------------------------------------------------------------------------
 
@@ -170,14 +141,14 @@ class World:
         self.moments.append((self.steady.time(), self.clock.time()))
 
     def set_clock(self, seconds):
-        self.clock.offset += seconds
+        self.clock.ahead_seconds += seconds
         self.moments.append((self.steady.time(), self.clock.time()))
         if seconds < 0:
-            self.judge.rests.clear()
+            self.rules.pauses.clear()
 
     def new_grant(self, key):
-        refresh_token = self.atlassian.issue_grant(self.app).refresh_token
-        self.judge.key_of_family[self.atlassian.family_of(refresh_token).id] = key
+        refresh_token = self.new_refresh_token()
+        self.rules.key_of_family[self.family.id] = key
         self.first_refresh_tokens[key] = refresh_token
         return refresh_token
 
@@ -211,7 +182,7 @@ class World:
     @play.register
     def _(self, step: EndLoop):
         left = self.loops[step.loop].end()
-        self.judge.check(not left, "a cancelled caller did not end at once")
+        self.rules.check(not left, "a cancelled caller did not end at once")
         self.loops[step.loop] = SteppedLoop()
 
     @play.register
@@ -239,7 +210,7 @@ class World:
 
     @play.register
     def _(self, step: StoreFault):
-        self.store.fail(step.operation, step.times)
+        self.store.fail(step.point, step.times)
 
     @play.register
     def _(self, _step: Heal):
@@ -253,7 +224,7 @@ class World:
         refresh_token = self.store.durable(step.key).refresh_token
         if refresh_token is not None:
             self.atlassian.revoke_grant(refresh_token)
-            self.judge.excuse(self.atlassian.family_of(refresh_token), "revoked")
+            self.rules.excuse(self.atlassian.family_of(refresh_token), "revoked")
             self.processes[0].trace.was(step.key, "withdrawn")
 
     def heal(self):
@@ -280,8 +251,8 @@ class World:
         self.settle()
         for key in KEYS:
             process.trace.was(key, "killed")
-        self.judge.check(not process.runner.loop.end(), "a refresh outlived its loop")
-        self.judge.process_ended(process.number)
+        self.rules.check(not process.runner.loop.end(), "a refresh outlived its loop")
+        self.rules.process_ended(process.number)
         self.processes[number] = Process(next(self.numbers), self)
 
     # -- callers ----------------------------------------------------------------------------------
@@ -298,34 +269,34 @@ class World:
     def cancel(self, caller):
         caller.task.cancel()
         self.loops[caller.call.loop].settle()
-        self.judge.check(caller.task.done(), "a cancelled caller did not end at once")
+        self.rules.check(caller.task.done(), "a cancelled caller did not end at once")
 
     async def _live(self, caller):
         try:
             caller.result = await _impatient(caller.call.patience, self._ask(caller))
         except AtlassianAuthError as error:
             caller.error = error
-            self.judge.error_was_raised(caller, error)
+            self.rules.error_was_raised(caller, error)
 
     async def _ask(self, caller):  # noqa: C901, PLR0912 -- one case for each kind of call
         call, process = caller.call, caller.process
         manager, key = process.manager, call.key
         match call.kind:
             case "token":
-                self._got(caller, await manager.token(key))
+                self._judge_token(caller, await manager.token(key))
             case "margin":
-                self._got(caller, await manager.token(key, margin=timedelta(seconds=100)))
+                self._judge_token(caller, await manager.token(key, margin=timedelta(seconds=100)))
             case "rejected":
                 rejected = manager.peek(key)
                 token = await manager.token(key, rejected=rejected)
-                self._got(caller, token)
+                self._judge_token(caller, token)
             case "refresh":
-                self.judge.refreshing(process.number, key)
-                self._got(caller, await manager.refresh(key))
+                self.rules.refreshing(process.number, key)
+                self._judge_token(caller, await manager.refresh(key))
             case "current":
                 token = manager.current(key)
                 if token is not None:
-                    self._got(caller, token)
+                    self._judge_token(caller, token)
             case "execute":
                 await manager.execute(key, lambda token: self._use(caller, token))
             case "request":
@@ -344,7 +315,7 @@ class World:
 
     async def _replace(self, call, process):
         manager, key = process.manager, call.key
-        self.judge.restarting(process.number, key)
+        self.rules.restarting(process.number, key)
         match call.kind:
             case "forget":
                 await manager.forget(key)
@@ -356,7 +327,7 @@ class World:
                 code = self._consent(key)
                 verifier = None if self.product == "cloud" else VERIFIER
                 await manager.authorize(key, code, code_verifier=verifier)
-        process.floor[key] = self.judge.restarts.get((process.number, key), 0)
+        process.floor[key] = self.rules.restarts.get((process.number, key), 0)
 
     def _consent(self, key):
         challenge = None if self.product == "cloud" else code_challenge(VERIFIER)
@@ -368,28 +339,28 @@ class World:
     async def _request(self, process, key):
         auth = process.manager.auth(key)
         async with httpx.AsyncClient(auth=auth, transport=process.wire.api) as client:
-            return (await client.get(self.url)).status_code
+            return (await client.get(self.identity_url)).status_code
 
     async def _use(self, caller, token):
-        self._got(caller, token)
+        self._judge_token(caller, token)
         if len(caller.numbers) == 1:
             raise TokenRejected("not good enough")
 
-    def _got(self, caller, token):
+    def _judge_token(self, caller, token):
         number = self.store.first_seen(token.access_token)
         caller.numbers.append(number)
         if number is None:
-            self.judge.unsaved_token_was_seen()
+            self.rules.unsaved_token_was_seen()
             return
         if self.settings.unsaved == "raise":
             caller.process.trace.handed_out(caller.call.key, token)
         best = caller.process.best
         best[caller.call.key] = max(best.get(caller.call.key, 0), number)
-        self.judge.check(
+        self.rules.check(
             number > caller.floor,
             "a token was handed out that had been forgotten or replaced before the call",
         )
-        self.judge.check(
+        self.rules.check(
             number >= caller.best, "a token was handed out although its manager had a newer one"
         )
 
@@ -401,20 +372,20 @@ class World:
                 self.cancel(caller)
         self.heal()
         for part in (
-            self._await_everybody,
+            self._await_all_callers,
             self._check_nothing_is_left,
             self._recover,
             self._check_agreement,
         ):
             part()
-            self.judge.judge()
+            self.rules.check_none_is_broken()
 
     def close(self):
         self.heal()
         for loop in self.all_loops:
             loop.end()
 
-    def _await_everybody(self):
+    def _await_all_callers(self):
         self.settle()
         for _ in range(SECONDS_TO_END):
             if all(caller.task.done() for caller in self.callers) and not self._busy():
@@ -422,42 +393,42 @@ class World:
             self.advance(1)
             self.settle()
         waiting = [caller.call for caller in self.callers if not caller.task.done()]
-        self.judge.check(not waiting, f"waiters that never end: {waiting}")
+        self.rules.check(not waiting, f"waiters that never end: {waiting}")
 
     def _busy(self):
         return any(process.runner.loop.tasks for process in self.processes)
 
     def _check_nothing_is_left(self):
-        judge = self.judge
-        judge.check(not self._busy(), "a task is left in a runner's loop")
-        judge.check(not self.store.holders, "a lock is still held")
+        rules = self.rules
+        rules.check(not self._busy(), "a task is left in a runner's loop")
+        rules.check(not self.store.held, "a lock is still held")
         for key in KEYS:
             taken = self.loops[0].create_task(self._take_lock(key))
             self.settle()
-            judge.check(taken.done(), "a lock cannot be had although nobody works")
+            rules.check(taken.done(), "a lock is not free although no manager works")
         complaints = [c for loop in self.all_loops for c in loop.complaints]
-        judge.check(not complaints, f"an event loop complained: {complaints}")
+        rules.check(not complaints, f"an event loop complained: {complaints}")
         for caller in self.callers:
             if not caller.task.cancelled() and caller.task.exception() is not None:
                 raise caller.task.exception()
 
     async def _take_lock(self, key):
-        async with self.store.memory.lock("tokens", key, timeout_seconds=1):
+        async with self.store.inner.lock("tokens", key, timeout_seconds=1):
             pass
 
     def _recover(self):
-        """Whatever happened, a manager works again as soon as the world does."""
+        """See that each manager works again as soon as the server and the store do."""
         for _ in range(4):
             self.advance(self.settings.configuration_backoff_seconds * 1.2 + 1)
             asked = [
                 self.start(Call("request", manager=number, key=key))
                 for number, key in itertools.product(range(MANAGERS), KEYS)
             ]
-            self._await_everybody()
+            self._await_all_callers()
             if all(self._is_well(caller) for caller in asked):
                 return
         unwell = {caller.call: repr(caller.error or caller.result) for caller in asked}
-        self.judge.check(holds=False, rule=f"does not recover: {unwell}")
+        self.rules.check(holds=False, rule=f"does not recover: {unwell}")
 
     def _is_well(self, caller):
         if caller.result == 200:
@@ -468,7 +439,7 @@ class World:
         if self.is_usable(durable.refresh_token):
             return False
         family = self.atlassian.family_of(durable.refresh_token)
-        self.judge.check(family.id in self.judge.excused, "a grant was lost")
+        self.rules.check(family.id in self.rules.excused, "a consent was lost")
         return isinstance(caller.error, AuthorizationRequired)
 
     def is_usable(self, refresh_token):
@@ -480,13 +451,13 @@ class World:
 
     def _check_agreement(self):
         closing = [self.start(Call("aclose", manager=n)) for n in range(MANAGERS)]
-        self._await_everybody()
-        self.judge.check(not any(c.error for c in closing), "a pair could still not be saved")
+        self._await_all_callers()
+        self.rules.check(not any(c.error for c in closing), "a pair could still not be saved")
         for key in KEYS:
             durable = self.store.durable(key)
             if durable.exists and not self.is_usable(durable.refresh_token):
                 family = self.atlassian.family_of(durable.refresh_token)
-                self.judge.check(family.id in self.judge.excused, "store and server disagree")
+                self.rules.check(family.id in self.rules.excused, "store and server disagree")
 
 
 async def _impatient(patience, work):
@@ -521,11 +492,11 @@ _FAULTS = {
 
 def play(product, schedule):
     """Play a schedule to its end and raise for the first rule that was broken."""
-    world = World(product, schedule)
-    with closing(world):
+    simulation = Simulation(product, schedule)
+    with closing(simulation):
         for step in schedule.steps:
-            world.play(step)
-            world.judge.judge()
-        world.finish()
-    accept(world.trace, product)
-    return world
+            simulation.play(step)
+            simulation.rules.check_none_is_broken()
+        simulation.finish()
+    simulation.judge()
+    return simulation

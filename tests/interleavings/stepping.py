@@ -29,7 +29,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
     @property
     def is_quiet(self):
-        """Whether nothing is left to do before somebody calls from outside."""
+        """Whether nothing is left to do until a call comes from outside the loop."""
         horizon = self.time() + _TURN_SECONDS
         return not self._ready and all(timer.when() > horizon for timer in self._scheduled)
 

@@ -26,7 +26,7 @@ def heard():
 
 
 async def test_no_lock_is_held_while_a_callback_runs(store, new_manager, enrol, heard):
-    """When an event is told, the store's lock is free and the token is published."""
+    """When a callback gets an event, the store's lock is free and the token is published."""
     manager = new_manager(
         on_event=lambda event: heard.append((event, set(store.held), manager.peek("acme")))
     )
@@ -98,7 +98,7 @@ async def test_callback_that_raises_harms_nobody(error, atlassian_clock, new_man
 
 
 async def test_slow_callback_delays_no_waiter(new_manager, enrol):
-    """Whoever waits for the token has it before the callback that is told about it is called."""
+    """A caller that waits for the token has it before the callback gets the event."""
     served = threading.Event()
 
     def on_event(event):

@@ -1,4 +1,4 @@
-"""Whoever asked may leave at any moment: what was begun for them is finished and saved."""
+"""A caller may leave at any moment: the refresh that was begun for it is finished and saved."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ async def test_cancelled_waiter_leaves_the_others(atlassian, new_manager, enrol)
     assert len(atlassian.token_requests) == 1
 
 
-@pytest.mark.parametrize("operation", ["get", "put", "after put", "release"])
+@pytest.mark.parametrize("operation", ["get", "put", "saved", "released"])
 async def test_cancelled_while_the_store_works(
     operation, product, atlassian, store, new_manager, enrol
 ):
@@ -143,7 +143,7 @@ async def test_cancelled_while_the_store_works(
     await manager.token("acme")
 
     assert len(atlassian.token_requests) == 1
-    assert store.held == set()
+    assert not store.held
 
 
 async def test_cancelled_save_is_finished(product, atlassian, store, new_manager, enrol):
@@ -189,7 +189,7 @@ async def test_flow_closed_by_another_task_holds_nothing(atlassian, store, new_m
     token = await manager.refresh("acme")
 
     assert token == manager.peek("acme")
-    assert store.held == set()
+    assert not store.held
 
 
 async def test_flow_closed_after_a_401_leaves_the_refresh(atlassian, new_manager, enrol):

@@ -21,7 +21,7 @@ REQUEST_ID = contextvars.ContextVar("REQUEST_ID", default="none")
 
 
 def start(manager, gate):
-    """A main function that ends while the exchange it started is in the air."""
+    """A main function that ends while the exchange it started is under way."""
 
     async def main():
         asyncio.ensure_future(manager.token("acme"))  # noqa: RUF006 -- asyncio.run cancels it
@@ -43,7 +43,7 @@ def test_loop_may_end_in_mid_exchange(product, atlassian, new_manager, enrol):
     assert len(atlassian.token_requests) == 1
 
 
-@pytest.mark.parametrize("operation", ["get", "put", "after put", "release"])
+@pytest.mark.parametrize("operation", ["get", "put", "saved", "released"])
 def test_loop_may_end_while_the_store_works(
     operation, product, atlassian, store, new_manager, enrol
 ):
@@ -56,7 +56,7 @@ def test_loop_may_end_while_the_store_works(
     asyncio.run(manager.token("acme"))
 
     assert len(atlassian.token_requests) == 1
-    assert store.held == set()
+    assert not store.held
 
 
 def test_trio_run_may_end_in_mid_exchange(atlassian, new_manager, enrol):
@@ -77,7 +77,7 @@ def test_trio_run_may_end_in_mid_exchange(atlassian, new_manager, enrol):
     assert len(atlassian.token_requests) == 1
 
 
-def test_everybody_shares_one_flight(atlassian, new_manager, enrol):
+def test_all_callers_share_one_exchange(atlassian, new_manager, enrol):
     """Two asyncio loops, trio and sync callers, each in a thread: one exchange, the same token."""
     manager = asyncio.run(enrol(new_manager()))
     gate = atlassian.hold("token")
@@ -98,7 +98,7 @@ def test_everybody_shares_one_flight(atlassian, new_manager, enrol):
     assert len(atlassian.token_requests) == 1
 
 
-def test_sync_and_async_clients_share_one_flight(atlassian, new_manager, enrol):
+def test_sync_and_async_clients_share_one_exchange(atlassian, new_manager, enrol):
     """``httpx.Client`` in a thread and ``httpx.AsyncClient`` send the token of one exchange."""
     manager = asyncio.run(enrol(new_manager()))
     gate = atlassian.hold("token")
@@ -139,7 +139,7 @@ def test_threads_storm_one_credential(product, atlassian, atlassian_clock, new_m
             assert len(atlassian.token_requests) == expiry
 
 
-def test_waiter_whose_loop_is_gone_disturbs_nobody(atlassian, new_manager, enrol):
+def test_waiter_whose_loop_is_gone_does_no_harm(atlassian, new_manager, enrol):
     """The outcome is handed to those who still wait, though one waiter's loop was closed."""
     manager = asyncio.run(enrol(new_manager()))
     gate = atlassian.hold("token")
@@ -153,7 +153,7 @@ def test_waiter_whose_loop_is_gone_disturbs_nobody(atlassian, new_manager, enrol
 
 
 def test_inline_loop_may_end_in_mid_exchange(atlassian, store, new_manager, enrol):
-    """Without a thread the exchange ends with its loop, and Cloud's leeway saves the grant."""
+    """Without a thread the exchange ends with its loop, and Cloud's leeway saves the consent."""
     manager = asyncio.run(enrol(new_manager(runner=InlineRunner())))
     gate = atlassian.hold("token")
 
@@ -168,8 +168,8 @@ def test_inline_loop_may_end_in_mid_exchange(atlassian, store, new_manager, enro
     assert atlassian.leeway_reuses == 1
 
 
-def test_nobody_joins_a_call_of_a_loop_that_stands_still(atlassian, store, new_manager, enrol):
-    """A loop that was left with an exchange in the air keeps the callers of other loops from nothing."""
+def test_no_caller_joins_a_call_of_a_loop_that_stands_still(atlassian, store, new_manager, enrol):
+    """A loop that was left with an exchange under way does not hold up the callers of other loops."""
     # To the model, one manager that works in two loops at a time is two processes of one name.
     manager = asyncio.run(enrol(new_manager(runner=InlineRunner(), traced=False)))
     store.locks = False  # the loop that stands still would hold it for ever
@@ -189,7 +189,7 @@ async def gate_arrives(manager, gate):
 
 
 async def test_refreshes_do_not_run_in_the_callers_context(new_manager, enrol):
-    """What belongs to one request, such as its id or its deadline, is not carried into a flight."""
+    """What belongs to one request, such as its id or its deadline, is not carried into a refresh."""
     seen = []
     manager = new_manager(on_event=lambda _event: seen.append(REQUEST_ID.get()))
     await enrol(manager)
@@ -202,8 +202,8 @@ async def test_refreshes_do_not_run_in_the_callers_context(new_manager, enrol):
     assert set(seen) == {"none"}
 
 
-async def test_first_callers_deadline_is_nobody_elses(atlassian, new_manager, enrol):
-    """The flight of a caller with little patience goes on for those who have more."""
+async def test_first_callers_deadline_is_its_own(atlassian, new_manager, enrol):
+    """The refresh of a caller with a short deadline goes on for the callers with a longer one."""
     manager = await enrol(new_manager())
     gate = atlassian.hold("token")
 

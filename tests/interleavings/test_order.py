@@ -1,4 +1,4 @@
-"""Lock, re-read, exchange, save, publish, release: what happens when somebody comes in between."""
+"""Lock, re-read, exchange, save, publish, release: what happens when another caller comes between."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def at_once():
 
 @pytest.fixture
 def rotate_unsaved(store):
-    """Bring a manager to hold a rotated pair that the store did not take."""
+    """Make a manager hold a rotated pair in memory that the store did not take."""
 
     async def rotate_unsaved(manager):
         store.fail("put", times=Settings().attempts)
@@ -56,8 +56,8 @@ def rotate_unsaved(store):
     return rotate_unsaved
 
 
-async def test_token_is_saved_before_anybody_sees_it(store, new_manager, enrol, at_once):
-    """While a new pair is being saved, nobody gets its access token; after that, everybody does."""
+async def test_token_is_saved_before_a_caller_sees_it(store, new_manager, enrol, at_once):
+    """While a new pair is being saved, no caller gets its access token; after that, every caller does."""
     manager = await enrol(new_manager())
     old = await manager.token("acme")
     gate = store.hold("put")
@@ -86,7 +86,7 @@ async def test_token_is_not_seen_if_it_was_not_saved(store, new_manager, enrol, 
 async def test_unsaved_pair_is_saved_before_anything_else(
     product, atlassian, new_manager, enrol, rotate_unsaved
 ):
-    """The pair that could not be saved is saved by the next call, which asks nobody."""
+    """The pair that could not be saved is saved by the next call, without a token request."""
     manager = await enrol(new_manager(product))
     await rotate_unsaved(manager)
 
@@ -112,7 +112,7 @@ async def test_unsaved_pair_is_saved_by_aclose(
 async def test_unsaved_pair_counts_though_the_clock_was_set_back(
     product, atlassian, atlassian_clock, new_manager, enrol, rotate_unsaved
 ):
-    """Which pair is newer is told by what it replaced, not by a clock that can be set back."""
+    """The newer pair is the one that replaced the other, whatever a clock says that was set back."""
     manager = await enrol(new_manager(product))
     await manager.token("acme")
     atlassian_clock.move_to(atlassian_clock.now() - timedelta(minutes=2))
@@ -164,7 +164,7 @@ async def test_forgotten_credential_does_not_come_back(product, new_manager, enr
 async def test_unsaved_pair_does_not_replace_a_newer_credential(
     product, new_manager, enrol, rotate_unsaved
 ):
-    """A pair that waits to be saved is dropped if somebody has authorized anew."""
+    """A pair that waits to be saved is dropped if a person has authorized again."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     await rotate_unsaved(manager)
     await enrol(other)
@@ -184,7 +184,7 @@ async def come_to_the_lock(group, store, work):
 async def test_spent_refresh_token_is_not_presented_by_who_waited(
     product, atlassian, store, new_manager, enrol, at_once
 ):
-    """Who waited for the lock takes what its holder has stored, not what was there before."""
+    """A manager that waited for the lock takes what its holder has stored, not what was there before."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
     adopted = []
@@ -203,7 +203,7 @@ async def test_spent_refresh_token_is_not_presented_by_who_waited(
 async def test_who_waited_presents_what_the_holder_has_stored(
     product, atlassian, store, new_manager, enrol, at_once
 ):
-    """Who waited for the lock and still has to refresh presents the refresh token that is new by then."""
+    """A manager that waited for the lock and still has to refresh presents the newest refresh token."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
 
@@ -231,16 +231,16 @@ async def test_stale_record_is_refreshed_with_its_own_refresh_token(
 
 
 async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager, enrol, at_once):
-    """Refused because somebody was faster (a lock that had lapsed): their token is adopted."""
+    """Refused because another manager was faster (a lock that had lapsed): its token is adopted."""
     manager, other = await enrol(new_manager("data_center")), new_manager("data_center")
     store.locks = False
-    gate = store.hold("after get")
+    gate = store.hold("got")
 
-    async def be_faster():
+    async def refresh_first():
         tokens.append(await other.token("acme"))
 
     tokens = []
-    token = await at_once(manager.token("acme"), gate, be_faster)
+    token = await at_once(manager.token("acme"), gate, refresh_first)
 
     assert [token] == tokens
     assert (await manager.status("acme")).refresh_status == "valid"
@@ -252,11 +252,11 @@ async def test_newer_record_is_not_overwritten(atlassian, store, new_manager, en
     store.locks = False
     gate = store.hold("put")
 
-    async def be_faster():
+    async def refresh_first():
         tokens.append(await other.token("acme"))
 
     tokens = []
-    token = await at_once(manager.token("acme"), gate, be_faster)
+    token = await at_once(manager.token("acme"), gate, refresh_first)
 
     assert [token] == tokens == [await new_manager().token("acme")]
 
@@ -277,9 +277,9 @@ async def test_forgotten_meanwhile_is_not_stored(store, new_manager, enrol, at_o
 
 
 async def test_token_is_published_before_the_lock_is_free(store, new_manager, enrol, at_once):
-    """Whoever gets the lock next finds the cache as the flight leaves it: ``forget`` has the last word."""
+    """The cache is updated before the lock is free: a ``forget`` that gets the lock next empties it."""
     manager = await enrol(new_manager())
-    gate = store.hold("release")
+    gate = store.hold("released")
 
     async def forget():
         await manager.forget("acme")
@@ -290,10 +290,10 @@ async def test_token_is_published_before_the_lock_is_free(store, new_manager, en
 
 
 @pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
-async def test_lock_that_cannot_be_released_harms_nobody(error, store, new_manager, enrol):
-    """What was done under the lock is done, whatever the store says while it gives it back."""
+async def test_lock_that_cannot_be_released_does_no_harm(error, store, new_manager, enrol):
+    """A store that fails to release its lock does not undo what was done under it."""
     manager = await enrol(new_manager())
-    store.fail("release", error=error)
+    store.fail("released", 1, error)
 
     token = await manager.token("acme")
 
@@ -301,18 +301,18 @@ async def test_lock_that_cannot_be_released_harms_nobody(error, store, new_manag
 
 
 @pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
-@pytest.mark.parametrize("operation", ["get", "put", "after put"])
+@pytest.mark.parametrize("operation", ["get", "put", "saved"])
 async def test_pair_outlives_any_error_of_the_store(
     operation, error, product, atlassian, store, new_manager, enrol
 ):
     """Whatever a store raises, even a cancellation of its own, the next call works, with one exchange."""
     manager = await enrol(new_manager(product))
-    store.fail(operation, error=error, times=Settings().attempts)
+    store.fail(operation, Settings().attempts, error)
 
     try:
         await manager.token("acme")
     except StoreError:
-        store.failures.clear()
+        store.heal()
     token = await manager.token("acme")
 
     assert manager.peek("acme") == token
@@ -324,7 +324,7 @@ on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 
 @pytest.fixture
 def lock_timeout(store, atlassian_clock):
-    """Ask while somebody keeps the lock, until the time for it has run out."""
+    """Ask while another holder keeps the lock, until the lock timeout has passed."""
 
     async def lock_timeout(manager):
         async with store.lock("tokens", "acme", timeout_seconds=1):
@@ -353,7 +353,7 @@ async def test_without_the_lock_nothing_is_presented(
 async def test_without_the_lock_a_newer_token_is_adopted(
     new_manager, enrol, lock_timeout, anyio_backend
 ):
-    """A lock that others keep is no trouble if they have stored a fresh token."""
+    """If another holder keeps the lock and has stored a fresh token, that token is used."""
     manager, other = await enrol(new_manager(runner=InlineRunner())), new_manager()
     token = await other.token("acme")
 
@@ -366,7 +366,7 @@ async def test_without_the_lock_a_newer_token_is_adopted(
 async def test_without_the_lock_an_unsaved_token_stays_unseen(
     new_manager, enrol, rotate_unsaved, lock_timeout, anyio_backend
 ):
-    """A pair that waits to be saved is not handed out because the lock cannot be had."""
+    """A pair that waits to be saved is not handed out when the lock is not free in time."""
     manager = await enrol(new_manager(runner=InlineRunner()))
     await rotate_unsaved(manager)
 
@@ -377,7 +377,7 @@ async def test_without_the_lock_an_unsaved_token_stays_unseen(
 
 
 async def test_lost_answers_are_asked_for_again(atlassian, new_manager, enrol):
-    """Cloud answers a refresh token again for ten minutes: an answer that got lost costs nothing."""
+    """Cloud accepts a used refresh token for ten minutes: an answer that did not arrive costs nothing."""
     manager = await enrol(new_manager())
     atlassian.fault("token", Fault.lost_answer(), times=2)
 
@@ -401,7 +401,7 @@ async def test_same_credential_added_twice_is_the_same(product, new_manager, con
     assert await manager.token("acme") == token
 
 
-async def test_aclose_waits_for_what_is_in_the_air(atlassian, new_manager, enrol, at_once):
+async def test_aclose_waits_for_the_exchange_under_way(atlassian, new_manager, enrol, at_once):
     """Closing a manager in mid-exchange waits until the new pair is saved."""
     manager = await enrol(new_manager("data_center"))
     gate = atlassian.hold("token")

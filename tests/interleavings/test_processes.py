@@ -1,4 +1,4 @@
-"""Processes fork, end and are killed in mid-exchange; others share their store: no grant is lost."""
+"""Processes fork, end and are killed in mid-exchange; others share their store: no consent is lost."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def tell(process):
 
 
 async def test_interpreter_ends_in_mid_exchange(atlassian, enrolled, run):
-    """The program is over while the answer is under way: it is waited for and saved."""
+    """The program ends while the answer is under way: its exit waits until the new pair is saved."""
     gate = atlassian.hold("token")
     process = run(ASK_AND_END)
     await gate.arrived()
@@ -198,7 +198,7 @@ async def test_interpreter_ends_in_mid_exchange(atlassian, enrolled, run):
 
 @pytest.mark.parametrize("product", ["cloud"])
 async def test_process_is_killed_in_mid_exchange(atlassian, enrolled, run):
-    """Killed between the rotation and the save: Cloud's leeway gives the next process the grant."""
+    """Killed between the rotation and the save: Cloud's leeway gives the next process a token."""
     gate = atlassian.hold("token")
     process = run(ASK)
     await gate.arrived()

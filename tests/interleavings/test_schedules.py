@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, no grant is lost and nobody waits for ever.
+"""Whatever happens in whatever order, no consent is lost and no caller waits for ever.
 
 Each example is a schedule, drawn by hypothesis and played turn by turn, without threads and without
 real time: a failure is the same at every run, and shrinks to the few steps that matter. A run of

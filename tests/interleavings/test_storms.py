@@ -1,4 +1,4 @@
-"""Many who ask at once cost the server no more than one, and trouble with one key is its own."""
+"""Many callers at once cost the server no more than one, and a failure of one key does not touch another."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_crowd_shares_one_failure(fault, atlassian, new_manager, enrol, cr
     assert {(error.__cause__, error.__context__) for error in errors} == {(None, None)}
 
 
-async def test_nobody_asks_before_the_backoff_ends(
+async def test_no_request_before_the_pause_ends(
     atlassian, atlassian_clock, new_manager, enrol, crowd
 ):
     """Between a failure and the end of its pause there is no request; then there is one exchange."""
@@ -187,7 +187,9 @@ async def test_keep_fresh_is_not_held_up_by_one_key(atlassian, new_manager, cons
     assert manager.peek("well") is not None
 
 
-async def test_ahead_of_expiry_nobody_waits(atlassian, atlassian_clock, new_manager, enrol, crowd):
+async def test_ahead_of_expiry_no_caller_waits(
+    atlassian, atlassian_clock, new_manager, enrol, crowd
+):
     """In the refresh-ahead window a crowd goes on with the token it has, and one refresh starts."""
     manager = await enrol(new_manager())
     old = await manager.token("acme")

@@ -28,7 +28,7 @@ class Wire:
     async def _api(self, request):
         bearer = request.headers["authorization"].partition(" ")[2]
         if not self._world.store.first_seen(bearer):
-            self._world.judge.unsaved_token_was_seen()
+            self._world.rules.unsaved_token_was_seen()
         response = _response(self._serve(request))
         self.statuses.append(response.status_code)
         await asyncio.sleep(0)
@@ -36,7 +36,7 @@ class Wire:
 
     async def _token_endpoint(self, request):
         fields = _fields(self._world.atlassian.urls, request)
-        exchange = self._world.judge.exchange(self._owner, fields)
+        exchange = self._world.rules.exchange(self._owner, fields)
         with exchange:
             try:
                 reply = exchange.serve(lambda: self._serve(request))
@@ -44,7 +44,7 @@ class Wire:
                 await asyncio.get_running_loop().create_future()
             await asyncio.sleep(0)
             await carry(reply, self._world.atlassian.clock)
-            exchange.delivered()
+            exchange.note_delivery()
         return _response(reply)
 
     def _serve(self, request):

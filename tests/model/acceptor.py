@@ -94,7 +94,7 @@ def accept(events: Iterable[Event], product: str, *, lease: bool = False) -> Non
 
 
 @cache
-def _explored(leeway: str) -> Report:
+def _explore(leeway: str) -> Report:
     """Return what the model's exploration lists, with one trouble at a time."""
     return explore(Rules(leeway=leeway))
 
@@ -562,7 +562,7 @@ class _Acceptor:
     def _is_excused(self, broken):
         if _OLD in self.causes or (_WITHDRAWN in self.causes and broken in _REFUSED):
             return True
-        listed = _explored(self.rules.leeway).causes(_SHORTER.get(broken, broken))
+        listed = _explore(self.rules.leeway).causes(_SHORTER.get(broken, broken))
         return any(causes <= self.causes for causes in listed)
 
     def _explanation(self, number, event):

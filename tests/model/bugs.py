@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import (
     AbstractContextManager,
-    asynccontextmanager,
     contextmanager,
     nullcontext,
     suppress,
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from atlassian_auth import AtlassianAuthError, AuthorizationRequired, StoreError, TokenManager
+from atlassian_auth import AtlassianAuthError, AuthorizationRequired, StoreError
 from atlassian_auth._records.records import Records
 from atlassian_auth._refresh.exchange import TokenExchange
 from atlassian_auth._refresh.refresh import Refresher
@@ -26,87 +25,49 @@ from atlassian_auth._refresh.single_flight import SingleFlight
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import utc_now
 from atlassian_auth.stores import MemoryStore
-from atlassian_auth.testing import (
-    FakeAtlassian,
-    Fault,
-    Gate,
-    ManualClock,
-    cloud_grant,
-    data_center_grant,
-    mock_router,
-)
-from tests.model.recording import Event, describe, watch
+from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock, mock_router
+from tests.harness.store import WatchedStore
+from tests.harness.world import KEY, World
+from tests.model.recording import Event, describe
 
-KEY = "acme"
 _HOUR = 3600
-_GRANTS = {"cloud": cloud_grant, "data_center": data_center_grant}
 
 
-class FragileStore(MemoryStore):
-    """A store in memory that waits, fails, falls back and loses its lock when told to."""
+class FragileStore(WatchedStore):
+    """A store in memory that can also fall back by a save, and take a lock away from its holder."""
 
     def __init__(self, clock):
-        super().__init__(clock=clock)
-        self.gates = {}
-        self.failures = 0
+        super().__init__(MemoryStore(clock=clock))
         self.backups = []
 
-    async def put(self, namespace, key, value, **options):
-        await self._come_to("put")
-        if self.failures:
-            self.failures -= 1
-            raise StoreError("a put fails on order")
-        self.backups.append(await self.get(namespace, key))
-        return await super().put(namespace, key, value, **options)
-
-    @asynccontextmanager
-    async def lock(self, namespace, key, *, timeout_seconds):
-        await self._come_to("lock")
-        async with super().lock(namespace, key, timeout_seconds=timeout_seconds) as hold:
-            yield hold
-
-    async def _come_to(self, operation):
-        if operation in self.gates:
-            await self.gates.pop(operation).pass_through()
-
-    def hold(self, operation):
-        self.gates[operation] = Gate()
-        return self.gates[operation]
+    async def reach(self, point, namespace, key, value=None):
+        await super().reach(point, namespace, key, value)
+        if point == "put":
+            self.backups.append(await self.inner.get(namespace, key))
 
     def restore(self):
         """Fall back by one save, and return what is stored then."""
         older, name = self.backups.pop(), ("tokens", KEY)
-        self._entries[name] = type(self._entries[name])(older, None)
+        self.inner._entries[name] = type(self.inner._entries[name])(older, None)
         return describe(older.value)
 
     def take_lock_away(self):
-        self._lines.pop(("tokens", KEY))
+        self.inner._lines.pop(("tokens", KEY))
+        self.held.clear()
 
 
-class Scene:
-    """An emulated Atlassian, a store, two managers on it, and the trace of what they do."""
+class Scene(World):
+    """A world with a store and two managers on it."""
 
     def __init__(self, product):
-        self.product = product
-        self.clock = ManualClock()
-        self.atlassian = FakeAtlassian(self.clock)
+        super().__init__(product, FakeAtlassian(ManualClock()))
         self.store = FragileStore(self.clock)
-        self.trace = []
-        self.managers = [
-            TokenManager(_GRANTS[product](self.atlassian), store=self.store, clock=self.clock)
-            for _ in range(2)
-        ]
-        self.recorders = [
-            watch(manager, self.trace.append, number)
-            for number, manager in enumerate(self.managers)
-        ]
+        for _ in range(2):
+            self.new_manager(self.store)
 
     async def consent(self, number=0):
-        """A person gives a new consent."""
-        app = getattr(self.atlassian, f"{self.product}_app")
-        refresh_token = self.atlassian.issue_grant(app).refresh_token
-        self.family = self.atlassian.family_of(refresh_token)
-        await self.managers[number].add(KEY, refresh_token=refresh_token)
+        """Give one of the managers a new consent."""
+        await self.managers[number].add(KEY, refresh_token=self.new_refresh_token())
 
     async def refresh(self, number=0, *, after_seconds=_HOUR):
         """A caller of one manager wants another token, after the pause that an error has brought."""
@@ -120,9 +81,6 @@ class Scene:
         token = self.managers[number].peek(KEY)
         if token is not None:
             self.recorders[number].handed_out(KEY, token)
-
-    def happened(self, what, data=None):
-        self.recorders[0].was(KEY, what, data)
 
     def withdraw(self):
         """The person withdraws the consent."""
@@ -167,7 +125,7 @@ async def overtaken_in_mid_exchange(scene):
     async with anyio.create_task_group() as group:
         group.start_soon(scene.refresh)
         await gate.arrived()
-        scene.happened("lock taken away")
+        scene.recorders[0].was(KEY, "lock taken away")
         scene.store.take_lock_away()
         await scene.consent(1)
         gate.open()
@@ -202,7 +160,7 @@ async def refused(scene):
 
 
 async def unsaved(scene):
-    scene.store.failures = 3
+    scene.store.fail("put", 3)
     await scene.refresh()
     await scene.refresh()
 
@@ -221,7 +179,7 @@ async def answers_lost(scene):
 
 async def refused_unheard(scene):
     """The server refuses what is presented after the leeway; the answers are lost, the refusal is not."""
-    scene.store.failures = 3
+    scene.store.fail("put", 3)
     await scene.refresh(1)
     scene.atlassian.fault("token", Fault.lost_answer(), times=3)
     await scene.refresh()
@@ -229,7 +187,7 @@ async def refused_unheard(scene):
 
 
 async def replaced_while_unsaved(scene):
-    scene.store.failures = 3
+    scene.store.fail("put", 3)
     await scene.refresh()
     await scene.consent(1)
     await scene.refresh()

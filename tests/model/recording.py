@@ -142,7 +142,7 @@ class Recorder:
 
 
 class _Store:
-    """A store that writes down what is done with credentials; all else goes past it."""
+    """A store that writes down what is done with credentials; it passes on everything else."""
 
     def __init__(self, store, recorder):
         self._store = store
@@ -259,7 +259,7 @@ class _Clock:
             self._recorder.explain("hear unanswered")
             raise
         except asyncio.CancelledError:
-            # One that nobody asked this task for comes from the sender.
+            # If no task has cancelled this one, the sender itself raised the error.
             cut = asyncio.current_task().cancelling()
             self._recorder.explain("is cut off" if cut else "hear unanswered")
             raise

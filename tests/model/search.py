@@ -132,7 +132,7 @@ class _Search:
         return story
 
     def _step(self, world: World, packed: bytes, *told: str) -> Step:
-        """Return the first step that leads to a state, and is told in these words, if any are given."""
+        """Return the first step that leads to a state and whose action has these words, if any are given."""
         return next(
             step
             for step in self._machine.steps(world)

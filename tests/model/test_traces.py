@@ -39,8 +39,8 @@ async def test_a_rejection_tells_what_the_model_allows():
     with pytest.raises(Rejected, match="the model is at 'read'") as caught:
         accept([*trace[: sent - 1], trace[sent]], "cloud")
 
-    assert "rejected:   0 send" in str(caught.value)
-    assert "0 lock" in str(caught.value)
+    assert "rejected:   1 send" in str(caught.value)
+    assert "1 lock" in str(caught.value)
     assert "proves its lock" in str(caught.value)
 
 

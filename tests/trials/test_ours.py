@@ -16,5 +16,5 @@ EFFORT = Effort(crowd=30, patience_seconds=60)
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
 def test_this_library_passes(trial, tried):
-    """Interrupted, unsaved, in crowds, on bad days of the server: no consent and no secret is lost."""
+    """Interrupted, unsaved, in crowds, while the server fails: no consent is lost and no secret is shown."""
     assert tried(trial, TRIALS, "benchmarks.trials.libraries.ours", EFFORT) == Result("passed")

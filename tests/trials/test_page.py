@@ -88,7 +88,7 @@ def test_scores_travel_as_json():
 
 
 def test_secrets_are_told_by_kind():
-    """A text that shows secrets of the emulated server is told apart from one that shows none."""
+    """A text that shows secrets of the emulated server is recognized; one that shows none passes."""
     assert (
         secrets_in("Bearer secret-at-000002, secret-rt-000003")
         == "a refresh token and an access token"

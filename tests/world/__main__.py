@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tests.world.catalog import SCENES
-from tests.world.play import World, play, runs_of
+from tests.world.play import Servers, play, runs_of
 from tests.world.table import PAGE, page
 
 _AT_ONCE = 100
@@ -26,7 +26,7 @@ def main():
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console) as progress, World() as world:
+    with Progress(*columns, console=console) as progress, Servers() as servers:
         task = progress.add_task("", total=len(wanted))
 
         def told(run, seen):
@@ -34,7 +34,7 @@ def main():
             for fault in (*seen.faults(run.scene), *(f"skipped: {why}" for why in seen.skipped)):
                 progress.console.print(f"{run}: {fault}", markup=False, highlight=False)
 
-        seen = play(world, wanted, hurried=False, at_once=_AT_ONCE, told=told)
+        seen = play(servers, wanted, hurried=False, at_once=_AT_ONCE, told=told)
     PAGE.write_text(page(SCENES, seen, time.monotonic() - began), encoding="utf-8")
     faulty = [scene.conditions for scene in SCENES if seen[scene].faults(scene)]
     for conditions in faulty:

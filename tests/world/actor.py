@@ -1,6 +1,6 @@
-"""What a process on the ground does: it holds a manager of credentials and does what it is told.
+"""What a process on the ground does: it holds a manager and follows commands, one after the other.
 
-It can be told where in its next refresh to stand: stopped as a whole, or waiting for a word.
+A command may say where in the next refresh the process stops: as a whole, or until the next command.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from atlassian_auth import AtlassianAuthError, Settings
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth._records.records import Records, TokenRecord
 from atlassian_auth.stores import PostgresStore, RedisStore, open_store
-from tests.fleet.crew import TLS, MovedClock, Place, new_manager
-from tests.fleet.points import Doom, Fate, WatchedSender, WatchedStore
+from tests.fleet.crew import TLS, Place, new_manager
+from tests.fleet.points import Kill, Killer, ReportingSender, ReportingStore
+from tests.harness.clocks import MovedClock
 
 
 @dataclass(frozen=True)
 class Attend:
-    """Orders: do what is said over the link, one thing after the other.
+    """Orders: follow the commands that come over the link, one after the other.
 
     Args:
         place: Where the credential is, and whose it is.
@@ -62,29 +63,31 @@ class _Actor:
         self._key = orders.place.key
         self._clock = MovedClock()
         self._stopped = False
-        self._fate = Fate(self._stand)
-        store = WatchedStore(open_place(orders.place, orders.lease_seconds), self._fate)
-        sender = WatchedSender(HttpxSender(orders.settings, verify=TLS), self._fate)
+        self._killer = Killer(self._stop)
+        store = ReportingStore(open_place(orders.place, orders.lease_seconds), self._killer)
+        sender = ReportingSender(HttpxSender(orders.settings, verify=TLS), self._killer)
         self._records = Records(store, "tokens", TokenRecord)
         self.manager = new_manager(
             orders.place, store, sender=sender, settings=orders.settings, clock=self._clock
         )
 
     async def add(self, key, refresh_token):
-        return await _told(self.manager.add(key, refresh_token=refresh_token))
+        return await _outcome_of(self.manager.add(key, refresh_token=refresh_token))
 
     async def remove(self):
-        return await _told(self.manager.forget(self._key))
+        return await _outcome_of(self.manager.forget(self._key))
 
     async def token(self):
-        return await _told(self.manager.token(self._key))
+        return await _outcome_of(self.manager.token(self._key))
 
     async def refresh(self):
-        return await _told(self.manager.refresh(self._key))
+        return await _outcome_of(self.manager.refresh(self._key))
 
     async def tokens(self, keys):
-        """Ask for all of them at once, and say what came of it: each kind of answer, with one text."""
-        return "told", dict(await asyncio.gather(*(_told(self.manager.token(key)) for key in keys)))
+        """Ask for all tokens at once, and return each kind of answer with one of its texts."""
+        return "told", dict(
+            await asyncio.gather(*(_outcome_of(self.manager.token(key)) for key in keys))
+        )
 
     async def stored(self, key):
         async def look():
@@ -93,14 +96,14 @@ class _Actor:
 
         return "stored", await self.manager.perform(look)
 
-    async def stand_at(self, point, stopped):
-        """Stand there in the next refresh; stopped as by SIGSTOP, or until a word comes."""
+    async def stop_at(self, point, stopped):
+        """Stop at a point of the next refresh: by SIGSTOP, or until the next command."""
         self._stopped = stopped
-        self._fate.begin(Doom("point", point))
+        self._killer.begin(Kill("point", point))
         return "ready", None
 
     async def step(self, seconds):
-        """Let the clock be apart from the computer's by so much."""
+        """Set the clock ahead of the computer's by so many seconds."""
         self._clock.ahead_seconds = seconds
         return "ready", None
 
@@ -116,22 +119,22 @@ class _Actor:
         os.setuid(user)
         return "ready", None
 
-    def _stand(self, point):
-        self._fate.begin(Doom())
+    def _stop(self, point):
+        self._killer.begin(Kill())
         self._link.send(("at", point))
         if self._stopped:
-            # This thread itself: otherwise it would go on until another one has taken the signal.
+            # To this thread: otherwise it would go on until another thread has taken the signal.
             signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
             return
         while (command := self._link.recv()) is not None:
             self._clock.ahead_seconds = command
 
 
-async def _told(call):
+async def _outcome_of(call):
     try:
         await call
     except AtlassianAuthError as error:
         return error.code, str(error)
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the table is to show it
+    except Exception as error:  # noqa: BLE001 -- the table has to show any error
         return "unexpected", repr(error)
     return "token", None

@@ -1,4 +1,4 @@
-"""A store is put back to what it was some refreshes ago; a process lives that knows better, or none does."""
+"""A store is restored from a backup; a process that holds the newest pair goes on, or none does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def restored(ground, refreshes):
 
 
 def restored_for_another(ground, refreshes):
-    """The same; a process that was started after the restore asks once the first one has refreshed."""
+    """Restore a backup; after the first process has refreshed, a new process asks for a token."""
     holder, restore = _after_refreshes(ground, refreshes)
     restore()
     ground.check(holder.ask("refresh"))
@@ -39,7 +39,7 @@ def restored_for_another(ground, refreshes):
 
 
 def restored_unseen(ground, refreshes):
-    """The same, and no process lives that knows a newer pair."""
+    """Restore a backup when no process with a newer pair is left."""
     holder, restore = _after_refreshes(ground, refreshes)
     holder.end()
     restore()

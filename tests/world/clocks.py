@@ -16,7 +16,7 @@ _BEGINNINGS = {
     "forward by 8 days": (0, 8 * _DAY),
     "from 1970 to today, as a computer without a battery sets it": (-SYSTEM_CLOCK.time(), 0),
 }
-# While the answer waits at the server, the process hears no word of its clock.
+# While the answer waits at the server, the process cannot be told to set its clock.
 _POINTS = tuple(point for point in POINTS if point != "sent")
 
 
@@ -30,7 +30,7 @@ def set_in_a_refresh(steps, ground, point):
 
 
 def set_between(steps, ground):
-    """Set the clock when there is a token, and again when the server has a bad minute."""
+    """Set the clock when there is a token, and again while the server is temporarily unavailable."""
     before, after = steps
     holder = ground.holder("step", before)
     ground.check(holder.ask("token"))

@@ -24,8 +24,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def world():
-    from tests.world.play import World
+def servers():
+    from tests.world.play import Servers
 
-    with World() as world:
-        yield world
+    with Servers() as servers:
+        yield servers

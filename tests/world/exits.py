@@ -1,4 +1,4 @@
-"""A process ends while the answer with the new refresh token is under way, in every way a process can."""
+"""Processes end in every possible way while the answer with the new refresh token is under way."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _TWICE = "SIGINT twice"
 
 
 def leave(ground, how):
-    """The exit waits for the answer, and for its save."""
+    """End a process in an orderly way: its exit waits for the answer, and for the save."""
     _add(ground)
     if how == _AFTERWARDS:
         program = ground.cold("leave", how=how)
-        assert program.ended() == _ORDERLY[how]
+        assert program.wait_for_end() == _ORDERLY[how]
         return
     with ground.next_answer_held() as has_rotated:
         program = ground.cold("leave", how=how)
@@ -38,21 +38,21 @@ def leave(ground, how):
         program.tell("leave")
         if how != _DAEMON:
             assert program.hear() == "leaving"
-    assert program.ended() == _ORDERLY[how]
+    assert program.wait_for_end() == _ORDERLY[how]
 
 
 def leave_at_once(ground, how):
-    """The process is gone before the answer comes."""
+    """End a process abruptly, before the answer comes."""
     _add(ground)
     with ground.next_answer_held() as has_rotated:
         program = ground.cold("leave", how=how)
         has_rotated()
         program.tell("leave")
-        assert program.ended() == _ABRUPT[how]
+        assert program.wait_for_end() == _ABRUPT[how]
 
 
 def leave_impatiently(ground):
-    """The exit waits for the answer, and is interrupted again and again."""
+    """Interrupt the exit again and again while it waits for the answer."""
     _add(ground)
     with ground.next_answer_held() as has_rotated:
         program = ground.cold("leave", how=_TWICE)

@@ -1,4 +1,4 @@
-"""Files and folders are removed, replaced, closed for writing, locked by others, and the disk is full."""
+"""Files and folders are removed, replaced, made read-only, locked by other programs, and the disk is full."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Replaced(Removed):
 
 
 class ReadOnly(Mishap):
-    """The files and their folder are closed for writing."""
+    """The files and their folder are made read-only."""
 
     listed = ("store",)
 
@@ -70,7 +70,7 @@ class ReadOnly(Mishap):
 
 
 class Full(Mishap):
-    """No byte is left on the disk, which is a small one of this run's own."""
+    """The disk, a small one of this run's own, is full."""
 
     listed = ("store",)
 
@@ -125,7 +125,7 @@ class Locked(Mishap):
 
 
 class LockedForLong(Locked):
-    """The same, for longer than a call waits."""
+    """Another program locks the database for longer than a call waits."""
 
     listed = ("store",)
     seconds = 25.0

@@ -1,4 +1,4 @@
-"""Where one run of a scene takes place: a server, a store, processes, and a judge in the end."""
+"""Where one run of a scene takes place: a server, a store, processes, and the checks at the end."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _SOURCES = Path(__file__).parents[2]
 
 
 class Hung(Exception):
-    """Something did not come to an end that has to."""
+    """Something did not end in time."""
 
 
 def until(condition, what, patience_seconds=_PATIENCE_SECONDS):
-    """Return what the condition returns as soon as it is true."""
+    """Return the value of the condition as soon as it is true."""
     for _ in range(int(patience_seconds / _MOMENT)):
         if found := condition():
             return found
@@ -54,7 +54,7 @@ def until(condition, what, patience_seconds=_PATIENCE_SECONDS):
 
 
 class Process:
-    """A process that does what it is told; see `tests.world.actor`."""
+    """A process that follows commands; see `tests.world.actor`."""
 
     def __init__(self, worker):
         self._worker = worker
@@ -95,13 +95,13 @@ class Process:
         kind, text = self.hear()
         assert kind == "closed", text
         self._ended = True
-        assert self._worker.ended() == 0
+        assert self._worker.wait_for_end() == 0
 
     def kill(self):
         if not self._ended:
             self._ended = True
             self._worker.kill()
-            self._worker.ended()
+            self._worker.wait_for_end()
 
     def _state(self):
         status = Path(f"/proc/{self.pid}/stat").read_text("utf-8")
@@ -112,7 +112,7 @@ class Program:
     """A fresh interpreter; see `tests.world.programs`."""
 
     def __init__(self, name, orders):
-        # Not measured: coverage would import before the program does.
+        # Without coverage, which would import modules before the program does.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
         self._process = subprocess.Popen(
             [
@@ -133,7 +133,7 @@ class Program:
         self._process.stdin.flush()
 
     def hear(self):
-        """Return what it says next."""
+        """Return the next word of the program."""
         if not select.select([self._process.stdout], [], [], _PATIENCE_SECONDS)[0]:
             raise Hung("a fresh interpreter says nothing")
         return self._process.stdout.readline().strip()
@@ -147,8 +147,8 @@ class Program:
     def has_ended(self):
         return self._process.poll() is not None
 
-    def ended(self):
-        """Wait for its end, and return its exit code."""
+    def wait_for_end(self):
+        """Wait until the program ends, and return its exit code."""
         try:
             return self._process.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
@@ -164,15 +164,15 @@ class Ground:
     """One run: an authorization server of its own, a place in a store, and what is seen.
 
     Args:
-        world: Gives processes and servers.
+        servers: Where the run gets its processes and servers.
         product: ``"cloud"`` or ``"data_center"``.
         store: ``"sqlite"``, ``"file"``, ``"redis"`` or ``"postgres"``.
         pace: How long things take.
         chance: For scenes that happen at any moment.
     """
 
-    def __init__(self, world, *, product, store, pace, chance):
-        self.world = world
+    def __init__(self, servers, *, product, store, pace, chance):
+        self.servers = servers
         self.product = product
         self.store = store
         self.pace = pace
@@ -201,7 +201,7 @@ class Ground:
         return self._stack.enter_context(context)
 
     def on(self, url):
-        """Have the store elsewhere: on a server of this run's own."""
+        """Put the store on a server of this run's own."""
         self.place = Place(self.origin, self.product, url, self.key)
 
     @property
@@ -212,7 +212,7 @@ class Ground:
     def process(self, **settings):
         """Start a process."""
         orders = Attend(self.place, self.pace.settings(**settings), self.pace.lease_seconds)
-        process = Process(self.world.nursery.start(orders))
+        process = Process(self.servers.nursery.start(orders))
         self._processes.append(process)
         kind, text = process.hear()
         assert kind == "ready", text
@@ -247,7 +247,7 @@ class Ground:
             with self.answer_held(process, command):
                 yield
             return
-        process.ask("stand_at", point, False)
+        process.ask("stop_at", point, False)
         process.tell(command)
         assert process.hear() == ("at", point)
         yield
@@ -263,7 +263,7 @@ class Ground:
 
     @contextmanager
     def next_answer_held(self):
-        """Hold the server's next answer while the block runs; it is given a call that waits for it."""
+        """Hold the server's next answer while the block runs, and yield a function that waits for it."""
         before = len(self.atlassian.token_requests)
         gate = self.atlassian.hold("token")
         try:
@@ -324,10 +324,10 @@ class Ground:
             process.kill()
         self.end_leases()
         self.give_files_to(os.geteuid())
-        heir = self.process()
-        kind, text = heir.ask("refresh")
-        kept = {key: heir.ask("stored", key)[1] for key in self.families}
-        heir.end()
+        newcomer = self.process()
+        kind, text = newcomer.ask("refresh")
+        kept = {key: newcomer.ask("stored", key)[1] for key in self.families}
+        newcomer.end()
         alive = all(
             family.alive and kept[key] == family.refresh_token
             for key, family in self.families.items()
@@ -361,7 +361,7 @@ class Ground:
         if self.store == "file":
             self.kept.mkdir()
             return f"file://{self.kept / 'tokens'}"
-        return self.world.url(self.store)
+        return self.servers.url(self.store)
 
 
 class Pace:

@@ -15,7 +15,7 @@ _KEYS = 60
 
 
 def few_descriptors(ground, limit):
-    """Many keys are due at once; then there are descriptors again."""
+    """Many keys are due while descriptors are short; then there are enough again."""
     holder = ground.holder()
     keys = [f"{ground.key}-{number}" for number in range(_KEYS)]
     for key in keys:

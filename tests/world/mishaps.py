@@ -1,4 +1,4 @@
-"""Scenes of one shape: something happens at a point of a refresh, the refresh goes on, and it passes."""
+"""Scenes of one shape: a mishap begins at a point of a refresh, the refresh goes on, the mishap ends."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from tests.world.scene import Scene, runs
 
 
 class Mishap:
-    """What happens, and what has to be there for it.
+    """What goes wrong, and what it needs.
 
     Args:
         ground: Where.
     """
 
     listed: tuple[str, ...] = ()
-    """The errors of the call that it happens to. When it has passed, a token comes."""
+    """The errors that the call may get meanwhile. After the end of the mishap it gets a token."""
 
     def __init__(self, ground):
         self.ground = ground
 
     def prepare(self):
-        """Make what is needed, before any process is there."""
+        """Make what the mishap needs, before any process starts."""
 
     def holder(self):
         return self.ground.holder()
 
     def begin(self):
-        """Let it happen; the refresh waits at its point."""
+        """Begin; the refresh waits at its point."""
 
     def end(self):
-        """Let it pass; the call has ended."""
+        """End; the call has ended before."""
 
 
-def befall(kind, ground, point):
-    """Let it happen at the point to a process that refreshes."""
+def play_mishap(kind, ground, point):
+    """Let a mishap of this kind begin while a process is at a point of its refresh."""
     mishap = kind(ground)
     mishap.prepare()
     holder = mishap.holder()
@@ -48,7 +48,7 @@ def befall(kind, ground, point):
 
 
 def at_points(chapter, words, kind, *, products, stores, points=POINTS, **options):
-    """Return the scene in which it happens at each of the points."""
-    play = functools.partial(befall, kind)
+    """Return the scene in which a mishap of this kind begins at each of the points."""
+    play = functools.partial(play_mishap, kind)
     circumstances = runs(product=products, store=stores, point=points)
     return Scene(chapter, words, play, circumstances, **options)

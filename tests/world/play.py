@@ -1,4 +1,4 @@
-"""Plays scenes: many runs side by side, because most of their time they wait."""
+"""Plays scenes, many runs side by side: most of the time they wait."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.world.scene import Scene, Seen
 _HEAVY_AT_ONCE = 3
 
 
-class World:
-    """What all runs share: a nursery of processes, a Redis and a PostgreSQL, started at the first need."""
+class Servers:
+    """What all runs share: a nursery of processes, and a Redis and a PostgreSQL that start when needed."""
 
     def __init__(self):
         self._stack = ExitStack()
@@ -80,7 +80,7 @@ def runs_of(scenes, seed):
 
 
 def sample(scenes, seed, size):
-    """Return so many runs: one of each chapter, and then any that are light."""
+    """Return so many runs: one of each chapter, then others that are not heavy."""
     chance = random.Random(seed)  # noqa: S311
     possible = [run for run in runs_of(scenes, seed) if run.scene.sampled]
     chance.shuffle(possible)
@@ -92,7 +92,7 @@ def sample(scenes, seed, size):
 
 
 def play(
-    world,
+    servers,
     wanted,
     *,
     hurried,
@@ -103,7 +103,7 @@ def play(
     pace, seen = Pace(hurried=hurried), {}
     with ThreadPoolExecutor(at_once) as waiting, ThreadPoolExecutor(_HEAVY_AT_ONCE) as heavy:
         playing = {
-            (heavy if run.scene.heavy else waiting).submit(play_one, world, run, pace): run
+            (heavy if run.scene.heavy else waiting).submit(play_one, servers, run, pace): run
             for run in wanted
         }
         for done in as_completed(playing):
@@ -113,19 +113,19 @@ def play(
     return seen
 
 
-def play_one(world, run, pace):
-    """Play one run; whatever goes wrong is part of what is seen."""
+def play_one(servers, run, pace):
+    """Play one run; an error of the run itself is counted as a failure."""
     circumstances = dict(run.circumstances)
     place = {name: circumstances.pop(name) for name in ("product", "store")}
     chance = random.Random(run.seed)  # noqa: S311
     try:
-        with Ground(world, **place, pace=pace, chance=chance) as ground:
-            return _played(ground, run.scene, circumstances)
+        with Ground(servers, **place, pace=pace, chance=chance) as ground:
+            return _play_and_judge(ground, run.scene, circumstances)
     except pytest.skip.Exception as reason:
         return Seen(skipped=[str(reason)])
 
 
-def _played(ground, scene, circumstances):
+def _play_and_judge(ground, scene, circumstances):
     try:
         scene.play(ground, **circumstances)
         ground.judge()

@@ -36,7 +36,7 @@ class BackendsTerminated(OwnDatabase):
 
 
 class ReadOnly(OwnDatabase):
-    """The database reads and does not write any more (``default_transaction_read_only``)."""
+    """The database becomes read-only (``default_transaction_read_only``)."""
 
     listed = ("store",)
 
@@ -50,7 +50,7 @@ class ReadOnly(OwnDatabase):
         self.server.execute(
             f"ALTER DATABASE {self._name} SET default_transaction_read_only = {mode}"
         )
-        # What is connected has the mode that it began with.
+        # An open connection keeps the mode that it began with.
         query = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s"
         self.server.execute(query, [self._name])
 

@@ -1,7 +1,7 @@
-"""What fresh interpreters run: everything happens for the first time, and the exit is the real one.
+"""What fresh interpreters run: all imports are first ones, and exits are real ones.
 
-``python tests/world/programs.py PROGRAM ORDERS``, where the orders are JSON. A program says what it has to
-tell, word by word. Nothing of the library is imported before it begins.
+``python tests/world/programs.py PROGRAM ORDERS``, where the orders are JSON. A program writes its
+results, a word on each line. Nothing of the library is imported before it begins.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def new_manager(place):
             authorize_url=f"{place['url']}/authorize",
         )
         grant = CloudGrant(scopes=["read:me"], endpoints=endpoints, **app)
-    return TokenManager(grant, store=_opened(place))
+    return TokenManager(grant, store=_open_store(place))
 
 
-def _opened(place):
+def _open_store(place):
     from atlassian_auth.stores import RedisStore, open_store
 
     if place["store"].startswith("unix:"):
@@ -56,7 +56,7 @@ def _opened(place):
 
 
 def leave(place, how):
-    """Ask for a token, and leave as told while the answer is under way."""
+    """Ask for a token, and leave in the given way while the answer is under way."""
     manager = new_manager(place)
     if how == "a daemon thread asks, and the main thread returns":
         threading.Thread(target=manager.token_sync, args=[place["key"]], daemon=True).start()
@@ -205,7 +205,7 @@ _ASKED_ON = {
 
 
 def fork_at_steps(place, every, first):
-    """Fork again and again during the first refresh: at each so many-th step of any thread.
+    """Fork again and again during the first refresh: after every so many steps of any thread.
 
     The thread stands at its step until the fork begins. The children ask for the same credential's token.
     """
@@ -216,7 +216,7 @@ def fork_at_steps(place, every, first):
         if next(steps) % every == 0:
             begun = forks["begun"]
             standing.put(True)
-            # While a fork is under way no thread stands: it waits for locks that this thread may hold.
+            # Do not fork while another fork is under way: it waits for locks that this thread may hold.
             while forks["begun"] == begun == forks["ended"]:
                 moves.wait(0.01)
 
@@ -236,15 +236,15 @@ def fork_at_steps(place, every, first):
     threading.setprofile(stand)
     threading.Thread(target=ask).start()
     while standing.get():
-        # The last that is registered is called first.
+        # Hooks are called in reverse order of their registration.
         os.register_at_fork(before=begin)
-        children.append(_forked(place, manager, own=len(children) % 2))
+        children.append(_fork_and_ask(place, manager, own=len(children) % 2))
     forks["ended"] = None  # no thread stands any more
-    answers += [_ended(child) for child in children]
+    answers += [_outcome_of(child) for child in children]
     say(json.dumps(answers))
 
 
-def _forked(place, manager, *, own):
+def _fork_and_ask(place, manager, *, own):
     """Fork; the child has a manager of its own, or uses its parent's."""
     reader, writer = os.pipe()
     child = os.fork()
@@ -258,7 +258,7 @@ def _forked(place, manager, *, own):
     return child, reader
 
 
-def _ended(child):
+def _outcome_of(child):
     process, reader = child
     with os.fdopen(reader, "rb") as said:
         answer = said.read().decode()

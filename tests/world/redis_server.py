@@ -1,4 +1,4 @@
-"""Redis drops connections, fails over, is full, and forgets what it was to keep."""
+"""Redis drops connections, fails over, is full, and evicts what it should keep."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class IdleConnectionsEnded(OwnRedis):
 
 
 class Full(OwnRedis):
-    """No byte is free, and nothing may be evicted."""
+    """Memory is full, and nothing may be evicted."""
 
     listed = ("store",)
 
@@ -60,7 +60,7 @@ class Full(OwnRedis):
 
 
 class Evicting(OwnRedis):
-    """Memory is short, and ``maxmemory-policy`` lets it take any key: it takes all of them."""
+    """Memory is short, and ``maxmemory-policy`` lets Redis evict any key: it evicts all of them."""
 
     listed = ("store", "authorization_required")
     options = ("--maxmemory-policy", "allkeys-random")
@@ -79,7 +79,7 @@ class Evicting(OwnRedis):
 
 
 class Failover(Mishap):
-    """The primary dies, and its replica, which has all that was saved, takes its place and its address."""
+    """The primary dies, and its replica, which has every save, takes over at the same address."""
 
     listed = ("store",)
 
@@ -116,7 +116,7 @@ class Failover(Mishap):
 
 
 class FailoverThatForgets(Failover):
-    """The same, and the replica has not heard of the refresh; the process that made it lives on."""
+    """The replica takes over without the last refresh; the process that made it goes on."""
 
     def holder(self):
         holder = super().holder()
@@ -131,7 +131,7 @@ def _free_port():
 
 
 def refresh_after_a_failover(ground, number):
-    """The replica takes over after a refresh it has not heard of; then the process refreshes again."""
+    """The replica takes over without the last refresh; then the process refreshes again."""
     mishap = FailoverThatForgets(ground)
     mishap.prepare()
     holder = mishap.holder()

@@ -11,7 +11,7 @@ STORES = ("sqlite", "file", "redis", "postgres")
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Something that happens to real processes, again and again under other circumstances.
+    """What happens to real processes, played again and again under different circumstances.
 
     Args:
         chapter: Of the table.

@@ -1,4 +1,4 @@
-"""A token server that forgives nothing: it counts each refresh token, and a second use ends the consent."""
+"""A strict token server: it counts each refresh token, and a second use ends the consent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class StrictAtlassian(FakeAtlassian):
     """Cloud as it is, with its leeway of ten minutes, and a Data Center that takes reuse for theft.
 
     The real Data Center only refuses a refresh token that was used. Here its successors die, too, as
-    RFC 9700 4.14.2 recommends, so that no harm is made good by luck.
+    RFC 9700 4.14.2 recommends, so that luck cannot hide a mistake.
     """
 
     def handle(self, *arguments, **options):
@@ -24,7 +24,7 @@ class StrictAtlassian(FakeAtlassian):
     def presented_twice(self):
         """Return how often a refresh token was presented that had been presented before.
 
-        Requests that the server did nothing about, as in a bad minute, do not count.
+        Requests that the server did not serve, while it was temporarily unavailable, do not count.
         """
         counts = Counter(
             (request.family, request.generation)

@@ -22,7 +22,7 @@ def stand_still(ground, point, seconds, asked):
         with ground.answer_held(holder):
             holder.stop()
     else:
-        holder.ask("stand_at", point, True)
+        holder.ask("stop_at", point, True)
         holder.tell("token")
         assert holder.hear() == ("at", point)
         holder.has_stopped()

@@ -25,16 +25,16 @@ def start(ground, on, without):
     holder.end()
     program = ground.cold("start", keys=keys, on=on, other=ground.origin, blocked=without)
     ground.check_all(program.answers())
-    assert program.ended() == 0
+    assert program.wait_for_end() == 0
 
 
 def fork(ground, number):
-    """The process forks at every so many-th step of its first refresh, wherever a thread is then."""
+    """The process forks after every so many steps of its first refresh, wherever its threads are then."""
     ground.holder().end()
     first = ground.chance.randrange(_STEPS)
     program = ground.cold("fork_at_steps", every=_STEPS, first=first)
     ground.check_all(program.answers())
-    assert program.ended() == 0
+    assert program.wait_for_end() == 0
 
 
 _ON = ("asyncio", "uvloop", "trio", "threads", "gevent")

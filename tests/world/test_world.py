@@ -12,9 +12,9 @@ SIZE = 30
 AT_ONCE = 10
 
 
-def test_sample(world, seed):
+def test_sample(servers, seed):
     """Nothing is presented twice, lost, failed or left hanging but where a scene lists it."""
-    seen = play(world, sample(SCENES, seed, SIZE), hurried=True, at_once=AT_ONCE)
+    seen = play(servers, sample(SCENES, seed, SIZE), hurried=True, at_once=AT_ONCE)
 
     unlisted = {scene.conditions: seen[scene].faults(scene) for scene in seen}
     again = f"ATLASSIAN_AUTH_TEST_WORLD={seed} plays it again"
@@ -42,7 +42,7 @@ def present_twice(ground):
         process.end()
 
 
-def be_told(ground):
+def meet_an_unlisted_error(ground):
     """Let the server fail, which the scene does not list."""
     holder = ground.holder()
     ground.atlassian.fault("token", Fault.status(503), times=3)
@@ -51,7 +51,7 @@ def be_told(ground):
 
 
 def hang(ground):
-    """Stop a process, and wait for what it never says."""
+    """Stop a process, and wait for an answer that does not come."""
     holder = ground.holder()
     holder.stop()
     holder.tell("token")
@@ -63,41 +63,41 @@ def break_off(ground):
     raise LookupError
 
 
-def played(world, scene_of, product):
+def play_scene(servers, scene_of, product):
     scene = Scene("Chapter", "conditions", scene_of, runs(product=[product], store=["sqlite"]))
-    [seen] = play(world, sample([scene], "seed", 1), hurried=True, at_once=1).values()
+    [seen] = play(servers, sample([scene], "seed", 1), hurried=True, at_once=1).values()
     return seen, seen.faults(scene)
 
 
-def test_used_refresh_token_is_counted(world):
+def test_used_refresh_token_is_counted(servers):
     """The harness sees a second presentation, and that it has cost the consent on Data Center."""
-    cloud, _ = played(world, present_twice, "cloud")
-    data_center, faults = played(world, present_twice, "data_center")
+    cloud, _ = play_scene(servers, present_twice, "cloud")
+    data_center, faults = play_scene(servers, present_twice, "data_center")
 
     assert (cloud.twice, cloud.lost) == (1, 0)
     assert (data_center.twice >= 1, data_center.lost) == (True, 1)
     assert len(faults) == 3
 
 
-def test_unlisted_error_is_counted(world):
-    """The harness sees what a caller is told and the scene does not list."""
-    seen, [fault] = played(world, be_told, "cloud")
+def test_unlisted_error_is_counted(servers):
+    """The harness counts an error of a caller that the scene does not list."""
+    seen, [fault] = play_scene(servers, meet_an_unlisted_error, "cloud")
 
     assert len(seen.failed) == 1
     assert fault.startswith("failed: transient: ")
 
 
-def test_hanging_process_is_counted(world):
+def test_hanging_process_is_counted(servers):
     """The harness sees a process that says nothing, and does not wait for ever."""
-    seen, [fault] = played(world, hang, "cloud")
+    seen, [fault] = play_scene(servers, hang, "cloud")
 
     assert len(seen.hung) == 1
     assert "says nothing" in fault
 
 
-def test_broken_scene_is_counted(world):
+def test_broken_scene_is_counted(servers):
     """A scene that breaks off itself has failed."""
-    seen, faults = played(world, break_off, "cloud")
+    seen, faults = play_scene(servers, break_off, "cloud")
 
     assert "LookupError" in seen.failed[0]
     assert len(faults) == 1
