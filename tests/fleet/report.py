@@ -7,7 +7,15 @@ import statistics
 from tests.fleet.campaign import ANYWHERE, AT_POINTS
 
 _FLEETS = ("store", "processes × tasks × expiries", "requests", "failed", "refreshes", "seconds")
-_CAMPAIGNS = ("store", "product", "kills", "in the window", "consents lost", "window", "next refresh")
+_CAMPAIGNS = (
+    "store",
+    "product",
+    "kills",
+    "in the window",
+    "consents lost",
+    "window",
+    "next refresh",
+)
 
 
 def report(fleets, campaigns):
