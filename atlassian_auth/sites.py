@@ -12,7 +12,7 @@ from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol._metadata import built_in, places, read_metadata
+from atlassian_auth.protocol._metadata import built_in_endpoints, metadata_locations, read_metadata
 from atlassian_auth.protocol.sites import (
     Identity,
     Site,
@@ -211,10 +211,10 @@ async def discover(
         DiscoveryError: if the metadata is that of another issuer, or unusable; also if another machine's
             metadata names an endpoint on this one.
     """
-    template = built_in(url)
-    for place in places(url):
+    template = built_in_endpoints(url)
+    for location in metadata_locations(url):
         answer = await lookup.get(
-            place.url,
+            location.url,
             network=lookup.network_of(auth),
             transport=transport,
             verify=verify,
@@ -222,7 +222,7 @@ async def discover(
             clock=clock,
             public_addresses_only=public_addresses_only,
         )
-        found = read_metadata(answer, place=place, template=template)
+        found = read_metadata(answer, location=location, template=template)
         if found is not None:
             return found
     return template

@@ -151,7 +151,7 @@ TROUBLES = (
             Seen(("token_response",), "degraded", 1),
             Seen(("token", "token_response"), "ready", 2),
         ),
-        words=("breaks off before its end",),
+        words=("is cut off before its end",),
         rest_seconds=1,
     ),
     Trouble(
@@ -164,7 +164,7 @@ TROUBLES = (
             Seen(("token_response",), "degraded", 1, LOST),
             Seen((LOST, "token_response"), "reauthorize", 2, LOST),
         ),
-        words=("breaks off before its end",),
+        words=("is cut off before its end",),
         rest_seconds=1,
         excused=True,
     ),
