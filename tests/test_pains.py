@@ -462,8 +462,8 @@ async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
 
     assert not result.status.refreshable
     assert (
-        "Key 'default' was authorized without a refresh token, although offline_access was asked for: "
-        "somebody has to log in again at "
+        "Key 'default' was authorized without a refresh token, although offline_access was requested: "
+        "a person has to log in again at "
     ) in caplog.text
 
 
@@ -563,7 +563,7 @@ async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
 
     assert str(caught.value) == (
         "The credential was about to go to https://acme.atlassian.net, but it belongs to "
-        "https://api.atlassian.com. Nothing was sent. A site's own address takes no OAuth token and no API "
+        "https://api.atlassian.com. Nothing was sent. A site's own address accepts no OAuth token and no API "
         "token with scopes: use Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the "
         "base URL."
     )
@@ -797,9 +797,9 @@ def test_the_port_is_in_use(command):
 
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1] == (
-        f"atlassian-auth: Port {port} of 127.0.0.1, which redirect_uri names, cannot be listened on "
-        f"({os.strerror(errno.EADDRINUSE)}). If a program uses it, perhaps a login that is still waiting, "
-        "end that; otherwise register a redirect URI with another port. It comes from "
+        f"atlassian-auth: The login cannot listen on port {port} of 127.0.0.1, which redirect_uri names "
+        f"({os.strerror(errno.EADDRINUSE)}). If another program uses the port, such as a login that still "
+        "waits, end it; otherwise register a redirect URI with another port. It comes from "
         "ATLASSIAN_AUTH_REDIRECT_URI."
     )
 
