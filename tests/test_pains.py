@@ -696,7 +696,7 @@ async def test_nobody_ever_authorized(auth_of):
 # -- 15: the callback ------------------------------------------------------------------------------
 
 _UNKNOWN = (
-    "No login is waiting for this callback: it was completed already, took too long, was started with "
+    "No login is waiting for this callback: the login was completed already, took too long, was started with "
     "another store, or was never started here. Nothing was changed; start again."
 )
 

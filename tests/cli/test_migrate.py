@@ -96,7 +96,7 @@ def test_what_is_there_is_not_replaced(authorized, command, config, home):
     replaced = authorized("migrate", "acme", "--to", there, "--overwrite")
 
     assert (refused.status, refused.output) == (2, "")
-    assert "say overwrite to replace the target's" in refused.errors
+    assert "use overwrite to replace the target's" in refused.errors
     assert (replaced.status, replaced.output) == (0, "acme: moved\n")
 
 

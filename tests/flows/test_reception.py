@@ -250,7 +250,7 @@ async def test_a_port_in_use(place):
             await Desk(place).__aenter__()
     assert caught.value.argument == "redirect_uri"
     assert "(Address already in use)" in str(caught.value)
-    assert "If a program uses it" in str(caught.value)
+    assert "If another program uses the port" in str(caught.value)
     assert "another port" in str(caught.value)
 
     async with Desk(place):
