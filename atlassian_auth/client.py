@@ -3,8 +3,8 @@
 There is no token logic here: an `AtlassianAuth` obtains and refreshes tokens, an `AuthorizationFlow` lets a
 person consent. That avoids the known mistakes of the module (demisto/content, 2026-08):
 
-* The module never compared the state of a callback. Here it is required, compared, used once, and also sent
-  to Data Center.
+* The module never compared the state of a callback. Here it is required, compared, used once, and also
+  sent to Data Center.
 * An answer without a refresh token deleted the stored one. Here the previous one is kept.
 * Two workers refreshed with the same token, and wrote one dictionary without a lock. Here all workers of a
   store share one exchange, and each key has its own record.

@@ -50,8 +50,8 @@ async def accessible_resources(
 ) -> tuple[Site, ...]:
     """Return the sites that a Cloud token may use, each once, sorted by URL; select one by `select_site`.
 
-    Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/. It works for 3LO and service
-    accounts; ``auth`` refreshes the token if needed, as for any other request.
+    Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/. It works for 3LO and
+    service accounts; ``auth`` refreshes the token if needed, as for any other request.
 
     Args:
         auth: An `AtlassianAuth`.

@@ -579,9 +579,10 @@ async def test_an_api_token_of_the_wrong_kind(atlassian):
             await client.get("https://acme.atlassian.net/rest/api/3/myself")
 
     assert str(caught.value) == (
-        "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH): an API token without "
-        "scopes works on https://SITE.atlassian.net only, one with scopes, a service account's and OAuth's "
-        "behind https://api.atlassian.com/ex/... only; and the email must be that of the token's owner."
+        "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH). An API token without "
+        "scopes works on https://SITE.atlassian.net only. An API token with scopes, a service account's token "
+        "and an OAuth token work on https://api.atlassian.com/ex/... only. The email must be that of the "
+        "token's owner."
     )
 
 

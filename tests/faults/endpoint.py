@@ -79,7 +79,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda _: Fault.rate_limited(120)),
         seen=alike("transient", "degraded", 1),
-        words=("429", "ask again in 120 s"),
+        words=("429", "try again in 120 s"),
         rest_seconds=120,
     ),
     Trouble(
@@ -88,7 +88,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda s: Fault.rate_limited(s.clock.now() + timedelta(minutes=2))),
         seen=alike("transient", "degraded", 1),
-        words=("429", "ask again in 120 s"),
+        words=("429", "try again in 120 s"),
         rest_seconds=120,
     ),
     Trouble(
