@@ -8,8 +8,8 @@ person consent. That avoids the known mistakes of the module (demisto/content, 2
 * An answer without a refresh token deleted the stored one. Here the previous one is kept.
 * Two workers refreshed with the same token, and wrote one dictionary without a lock. Here all workers of a
   store share one exchange, and each key has its own record.
-* A second login broke the first, and a PKCE verifier was kept after a failed exchange. Here each login has its
-  own state and verifier.
+* A second login broke the first, and a PKCE verifier was kept after a failed exchange. Here each login has
+  its own state and verifier.
 * The connection test sent no request. Here it makes a call.
 * Errors quoted the bodies of answers, and HTML raised an untyped error. See `exceptions`.
 * A missing cloud id and server were accepted. Here they are refused.

@@ -580,9 +580,9 @@ async def test_an_api_token_of_the_wrong_kind(atlassian):
 
     assert str(caught.value) == (
         "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH). An API token without "
-        "scopes works on https://SITE.atlassian.net only. An API token with scopes, a service account's token "
-        "and an OAuth token work on https://api.atlassian.com/ex/... only. The email must be that of the "
-        "token's owner."
+        "scopes works on https://SITE.atlassian.net only. An API token with scopes, a service account's "
+        "token and an OAuth token work on https://api.atlassian.com/ex/... only. The email must be that of "
+        "the token's owner."
     )
 
 
