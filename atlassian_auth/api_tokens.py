@@ -1,7 +1,6 @@
-"""Credentials that are not OAuth, behind the same ``auth=`` and the same rules about where they go.
+"""Credentials that are never refreshed, such as API tokens: for ``auth=``, and sent to their origins only.
 
-They are never refreshed, so a 401 is the caller's, unless it says what is wrong: then it is an error
-that says so too.
+A 401 is returned to the caller, unless the answer says what is wrong: then an error says it too.
 """
 
 from __future__ import annotations
@@ -33,31 +32,31 @@ __all__ = [
 
 _CLOUD = Endpoints.cloud()
 
-# What field reports found behind FAILURE_CLIENT_AUTH_MISMATCH (2026-08); Atlassian documents none of it.
+# The causes of FAILURE_CLIENT_AUTH_MISMATCH in field reports (2026-08); Atlassian does not document it.
 _MISMATCH = (
-    "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH): an API token without scopes "
-    "works on https://SITE.atlassian.net only, one with scopes, a service account's and OAuth's behind "
-    "https://api.atlassian.com/ex/... only; and the email must be that of the token's owner."
+    "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH). An API token without scopes "
+    "works on https://SITE.atlassian.net only. An API token with scopes, a service account's token and an "
+    "OAuth token work on https://api.atlassian.com/ex/... only. The email must be that of the token's owner."
 )
 
 
 class FixedCredential(httpx.Auth, Confidential):
-    """Sends one header, the same each time, to its origins only: what the credentials here have in common.
+    """Sends the same ``Authorization`` header with each request, to its origins only.
 
     Args:
         header: The value of ``Authorization``.
-        origins: Where it may go.
-        allowed: Where it may go besides, as the user named it.
+        origins: The origins to which it may be sent.
+        allowed: Further URLs, given by the user, to whose origins it may be sent.
     """
 
     _origins = NOWHERE
-    _names_origins = "allowed_origins"  # the argument that an error advises
+    _origins_argument = "allowed_origins"  # the argument that an error names
 
     def __init__(self, header: str, origins: Iterable[str], allowed: Iterable[str]) -> None:
         self._header = header
         self._origins = Origins(
             {*origins, *read_origins(allowed, argument="allowed_origins")},
-            argument=self._names_origins,
+            argument=self._origins_argument,
         )
 
     def __repr__(self) -> str:
@@ -69,13 +68,13 @@ class FixedCredential(httpx.Auth, Confidential):
         """Send ``request`` with the credential.
 
         Raises:
-            OriginNotAllowed: before anything is sent, if the request goes elsewhere.
+            OriginNotAllowed: if the request goes to another origin; nothing is sent.
             ScopeMismatch: if the API says that the token lacks a scope.
-            ConfigurationError: if the API says that this kind of credential is not for this host.
+            ConfigurationError: if the API says that it does not accept this kind of credential.
         """
-        response = yield self._signed(request)
+        response = yield self._sign(request)
         if self._was_refused(response):
-            self._explain(response, await beginning(response))
+            self._raise_reason(response, await beginning(response))
 
     def sync_auth_flow(
         self, request: httpx.Request
@@ -85,22 +84,22 @@ class FixedCredential(httpx.Auth, Confidential):
         Raises:
             AtlassianAuthError: as `async_auth_flow` does.
         """
-        response = yield self._signed(request)
+        response = yield self._sign(request)
         if self._was_refused(response):
-            self._explain(response, beginning_sync(response))
+            self._raise_reason(response, beginning_sync(response))
 
-    def _signed(self, request: httpx.Request) -> httpx.Request:
+    def _sign(self, request: httpx.Request) -> httpx.Request:
         self._origins.check(request.url)
-        # Set, not added: exactly one header leaves, whatever placeholder was there.
+        # Set, not added, so that exactly one header is sent.
         request.headers["Authorization"] = self._header
         return request
 
     def _was_refused(self, response: httpx.Response) -> bool:
-        # After a redirect to another origin the answer says nothing about our credential.
+        # After a redirect to another origin httpx has dropped the header, so the answer does not concern it.
         sent: str | None = response.request.headers.get("Authorization")
         return response.status_code == 401 and sent == self._header
 
-    def _explain(self, response: httpx.Response, body: bytes) -> None:
+    def _raise_reason(self, response: httpx.Response, body: bytes) -> None:
         challenge = read_challenge(response.status_code, response.headers, body)
         if challenge is Challenge.OTHER:
             raise ConfigurationError(_MISMATCH)
@@ -110,15 +109,15 @@ class FixedCredential(httpx.Auth, Confidential):
 
 
 class ApiToken(FixedCredential):
-    """An API token of a person's Atlassian account, without scopes: for the site's own address.
+    """An API token of a person's Atlassian account, without scopes, for the site's own address.
 
     Source: https://support.atlassian.com/atlassian-account/docs/manage-api-tokens-for-your-atlassian-account
 
     Args:
         email: The email address of the account that made the token.
-        token: The API token; it ends after a year at the latest.
-        site: The Cloud site it is used on: its name, host or URL.
-        allowed_origins: Where it may go besides.
+        token: The API token; it expires after at most a year.
+        site: The Cloud site: its name, host or URL.
+        allowed_origins: Further origins to which it may be sent.
 
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
@@ -146,21 +145,23 @@ class ApiToken(FixedCredential):
             ConfigurationError: if an argument is wrong; the error names it.
         """
         auth = cls.__new__(cls)
-        FixedCredential.__init__(auth, _basic(email, token), _gateway(endpoints), allowed_origins)
+        FixedCredential.__init__(
+            auth, _basic(email, token), _api_origin(endpoints), allowed_origins
+        )
         return auth
 
 
 class ServiceAccountToken(FixedCredential):
     """An API token of a service account: for the gateway.
 
-    Sources disagree about its scheme (2026-08): tools send ``Bearer``, others ``Basic`` with the
-    account's address at ``serviceaccount.atlassian.com``. Without ``email`` it is ``Bearer``.
+    Sources disagree about its scheme (2026-08): some send ``Bearer``, others ``Basic`` with the account's
+    address at ``serviceaccount.atlassian.com``. Without ``email`` the scheme is ``Bearer``.
 
     Args:
         token: The API token.
         email: The service account's email address, to send ``Basic``.
-        endpoints: Whose gateway.
-        allowed_origins: Where it may go besides.
+        endpoints: The endpoints of the cloud.
+        allowed_origins: Further origins to which it may be sent.
 
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
@@ -175,7 +176,7 @@ class ServiceAccountToken(FixedCredential):
         allowed_origins: Iterable[str] = (),
     ) -> None:
         header = _bearer(token) if email is None else _basic(email, token)
-        super().__init__(header, _gateway(endpoints), allowed_origins)
+        super().__init__(header, _api_origin(endpoints), allowed_origins)
 
 
 class OrganizationApiKey(FixedCredential):
@@ -185,8 +186,8 @@ class OrganizationApiKey(FixedCredential):
 
     Args:
         key: The API key.
-        endpoints: Whose gateway.
-        allowed_origins: Where it may go besides.
+        endpoints: The endpoints of the cloud.
+        allowed_origins: Further origins to which it may be sent.
 
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
@@ -195,7 +196,7 @@ class OrganizationApiKey(FixedCredential):
     def __init__(
         self, key: str, *, endpoints: Endpoints = _CLOUD, allowed_origins: Iterable[str] = ()
     ) -> None:
-        super().__init__(_bearer(key, argument="key"), _gateway(endpoints), allowed_origins)
+        super().__init__(_bearer(key, argument="key"), _api_origin(endpoints), allowed_origins)
 
 
 class PersonalAccessToken(FixedCredential):
@@ -207,7 +208,7 @@ class PersonalAccessToken(FixedCredential):
         base_url: The instance's base URL, such as ``https://host/jira``.
         token: The personal access token.
         allow_insecure_http: Accept plain http to hosts other than loopback.
-        allowed_origins: Where it may go besides.
+        allowed_origins: Further origins to which it may be sent.
 
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
@@ -222,7 +223,7 @@ class PersonalAccessToken(FixedCredential):
         allowed_origins: Iterable[str] = (),
     ) -> None:
         endpoints = Endpoints.data_center(base_url, allow_http=allow_insecure_http)
-        super().__init__(_bearer(token), _gateway(endpoints), allowed_origins)
+        super().__init__(_bearer(token), _api_origin(endpoints), allowed_origins)
 
 
 class StaticToken(FixedCredential):
@@ -230,57 +231,57 @@ class StaticToken(FixedCredential):
 
     Args:
         access_token: The bearer.
-        origins: Where it may go, such as ``["https://jira.example.com"]``; at least one.
+        origins: Where it may be sent, such as ``["https://jira.example.com"]``; at least one.
 
     Raises:
         ConfigurationError: if an argument is wrong; the error names it.
     """
 
-    _names_origins = "origins"
+    _origins_argument = "origins"
 
     def __init__(self, access_token: str, *, origins: Iterable[str]) -> None:
         read = read_origins(origins, argument="origins")
         if not read:
-            message = 'must name where the token may go: origins=["https://jira.example.com"]'
+            message = 'must name at least one origin: origins=["https://jira.example.com"]'
             _refuse("origins", message)
         super().__init__(_bearer(access_token, argument="access_token"), read, ())
 
 
 class AuthRouter(httpx.Auth, Confidential):
-    """Picks the credential by the URL of the request: one client, several servers, several credentials.
+    """Selects the credential by the request's URL: one client for several servers and credentials.
 
-    Each auth checks the origin too, so none can be sent to a server it is not for by a wrong table.
+    Each auth checks the origin again, so a wrong table cannot send a credential to another server.
 
     Args:
-        auths: For each origin, such as ``"https://jira.example.com"``, its auth. Credentials that share an
-            origin are told apart by the path, such as ``"https://api.atlassian.com/admin"``: the longest
-            that the request's path begins with counts, whole segments only.
+        auths: The auth for each origin, such as ``"https://jira.example.com"``. Credentials with the same
+            origin need a path, such as ``"https://api.atlassian.com/admin"``: the longest path that begins
+            the request's path is used, whole segments only.
 
     Raises:
-        ConfigurationError: if there is none, a URL is malformed, insecure, or named twice, or has a query,
-            or something is not an ``httpx.Auth``.
+        ConfigurationError: if there is no auth, a URL is malformed, insecure, named twice or has a query, or
+            a value is not an ``httpx.Auth``.
     """
 
-    _places: tuple[str, ...] = ()
+    _urls: tuple[str, ...] = ()
 
     def __init__(self, auths: Mapping[str, httpx.Auth]) -> None:
-        by_place: dict[tuple[str, str], httpx.Auth] = {}
+        by_url: dict[tuple[str, str], httpx.Auth] = {}
         for url, auth in auths.items():
-            place = _place(url)
-            if place in by_place or not isinstance(auth, httpx.Auth):
-                _refuse("auths", f"must name {''.join(place)} once, with one httpx.Auth")
-            by_place[place] = auth
-        if not by_place:
+            url_parts = _origin_and_path(url)
+            if url_parts in by_url or not isinstance(auth, httpx.Auth):
+                _refuse("auths", f"must name {''.join(url_parts)} once, with one httpx.Auth")
+            by_url[url_parts] = auth
+        if not by_url:
             _refuse("auths", 'must name an origin: {"https://jira.example.com": auth}')
-        self._places = tuple(sorted("".join(place) for place in by_place))
-        origins = {origin for origin, _path in by_place}
+        self._urls = tuple(sorted("".join(url_parts) for url_parts in by_url))
+        origins = {origin for origin, _path in by_url}
         self._origins = Origins(origins, remedy="name the origin in the router")
         self._auths: dict[Target, list[tuple[str, httpx.Auth]]] = {}
-        for (origin, path), auth in sorted(by_place.items(), key=_length_of_path, reverse=True):
+        for (origin, path), auth in sorted(by_url.items(), key=_path_length, reverse=True):
             self._auths.setdefault(target_of(httpx.URL(origin)), []).append((f"{path}/", auth))
 
     def __repr__(self) -> str:
-        return f"AuthRouter({list(self._places)})"
+        return f"AuthRouter({list(self._urls)})"
 
     def async_auth_flow(
         self, request: httpx.Request
@@ -305,13 +306,13 @@ class AuthRouter(httpx.Auth, Confidential):
     def _auth_for(self, request: httpx.Request) -> httpx.Auth:
         self._origins.check(request.url)
         path = request.url.path
-        # A server may decode and follow "%2e%2e", so such a path says nothing about where it leads.
+        # A server may decode and follow "%2e%2e", so it is unknown which resource such a path names.
         for prefix, auth in self._auths[target_of(request.url)] if _is_plain(path) else ():
             if f"{path}/".startswith(prefix):
                 return auth
         origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         message = (
-            f"The router has no auth for this path of {origin}; it has auths for {', '.join(self._places)}. "
+            f"The router has no auth for this path of {origin}; it has auths for {', '.join(self._urls)}. "
             "Nothing was sent. Name the path in the router, or send the request to a path without '..'."
         )
         raise OriginNotAllowed(message, origin=origin, allowed=self._origins.names)
@@ -320,7 +321,7 @@ class AuthRouter(httpx.Auth, Confidential):
 def _scope_mismatch(missing: tuple[str, ...]) -> ScopeMismatch:
     message = (
         f"The token lacks a scope this call needs{f': {chr(32).join(missing)}' if missing else ''}. A "
-        "token's scopes are chosen when it is made: make another one with this scope."
+        "token's scopes are chosen when it is created: create another one with this scope."
     )
     return ScopeMismatch(message, missing=missing)
 
@@ -331,18 +332,18 @@ def _secrets_in(header: str) -> tuple[str, ...]:
     return value, token
 
 
-def _gateway(endpoints: Endpoints) -> set[str]:
+def _api_origin(endpoints: Endpoints) -> set[str]:
     return {origin_of(endpoints.api_url)}
 
 
-def _place(url: str) -> tuple[str, str]:
+def _origin_and_path(url: str) -> tuple[str, str]:
     origin = origin_of(check_secure(url, argument="auths"))
     if "?" in url:
         _refuse("auths", f"must name origins and paths only, such as {origin}: remove the query")
     return origin, httpx.URL(url).path.rstrip("/")
 
 
-def _length_of_path(entry: tuple[tuple[str, str], httpx.Auth]) -> int:
+def _path_length(entry: tuple[tuple[str, str], httpx.Auth]) -> int:
     (_origin, path), _auth = entry
     return len(path)
 
@@ -352,15 +353,15 @@ def _is_plain(path: str) -> bool:
 
 
 def _bearer(token: str, *, argument: str = "token") -> str:
-    return f"Bearer {_checked(token, argument)}"
+    return f"Bearer {_check_secret(token, argument)}"
 
 
 def _basic(email: str, token: str) -> str:
-    # RFC 7617 section 2: no colon and no control character in the user-id. The commonest mistake is a
-    # token in the place of the email.
+    # RFC 7617 section 2: no colon and no control character in the user-id. The most common mistake is to give
+    # the token in url_parts of the email.
     if not _is_email(email):
         _refuse("email", "must be the email address of the account, without colon and spaces")
-    pair = f"{email}:{_checked(token, 'token')}"
+    pair = f"{email}:{_check_secret(token, 'token')}"
     return f"Basic {b64encode(pair.encode()).decode('ascii')}"
 
 
@@ -368,7 +369,7 @@ def _is_email(text: object) -> bool:
     return isinstance(text, str) and "@" in text and text.isprintable() and not {*": "} & {*text}
 
 
-def _checked(secret: str, argument: str) -> str:
+def _check_secret(secret: str, argument: str) -> str:
     if not is_visible_ascii(secret):
         _refuse(
             argument,

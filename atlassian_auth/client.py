@@ -1,16 +1,18 @@
-"""The names of Cortex XSOAR's AtlassianApiModule, async, for those who come from there.
+"""The names of Cortex XSOAR's AtlassianApiModule, as async methods, for code that comes from there.
 
-There is no token logic here: an `AtlassianAuth` obtains and refreshes, an `AuthorizationFlow` lets a person
-consent. So what that module is known to get wrong (demisto/content, 2026-08) has no place to be wrong in:
+There is no token logic here: an `AtlassianAuth` obtains and refreshes tokens, an `AuthorizationFlow` lets a
+person consent. That avoids the known mistakes of the module (demisto/content, 2026-08):
 
-* The state of a callback was never compared. It is required, compared, used once, and sent on-prem as well.
-* An answer without a refresh token replaced the stored one by nothing. The previous one stays.
-* Two workers refreshed with the same token, and wrote one dictionary without a lock. One exchange serves
-  all who share a store, and each key has a record of its own.
-* A second start spoiled the first; a PKCE verifier outlived a failed exchange. Each login has its own.
-* The connection test asked nobody. It makes a call.
-* Bodies of answers were quoted in errors, and HTML ended in an untyped one. See `exceptions`.
-* Neither a cloud id nor a server was taken silently. It is refused.
+* The module never compared the state of a callback. Here it is required, compared, used once, and also
+  sent to Data Center.
+* An answer without a refresh token deleted the stored one. Here the previous one is kept.
+* Two workers refreshed with the same token, and wrote one dictionary without a lock. Here all workers of a
+  store share one exchange, and each key has its own record.
+* A second login broke the first, and a PKCE verifier was kept after a failed exchange. Here each login has
+  its own state and verifier.
+* The connection test sent no request. Here it makes a call.
+* Errors quoted the bodies of answers, and HTML raised an untyped error. See `exceptions`.
+* A missing cloud id and server were accepted. Here they are refused.
 
 Source: https://xsoar.pan.dev/docs/reference/scripts/atlassian-api-module
 """
@@ -51,7 +53,7 @@ _CLOUD = Endpoints.cloud()
 
 
 class ClientOptions(TypedDict, total=False):
-    """What every client and the factory take by keyword; `AtlassianOAuthClient` explains each."""
+    """The keyword arguments of every client and the factory; `AtlassianOAuthClient` explains each."""
 
     store: AnyStore | None
     key: str
@@ -64,29 +66,29 @@ class ClientOptions(TypedDict, total=False):
 
 
 class AtlassianOAuthClient(ABC):
-    """One credential of one app: start, complete, and a fresh access token from then on.
+    """One credential of one app: start and complete a login, then get valid access tokens.
 
-    Better than asking for tokens: ``httpx.AsyncClient(auth=client.auth, base_url=client.base_url)``.
+    Your code needs no tokens with ``httpx.AsyncClient(auth=client.auth, base_url=client.base_url)``.
 
     Args:
-        grant: The registered app.
-        base_url: Where its API is.
-        store: Where the credential is kept, such as ``SQLiteStore("tokens.db")``; required.
+        grant: The grant of the registered app.
+        base_url: The base URL of the API.
+        store: The store of the credential, such as ``SQLiteStore("tokens.db")``; required.
         key: The credential's name in the store; another one for each instance of an integration.
         verify: TLS verification for the requests made here, as for ``httpx.AsyncClient``.
-        proxy: The URL of a proxy for them. Without one, those that the environment names are used; True
-            and False, as XSOAR has them, make no difference to that.
+        proxy: The URL of a proxy for them. Otherwise, also for True and False, which XSOAR uses, the proxies
+            that the environment names are used.
         settings: The buffer, timeouts and pauses, such as ``Settings(buffer_seconds=30)``.
-        allowed_origins: Where the bearer may go besides, as for `AtlassianAuth`.
+        allowed_origins: Further origins to which the bearer may be sent, as for `AtlassianAuth`.
         on_event: Called with each event, as for `TokenManager`.
-        clock: What time it is.
+        clock: The clock.
 
     Raises:
         ConfigurationError: if an argument is wrong, or the store is missing.
     """
 
     default_scopes: ClassVar[tuple[str, ...]]
-    """What is asked for unless ``scopes`` says otherwise."""
+    """The scopes to request if the argument ``scopes`` is not given."""
 
     _scopes: tuple[str, ...] | None = None
 
@@ -137,18 +139,18 @@ class AtlassianOAuthClient(ABC):
         return ""
 
     def get_oauth_scopes(self) -> list[str]:
-        """Return what is asked for: the argument ``scopes``, or else the ``default_scopes``.
+        """Return the scopes to request: the argument ``scopes``, or else the ``default_scopes``.
 
-        A subclass may override it, as in XSOAR: what it returns is asked for.
+        A subclass may override it, as in XSOAR.
         """
         return list(self.default_scopes if self._scopes is None else self._scopes)
 
     async def get_access_token(self) -> str:
-        """Return a fresh access token, refreshed and saved first if need be. Ask again for each page.
+        """Return a valid access token, refreshed and saved first if needed. Call it again for each page.
 
         Raises:
-            AuthorizationRequired: if nobody has authorized yet (``reason="missing"``), there is nothing
-                to refresh with (``"no_refresh_token"``), or the grant is lost (``"refused"``).
+            AuthorizationRequired: if no person has authorized yet (``reason="missing"``), there is no refresh
+                token (``"no_refresh_token"``), or the consent is lost (``"refused"``).
             AtlassianAuthError: as `TokenManager.token` does.
         """
         return (await self.auth.token()).access_token
@@ -156,19 +158,19 @@ class AtlassianOAuthClient(ABC):
     async def oauth2_retrieve_access_token(
         self, code: str = "", refresh_token: str = "", *, code_verifier: str | None = None
     ) -> str:
-        """Exchange a code or a refresh token, keep what comes of it, and return the access token.
+        """Exchange a code or a refresh token, save the token, and return the access token.
 
         Args:
-            code: One that was asked for elsewhere, and whose ``state`` was compared there. What
-                `oauth_start` asked for belongs to `oauth_complete`.
-            refresh_token: One that nobody else uses. The same again changes nothing: its successors stay.
-            code_verifier: For a code of Data Center: what its challenge was made from.
+            code: A code from another login, whose ``state`` your code has compared. Give the code of
+                `oauth_start` to `oauth_complete`.
+            refresh_token: A refresh token that no other program uses. Giving it again changes nothing.
+            code_verifier: The PKCE verifier, for a code of Data Center.
 
         Raises:
-            ConfigurationError: before any request, if there are both or neither.
+            ConfigurationError: before any request, if both or neither are given.
             AtlassianAuthError: as `TokenManager.authorize` and `TokenManager.add` do.
         """
-        _check_one("code", code, "refresh_token", refresh_token)
+        _check_exactly_one("code", code, "refresh_token", refresh_token)
         manager, key = self.auth.manager, self.auth.key
         if code:
             await manager.authorize(key, code, code_verifier=code_verifier)
@@ -177,13 +179,13 @@ class AtlassianOAuthClient(ABC):
         return await self.get_access_token()
 
     async def oauth_start(self) -> str:
-        """Return the URL of the consent page; its state and verifier wait in the store. Nothing is sent.
+        """Return the URL of the consent page, and store the login's state and verifier. Nothing is sent.
 
-        For an operator who opens the URL and completes the login themselves. A web app that sends other
-        people there uses `AuthorizationFlow`, with their sessions as ``started_by``.
+        For an operator who opens the URL and completes the login themselves. A web app for other people uses
+        `AuthorizationFlow`, with their sessions as ``started_by``.
 
         Raises:
-            StoreError: if they cannot be kept; nothing is left behind.
+            StoreError: if the login cannot be stored.
         """
         return (await self._flow.start(self.auth.key, started_by=None)).url
 
@@ -191,7 +193,7 @@ class AtlassianOAuthClient(ABC):
         """Check a callback, exchange its code, and store the token.
 
         Args:
-            code: The callback's code; or, without ``state``, the whole URL the browser came back with.
+            code: The callback's code; without ``state``, the whole callback URL.
             state: The callback's state.
 
         Raises:
@@ -203,17 +205,17 @@ class AtlassianOAuthClient(ABC):
         return await self._flow.complete(code=code, state=state, started_by=None)
 
     async def test_connection(self) -> None:
-        """Return if the credential works right now: a live call, after a refresh if one is due.
+        """Make a live call, after a refresh if one is due, and raise unless it succeeds.
 
         Raises:
-            AuthorizationRequired: if somebody has to authorize: the token was revoked, say.
-            SiteNotFound: if it works, but not for this cloud id.
+            AuthorizationRequired: if a person has to authorize, for example because the token was revoked.
+            SiteNotFound: if the token works, but not for this cloud id.
             AtlassianAuthError: as `sites.accessible_resources` (Cloud) and `sites.whoami` do.
         """
-        await self._call()
+        await self._make_test_call()
 
     async def aclose(self) -> None:
-        """Finish what is under way and close store and connections; see `TokenManager.aclose`."""
+        """Wait for exchanges under way, then close the store and connections; see `TokenManager.aclose`."""
         await self.auth.aclose()
 
     async def __aenter__(self) -> Self:
@@ -228,11 +230,11 @@ class AtlassianOAuthClient(ABC):
         await self.aclose()
 
     @abstractmethod
-    async def _call(self) -> None: ...
+    async def _make_test_call(self) -> None: ...
 
 
 class AtlassianCloudOAuthClient(AtlassianOAuthClient):
-    """A 3LO app, for one Cloud site; ``base_url`` is the site's, behind the gateway."""
+    """A 3LO app, for one Cloud site; ``base_url`` is that of the site behind the gateway."""
 
     def __init__(
         self,
@@ -265,8 +267,8 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
     @abstractmethod
     def _site_url(self, endpoints: Endpoints) -> str: ...
 
-    async def _call(self) -> None:
-        # Any scope is enough for this list, and it tells a wrong cloud id from a missing permission.
+    async def _make_test_call(self) -> None:
+        # This list needs no particular scope, so a failure is not a missing permission.
         found = await sites.accessible_resources(
             self.auth,
             endpoints=self.auth.manager.grant.endpoints,
@@ -280,8 +282,8 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
 class JiraCloudOAuthClient(AtlassianCloudOAuthClient):
     """Jira Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    It asks for what the module asks for, which is more than the module's page lists
-    (``scopes.JIRA_AUDIT_XSOAR_PAGE``, for apps registered by that page).
+    It requests the scopes that the module requests. Those are more than the module's page lists
+    (``scopes.JIRA_AUDIT_XSOAR_PAGE``, for apps registered according to that page).
     """
 
     default_scopes: ClassVar[tuple[str, ...]] = presets.JIRA_AUDIT_XSOAR
@@ -293,8 +295,8 @@ class JiraCloudOAuthClient(AtlassianCloudOAuthClient):
 class ConfluenceCloudOAuthClient(AtlassianCloudOAuthClient):
     """Confluence Cloud. See `create_atlassian_oauth_client` for the arguments.
 
-    It asks for what the module asks for, which includes writing and deleting; ``scopes.CONFLUENCE_AUDIT``
-    is enough for the audit log.
+    It requests the scopes that the module requests, which allow writing and deleting;
+    ``scopes.CONFLUENCE_AUDIT`` is enough for the audit log.
     """
 
     default_scopes: ClassVar[tuple[str, ...]] = presets.CONFLUENCE_AUDIT_XSOAR
@@ -306,7 +308,7 @@ class ConfluenceCloudOAuthClient(AtlassianCloudOAuthClient):
 class JiraOnPremOAuthClient(AtlassianOAuthClient):
     """An incoming link of Jira Data Center, always with PKCE; ``base_url`` is the server's.
 
-    See `create_atlassian_oauth_client` for the arguments. The audit log wants ``ADMIN``.
+    See `create_atlassian_oauth_client` for the arguments. The audit log needs ``ADMIN``.
     """
 
     default_scopes: ClassVar[tuple[str, ...]] = presets.DATA_CENTER_ADMIN
@@ -337,10 +339,10 @@ class JiraOnPremOAuthClient(AtlassianOAuthClient):
 
     @property
     def server_url(self) -> str:
-        """The server's base URL, without a slash at the end."""
+        """The server's base URL, without a trailing slash."""
         return self.base_url
 
-    async def _call(self) -> None:
+    async def _make_test_call(self) -> None:
         await sites.whoami(
             self.auth,
             base_url=self.base_url,
@@ -368,21 +370,21 @@ def create_atlassian_oauth_client(
     allow_insecure_http: bool = False,
     **options: Unpack[ClientOptions],
 ) -> AtlassianOAuthClient:
-    """Return the client for a Cloud site, if there is a cloud id, or else for a Data Center.
+    """Return the client for a Cloud site if there is a cloud id, or else for a Data Center.
 
     Args:
         client_id: From the app's settings, or the incoming link.
-        client_secret: From the same place.
-        callback_url: The app's callback URL, to the letter.
+        client_secret: From the same page.
+        callback_url: Exactly the app's callback URL.
         cloud_id: The Cloud site; empty for Data Center.
-        server_url: The base URL of Data Center with its context path, with or without a slash at the end.
-            Beside a cloud id it counts for nothing, as in XSOAR: its collectors give the site's URL there.
-        product: ``"jira"`` or ``"confluence"``, in any case. On Data Center it makes no difference, as in
-            XSOAR: tokens are had the same way there, but `test_connection` asks Jira.
-        scopes: What to ask for. Default: the client's ``default_scopes``.
-        endpoints: Of which cloud, such as ``Endpoints.government()``; for a Cloud site only.
+        server_url: The base URL of Data Center with its context path, with or without a trailing slash.
+            Ignored if there is a cloud id, as in XSOAR, whose collectors then give the site's URL.
+        product: ``"jira"`` or ``"confluence"``, in any case. Ignored on Data Center, as in XSOAR: both
+            products issue tokens in the same way, but `test_connection` calls Jira.
+        scopes: The scopes to request. Default: the client's ``default_scopes``.
+        endpoints: The endpoints of the cloud, such as ``Endpoints.government()``; for a Cloud site only.
         allow_insecure_http: Accept plain http to hosts other than loopback, for the server and the callback
-            URL; for Data Center only. Everybody on the way can then read the secrets.
+            URL; for Data Center only. Anyone on the network path can then read the secrets.
         options: As for `AtlassianOAuthClient`; ``store`` is required.
 
     Raises:
@@ -395,12 +397,12 @@ def create_atlassian_oauth_client(
         raise ConfigurationError(message, argument="product")
     app = (client_id, client_secret, callback_url)
     if cloud_id:
-        _check_left_out("allow_insecure_http", allow_insecure_http, "a Cloud site")
+        _check_not_given("allow_insecure_http", allow_insecure_http, "a Cloud site")
         return on_cloud(*app, cloud_id, scopes=scopes, endpoints=endpoints or _CLOUD, **options)
     if not server_url:
         message = "Give cloud_id for a Cloud site or server_url for a Data Center: both are empty."
         raise ConfigurationError(message, argument="cloud_id")
-    _check_left_out("endpoints", endpoints, "a Data Center")
+    _check_not_given("endpoints", endpoints, "a Data Center")
     return JiraOnPremOAuthClient(
         *app, server_url, scopes=scopes, allow_insecure_http=allow_insecure_http, **options
     )
@@ -410,14 +412,14 @@ create_jira_oauth_client = create_atlassian_oauth_client
 """The same function, by its older name."""
 
 
-def _check_left_out(argument: str, value: object, place: str) -> None:
+def _check_not_given(argument: str, value: object, place: str) -> None:
     if value:
-        message = f"{argument} means nothing for {place}: leave it out, or check cloud_id."
+        message = f"{argument} does not apply to {place}: leave it out, or check cloud_id."
         raise ConfigurationError(message, argument=argument)
 
 
-def _check_one(one: str, value: str, other: str, other_value: str) -> None:
+def _check_exactly_one(one: str, value: str, other: str, other_value: str) -> None:
     if bool(value) == bool(other_value):
         given = "both are" if value else "neither is"
-        message = f"Give either {one} or {other}: {given} given, and exactly one is expected."
+        message = f"Give either {one} or {other}: {given} given, but exactly one is expected."
         raise ConfigurationError(message, argument=one)

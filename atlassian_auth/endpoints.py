@@ -1,7 +1,7 @@
-"""Where Atlassian lives: hosts, audiences and base URLs, each with its source.
+"""Atlassian's hosts, audiences and base URLs, each with its source.
 
-The rule of this file: a URL that a token or a client secret may go to is https, or stays on this
-machine, unless the caller names the danger.
+The rule of this file: a URL to which a token or a client secret is sent must be https or on this machine,
+unless the caller allows plain http by name.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = ["Endpoints", "check_endpoints", "check_secure", "is_loopback", "origin_of"]
 
-# RFC 3986 section 2 knows visible ASCII only. The standard library silently drops tabs and line
-# breaks, and browsers read a backslash as a slash, so that two readers could see two hosts.
+# RFC 3986 section 2 allows visible ASCII only. The standard library silently drops tabs and line breaks, and
+# browsers read a backslash as a slash, so two programs could read two different hosts from one URL.
 _URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
 _HOST_NAME = re.compile(r"[a-z0-9._-]+")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# developer.atlassian.com/cloud/jira/software (builds, deployments, development information, feature
-# flags), "Integrate JSW Cloud with on-premises tools", 2026-11-20: these four and no others.
+# The four provider APIs of developer.atlassian.com/cloud/jira/software, "Integrate JSW Cloud with on-premises
+# tools", 2026-11-20.
 _PROVIDER_ENTITIES = ("builds", "deployments", "devinfo", "featureflags")
 _PROVIDER_PATH = re.compile(r"/?rest/(?P<entity>\w+)/(?P<version>[\w.]+)/(?P<rest>.+)")
 
-# Cloud ids are UUIDs today; nothing promises it, so only what would break the path, or is more likely the
-# name of a site, is refused: what is short, or has no digit.
+# Cloud ids are UUIDs today, but Atlassian does not promise it. So only text that would break the path is
+# refused, and text that is probably the name of a site: short, or without a digit.
 _CLOUD_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{20,}")
 
 # Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
@@ -47,10 +47,10 @@ _DATA_CENTER_OAUTH = "/rest/oauth2/latest"
 
 
 def origin_of(url: str) -> str:
-    """Return the origin of an absolute http(s) URL, so that equal origins are equal strings.
+    """Return the origin of an absolute http(s) URL; equal origins are equal strings.
 
     Args:
-        url: The URL; what follows host and port is ignored.
+        url: The URL; the part after host and port is ignored.
 
     Returns:
         ``"https://host"`` or ``"https://host:port"``: lower case, without a default port, with the
@@ -81,14 +81,16 @@ def check_secure(url: str, *, argument: str, allow_http: bool = False) -> str:
     """
     parts = _split(url, argument)
     if "@" in parts.netloc:
-        _refuse(argument, "must not contain a user name or password: remove what precedes the '@'")
+        _refuse(
+            argument, "must not contain a user name or password: remove the part before the '@'"
+        )
     if "#" in url:
-        _refuse(argument, "must not contain a fragment: remove the '#' and what follows it")
+        _refuse(argument, "must not contain a fragment: remove the '#' and the text after it")
     if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname or "")):
         _refuse(
             argument,
-            f"must be https, because secrets travel there, but is {origin_of(url)}: use https, "
-            "or a loopback host such as http://127.0.0.1",
+            f"must be https, because secrets are sent there, but is {origin_of(url)}: use https, or "
+            "a loopback host such as http://127.0.0.1",
         )
     return url
 
@@ -100,7 +102,7 @@ def _split(url: object, argument: str) -> SplitResult:
         _refuse(
             argument,
             "must be a URL of visible ASCII characters, but contains a space, a line break, a "
-            "backslash or a non-ASCII character, most likely from pasting: remove it",
+            "backslash or a non-ASCII character, probably from pasting: remove it",
         )
     parts = _parse(url)
     if parts is None:
@@ -109,7 +111,7 @@ def _split(url: object, argument: str) -> SplitResult:
 
 
 def _parse(url: str) -> SplitResult | None:
-    # The caller reports a failure: the text of these ValueErrors may quote a password.
+    # The caller raises the error, because the text of these ValueErrors may quote a password.
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -144,31 +146,31 @@ def _refuse(argument: str, message: str) -> NoReturn:
     raise ConfigurationError(f"{argument} {message}", argument=argument)
 
 
-def _base_url(url: str, *, argument: str, allow_http: bool) -> str:
+def _check_base_url(url: str, *, argument: str, allow_http: bool) -> str:
     check_secure(url, argument=argument, allow_http=allow_http)
     if "?" in url:
-        _refuse(argument, "must not contain a query: remove the '?' and what follows it")
+        _refuse(argument, "must not contain a query: remove the '?' and the text after it")
     return url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """The URLs of one authorization server and of the API its tokens are for.
+    """The URLs of one authorization server and of the API for which it issues tokens.
 
-    Build one with `cloud`, `government`, `jira_software`, `data_center` or `below`. For other hosts write
-    all URLs yourself, or change some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
+    Build one with `cloud`, `government`, `jira_software`, `data_center` or `below`. For other hosts give all
+    URLs, or replace some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
 
     Args:
-        authorize_url: Where a person consents, in a browser; None where nobody has to.
-        token_url: Where tokens are issued.
-        audience: What the token is for, where the authorization server wants to be told.
-        api_url: The root of the API: the gateway, or a Data Center's base URL with its context
-            path. A trailing slash is dropped.
-        revoke_url: Where tokens are revoked, if anywhere.
-        resources_url: The list of sites a token is good for; Cloud only.
+        authorize_url: The authorization endpoint, at which a person consents; None if no person has to.
+        token_url: The token endpoint.
+        audience: The audience of tokens; None if the authorization server needs none.
+        api_url: The root of the API: the gateway, or a Data Center's base URL with its context path. A
+            trailing slash is dropped.
+        revoke_url: The revocation endpoint; None if there is none.
+        resources_url: The list of the sites that a token may use; Cloud only.
         identity_url: The account that consented; Cloud only.
-        allow_insecure_http: Accept plain http to hosts other than loopback. Everybody on the way
-            can then read the secrets.
+        allow_insecure_http: Accept plain http to hosts other than loopback. Anyone on the network path can
+            then read the secrets.
 
     Raises:
         ConfigurationError: if a URL is malformed or insecure; the error names the argument.
@@ -190,7 +192,7 @@ class Endpoints:
             url = getattr(self, argument)
             if url is not None:
                 check_secure(url, argument=argument, allow_http=allow_http)
-        api_url = _base_url(self.api_url, argument="api_url", allow_http=allow_http)
+        api_url = _check_base_url(self.api_url, argument="api_url", allow_http=allow_http)
         object.__setattr__(self, "api_url", api_url)
 
     @classmethod
@@ -204,12 +206,11 @@ class Endpoints:
             token_url="https://auth.atlassian.com/oauth/token",
             audience="api.atlassian.com",
             api_url="https://api.atlassian.com",
-            # Not on the 3LO page. Named by the server's metadata for Atlassian's own MCP issuer
-            # and used by several clients; its effect on 3LO grants is unconfirmed (2026-10-10).
+            # Not on the 3LO page. The metadata of Atlassian's own MCP issuer names it, and several clients
+            # use it; its effect on the consent of a 3LO app is unconfirmed (2026-10-10).
             revoke_url="https://auth.atlassian.com/oauth/revoke",
             resources_url="https://api.atlassian.com/oauth/token/accessible-resources",
-            # User identity API; wants scope read:me. As used by passport-atlassian-oauth2 and
-            # next-auth, 2026-08.
+            # User identity API; needs scope read:me. passport-atlassian-oauth2 and next-auth use it, 2026-08.
             identity_url="https://api.atlassian.com/me",
         )
 
@@ -224,7 +225,7 @@ class Endpoints:
             token_url="https://auth.atlassian-us-gov-mod.com/oauth/token",
             audience="api.atlassian-us-gov-mod.com",
             api_url="https://api.atlassian-us-gov-mod.com",
-            # On the host of the authorization server here, not on the gateway as elsewhere.
+            # Here it is on the authorization server, not on the gateway as in the public cloud.
             resources_url="https://auth.atlassian-us-gov-mod.com/oauth/token/accessible-resources",
         )
 
@@ -232,17 +233,17 @@ class Endpoints:
     def below(cls, origin: str, *, allow_http: bool = False) -> Self:
         """Return the endpoints of a Cloud whose services are all below one origin.
 
-        That is how a `LoopbackServer` serves its emulated Atlassian: ``/auth`` and
-        ``/api`` take the place of auth.atlassian.com and api.atlassian.com.
+        A `LoopbackServer` serves its emulated Atlassian so: ``/auth`` and ``/api`` take the place of
+        auth.atlassian.com and api.atlassian.com.
 
         Args:
-            origin: Such as ``http://127.0.0.1:8080``; a path is kept, a trailing slash makes no difference.
+            origin: Such as ``http://127.0.0.1:8080``; a path is kept, a trailing slash is dropped.
             allow_http: Accept plain http to hosts other than loopback.
 
         Raises:
             ConfigurationError: if the origin is malformed or insecure.
         """
-        base = _base_url(origin, argument="origin", allow_http=allow_http)
+        base = _check_base_url(origin, argument="origin", allow_http=allow_http)
         return cls(
             authorize_url=f"{base}/auth/authorize",
             token_url=f"{base}/auth/oauth/token",
@@ -255,10 +256,10 @@ class Endpoints:
         )
 
     def for_jira_software(self) -> Self:
-        """Return these endpoints as "OAuth credentials" of Jira Software (2LO) need them.
+        """Return these endpoints for "OAuth credentials" of Jira Software (2LO).
 
-        Such credentials get their token from the API host. Endpoints at which people consent, those of
-        `cloud` and `below`, name the authorization server's token endpoint, which refuses them.
+        Such credentials get their token from the API host. The endpoints of `cloud` and `below` name the
+        authorization server's token endpoint, which refuses them.
         """
         if self.authorize_url is None:
             return self
@@ -285,47 +286,47 @@ class Endpoints:
         Source: https://confluence.atlassian.com/adminjiraserver0911/jira-oauth-2-0-provider-api-1318889918.html
 
         Args:
-            base_url: The instance's base URL with its context path, such as
-                ``https://host/jira``; a trailing slash makes no difference.
+            base_url: The instance's base URL with its context path, such as ``https://host/jira``; a trailing
+                slash is dropped.
             allow_http: Accept plain http to hosts other than loopback.
 
         Raises:
             ConfigurationError: if the base URL is malformed, insecure, or a Cloud site.
         """
-        base = _base_url(base_url, argument="base_url", allow_http=allow_http)
+        base = _check_base_url(base_url, argument="base_url", allow_http=allow_http)
         if f".{urlsplit(base).hostname}".endswith(_CLOUD_HOSTS):
             _refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
-        # Joined as text: urljoin would lose the context path.
+        # Joined as text: urljoin would drop the context path.
         oauth = f"{base}{_DATA_CENTER_OAUTH}"
         return cls(
             authorize_url=f"{oauth}/authorize",
             token_url=f"{oauth}/token",
             api_url=base,
-            # Seen in the provider of Confluence 7.17 to 8.x; on no page of Atlassian's.
+            # Seen in the provider of Confluence 7.17 to 8.x; not documented.
             revoke_url=f"{oauth}/revoke",
             allow_insecure_http=allow_http,
         )
 
     @property
     def is_data_center(self) -> bool:
-        """Whether these are `data_center`'s, whose API takes an invalid bearer for an anonymous call."""
+        """Whether these are those of `data_center`, whose API serves an invalid bearer as anonymous."""
         return self.token_url == f"{self.api_url}{_DATA_CENTER_OAUTH}/token"
 
     @property
     def origins(self) -> frozenset[str]:
-        """Where a bearer may go: the API, and the two places that describe the token itself."""
+        """The origins to which a bearer may be sent: of the API, `resources_url` and `identity_url`."""
         urls = (self.api_url, self.resources_url, self.identity_url)
         return frozenset(origin_of(url) for url in urls if url is not None)
 
     def jira_url(self, cloud_id: str) -> str:
         """Return the base URL of a Jira Cloud site, with a trailing slash, for OAuth tokens.
 
-        They do not work on ``https://SITE.atlassian.net``.
+        OAuth tokens do not work on ``https://SITE.atlassian.net``.
 
         Raises:
             ConfigurationError: if this is not a cloud id, or these are the endpoints of a Data Center.
         """
-        return f"{self._gateway}/ex/jira/{_cloud_id(cloud_id)}/"
+        return f"{self._gateway}/ex/jira/{_check_cloud_id(cloud_id)}/"
 
     def confluence_url(self, cloud_id: str) -> str:
         """Return the base URL of a Confluence Cloud site, with a trailing slash, for OAuth tokens.
@@ -333,7 +334,7 @@ class Endpoints:
         Raises:
             ConfigurationError: if this is not a cloud id, or these are the endpoints of a Data Center.
         """
-        return f"{self._gateway}/ex/confluence/{_cloud_id(cloud_id)}/wiki/"
+        return f"{self._gateway}/ex/confluence/{_check_cloud_id(cloud_id)}/wiki/"
 
     def provider_url(self, entity: str, cloud_id: str) -> str:
         """Return the base URL of one kind of data that `jira_software` credentials may send.
@@ -345,7 +346,7 @@ class Endpoints:
             cloud_id: The site.
 
         Raises:
-            ConfigurationError: if the entity is another, this is not a cloud id, or these are the endpoints
+            ConfigurationError: if there is no such entity, this is not a cloud id, or these are the endpoints
                 of a Data Center.
         """
         return self._provider_root(entity, "0.1", cloud_id)
@@ -359,7 +360,7 @@ class Endpoints:
         Args:
             path: The path; or the whole URL at a Cloud site, such as
                 ``https://acme.atlassian.net/rest/builds/0.1/bulk``.
-            cloud_id: The site; that of the URL, if it is one.
+            cloud_id: The site; if ``path`` is a URL, the site of that URL.
 
         Raises:
             ConfigurationError: if the path is not one of a provider API, the URL is not at a Cloud site, this
@@ -374,25 +375,25 @@ class Endpoints:
     def _provider_root(self, entity: str, version: str, cloud_id: str) -> str:
         if entity not in _PROVIDER_ENTITIES:
             _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
-        return f"{self._gateway}/jira/{entity}/{version}/cloud/{_cloud_id(cloud_id)}/"
+        return f"{self._gateway}/jira/{entity}/{version}/cloud/{_check_cloud_id(cloud_id)}/"
 
     @property
     def _gateway(self) -> str:
-        # Cloud's authorization servers want to be told the audience; Data Center's know none.
+        # Cloud's authorization servers need an audience; Data Center's have none.
         if self.audience is None:
             _refuse(
                 "endpoints",
-                f"are those of a Data Center, which has no cloud id: use its base URL, {self.api_url}/, "
-                "which is endpoints.api_url",
+                f"are those of a Data Center, which has no cloud id: use endpoints.api_url, "
+                f"{self.api_url}/, as the base URL",
             )
         return self.api_url
 
 
 def check_endpoints(value: Endpoints) -> Endpoints:
-    """Return the value if it is what it should be.
+    """Return the value unchanged if it is an `Endpoints`.
 
     Raises:
-        ConfigurationError: if it is something else, a URL say.
+        ConfigurationError: if it is anything else, such as a URL.
     """
     if not isinstance(value, Endpoints):
         raise ConfigurationError.wrong_type(
@@ -404,11 +405,11 @@ def check_endpoints(value: Endpoints) -> Endpoints:
 def _path_at_site(url: str) -> str:
     parts = urlsplit(check_secure(url, argument="path"))
     if not (parts.hostname or "").endswith(_SITE_HOSTS):
-        _refuse("path", f"must be at a Cloud site or a path alone, but is at {origin_of(url)}")
+        _refuse("path", f"must be a path, or a URL at a Cloud site, but is at {origin_of(url)}")
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
-def _cloud_id(value: object) -> str:
+def _check_cloud_id(value: object) -> str:
     if not isinstance(value, str) or not _CLOUD_ID.fullmatch(value):
         _refuse(
             "cloud_id",

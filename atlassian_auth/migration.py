@@ -1,7 +1,7 @@
-"""Credentials on their way to another store: whatever is killed when, one of the two can use each.
+"""Move credentials to another store, so that at most one of the two stores can use each.
 
-The rule of this file: a credential is made unusable in its old store before it gets into the new one. What
-was marked so knows where it was going, and running the transfer again takes it there.
+The rule of this file: a credential is marked as unusable in the source before it is written to the target. If
+the process is killed in between, running the transfer again finishes the move.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ _PROBE_SECONDS = 60
 
 
 class Transferred(StrEnum):
-    """What became of a credential that was to be moved."""
+    """The result of moving one credential."""
 
     MOVED = "moved"
-    """It is in the target, and no longer in the source."""
+    """The credential is in the target, and no longer in the source."""
     FINISHED = "finished"
-    """The same; an earlier transfer had been interrupted."""
+    """The same, after an earlier transfer had been interrupted."""
     PRESENT = "present"
-    """The source does not have it, and the target does: it was moved before."""
+    """Only the target has the credential: it was moved before."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Transit:
-    """A credential that has left the source.
+    """A credential that is being moved, as the source holds it.
 
     Args:
-        name: Of this one move; the store it goes to knows it.
-        replaces: The version the key had there when it left.
+        name: The random name of this move, which the target holds too.
+        replaces: The version of the key in the target when the move started.
         value: The credential.
     """
 
@@ -62,26 +62,26 @@ class _Transit:
     replaces: int
     value: bytes = field(repr=False)
 
-    def encoded(self) -> bytes:
+    def encode(self) -> bytes:
         members = {"name": self.name, "replaces": self.replaces}
         return _MARK + json.dumps(members | {"record": b64encode(self.value).decode()})[1:].encode()
 
     @classmethod
     def read(cls, value: bytes) -> Self | None:
-        """Return what is on its way, or None if this is something else.
+        """Return the move that a record describes, or None if it is not being moved.
 
         Raises:
-            StoreError: if it is damaged.
+            StoreError: if the record is damaged.
         """
         if not value.startswith(_MARK):
             return None
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             members = json.loads(value)
             return cls(members["name"], members["replaces"], b64decode(members["record"]))
-        # Outside the try: errors of json quote what they read.
+        # Outside the except block: errors of json quote the record.
         message = (
-            "What the source holds for this key is marked as on its way to another store, and is damaged. It "
-            "was left as it is: restore a backup, or forget the key and authorize again."
+            "The source's record of this key is marked as being moved to another store, but is damaged. It "
+            "was not changed: restore a backup, or forget the key and authorize again."
         )
         raise StoreError(message)
 
@@ -89,19 +89,19 @@ class _Transit:
 class Transfer:
     """Moves credentials from one store to another, one at a time, also while services use them.
 
-    A service with the old store goes on with the access token it has; from the next refresh on it raises
-    `AuthorizationRequired`. Give it the new one. Logins that have not come back yet are not moved.
+    A service that uses the source goes on with its cached access token; from the next refresh on it raises
+    `AuthorizationRequired`. Give it the target. Logins that wait for a callback are not moved.
 
-    A move that was killed leaves the credential where it was, where it is going, or in the source marked as
-    on its way, where nobody can use it; moving it again, with the same target, finishes it.
+    A move that was killed leaves the credential in the source, in the target, or in the source with a mark
+    that it is being moved, which no service can use. Moving it again, with the same target, finishes it.
 
     Args:
-        source: Where credentials are: a store, or what `open_store` takes.
-        target: Where they are to be; another store.
-        overwrite: Replace what the target has under the same key.
-        lock_timeout_seconds: How long to wait for a refresh of a credential that is under way.
-        runner: Where moves run, out of reach of their callers' cancellation.
-        random_bytes: Returns so many bytes that nobody else gets.
+        source: The store that holds the credentials, or what `open_store` takes.
+        target: The store to which they are moved.
+        overwrite: Replace a credential that the target has under the same key.
+        lock_timeout_seconds: How long to wait for a refresh that is under way.
+        runner: Runs the moves, so that cancelling a caller does not stop one.
+        random_bytes: Returns so many random bytes.
     """
 
     def __init__(
@@ -122,21 +122,21 @@ class Transfer:
         self._random_bytes = random_bytes
 
     async def keys(self) -> list[str]:
-        """Return the keys of the source, sorted; those on their way are among them.
+        """Return the keys of the source, sorted, including those whose move was interrupted.
 
         Raises:
-            StoreError: if it cannot be read.
+            StoreError: if the source cannot be read.
         """
         return await self._perform(functools.partial(self._source.keys, _CREDENTIALS))
 
     async def move(self, key: str) -> Transferred:
-        """Move one credential. A caller that is cancelled leaves the move undisturbed.
+        """Move one credential. Cancelling the caller does not stop the move.
 
         Raises:
-            ConfigurationError: if neither store has it, both have one, it is on its way to a third store,
-                or both stores are the same one. Nothing has changed then.
-            TransientError: if somebody else holds its lock for too long. Nothing has changed then.
-            StoreError: if a store cannot be used. Move it again then.
+            ConfigurationError: if neither store has the key, both have it, it is being moved to a third
+                store, or both stores are the same. Nothing was changed then.
+            TransientError: if another process holds the key's lock for too long. Nothing was changed then.
+            StoreError: if a store cannot be used. Move the key again then.
         """
         check_names(key=key)
         return await self._perform(functools.partial(self._move, key))
@@ -152,75 +152,73 @@ class Transfer:
     # -- in the runner -------------------------------------------------------------------------
 
     async def _move(self, key: str) -> Transferred:
-        await self._check_apart()
+        await self._check_different_stores()
         async with self._lock(self._source, key), self._lock(self._target, key):
             stored = await self._source.get(_CREDENTIALS, key)
             if stored is None:
-                return await self._moved_before(key)
+                return await self._confirm_moved(key)
             transit = _Transit.read(stored.value)
             if transit is None:
-                await self._depart(key, stored)
+                await self._start_move(key, stored)
                 return Transferred.MOVED
-            await self._go_on(key, transit, stored.version)
+            await self._resume_move(key, transit, stored.version)
             return Transferred.FINISHED
 
-    async def _moved_before(self, key: str) -> Transferred:
+    async def _confirm_moved(self, key: str) -> Transferred:
         await self._target.delete(_ARRIVALS, key)
         if await self._target.get(_CREDENTIALS, key) is None:
-            message = (
-                f"There is no key {key!r} to be moved, neither in the source nor in the target."
-            )
+            message = f"Neither the source nor the target has a key {key!r}: check the key and the source."
             raise ConfigurationError(message, argument="key")
         return Transferred.PRESENT
 
-    async def _depart(self, key: str, stored: Stored) -> None:
-        """Announce the credential to the target, take it out of use in the source, and let it arrive."""
-        there = await self._target.get(_CREDENTIALS, key)
-        if there is not None and not self._overwrite:
+    async def _start_move(self, key: str, stored: Stored) -> None:
+        """Name the move in the target, mark the credential in the source, and write it to the target."""
+        present = await self._target.get(_CREDENTIALS, key)
+        if present is not None and not self._overwrite:
             message = (
-                f"The target has a key {key!r} already, so nothing was changed. See which of the two is the "
-                "good one: forget the other, or say overwrite to replace the target's."
+                f"The target already has a key {key!r}, so nothing was changed. Check which of the two "
+                "works: forget the other, or use overwrite to replace the target's."
             )
             raise ConfigurationError(message, argument="overwrite")
         name = self._random_bytes(16).hex()
         await self._target.put(_ARRIVALS, key, name.encode())
-        transit = _Transit(name, there.version if there else ABSENT, stored.value)
+        transit = _Transit(name, present.version if present else ABSENT, stored.value)
         version = await self._source.put(
-            _CREDENTIALS, key, transit.encoded(), expected=stored.version
+            _CREDENTIALS, key, transit.encode(), expected=stored.version
         )
-        await self._arrive(key, transit, version)
+        await self._finish_move(key, transit, version)
 
-    async def _go_on(self, key: str, transit: _Transit, version: int) -> None:
+    async def _resume_move(self, key: str, transit: _Transit, version: int) -> None:
         announced = await self._target.get(_ARRIVALS, key)
         if announced is not None and announced.value == transit.name.encode():
-            await self._arrive(key, transit, version)
+            await self._finish_move(key, transit, version)
         elif self._overwrite:
-            await self._depart(key, Stored(transit.value, version))
+            await self._start_move(key, Stored(transit.value, version))
         else:
             message = (
-                f"Key {key!r} is on its way to another store than this one: an earlier transfer was "
-                "interrupted. Repeat that one to finish it; if that store is gone for good, say overwrite."
+                f"Key {key!r} is being moved to another store than this one: an earlier transfer was "
+                "interrupted. Repeat that transfer to finish it; if its target is gone, use overwrite."
             )
             raise ConfigurationError(message, argument="target")
 
-    async def _arrive(self, key: str, transit: _Transit, version: int) -> None:
-        there = await self._target.get(_CREDENTIALS, key)
-        if (there.version if there else ABSENT) == transit.replaces:
+    async def _finish_move(self, key: str, transit: _Transit, version: int) -> None:
+        present = await self._target.get(_CREDENTIALS, key)
+        if (present.version if present else ABSENT) == transit.replaces:
             await self._target.put(_CREDENTIALS, key, transit.value, expected=transit.replaces)
-        # Otherwise it is there already, and may have been refreshed since: what is on its way is older.
+        # Otherwise the target has it already and may have refreshed it since, so the source's copy is older.
         await self._source.delete(_CREDENTIALS, key, expected=version)
         await self._target.delete(_ARRIVALS, key)
 
-    async def _check_apart(self) -> None:
-        # Two URLs can lead to one store, whose lock would then wait for itself.
+    async def _check_different_stores(self) -> None:
+        # Two URLs can name one store; the second lock would then wait for the first.
         probe = self._random_bytes(16).hex()
         await self._target.put(_ARRIVALS, probe, b"probe", ttl_seconds=_PROBE_SECONDS)
         try:
-            met = await self._source.get(_ARRIVALS, probe)
+            found = await self._source.get(_ARRIVALS, probe)
         finally:
             await self._target.delete(_ARRIVALS, probe)
-        if met is not None:
-            message = "source and target are the same store: name another target."
+        if found is not None:
+            message = "source and target are the same store: give another target."
             raise ConfigurationError(message, argument="target")
 
     @asynccontextmanager

@@ -1,6 +1,6 @@
-"""What a token may do: reading scopes, presets for jobs, and what Data Center's levels include.
+"""Scopes: how to read them, presets for common tasks, and which levels of Data Center include which.
 
-Scopes are kept in the order they were given; their order means nothing to Atlassian.
+Scopes keep the order in which they were given; to Atlassian the order means nothing.
 """
 
 from __future__ import annotations
@@ -36,34 +36,34 @@ __all__ = [
     "parse_scopes",
 ]
 
-# RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). The comma, which it allows, is
-# in no scope of Atlassian's and always means a list that was separated by commas.
+# RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E ). It allows the comma, but no scope of
+# Atlassian's has one: a comma means that the list was separated by commas.
 _SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+")
 
-# developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens: asks for a refresh token. It
-# is in no table of scopes and cannot be added to an app; it goes into the authorize URL only.
+# developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens: requests a refresh token. It is in no
+# table of scopes and cannot be added to an app; it is only sent in the authorization URL.
 OFFLINE_ACCESS = "offline_access"
 
-# Enough for GET /me, and for nothing else; "User identity API" has to be added to the app
-# (passport-atlassian-oauth2 and next-auth, 2026-08). Add it to any preset.
+# Enough for GET /me, and for nothing else. The app needs "User identity API" (passport-atlassian-oauth2 and
+# next-auth, 2026-08). It can be added to any preset.
 READ_ME = "read:me"
 
-# Granular and classic scopes: the scope pages say that an app may mix them, demisto/content says that one
-# request must not (159ea5a, 2026-11). So no preset mixes them but the two that repeat what XSOAR asks for.
+# Granular and classic scopes: the scope pages say that an app may mix them; demisto/content says that one
+# request must not (159ea5a, 2026-11). So only the two presets that repeat XSOAR's scopes mix them.
 
-# Enough for GET /rest/api/3/auditing/record by the reference (JIRA_AUDIT_CLASSIC), and for the names of the
-# people in it. Classic, which Atlassian recommends.
+# Enough for GET /rest/api/3/auditing/record (see JIRA_AUDIT_CLASSIC) and for the names of the people in it.
+# Classic scopes, which Atlassian recommends.
 JIRA_AUDIT = ("manage:jira-configuration", "read:jira-user", OFFLINE_ACCESS)
 
-# Enough for GET /rest/api/3/auditing/record by
-# developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/ (2026-08), "classic".
+# Enough for GET /rest/api/3/auditing/record, according to "classic" on
+# developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/ (2026-08).
 JIRA_AUDIT_CLASSIC = ("manage:jira-configuration", OFFLINE_ACCESS)
 
 # The same page, "granular": both are needed. read:user:jira is not the classic read:jira-user.
 JIRA_AUDIT_GRANULAR = ("read:audit-log:jira", "read:user:jira", OFFLINE_ACCESS)
 
-# What demisto/content's AtlassianApiModule asks for on Jira Cloud (159ea5a, 2026-11). It says that the
-# audit log needs the classic scope and the granular one; Atlassian's page asks for one kind.
+# The scopes that demisto/content's AtlassianApiModule requests on Jira Cloud (159ea5a, 2026-11). It says that
+# the audit log needs the classic scope and the granular one; Atlassian's page says that one kind is enough.
 JIRA_AUDIT_XSOAR = (
     "read:audit-log:jira",
     "manage:jira-configuration",
@@ -72,8 +72,8 @@ JIRA_AUDIT_XSOAR = (
     OFFLINE_ACCESS,
 )
 
-# What xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud, which is less. For
-# apps that were registered by that page; it equals neither documented set.
+# The scopes that xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud: fewer than
+# the module requests, and neither of Atlassian's sets. For apps that were registered according to that page.
 JIRA_AUDIT_XSOAR_PAGE = ("read:audit-log:jira", "read:jira-user", OFFLINE_ACCESS)
 
 # The 13 granular scopes of Snow Atlas, "Prepare Atlassian Jira connector": users, their activity,
@@ -95,15 +95,15 @@ JIRA_SNOW_ATLAS = (
     OFFLINE_ACCESS,
 )
 
-# Reading issues, projects, comments, and searching them by JQL; and changing them as well. Classic, which
-# developer.atlassian.com/cloud/jira/platform/scopes-for-oauth-2-3LO-and-forge-apps/ recommends (2026-11).
-# read:jira-user is for the people in them. The person's own permissions are the limit in any case.
+# JIRA_READ reads issues, projects and comments, and searches them by JQL; JIRA_WRITE also changes them.
+# Classic scopes, as developer.atlassian.com/cloud/jira/platform/scopes-for-oauth-2-3LO-and-forge-apps/
+# recommends (2026-11). read:jira-user is for the people in them. The person's own permissions always apply.
 JIRA_READ = ("read:jira-work", "read:jira-user", OFFLINE_ACCESS)
 JIRA_WRITE = ("read:jira-work", "write:jira-work", "read:jira-user", OFFLINE_ACCESS)
 
-# Reading pages and the spaces they are in by /wiki/api/v2; and creating and changing pages as well. Granular,
-# as developer.atlassian.com/cloud/confluence/rest/v2/api-group-page names them (2026-11). Searching by CQL
-# needs search:confluence, which is classic: kinds are not mixed here.
+# CONFLUENCE_READ reads pages and spaces by /wiki/api/v2; CONFLUENCE_WRITE also creates and changes pages.
+# Granular scopes, from developer.atlassian.com/cloud/confluence/rest/v2/api-group-page (2026-11). A search by
+# CQL needs search:confluence, which is classic, and these presets do not mix the kinds.
 CONFLUENCE_READ = ("read:page:confluence", "read:space:confluence", OFFLINE_ACCESS)
 CONFLUENCE_WRITE = (
     "read:page:confluence",
@@ -115,9 +115,9 @@ CONFLUENCE_WRITE = (
 # Enough for GET /wiki/rest/api/audit: the only scope its OpenAPI document names (2026-08).
 CONFLUENCE_AUDIT = ("read:audit-log:confluence", OFFLINE_ACCESS)
 
-# What demisto/content's AtlassianApiModule asks for on Confluence Cloud (159ea5a, 2026-11): the audit log,
-# and content, spaces and groups besides, all granular. It may write and delete; prefer CONFLUENCE_AUDIT for
-# the log alone.
+# The scopes that demisto/content's AtlassianApiModule requests on Confluence Cloud (159ea5a, 2026-11): the
+# audit log, content, spaces and groups, all granular. They allow writing and deleting; prefer
+# CONFLUENCE_AUDIT for the audit log alone.
 CONFLUENCE_AUDIT_XSOAR = (
     "read:content:confluence",
     "write:content:confluence",
@@ -149,15 +149,15 @@ CONFLUENCE_AUDIT_XSOAR = (
     OFFLINE_ACCESS,
 )
 
-# The provider APIs of Jira Software Cloud (builds, deployments, devinfo, featureflags) have no preset:
-# their credentials' permissions are chosen where they are made, and no scope is ever asked for.
+# The provider APIs of Jira Software Cloud (builds, deployments, devinfo, featureflags) have no preset: the
+# permissions of their credentials are chosen when a credential is created, and requests name no scope.
 
 # confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html:
 # "each includes the former".
 DATA_CENTER_LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
 
-# The same page: what the person may see; also change; also administer, which the audit log wants; all
-# there is. Service accounts get READ and WRITE only (…/enterprise/…-1627556033.html).
+# The same page: READ reads, WRITE also changes, ADMIN also administers (the audit log needs it), SYSTEM_ADMIN
+# allows everything. Service accounts get READ and WRITE only (…/enterprise/…-1627556033.html).
 DATA_CENTER_READ = ("READ",)
 DATA_CENTER_WRITE = ("WRITE",)
 DATA_CENTER_ADMIN = ("ADMIN",)
@@ -166,8 +166,8 @@ DATA_CENTER_SYSTEM_ADMIN = ("SYSTEM_ADMIN",)
 # The four levels, on Jira and Confluence.
 # READ_ALL, MANAGE_SUBSCRIPTIONS: Jira 10.3, adminjiraserver103/...-1489807049.html.
 # PROJECT_ADMIN: confluence.atlassian.com/enterprise/...-1627556033.html.
-# The others are Bitbucket's; its page 1115666709 names what they allow, these identifiers are
-# unconfirmed (2026-11-20).
+# The others are Bitbucket's: its page 1115666709 says what they allow, but these identifiers are unconfirmed
+# (2026-11-20).
 DATA_CENTER_SCOPES = frozenset(
     {
         *DATA_CENTER_LEVELS,
@@ -194,23 +194,23 @@ def parse_scopes(value: str | Iterable[str], *, argument: str = "scopes") -> tup
         argument: The name of the caller's argument, for the error.
 
     Raises:
-        ConfigurationError: if there is none, or one contains a comma, a quote, a backslash, a
-            control character or a character that is not ASCII.
+        ConfigurationError: if there is no scope, or a scope contains a comma, a quote, a backslash, a control
+            character or a character that is not ASCII.
     """
-    texts = _texts(value)
+    texts = _to_texts(value)
     if texts is None:
         message = f"{argument} must be text, or a list of texts, such as ['read:jira-work']"
         raise ConfigurationError(message, argument=argument)
-    scopes = _words(texts)
+    scopes = _split(texts)
     if not scopes:
         message = f"{argument} must name at least one scope, such as 'read:jira-work' or 'READ'"
         raise ConfigurationError(message, argument=argument)
     for scope in scopes:
-        _check(scope, argument)
+        _check_scope(scope, argument)
     return scopes
 
 
-def _texts(value: object) -> list[str] | None:
+def _to_texts(value: object) -> list[str] | None:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, Iterable):
@@ -219,12 +219,12 @@ def _texts(value: object) -> list[str] | None:
     return cast("list[str]", texts) if all(isinstance(text, str) for text in texts) else None
 
 
-def _words(texts: Iterable[str]) -> tuple[str, ...]:
+def _split(texts: Iterable[str]) -> tuple[str, ...]:
     words = (word for text in texts for word in text.split(" ") if word)
     return tuple(dict.fromkeys(words))
 
 
-def _check(scope: str, argument: str) -> None:
+def _check_scope(scope: str, argument: str) -> None:
     if _SCOPE.fullmatch(scope):
         return
     message = (
@@ -235,13 +235,13 @@ def _check(scope: str, argument: str) -> None:
 
 
 def missing_scopes(granted: Iterable[str], required: str | Iterable[str]) -> tuple[str, ...]:
-    """Return the required scopes that the granted ones do not cover, in the order required.
+    """Return the required scopes that the granted scopes do not cover, in the order required.
 
-    Data Center's levels include each other: ``ADMIN`` covers ``WRITE``, which covers ``READ``.
+    Each level of Data Center includes those below it: ``ADMIN`` covers ``WRITE``, which covers ``READ``.
     """
     texts = [required] if isinstance(required, str) else required
     covered = set(granted)
     for rank, level in enumerate(DATA_CENTER_LEVELS):
         if level in covered:
             covered.update(DATA_CENTER_LEVELS[:rank])
-    return tuple(scope for scope in _words(texts) if scope not in covered)
+    return tuple(scope for scope in _split(texts) if scope not in covered)

@@ -1,4 +1,4 @@
-"""Sites, accounts and endpoints that have to be asked for over the network."""
+"""Ask Atlassian which sites a token may use, whose it is, and where a server's endpoints are."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock
-from atlassian_auth.protocol._metadata import built_in, places, read_metadata
+from atlassian_auth.protocol._metadata import built_in_endpoints, metadata_locations, read_metadata
 from atlassian_auth.protocol.sites import (
     Identity,
     Site,
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 CLOUD_IDS: MutableMapping[str, str] = {}
-"""The cloud id of each site URL that was looked up in this process. ``CLOUD_IDS.clear()`` forgets them."""
+"""The cloud ids that this process has looked up, by site URL. ``CLOUD_IDS.clear()`` forgets them."""
 
 
 async def accessible_resources(
@@ -48,25 +48,25 @@ async def accessible_resources(
     clock: Clock | None = None,
     public_addresses_only: bool | None = None,
 ) -> tuple[Site, ...]:
-    """Return the sites a Cloud token is good for, each once, sorted by URL; choose by `select_site`.
+    """Return the sites that a Cloud token may use, each once, sorted by URL; select one by `select_site`.
 
     Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/. It works for 3LO and
-    service accounts; a stale token is refreshed by ``auth``, as for any other request.
+    service accounts; ``auth`` refreshes the token if needed, as for any other request.
 
     Args:
         auth: An `AtlassianAuth`.
-        endpoints: Of which cloud. None: those of the grant behind ``auth``, or else the public cloud's.
+        endpoints: The endpoints of the cloud. None: those of the grant of ``auth``, or else the public ones.
         transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
         proxy: A proxy for this request.
-        clock: Who measures the time limit.
-        public_addresses_only: Refuse to ask an address that is not public.
+        clock: The clock for the time limit.
+        public_addresses_only: Refuse an address that is not public.
 
     Raises:
-        ConfigurationError: if these endpoints have no such list, or the address is refused.
+        ConfigurationError: if the endpoints have no ``resources_url``, or the address is refused.
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer is not a list of sites.
-        AtlassianAuthError: what ``auth`` raises.
+        AtlassianAuthError: the error that ``auth`` raises.
     """
     endpoints = endpoints or _endpoints_of(auth)
     if endpoints.resources_url is None:
@@ -95,7 +95,7 @@ async def cloud_id_for_site(
     public_addresses_only: bool | None = None,
     cache: MutableMapping[str, str] = CLOUD_IDS,
 ) -> str:
-    """Return the cloud id of a site; nothing but the site's name is needed, and no header is sent.
+    """Return the cloud id of a site; only the site's name is needed, and no credential is sent.
 
     Source: "Integrate Jira Software Cloud with on-premises tools", developer.atlassian.com, which names
     ``/_edge/tenant_info``. It is in no REST reference.
@@ -105,11 +105,11 @@ async def cloud_id_for_site(
         auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
             sent.
         transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
         proxy: A proxy for this request.
-        clock: Who measures the time limit.
-        public_addresses_only: Refuse to ask an address that is not public.
-        cache: Where ids are remembered by the site's URL. Default: `CLOUD_IDS`, for the whole process.
+        clock: The clock for the time limit.
+        public_addresses_only: Refuse an address that is not public.
+        cache: The known cloud ids by site URL. Default: `CLOUD_IDS`, for the whole process.
 
     Raises:
         ConfigurationError: if this cannot be a Cloud site, or the address is refused; nothing was sent.
@@ -143,25 +143,25 @@ async def whoami(
     clock: Clock | None = None,
     public_addresses_only: bool | None = None,
 ) -> Identity:
-    """Return whose credential this is.
+    """Return the account to which the credential belongs.
 
     Args:
-        auth: An `AtlassianAuth`, or one of `credentials`.
-        base_url: A Jira to ask for ``/rest/api/2/myself``: Data Center's base URL, `Endpoints.jira_url`, or
-            a site's own address. Default: the identity endpoint, ``/me``, which wants scope ``read:me``.
-        endpoints: Of which cloud, where no ``base_url`` is given. None: as for `accessible_resources`.
+        auth: An `AtlassianAuth`, or one of `api_tokens`.
+        base_url: A Jira whose ``/rest/api/2/myself`` is read: Data Center's base URL, `Endpoints.jira_url`,
+            or a site's own address. Default: the identity endpoint, ``/me``, which needs scope ``read:me``.
+        endpoints: The endpoints of the cloud, if there is no ``base_url``; as for `accessible_resources`.
         transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. None, as for the next three: as ``auth`` has it.
+        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
         proxy: A proxy for this request.
-        clock: Who measures the time limit.
-        public_addresses_only: Refuse to ask an address that is not public.
+        clock: The clock for the time limit.
+        public_addresses_only: Refuse an address that is not public.
 
     Raises:
         ConfigurationError: if there is neither a base URL nor an identity endpoint, or the address is
             refused.
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer does not describe an account.
-        AtlassianAuthError: what ``auth`` raises.
+        AtlassianAuthError: the error that ``auth`` raises.
     """
     url = _identity_url(base_url, endpoints or _endpoints_of(auth))
     answer = await lookup.get(
@@ -186,35 +186,35 @@ async def discover(
     clock: Clock | None = None,
     public_addresses_only: bool | None = None,
 ) -> Endpoints:
-    """Return the endpoints behind a URL; ``dataclasses.replace`` edits them.
+    """Return the endpoints for a URL; ``dataclasses.replace`` changes them.
 
-    The server is asked for its metadata (RFC 8414, OpenID Connect Discovery 1.0, and the place where Data
-    Center has it); no redirect is followed. Where it has none, Atlassian's own hosts get what is built in,
-    and any other host gets Data Center's layout, which nobody has confirmed then.
+    The server's metadata is read (RFC 8414, OpenID Connect Discovery 1.0, and Data Center's own path); no
+    redirect is followed. If the server has none, Atlassian's own hosts get the built-in endpoints. Any other
+    host gets Data Center's layout, which is then unconfirmed.
 
     Args:
-        url: An authorization server such as ``https://auth.atlassian.com``, a Data Center's base URL with
-            its context path, or a Cloud site, which is not asked.
+        url: An authorization server such as ``https://auth.atlassian.com``, a Data Center's base URL with its
+            context path, or a Cloud site, which needs no request.
         auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
             sent.
         transport: Used instead of the network, and left open.
-        verify: TLS verification for these requests. None, as for the next three: as ``auth`` has it.
+        verify: TLS verification for these requests. For None, here and in the next three: that of ``auth``.
         proxy: A proxy for these requests.
-        clock: Who measures the time limit of each request.
-        public_addresses_only: Refuse to ask an address that is not public, as the setting of this name does
-            for token requests. For URLs that tenants enter.
+        clock: The clock for the time limit of each request.
+        public_addresses_only: Refuse an address that is not public, as the setting of this name does for
+            token requests. For URLs that tenants enter.
 
     Raises:
         ConfigurationError: if the URL is malformed, has a query, or is neither https nor loopback, or if
             the address is refused.
         TransientError: if there is no answer, or 429 or 5xx.
-        DiscoveryError: if the metadata is that of another issuer, or unusable; also if another machine's
-            metadata names an endpoint on this one.
+        DiscoveryError: if the metadata belongs to another issuer, is unusable, or comes from another machine
+            and names an endpoint on this one.
     """
-    template = built_in(url)
-    for place in places(url):
+    template = built_in_endpoints(url)
+    for location in metadata_locations(url):
         answer = await lookup.get(
-            place.url,
+            location.url,
             network=lookup.network_of(auth),
             transport=transport,
             verify=verify,
@@ -222,7 +222,7 @@ async def discover(
             clock=clock,
             public_addresses_only=public_addresses_only,
         )
-        found = read_metadata(answer, place=place, template=template)
+        found = read_metadata(answer, location=location, template=template)
         if found is not None:
             return found
     return template
@@ -238,7 +238,7 @@ def _endpoints_of(auth: httpx.Auth) -> Endpoints:
 
 def _identity_url(base_url: str | None, endpoints: Endpoints) -> str:
     if base_url is not None:
-        # Where a bearer may go, http included, is the auth's to decide.
+        # The auth decides where its bearer may be sent, also by http.
         check_secure(base_url, argument="base_url", allow_http=True)
         return f"{base_url.rstrip('/')}/rest/api/2/myself"
     if endpoints.identity_url is None:

@@ -199,7 +199,7 @@ async def test_a_missing_scope_is_explained(headers, missing, kind):
     def answer(request):
         return refusal("Unauthorized; scope does not match", **headers)
 
-    with pytest.raises(ScopeMismatch, match="make another one") as caught:
+    with pytest.raises(ScopeMismatch, match="create another one") as caught:
         await send(ApiToken.scoped(EMAIL, TOKEN), f"{GATEWAY}/x", answer, kind=kind)
 
     assert caught.value.missing == missing

@@ -437,7 +437,7 @@ def test_data_center_has_no_gateway(build):
     endpoints = Endpoints.data_center("https://host.example/jira")
 
     with pytest.raises(
-        ConfigurationError, match=r"https://host\.example/jira/, which is endpoints.api"
+        ConfigurationError, match=r"https://host\.example/jira/, as the base URL"
     ) as caught:
         build(endpoints)
 

@@ -243,7 +243,7 @@ def test_processes_share_a_credential(command):
 _REFUSED = (
     "The consent of key 'default' is lost: a person has to authorize it again. The refresh token was "
     "refused: it was used elsewhere, has expired, or the person changed the password or withdrew the "
-    "consent. Somebody has to authorize again "
+    "consent. A person has to authorize again "
 )
 
 
@@ -276,8 +276,8 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
             Fault.json({"error": "access_denied", "error_description": "Unauthorized"}, status=401),
             ConfigurationError,
             "The token endpoint refused the request (HTTP 401, access_denied: Unauthorized): the client "
-            "secret is wrong or missing: copy it again from the app's settings. The grant itself is not "
-            "harmed.",
+            "secret is wrong or missing: copy it again from the app's settings. The consent is not "
+            "lost.",
             id="wrong-secret",
         ),
         pytest.param(
@@ -291,7 +291,7 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
         pytest.param(
             Fault.status(503),
             TransientError,
-            "The token endpoint has a bad minute (HTTP 503): try again later.",
+            "The token endpoint is temporarily unavailable (HTTP 503): try again later.",
             id="503",
         ),
         pytest.param(
@@ -306,7 +306,7 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
             Fault.html(),
             TokenResponseError,
             "The answer is a success without a usable bearer token, such as a login page: check the URL "
-            "and what stands between (HTTP 200).",
+            "and any proxy (HTTP 200).",
             id="login-page",
         ),
     ],
@@ -397,7 +397,7 @@ async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
         select_site(found)
 
     assert str(caught.value) == (
-        "Several sites are possible; say which one by id, URL or host: "
+        "The token may use several sites: choose one by id, URL or host: "
         f"https://acme.atlassian.net ({atlassian.cloud_id}); "
         f"https://globex.atlassian.net ({other.cloud_id})."
     )
@@ -414,9 +414,9 @@ async def test_no_site(atlassian, auth_of, atlassian_clock):
         select_site(found)
 
     assert str(caught.value) == (
-        "The token is good for no site. Likely causes: the person has access to none, or has lost it; the "
-        "scopes name no product (only read:me, say); an administrator has blocked the app. Check the "
-        "scopes, then authorize again and choose a site on the consent page."
+        "The token may use no site. Likely causes: the person has no access to a site any more; the scopes "
+        "name no product, such as read:me alone; an administrator has blocked the app. Check the scopes, "
+        "then authorize again and choose a site on the consent page."
     )
 
 
@@ -428,8 +428,8 @@ async def test_another_site(atlassian_auth, atlassian_clock):
         select_site(found, "acm")
 
     assert str(caught.value) == (
-        "No site is 'acm'. The token is good for https://acme.atlassian.net: name one of these, or "
-        "authorize again and choose the site on the consent page, signed in as somebody who has access to "
+        "No site is 'acm'. The token may use https://acme.atlassian.net: name one of these, or "
+        "authorize again and choose the site on the consent page, signed in as a person who has access to "
         "it."
     )
 
@@ -462,8 +462,8 @@ async def test_no_refresh_token_comes(atlassian, auth_of, caplog):
 
     assert not result.status.refreshable
     assert (
-        "Key 'default' was authorized without a refresh token, although offline_access was asked for: "
-        "somebody has to log in again at "
+        "Key 'default' was authorized without a refresh token, although offline_access was requested: "
+        "a person has to log in again at "
     ) in caplog.text
 
 
@@ -563,7 +563,7 @@ async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
 
     assert str(caught.value) == (
         "The credential was about to go to https://acme.atlassian.net, but it belongs to "
-        "https://api.atlassian.com. Nothing was sent. A site's own address takes no OAuth token and no API "
+        "https://api.atlassian.com. Nothing was sent. A site's own address accepts no OAuth token and no API "
         "token with scopes: use Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the "
         "base URL."
     )
@@ -579,9 +579,10 @@ async def test_an_api_token_of_the_wrong_kind(atlassian):
             await client.get("https://acme.atlassian.net/rest/api/3/myself")
 
     assert str(caught.value) == (
-        "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH): an API token without "
-        "scopes works on https://SITE.atlassian.net only, one with scopes, a service account's and OAuth's "
-        "behind https://api.atlassian.com/ex/... only; and the email must be that of the token's owner."
+        "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH). An API token without "
+        "scopes works on https://SITE.atlassian.net only. An API token with scopes, a service account's "
+        "token and an OAuth token work on https://api.atlassian.com/ex/... only. The email must be that of "
+        "the token's owner."
     )
 
 
@@ -696,7 +697,7 @@ async def test_nobody_ever_authorized(auth_of):
 # -- 15: the callback ------------------------------------------------------------------------------
 
 _UNKNOWN = (
-    "No login is waiting for this callback: it was completed already, took too long, was started with "
+    "No login is waiting for this callback: the login was completed already, took too long, was started with "
     "another store, or was never started here. Nothing was changed; start again."
 )
 
@@ -715,8 +716,8 @@ async def test_forged_and_repeated_callbacks(atlassian, auth_of):
 
     assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged&state=forged") == _UNKNOWN
     assert await refusal_of(flow, f"{CALLBACK}?code=secret-forged") == (
-        "callback has no state, so nobody can tell which login it answers: give the whole URL that the "
-        "browser ended at after the consent page, with all that follows the '?'"
+        "callback has no state, so the login that it answers cannot be found: give the whole URL of the page "
+        "after the consent page, including everything after the '?'"
     )
     assert "callback has code more than once" in await refusal_of(flow, f"{right}&code=secret-b")
     assert atlassian.token_requests == ()
@@ -749,7 +750,7 @@ async def test_the_callback_url_is_not_the_registered_one(auth_of):
     assert said == (
         "The login was refused (unauthorized_client: Callback URL mismatch): the client id or the redirect "
         "URI is not the registered one. In the developer console, the Callback URL under Authorization "
-        "must be the redirect_uri to the letter, path included."
+        "must equal the redirect_uri exactly, including the path."
     )
 
 
@@ -797,9 +798,9 @@ def test_the_port_is_in_use(command):
 
     assert (status, output) == (2, "")
     assert errors.splitlines()[-1] == (
-        f"atlassian-auth: Port {port} of 127.0.0.1, which redirect_uri names, cannot be listened on "
-        f"({os.strerror(errno.EADDRINUSE)}). If a program uses it, perhaps a login that is still waiting, "
-        "end that; otherwise register a redirect URI with another port. It comes from "
+        f"atlassian-auth: The login cannot listen on port {port} of 127.0.0.1, which redirect_uri names "
+        f"({os.strerror(errno.EADDRINUSE)}). If another program uses the port, such as a login that still "
+        "waits, end it; otherwise register a redirect URI with another port. It comes from "
         "ATLASSIAN_AUTH_REDIRECT_URI."
     )
 

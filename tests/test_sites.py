@@ -79,7 +79,7 @@ async def test_service_accounts_have_sites(atlassian, atlassian_clock):
 
 
 async def test_a_list_that_cannot_be_had(atlassian, atlassian_auth, atlassian_clock):
-    """A bad minute and a login page are told apart."""
+    """A temporary failure and a login page are different errors."""
     atlassian.fault("api", Fault.status(503))
     with pytest.raises(TransientError):
         await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)

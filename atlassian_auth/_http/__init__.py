@@ -1,4 +1,4 @@
-"""The library's own requests, and the rules for requests that carry a credential."""
+"""The library's own requests, and the rules for the requests that carry a credential."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One GET on any event loop: bounded in time and size, in a client of the library's own.
+"""One GET on any event loop, with the library's own client, limited in time and size.
 
-It asks the questions that come before the first API call; token requests have their own sender.
+It reads the sites, the account and the metadata. Token requests have their own sender.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import httpx
 
-from atlassian_auth._http.own_client import Passage, check_tls, is_direct, new_client, read_raw
+from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct, new_client, read_raw
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     ConfigurationError,
@@ -23,7 +23,7 @@ from atlassian_auth.protocol.messages import HTTPResponse, content_coding
 
 __all__ = ["get", "network_of"]
 
-# On top of an exchange with the token endpoint: the auth may have to refresh its token first.
+# Added to the time of an exchange with the token endpoint, because the auth may have to refresh first.
 _OWN_SECONDS = 15
 
 
@@ -41,23 +41,24 @@ async def get(
     """Return the answer, whatever its status.
 
     Args:
-        url: What to get.
-        auth: What signs the request; without it no ``Authorization`` header is sent.
+        url: The URL.
+        auth: The auth that signs the request; without it no ``Authorization`` header is sent.
         transport: Used instead of the network, and left open.
-        network: What holds where one of the following is None; by default that of ``auth``.
+        network: The values for those of the following that are None; by default those of ``auth``.
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
-        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
-            always reached without one.
-        clock: Who measures the time limit.
-        public_addresses_only: Refuse to ask an address that is not public: loopback, link-local, private.
+        proxy: As for ``httpx.AsyncClient``. A proxy that the environment names is used too. Loopback is
+            always reached without a proxy.
+        clock: The clock for the time limit.
+        public_addresses_only: Refuse an address that is not public: loopback, link-local, private.
 
     Raises:
-        ConfigurationError: if the URL, or the proxy's, is none, or the address is refused.
+        ConfigurationError: if the URL or the proxy is malformed, or the address is refused.
         DiscoveryError: if a successful answer has a content coding, which was not asked for.
         TransientError: if there is no answer, or none in time.
-        AtlassianAuthError: what ``auth`` raises.
+        AtlassianAuthError: the error that ``auth`` raises.
     """
-    # httpx's errors hold the request with its bearer: ours is raised outside the except block.
+    # httpx's errors hold the request with its bearer. Our error is raised outside the except block, so that
+    # it does not chain to them.
     network = (network or network_of(auth)).changed(
         verify=verify, proxy=proxy, clock=clock, public_addresses_only=public_addresses_only
     )
@@ -65,24 +66,24 @@ async def get(
     try:
         client = _client(url, transport, network)
         async with network.clock.timeout(total_seconds):
-            return await _ask(client, url, auth, network)
+            return await _send(client, url, auth, network)
     except TimeoutError:
-        failure = _unreachable(url, f"no complete answer within {total_seconds:g} seconds")
+        failure = _unreachable_error(url, f"no complete answer within {total_seconds:g} seconds")
     except (httpx.HTTPError, httpx.StreamError) as error:
-        failure = _unreachable(url, type(error).__name__)
-    except (httpx.InvalidURL, UnicodeError):  # the latter for a host name without IDNA form
-        message = f"url={url!a} cannot be asked: expected a URL such as https://host/path."
+        failure = _unreachable_error(url, type(error).__name__)
+    except (httpx.InvalidURL, UnicodeError):  # UnicodeError: the host name has no IDNA form
+        message = f"url={url!a} is malformed: expected a URL such as https://host/path."
         failure = ConfigurationError(message, argument="url")
     raise failure
 
 
 def network_of(auth: object) -> Network:
-    """Return how an `AtlassianAuth` reaches servers; the default for anything else."""
+    """Return the network settings of an `AtlassianAuth`; the default ones for anything else."""
     network = getattr(auth, "network", None)
     return network if isinstance(network, Network) else Network()
 
 
-def _unreachable(url: str, reason: str) -> AtlassianAuthError:
+def _unreachable_error(url: str, reason: str) -> AtlassianAuthError:
     return TransientError(
         f"{url} could not be reached ({reason}): check the network, or try later."
     )
@@ -92,11 +93,11 @@ def _client(
     url: str, transport: httpx.AsyncBaseTransport | None, network: Network
 ) -> httpx.AsyncClient:
     tls, settings = check_tls(network.verify), network.settings
-    with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
+    with suppress(httpx.InvalidURL, ValueError):  # they quote the URL, which may hold a password
         return new_client(
             tls=tls,
             proxy=network.proxy,
-            transport=_Borrowed(transport) if transport else None,
+            transport=_BorrowedTransport(transport) if transport else None,
             direct=is_direct(url),
             timeout=httpx.Timeout(
                 settings.read_timeout_seconds, connect=settings.connect_timeout_seconds
@@ -104,17 +105,17 @@ def _client(
             keepalive_seconds=_OWN_SECONDS,
         )
     message = (
-        "proxy, or the one the environment names, is not the URL of a proxy: expected one such as "
-        "http://proxy.example.com:3128."
+        "proxy, or the proxy that the environment names, is not the URL of a proxy: expected one such "
+        "as http://proxy.example.com:3128."
     )
     raise ConfigurationError(message, argument="proxy")
 
 
-async def _ask(
+async def _send(
     client: httpx.AsyncClient, url: str, auth: httpx.Auth | None, network: Network
 ) -> HTTPResponse:
     settings = network.settings
-    passage = Passage(url, public_only=settings.public_addresses_only, clock=network.clock)
+    guard = RequestGuard(url, public_only=settings.public_addresses_only, clock=network.clock)
     async with (
         client,
         client.stream(
@@ -122,7 +123,7 @@ async def _ask(
             url,
             auth=auth,
             headers={"accept": "application/json"},
-            extensions={"trace": passage},
+            extensions={"trace": guard},
         ) as response,
     ):
         _check_coding(response, url)
@@ -136,17 +137,17 @@ async def _ask(
 
 
 def _check_coding(response: httpx.Response, url: str) -> None:
-    # Of any other status the body is not looked at.
+    # The body of any other status is not used.
     coding = content_coding(response.headers)
     if coding and response.status_code == 200:
         message = (
-            f"{url} answered in a content coding that was not asked for ({printable(coding)}), and it is not "
-            "unpacked: see which server or proxy on the way compresses"
+            f"{url} answered in a content coding that was not asked for ({printable(coding)}), so it was not "
+            "decoded: find the server or proxy that compresses"
         )
         raise DiscoveryError(message, status=200)
 
 
-class _Borrowed(httpx.AsyncBaseTransport):
+class _BorrowedTransport(httpx.AsyncBaseTransport):
     """The caller's transport, which closing our client does not close."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""Where a credential may go: the check that stands before every request that carries one."""
+"""The origins to which a credential may be sent, checked before each request that carries one."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ _SITES = (".atlassian.net", ".atlassian-us-gov-mod.net")
 _GATEWAYS = ("https://api.atlassian.com", "https://api.atlassian-us-gov-mod.com")
 
 Target = tuple[str, bytes, int | None]
-"""Scheme, host and port as httpx holds them: compared for each request, so nothing is parsed."""
+"""Scheme, host and port in httpx's form: each request is compared, so nothing is parsed again."""
 
 
 class Origins:
-    """A set of origins, and the refusal of every other one.
+    """A set of origins to which a credential may be sent; every other origin is refused.
 
     Args:
-        origins: As `origin_of` writes them; whether http is acceptable was decided before.
-        remedy: What the error advises to whoever wants to send a request elsewhere; None for what fits an
-            auth of its own.
-        argument: The one that names more origins, for that error.
+        origins: In the form of `origin_of`; the caller has decided whether http is accepted.
+        remedy: The error's advice for sending requests elsewhere; None: allow the origin with ``argument``.
+        argument: The name of the argument that allows more origins.
     """
 
     __slots__ = ("_argument", "_remedy", "_targets", "names")
@@ -45,13 +44,13 @@ class Origins:
         self._argument = argument
 
     def __repr__(self) -> str:
-        return f"Origins({list(getattr(self, 'names', ()))})"  # none if an origin was refused
+        return f"Origins({list(getattr(self, 'names', ()))})"  # no names if the constructor raised
 
     def check(self, url: httpx.URL) -> None:
-        """Return if the credential may go there.
+        """Raise unless the credential may be sent to this URL.
 
         Raises:
-            OriginNotAllowed: if scheme, host or port are others; the text holds no path and no query.
+            OriginNotAllowed: if the scheme, host or port is another; the message holds no path and no query.
         """
         if target_of(url) in self._targets:
             return
@@ -72,12 +71,12 @@ class Origins:
         behind_gateway = not {*_GATEWAYS}.isdisjoint(self.names)
         if self._remedy is None and behind_gateway and origin in _GATEWAYS:
             return (
-                "That is another Atlassian cloud, which must not see it: take URLs from the endpoints of the "
-                "credential's own grant."
+                "That is another Atlassian cloud, which must not see the credential: take URLs from the "
+                "endpoints of the credential's own grant."
             )
         if self._remedy is None and behind_gateway and host.endswith(_SITES):
             return (
-                "A site's own address takes no OAuth token and no API token with scopes: use "
+                "A site's own address accepts no OAuth token and no API token with scopes: use "
                 "Endpoints.jira_url(cloud_id) or Endpoints.confluence_url(cloud_id) as the base URL."
             )
         remedy = self._remedy or f"name the origin in {self._argument}="
@@ -85,11 +84,11 @@ class Origins:
 
 
 NOWHERE = Origins(())
-"""What a credential has whose making was refused: such objects stand in the frames that reporters show."""
+"""The origins of a credential whose constructor raised: error reporters call ``repr`` of such objects."""
 
 
 def target_of(url: httpx.URL) -> Target:
-    """Return what decides whether two URLs have the same origin; httpx has normalized it."""
+    """Return scheme, host and port of a URL, which httpx has normalized."""
     return url.scheme, url.raw_host, url.port
 
 
@@ -97,8 +96,8 @@ def read_origins(urls: Iterable[str], *, argument: str) -> frozenset[str]:
     """Return the origins of the URLs.
 
     Raises:
-        ConfigurationError: if one is malformed, or neither https nor loopback, or if this is a
-            single text instead of a list.
+        ConfigurationError: if a URL is malformed, or is neither https nor loopback; also if ``urls`` is one
+            text instead of a list.
     """
     if isinstance(urls, str):
         message = f"{argument} must be a list of origins such as ['https://proxy.example.com']"

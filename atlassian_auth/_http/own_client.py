@@ -1,7 +1,6 @@
-"""The library's own httpx client: no answer makes it remember, unpack or follow anything.
+"""The library's own httpx client, for token requests and look-ups; the user's requests never go through it.
 
 It keeps no cookie, decodes no content coding, follows no redirect, and reaches this machine without a proxy.
-Token requests and look-ups go through it; the user's requests never do.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock, NothingSent
 from atlassian_auth.protocol.messages import announced_length, content_coding
 
-__all__ = ["Passage", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
+__all__ = ["RequestGuard", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
 
-# What the first request would import, in the thread and at the moment of a refresh. A fork in that moment
-# copies half-imported modules, and their locks, into a child in which no thread finishes the imports.
+# The modules that the first request would import, in the thread of a refresh. A fork during these imports
+# copies half-imported modules and held import locks into a child, where no thread finishes the imports.
 _IMPORTED_BY_A_REQUEST = (
     "anyio._backends._asyncio",
     "concurrent.futures.thread",  # looks names up
@@ -39,16 +38,16 @@ _NAT64 = 0x0064_FF9B << 96
 
 
 def import_all() -> None:
-    """Import now, in this thread, whatever a request needs."""
+    """Import, in this thread, the modules that a request needs."""
     for name in _IMPORTED_BY_A_REQUEST:
         import_module(name)
 
 
 def check_tls(verify: object) -> ssl.SSLContext:
-    """Return the TLS context that ``verify`` stands for, made now and not at the first request.
+    """Return the TLS context for ``verify``, before the first request needs it.
 
     Args:
-        verify: True for the usual authorities, False for none, or a context.
+        verify: True for the usual certificate authorities, False for no verification, or a context.
 
     Raises:
         ConfigurationError: if it is anything else.
@@ -56,24 +55,24 @@ def check_tls(verify: object) -> ssl.SSLContext:
     if isinstance(verify, ssl.SSLContext):
         return verify
     if isinstance(verify, bool):
-        return _made_tls(verify)
+        return _make_tls(verify)
     message = (
         f"verify must be True, False or an ssl.SSLContext, not {type(verify).__name__}: make a context with "
-        "ssl.create_default_context(cafile=...) for a certificate authority of your own"
+        "ssl.create_default_context(cafile=...) for your own certificate authority"
     )
     raise ConfigurationError(message, argument="verify")
 
 
 @functools.cache
-def _made_tls(verify: bool) -> ssl.SSLContext:  # noqa: FBT001 -- the argument of httpx
-    # Loading the certificates takes longer than everything else about a client: once will do.
+def _make_tls(verify: bool) -> ssl.SSLContext:  # noqa: FBT001 -- the argument of httpx
+    # Loading the certificates takes longer than all else in making a client, so it is done once.
     return httpx.create_ssl_context(verify=verify)
 
 
 def is_direct(url: str) -> bool:
-    """Return whether the URL stays on this machine, where no proxy may come between.
+    """Return whether the URL is on this machine, so that no proxy may be used.
 
-    Plain http is accepted for loopback because it does not leave the machine; through a proxy it would.
+    Plain http is accepted for loopback because it does not leave this machine. Through a proxy it would.
     """
     with suppress(httpx.InvalidURL):
         return is_loopback(httpx.URL(url).raw_host.decode("ascii"))
@@ -93,14 +92,14 @@ def new_client(
 
     Args:
         tls: From `check_tls`.
-        proxy: The URL of a proxy; where there is none, the environment may name one.
+        proxy: The URL of a proxy; if None, the environment may name one.
         transport: Used instead of the network.
         direct: Use no proxy at all.
-        timeout: For connecting and for each wait.
-        keepalive_seconds: How long a connection may be used again.
+        timeout: The timeouts for connecting and for each read.
+        keepalive_seconds: How long an idle connection may be used again.
 
     Raises:
-        ValueError: if a proxy is none; its text quotes the URL, which may hold a password.
+        ValueError: if a proxy is malformed; its text quotes the URL, which may hold a password.
     """
     return httpx.AsyncClient(
         verify=tls,
@@ -116,25 +115,25 @@ def new_client(
 
 
 class _NoCookies(CookieJar):
-    """Stores nothing: credentials that share a client must not meet in a session of the server."""
+    """Stores no cookie: a server must not link the credentials that share a client by a session."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
         """Do nothing."""
 
 
 async def read_raw(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
-    """Return the body as it was transferred, and whether there was more than the limit.
+    """Return the body as it was transferred, and whether it was longer than the limit.
 
-    Nothing is decoded: a few hundred bytes of gzip in gzip unpack to gigabytes. So a body with a content
+    Nothing is decoded: a few hundred bytes of gzip in gzip decode to gigabytes. So a body with a content
     coding, which was not asked for, is not read at all.
 
     Args:
-        response: Not read yet.
-        limit: In bytes.
+        response: The response, not read yet.
+        limit: The most bytes to return.
     """
     if content_coding(response.headers):
         return b"", False
-    # Not begun at all where the length is known: trio complains of iterators that are left half-way.
+    # A body that is announced as too long is not read at all: trio warns about iterators left half-way.
     if announced_length(response.headers) > limit:
         return b"", True
     body = bytearray()
@@ -145,20 +144,20 @@ async def read_raw(response: httpx.Response, limit: int) -> tuple[bytes, bool]:
     return bytes(body), False
 
 
-class Passage:
-    """Watches one request until its first byte leaves, and stops it if it must not.
+class RequestGuard:
+    """Stops one request before its first byte is sent, if the address is refused or connecting took too long.
 
     It is httpx's ``trace`` extension, which httpcore awaits at each step.
 
     Args:
-        url: Where the request goes.
-        public_only: Refuse a connection to an address that is not public. Through a proxy the proxy decides.
-        clock: Who measures the time.
-        connect_seconds: More than this between now and the first byte is too long; None: any time will do.
+        url: The URL of the request.
+        public_only: Refuse a connection to an address that is not public. A proxy is not checked.
+        clock: The clock for the time limit.
+        connect_seconds: The longest time from now to the first byte; None: no limit.
 
     Raises:
-        ConfigurationError: from the request, if the address that was connected to is refused.
-        NothingSent: from the request, if the connection took too long.
+        ConfigurationError: from the request, if the address is refused.
+        NothingSent: from the request, if connecting took too long.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class Passage:
         self._connecting_to = ""
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
-        """Look at one step."""
+        """Check one step of the request."""
         step = event.partition(".")[2]  # after "connection", "http11", "http2" or the proxy's kind
         if step == "connect_tcp.started":
             self._connecting_to = info["host"]
@@ -191,17 +190,17 @@ class Passage:
             return  # the proxy
         address = str(stream.get_extra_info("server_addr")[0])
         if not _is_public(address):
-            await stream.aclose()  # httpcore does not: to it the connection has succeeded
-            raise _refused(self._host, address)
+            await stream.aclose()  # httpcore does not close it, because connecting has succeeded
+            raise _address_error(self._host, address)
 
     def _check_time(self) -> None:
-        # A process that stood still while it connected may have lost the lock under which it reads and
-        # presents a refresh token.
+        # A process that was suspended while it connected may have lost the lock under which it read the
+        # refresh token.
         if self._limit is not None and self._clock.time() - self._began > self._limit:
             raise NothingSent(f"connecting took longer than {self._limit:g} s")
 
 
-def _refused(host: str, address: str) -> ConfigurationError:
+def _address_error(host: str, address: str) -> ConfigurationError:
     message = (
         f"{host:.200} is at {address}, which is not a public address, and public_addresses_only is set: "
         "nothing was sent. Check the URL; a server inside your own network needs public_addresses_only=False"
@@ -211,11 +210,11 @@ def _refused(host: str, address: str) -> ConfigurationError:
 
 def _is_public(address: str) -> bool:
     ip = ip_address(address)
-    return (_embedded(ip) if isinstance(ip, IPv6Address) else ip).is_global
+    return (_embedded_ipv4(ip) if isinstance(ip, IPv6Address) else ip).is_global
 
 
-def _embedded(ip: IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address leads to, else itself."""
+def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that is embedded in an IPv6 address, or else the address itself."""
     if int(ip) >> 32 == _NAT64 >> 32:
         return IPv4Address(int(ip) & 0xFFFF_FFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip

@@ -1,8 +1,8 @@
-"""Token requests over the library's own httpx client: bounded in time and size, never redirected.
+"""Send token requests with the library's own httpx client: limited in time and size, never redirected.
 
-They do not go through the user's client. Requests yielded from an ``httpx.Auth`` have no timeout, leak
-secrets into ``response.history`` and event hooks, follow redirects with the secret in the body, and end
-with the caller's cancellation.
+They do not go through the user's client. A request yielded from an ``httpx.Auth`` has no timeout, shows its
+secrets in ``response.history`` and to event hooks, follows redirects with the secret in its body, and is
+cancelled with its caller.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 
 from atlassian_auth._http.own_client import (
-    Passage,
+    RequestGuard,
     check_tls,
     import_all,
     is_direct,
@@ -32,7 +32,7 @@ from atlassian_auth.settings import Settings
 
 __all__ = ["HttpxSender"]
 
-# Raised before a byte of the request has left.
+# httpx raises these before it has sent a byte of the request.
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -41,65 +41,65 @@ _NOTHING_SENT = (
     httpx.UnsupportedProtocol,
 )
 
-# No descriptor was left, in the process or in the system. Only what opens something is told so, and
-# nothing is opened once a request is on its way.
+# The process or the system has no file descriptor left. Only opening a connection fails so, which happens
+# before the request is sent.
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
-# Servers hang up after five seconds and more. A request that meets that moment gets no answer, and then
-# it is not known whether the refresh token was rotated.
+# Servers close idle connections after five seconds or more. A request sent at that moment gets no answer, and
+# then it is not known whether the refresh token was rotated.
 _KEPT_ALIVE_SECONDS = 2
 
 
 class _Clients:
-    """The clients of one event loop: one for this machine, one for everywhere else.
+    """The clients of one event loop: one for this machine, one for all other hosts.
 
-    They are closed when their last request is answered: an answer that is lost to closing may hold the only
-    refresh token.
+    Closing waits for requests that are under way: an answer lost by closing may hold the only refresh token.
     """
 
     def __init__(self, new: Callable[[bool], httpx.AsyncClient]) -> None:
         self._new = new
-        self._made: dict[bool, httpx.AsyncClient] = {}
-        self._in_the_air = 0
-        self._wanted = True
+        self._by_direct: dict[bool, httpx.AsyncClient] = {}
+        self._under_way = 0
+        self._is_closing = False
 
     @asynccontextmanager
-    async def used(self, *, direct: bool) -> AsyncGenerator[httpx.AsyncClient]:
-        if direct not in self._made:
-            self._made[direct] = self._new(direct)
-        self._in_the_air += 1
+    async def borrow(self, *, direct: bool) -> AsyncGenerator[httpx.AsyncClient]:
+        if direct not in self._by_direct:
+            self._by_direct[direct] = self._new(direct)
+        self._under_way += 1
         try:
-            yield self._made[direct]
+            yield self._by_direct[direct]
         finally:
-            self._in_the_air -= 1
-            await self._close_at_last()
+            self._under_way -= 1
+            await self._close_if_unused()
 
     async def aclose(self) -> None:
-        self._wanted = False
-        await self._close_at_last()
+        self._is_closing = True
+        await self._close_if_unused()
 
-    async def _close_at_last(self) -> None:
-        if not self._wanted and not self._in_the_air:
-            for client in self._made.values():
+    async def _close_if_unused(self) -> None:
+        if self._is_closing and not self._under_way:
+            for client in self._by_direct.values():
                 await client.aclose()
 
 
 class HttpxSender:
-    """The default `Sender`: an ``httpx.AsyncClient``, opened in the loop it is used in.
+    """The default `Sender`: an ``httpx.AsyncClient``, opened in the event loop that uses it.
 
-    It stores no cookie and asks for no content coding. What a request imports and the TLS context are
-    there once the sender is made.
+    It stores no cookie and asks for no content coding. The constructor makes the TLS context and imports the
+    modules that a request needs.
 
     Args:
-        settings: Connect and read timeouts, the size limit, and which addresses are refused.
+        settings: Connect and read timeouts, the size limit, and whether only public addresses are accepted.
         verify: As for ``httpx.AsyncClient``; an ``ssl.SSLContext`` for a private certificate authority.
-        proxy: As for ``httpx.AsyncClient``. Proxies named by the environment are used too. Loopback is
-            always reached without one.
+        proxy: As for ``httpx.AsyncClient``. A proxy that the environment names is used too. Loopback is
+            always reached without a proxy.
         transport: An httpx transport to use instead of the network.
-        clock: Who measures how long connecting took.
+        clock: The clock that measures how long connecting takes.
 
     Raises:
-        ConfigurationError: if ``proxy`` is not the URL of a proxy, or ``verify`` is no bool and no context.
+        ConfigurationError: if ``proxy`` is not the URL of a proxy, or ``verify`` is neither a bool nor a
+            context.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class HttpxSender:
     ) -> None:
         self._settings = settings or Settings()
         self._tls = check_tls(verify)
-        self._proxy = None if proxy is None else _checked_proxy(proxy)
+        self._proxy = None if proxy is None else _check_proxy(proxy)
         self._transport = transport
         self._clock = clock
         self._clients: _Clients | None = None
@@ -127,8 +127,8 @@ class HttpxSender:
         Raises:
             ConfigurationError: if ``Settings.public_addresses_only`` refuses the address.
         """
-        # httpx's errors hold the request, and with it the refresh token and the client secret: they
-        # are turned into ours outside the except block, so that no exception chain leads to them.
+        # httpx's errors hold the request with the refresh token and the client secret. Our error is raised
+        # outside the except block, so that it does not chain to them.
         try:
             return await self._send(request)
         except (NothingSent, ConfigurationError) as error:
@@ -143,27 +143,27 @@ class HttpxSender:
         raise failure
 
     async def aclose(self) -> None:
-        """Close the clients, if they were opened in this loop; those in use when they are answered."""
+        """Close the clients that were opened in this loop, once the requests under way are answered."""
         clients, self._clients = self._clients, None
         if clients is not None and self._loop is asyncio.get_running_loop():
             await clients.aclose()
 
     async def _send(self, request: HTTPRequest) -> HTTPResponse:
-        passage = self._passage(request.url)
+        guard = self._guard(request.url)
         direct = self._transport is None and is_direct(request.url)
-        async with self._opened().used(direct=direct) as client:
+        async with self._clients_of_loop().borrow(direct=direct) as client:
             built = client.build_request(
                 request.method,
                 request.url,
                 headers=dict(request.headers),
                 content=request.body,
-                extensions={"trace": passage},
+                extensions={"trace": guard},
             )
             return await self._exchange(client, built)
 
-    def _passage(self, url: str) -> Passage:
+    def _guard(self, url: str) -> RequestGuard:
         settings = self._settings
-        return Passage(
+        return RequestGuard(
             url,
             public_only=settings.public_addresses_only,
             clock=self._clock,
@@ -171,7 +171,7 @@ class HttpxSender:
         )
 
     async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> HTTPResponse:
-        async with _streamed(client, request) as response:
+        async with _stream(client, request) as response:
             body, truncated = await read_raw(response, self._settings.max_response_bytes)
         return HTTPResponse(
             status=response.status_code,
@@ -180,10 +180,10 @@ class HttpxSender:
             truncated=truncated,
         )
 
-    def _opened(self) -> _Clients:
+    def _clients_of_loop(self) -> _Clients:
         loop = asyncio.get_running_loop()
         if self._clients is None or self._loop is not loop:
-            # Clients of another loop (one that has ended, or a fork's parent's) are not touched again.
+            # The clients of another loop, which has ended or belongs to the parent of a fork, are left alone.
             self._clients, self._loop = _Clients(self._new_client), loop
         return self._clients
 
@@ -201,8 +201,8 @@ class HttpxSender:
         )
 
 
-def _checked_proxy(proxy: str) -> str:
-    with suppress(httpx.InvalidURL, ValueError):  # which quote the URL, and with it a password
+def _check_proxy(proxy: str) -> str:
+    with suppress(httpx.InvalidURL, ValueError):  # they quote the URL, which may hold a password
         httpx.Proxy(proxy)
         return proxy
     message = "proxy is not the URL of a proxy: expected one such as http://proxy.example.com:3128."
@@ -210,7 +210,7 @@ def _checked_proxy(proxy: str) -> str:
 
 
 @asynccontextmanager
-async def _streamed(
+async def _stream(
     client: httpx.AsyncClient, request: httpx.Request
 ) -> AsyncGenerator[httpx.Response]:
     response = await client.send(request, stream=True, auth=None)
@@ -221,15 +221,15 @@ async def _streamed(
 
 
 def _describe(error: Exception) -> str:
-    # Only the kind and the operating system's own words: other texts could quote the request.
-    words = [_words(one) for one in chain(error) if isinstance(one, OSError)]
+    # Only the type and the operating system's own message: other texts could quote the request.
+    words = [_system_message(one) for one in chain(error) if isinstance(one, OSError)]
     return f"{type(error).__name__}: {words[-1]}" if words else type(error).__name__
 
 
-def _words(error: OSError) -> str:
+def _system_message(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ConnectionError) and error.errno:
-        # asyncio puts its own words, and the address, in place of the system's.
+        # asyncio replaces the system's message with its own, which holds the address.
         return os.strerror(error.errno)
     return error.strerror or str(error)

@@ -1,7 +1,7 @@
-"""How a person authorizes a credential: with a browser, which comes back to a web app or to this computer.
+"""Let a person authorize a credential in a browser, which comes back to a web app or to this computer.
 
-`AuthorizationFlow` is for web apps and for callbacks that somebody pastes, `LoopbackLogin` for command lines.
-Both send a browser to the consent page, check what comes back, and store the token.
+`AuthorizationFlow` is for web apps and for callbacks that a person pastes, `LoopbackLogin` for command lines.
+Both send a browser to the consent page, check the callback, and store the token.
 """
 
 from __future__ import annotations

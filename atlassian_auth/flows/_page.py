@@ -1,4 +1,4 @@
-"""The page a person ends at after a login on their own computer: static, and reaches for nothing."""
+"""The static page that the browser shows after a login on this computer; it loads nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE_HEADERS = (
         "Content-Security-Policy",
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    # The address holds a code: it stays out of caches, and out of what the browser tells others.
+    # The URL of the page holds a code, which must reach neither a cache nor another site.
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Content-Type-Options", "nosniff"),
@@ -34,9 +34,9 @@ def page(title: str, text: str, *, after: str) -> bytes:
     """Return a page that says what happened.
 
     Args:
-        title: In a few words.
-        text: In whole sentences; may quote a stranger.
-        after: What to do now.
+        title: The result in a few words.
+        text: The result in whole sentences; may quote untrusted text.
+        after: What the person should do now.
     """
     shown = {"title": title, "text": text, "after": after}
     return _PAGE.format_map({name: html.escape(part) for name, part in shown.items()}).encode()

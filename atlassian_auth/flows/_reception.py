@@ -1,8 +1,7 @@
-"""A port of this computer at which one browser is expected: GET for one path, and nothing else.
+"""The HTTP server of a login on this computer: it answers GET for one path, and nothing else.
 
-Every user of the computer can connect to it, so no connection may keep others out: each has ten seconds for
-its request, and of those that have not asked yet the oldest make room. What HTTP is, h11 knows (httpx brings
-it along).
+Every user of the computer can connect to it, so no connection may block others. Each has ten seconds to send
+its request; if too many wait, the oldest is closed. h11, on which httpx depends, parses HTTP.
 """
 
 from __future__ import annotations
@@ -26,35 +25,35 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows._page import PAGE_HEADERS
 from atlassian_auth.ports import Clock
 
-__all__ = ["Answer", "Place", "Reception", "Reply", "listening"]
+__all__ = ["Answer", "Place", "Reception", "Reply", "listen"]
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
-# RFC 8252 section 7.3 would let the port be any; Atlassian compares redirect URIs to the letter.
-# Section 8.3: localhost is "NOT RECOMMENDED". Browsers take it for both addresses, most of them ::1 first
-# (Chromium does so whatever /etc/hosts says), so both are held: another user could listen on the free one.
+# RFC 8252 section 7.3 would allow any port, but Atlassian compares the whole redirect URI.
+# Section 8.3: localhost is "NOT RECOMMENDED". Browsers resolve it to both addresses, most of them to ::1
+# first (Chromium ignores /etc/hosts). So the login listens on both: another user could listen on a free one.
 _ADDRESSES = {
     "127.0.0.1": ("127.0.0.1",),
     "::1": ("::1",),
     "localhost": ("127.0.0.1", "::1"),
 }
 
-# What computers say that have no IPv6. Where there is no ::1, no other program can listen on it.
-_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+# The errors on a computer without IPv6. Without ::1 no other program can listen on it either.
+_NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
-# Room for a code of some thousand characters and a browser's headers.
+# Enough for a code of some thousand characters and a browser's headers.
 _LONGEST_REQUEST = 32 * 1024
 
-# Browsers send a request at once, or keep a connection that they opened ahead until they need it.
+# A browser sends its request at once, or opens a connection in advance and keeps it until it needs it.
 _REQUEST_SECONDS = 10
-_SILENT_AT_ONCE = 32
+_MOST_WAITING = 32
 
 _PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a redirect URI leads to on this computer."""
+    """The addresses, port and path of a redirect URI on this computer."""
 
     addresses: tuple[str, ...]
     port: int
@@ -62,19 +61,19 @@ class Place:
 
     @classmethod
     def of(cls, redirect_uri: str | None) -> Self:
-        """Return the place of a redirect URI.
+        """Return the place that a redirect URI names.
 
         Raises:
-            ConfigurationError: if it is not one of this computer.
+            ConfigurationError: if it is not on this computer.
         """
         parts = urlsplit(redirect_uri or "")
         port = 80 if parts.port is None else parts.port
         addresses = _ADDRESSES.get(parts.hostname or "")
         if parts.scheme != "http" or addresses is None or not port:
             message = (
-                f"redirect_uri is {redirect_uri}, where no browser on this computer can be waited for: "
-                "register one such as http://127.0.0.1:8765/callback (http, 127.0.0.1, [::1] or localhost, a "
-                "port) and use it here, or use AuthorizationFlow and take the callback yourself."
+                f"redirect_uri is {redirect_uri}, which is not on this computer: register one such as "
+                "http://127.0.0.1:8765/callback (http, 127.0.0.1, [::1] or localhost, a port) and use it "
+                "here, or use AuthorizationFlow and receive the callback yourself."
             )
             raise ConfigurationError(message, argument="redirect_uri")
         return cls(addresses, port, parts.path or "/")
@@ -82,7 +81,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the browser gets; without a body it shows a page of its own."""
+    """The answer to the browser; without a body the browser shows its own page."""
 
     status: int
     body: bytes = b""
@@ -90,52 +89,52 @@ class Reply:
 
 
 Answer = Callable[[str], Awaitable[Reply]]
-"""Takes a query, returns what the browser gets."""
+"""A function that takes the query of the request and returns the reply."""
 
 
 @asynccontextmanager
-async def listening(place: Place) -> AsyncGenerator[Listener[SocketStream]]:
-    """Hold the port at each of the place's addresses that this computer has.
+async def listen(place: Place) -> AsyncGenerator[Listener[SocketStream]]:
+    """Listen on the port at each of the place's addresses that this computer has.
 
     Raises:
-        ConfigurationError: if it cannot be had at one of them.
+        ConfigurationError: if the port is in use at one of them.
     """
     async with AsyncExitStack() as held:
-        listeners = [one for at in place.addresses for one in await _listeners(held, at, place)]
+        listeners = [one for at in place.addresses for one in await _listen_at(held, at, place)]
         if not listeners:
-            raise _unavailable(place.addresses[0], place, errno.EADDRNOTAVAIL)
+            raise _port_error(place.addresses[0], place, errno.EADDRNOTAVAIL)
         yield MultiListener(listeners)
 
 
-async def _listeners(
+async def _listen_at(
     held: AsyncExitStack, address: str, place: Place
 ) -> list[Listener[SocketStream]]:
-    """Return what listens at an address: nothing where this computer does not have it."""
+    """Return the listeners at an address; none if this computer does not have the address."""
     try:
-        opened = await _opened(address, place.port)
+        opened = await _open_port(address, place.port)
     except OSError as error:
         code = error.errno or 0
     else:
         if isinstance(opened, socket.socket):
             held.enter_context(opened)
             return []
-        # One by one: a MultiListener takes them out of another one, which would then close none.
+        # One by one: a MultiListener takes over the listeners of another one, which then closes none.
         return [await held.enter_async_context(listener) for listener in opened.listeners]
-    # Outside the except block: what is chained would keep the failed socket for as long as the error.
-    if code in _ABSENT:
+    # Outside the except block: a chained error would keep the failed socket open.
+    if code in _NO_SUCH_ADDRESS:
         return []
-    raise _unavailable(address, place, code)
+    raise _port_error(address, place, code)
 
 
-async def _opened(address: str, port: int) -> MultiListener[SocketStream] | socket.socket:
+async def _open_port(address: str, port: int) -> MultiListener[SocketStream] | socket.socket:
     with suppress(socket.gaierror):
         return await anyio.create_tcp_listener(local_host=address, local_port=port)
-    # anyio asks the resolver with AI_ADDRCONFIG, which knows no ::1 where the network has IPv4 only.
-    return _reserved(address, port)
+    # anyio resolves with AI_ADDRCONFIG, which finds no ::1 if the network has IPv4 only.
+    return _reserve_port(address, port)
 
 
-def _reserved(address: str, port: int) -> socket.socket:
-    """Return a socket that keeps others from an IPv6 address; browsers are refused, and try the next one."""
+def _reserve_port(address: str, port: int) -> socket.socket:
+    """Return a socket that blocks an IPv6 address: browsers are refused there, and try the next address."""
     reserved = socket.socket(socket.AF_INET6)
     try:
         reserved.bind((address, port))
@@ -145,62 +144,62 @@ def _reserved(address: str, port: int) -> socket.socket:
     return reserved
 
 
-def _unavailable(address: str, place: Place, code: int) -> ConfigurationError:
-    meant, danger, other = "redirect_uri names", "", "another port"
+def _port_error(address: str, place: Place, code: int) -> ConfigurationError:
+    use, danger, other = "redirect_uri names", "", "another port"
     if len(place.addresses) > 1:
-        meant = "browsers may take localhost in redirect_uri for"
-        danger = " A browser could end up at another program there."
+        use = "browsers may use for localhost in redirect_uri"
+        danger = " The browser could reach another program there."
         other = "127.0.0.1 in place of localhost, or with another port"
     return ConfigurationError(
-        f"Port {place.port} of {address}, which {meant}, cannot be listened on ({os.strerror(code)})."
-        f"{danger} If a program uses it, perhaps a login that is still waiting, end that; otherwise register "
-        f"a redirect URI with {other}.",
+        f"The login cannot listen on port {place.port} of {address}, which {use} ({os.strerror(code)})."
+        f"{danger} If another program uses the port, such as a login that still waits, end it; otherwise "
+        f"register a redirect URI with {other}.",
         argument="redirect_uri",
     )
 
 
 class Reception:
-    """Answers those who come to a place, one request each.
+    """Answers one request for each connection.
 
     Args:
-        place: Where they come.
-        answer: What to say to a request for the place's path.
-        clock: What a request's time is measured by.
+        place: The addresses, port and path.
+        answer: Returns the reply to a request for the path.
+        clock: The clock for the time limit of a request.
     """
 
     def __init__(self, place: Place, answer: Answer, *, clock: Clock) -> None:
         self._place = place
         self._answer = answer
         self._clock = clock
-        self._silent: dict[anyio.CancelScope, None] = {}
+        self._waiting: dict[anyio.CancelScope, None] = {}
 
     async def serve(
         self, listener: Listener[SocketStream], answered: Callable[[Reply | None], None]
     ) -> None:
-        """Receive everybody, until cancelled.
+        """Accept connections until cancelled.
 
-        When the computer has no room for another connection, those that have not asked yet are closed.
+        If the computer can open no more connections, those that have sent no request yet are closed.
 
         Args:
-            listener: Where connections come from.
-            answered: Called with what each got, when it has got it.
+            listener: Accepts the connections.
+            answered: Called with the reply of each connection, once it was sent.
         """
 
         async def handle(stream: ByteStream) -> None:
             answered(await self.receive(stream))
 
-        async with anyio.create_task_group() as visitors:
+        async with anyio.create_task_group() as connections:
             while True:
                 try:
-                    await listener.serve(handle, visitors)
+                    await listener.serve(handle, connections)
                 except* (OSError, anyio.BrokenResourceError) as group:
                     self._make_room(group)
                 await self._clock.sleep(_PAUSE_SECONDS)
 
     async def receive(self, stream: ByteStream) -> Reply | None:
-        """Answer one request, close the connection, and return what was answered.
+        """Answer one request, close the connection, and return the reply.
 
-        A browser that goes away is not missed.
+        A connection that the browser closes first is ignored.
         """
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_LONGEST_REQUEST)
         reply = None
@@ -208,12 +207,12 @@ class Reception:
             async with stream:
                 reply = await self._reply(connection, stream)
                 if reply is not None:
-                    await stream.send(_encoded(connection, reply))
+                    await stream.send(_encode(connection, reply))
         return reply
 
     async def _reply(self, connection: h11.Connection, stream: ByteStream) -> Reply | None:
         try:
-            request = await self._request(connection, stream)
+            request = await self._read_request(connection, stream)
         except h11.RemoteProtocolError as error:
             return Reply(error.error_status_hint)
         if request is None:
@@ -225,47 +224,51 @@ class Reception:
             return Reply(405, headers=(("Allow", "GET"),))
         return await self._answer(query)
 
-    async def _request(self, connection: h11.Connection, stream: ByteStream) -> h11.Request | None:
-        """Return the head of a request, or None if there is none in time."""
-        with suppress(TimeoutError), self._among_the_silent():
+    async def _read_request(
+        self, connection: h11.Connection, stream: ByteStream
+    ) -> h11.Request | None:
+        """Return the head of a request, or None if none arrives in time."""
+        with suppress(TimeoutError), self._count_as_waiting():
             async with self._clock.timeout(_REQUEST_SECONDS):
-                return await _head(connection, stream)
+                return await _read_head(connection, stream)
         return None
 
     @contextmanager
-    def _among_the_silent(self) -> Generator[None]:
-        """Count a connection as one that has not asked yet; its body ends early if it has to make room."""
-        if len(self._silent) >= _SILENT_AT_ONCE:
-            self._dismiss(next(iter(self._silent)))
+    def _count_as_waiting(self) -> Generator[None]:
+        """Count a connection as one without a request; the body is cancelled if it has to make room."""
+        if len(self._waiting) >= _MOST_WAITING:
+            self._cancel_waiting(next(iter(self._waiting)))
         with anyio.CancelScope() as scope:
-            self._silent[scope] = None
+            self._waiting[scope] = None
             try:
                 yield
             finally:
-                self._silent.pop(scope, None)
+                self._waiting.pop(scope, None)
 
     def _make_room(self, group: BaseExceptionGroup[Exception]) -> None:
-        # accept() fails where file descriptors run out. A login does not end of it: others may free some.
+        # accept() fails if there are no more file descriptors. The login goes on: some may be freed.
         logger.warning(
-            "The login's port can take no more connections for now: %s. Trying again.",
+            "The login's port cannot accept more connections: %s. Trying again in %g s.",
             ", ".join(sorted({_reason(error) for error in group.exceptions})),
+            _PAUSE_SECONDS,
+            extra={"seconds": _PAUSE_SECONDS},
         )
-        for scope in tuple(self._silent):
-            self._dismiss(scope)
+        for scope in tuple(self._waiting):
+            self._cancel_waiting(scope)
 
-    def _dismiss(self, scope: anyio.CancelScope) -> None:
-        del self._silent[scope]
+    def _cancel_waiting(self, scope: anyio.CancelScope) -> None:
+        del self._waiting[scope]
         scope.cancel()
 
 
 def _reason(error: BaseException) -> str:
-    # On trio anyio raises an error of its own from the system's.
+    # On trio anyio raises its own error, whose cause is the system's.
     known = error if isinstance(error, OSError) else error.__cause__
     return str(known or type(error).__name__)
 
 
-async def _head(connection: h11.Connection, stream: ByteStream) -> h11.Request | None:
-    """Return the head of a request, or None if nobody asks anything."""
+async def _read_head(connection: h11.Connection, stream: ByteStream) -> h11.Request | None:
+    """Return the head of a request, or None if the browser closes the connection."""
     while (event := connection.next_event()) is h11.NEED_DATA:
         try:
             connection.receive_data(await stream.receive())
@@ -274,7 +277,7 @@ async def _head(connection: h11.Connection, stream: ByteStream) -> h11.Request |
     return event if isinstance(event, h11.Request) else None
 
 
-def _encoded(connection: h11.Connection, reply: Reply) -> bytes:
+def _encode(connection: h11.Connection, reply: Reply) -> bytes:
     headers = [*PAGE_HEADERS, *reply.headers]
     headers += [("Content-Length", str(len(reply.body))), ("Connection", "close")]
     events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=headers)]

@@ -1,7 +1,7 @@
-"""A login on the person's own computer: open the browser, wait on a port for it to come back.
+"""A login on the person's own computer: open the browser, and wait on a port for the callback.
 
-The port is held from before the login starts until it ends, however it ends; what comes to it and does not
-answer this very login is shown an error and changes nothing.
+The port is open from before the login starts until it ends. A request that does not answer this login gets an
+error page and changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
 )
 from atlassian_auth.flows._page import page
-from atlassian_auth.flows._reception import Place, Reception, Reply, listening
+from atlassian_auth.flows._reception import Place, Reception, Reply, listen
 from atlassian_auth.flows.authorization import (
     AuthorizationFlow,
     AuthorizationRequest,
@@ -39,19 +39,19 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 class LoopbackLogin:
     """Lets the person at this computer authorize a credential, one at a time.
 
-    The grant's redirect URI should be ``http://127.0.0.1:PORT/PATH``. ``[::1]`` is taken as well, and so is
-    ``localhost``: the port must then be free at both addresses, since browsers may go to either.
+    The grant's redirect URI should be ``http://127.0.0.1:PORT/PATH``. ``[::1]`` and ``localhost`` are
+    accepted too. For ``localhost`` the port must be free at both addresses, because browsers may use either.
     Nothing is printed.
 
     Args:
-        flow: Starts and completes the login.
-        open_browser: Opens a URL, in a thread of its own; None for computers without a browser.
+        flow: The flow that starts and completes the login.
+        open_browser: Opens a URL, in its own thread; None for computers without a browser.
         on_url: Called with the URL, for a person who has to open it themselves.
         timeout: How long to wait for the person.
 
     Raises:
-        ConfigurationError: if ``flow`` is none, ``timeout`` is not longer than nothing, or the grant's
-            redirect URI does not lead to this computer.
+        ConfigurationError: if ``flow`` is not an `AuthorizationFlow`, ``timeout`` is not positive, or the
+            grant's redirect URI is not on this computer.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LoopbackLogin:
         if not isinstance(flow, AuthorizationFlow):
             raise ConfigurationError.wrong_type("flow", "an AuthorizationFlow(manager)", flow)
         if timeout <= timedelta():
-            message = f"timeout must be longer than nothing, but is {timeout}: give it minutes"
+            message = f"timeout must be positive, but is {timeout}: give it some minutes"
             raise ConfigurationError(message, argument="timeout")
         self._flow = flow
         self._place = Place.of(flow.manager.grant.redirect_uri)
@@ -75,18 +75,18 @@ class LoopbackLogin:
         self._login: _Login | None = None
 
     async def login(self, key: str) -> AuthorizationResult:
-        """Send the person to the consent page and return what they granted, once it is stored.
+        """Send the person to the consent page, store the token, and return what was granted.
 
-        Cancelled, it frees the port; an exchange under way is finished all the same.
+        Cancelling frees the port, but does not stop an exchange that is under way.
 
         Raises:
             AuthorizationRequired: if the person declined (``reason="declined"``), or did not come back in
                 time (``reason="unanswered"``).
-            ConfigurationError: if the port is in use, at either address of ``localhost``, or the app's
-                registration is wrong. In the first case nothing was started.
+            ConfigurationError: if the port is in use, at either address of ``localhost``: then no login was
+                started. Also if the app's registration is wrong.
             AtlassianAuthError: as `AuthorizationFlow.complete` does.
         """
-        async with listening(self._place) as listener:
+        async with listen(self._place) as listener:
             request = await self._flow.start(key, started_by=None)
             login = self._login = _Login(self._flow, request, self._timeout)
             try:
@@ -96,13 +96,13 @@ class LoopbackLogin:
         return await login.result.wait()
 
     async def paste(self, callback: str) -> AuthorizationResult:
-        """Complete the login that is under way with the URL a browser on another computer ended at.
+        """Complete the login that is under way with the callback URL from a browser on another computer.
 
-        A text that does not answer it leaves it waiting.
+        If the URL does not answer this login, the login goes on waiting.
 
         Raises:
-            ConfigurationError: if no login is under way, or this does not answer it.
-            AtlassianAuthError: as `login` does, which raises the same.
+            ConfigurationError: if no login is under way, or the URL does not answer it.
+            AtlassianAuthError: the same error that `login` raises.
         """
         if self._login is None:
             message = "No login is waiting for a callback: call login() first."
@@ -114,7 +114,7 @@ class LoopbackLogin:
             self._on_url(login.request.url)
         reception = Reception(self._place, login.reply, clock=self._flow.manager.clock)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(reception.serve, listener, login.showed)
+            tasks.start_soon(reception.serve, listener, login.note_shown)
             tasks.start_soon(self._open, login.request.url)
             await login.end()
             tasks.cancel_scope.cancel()
@@ -125,17 +125,20 @@ class LoopbackLogin:
         try:
             opened = await anyio.to_thread.run_sync(self._open_browser, url, abandon_on_cancel=True)
         except Exception as error:  # noqa: BLE001 -- the person may open the URL themselves
-            logger.warning("The browser could not be opened: %s", type(error).__name__)
+            logger.warning(
+                "The browser could not be opened (%s): pass on_url to show the URL instead.",
+                type(error).__name__,
+            )
             return
         if opened is False:
             logger.warning("No browser could be opened: pass on_url to show the URL instead.")
 
 
 class _Login:
-    """One login under way. The first callback with its state is its answer; others are turned away.
+    """One login under way. The first callback with its state completes it; others are refused.
 
     Attributes:
-        result: What the person granted, or why there is nothing.
+        result: The result of the login, or its error.
     """
 
     def __init__(
@@ -151,10 +154,10 @@ class _Login:
         self._shown = anyio.Event()
 
     async def end(self) -> None:
-        """Return when there is a result, and the person who answers has been shown it."""
+        """Complete the login, and return once the browser has shown the result."""
         try:
             self.result.set_result(await self._wait())
-        except Exception as error:  # noqa: BLE001 -- the person must be shown something
+        except Exception as error:  # noqa: BLE001 -- the browser must show something
             self.result.set_exception(explained(error))
         finally:
             if not self.result.done():
@@ -163,50 +166,50 @@ class _Login:
             await self._shown.wait()
 
     async def paste(self, callback: UncheckedCallback) -> AuthorizationResult:
-        """Return what the callback, which no browser brings, leads to."""
+        """Complete the login with a callback that the person pasted, and return the result."""
         self._take(callback)
         self._shown.set()
         return await self.result.wait()
 
     async def reply(self, query: str) -> Reply:
-        """Return the page for a browser that comes with this query."""
+        """Return the page for a browser's request with this query."""
         try:
             self._take(UncheckedCallback.parse(query))
         except ConfigurationError as error:
-            return _failure("This is not the login that is waited for", error, _KEEP_WAITING)
+            return _error_page("This is not the login that is waiting", error, _KEEP_WAITING)
         self._page = await self._result_page()
         return self._page
 
-    def showed(self, reply: Reply | None) -> None:
-        """Take note that a browser got this."""
+    def note_shown(self, reply: Reply | None) -> None:
+        """Record that a browser got this reply."""
         if reply is not None and reply is self._page:
             self._shown.set()
 
     def _take(self, callback: UncheckedCallback) -> None:
         check_state(callback, self.request.state)
         if self._answer is not None:
-            message = "This login was answered already: see what became of it where it was started."
+            message = "This login was answered already: see its result where it was started."
             raise ConfigurationError(message, argument="callback")
         self._answer = callback
         self._answered.set()
 
     async def _wait(self) -> AuthorizationResult:
-        # Only the person is timed: the exchange has limits of its own.
+        # The timeout is for the person only: the exchange has its own limits.
         with suppress(TimeoutError):
             async with self._flow.manager.clock.timeout(self._timeout.total_seconds()):
                 await self._answered.wait()
         if self._answer is None:
-            raise _unanswered(self.request.key, self._timeout)
+            raise _unanswered_error(self.request.key, self._timeout)
         return await self._flow.complete(self._answer, started_by=None)
 
     async def _result_page(self) -> Reply:
         try:
             result = await self.result.wait()
         except AtlassianAuthError as error:
-            return _failure("The login failed", error, _CLOSE)
+            return _error_page("The login failed", error, _CLOSE)
         missing = ", ".join(result.missing_scopes)
         text = f"The credential {result.key!r} is authorized."
-        text += f" Not granted, although asked for: {missing}." if missing else ""
+        text += f" Not granted, although requested: {missing}." if missing else ""
         return Reply(200, page("The login succeeded", text, after=_CLOSE))
 
 
@@ -214,17 +217,17 @@ _CLOSE = "You may close this window."
 _KEEP_WAITING = "The login goes on waiting. You may close this window."
 
 _INTERRUPTED = AuthorizationRequired(
-    "The login was interrupted before it ended.", reason="unanswered"
+    "The login was interrupted before it ended: start again.", reason="unanswered"
 )
 
 
-def _unanswered(key: str, timeout: timedelta) -> AuthorizationRequired:
+def _unanswered_error(key: str, timeout: timedelta) -> AuthorizationRequired:
     message = (
         f"No browser came back from the consent page within {timeout.total_seconds():g} seconds. Start "
-        "again. If the page showed an error, its URL says more, and may be pasted."
+        "again. If the page note_shown an error, its URL says more: you may paste it."
     )
     return AuthorizationRequired(message, key=key, reason="unanswered")
 
 
-def _failure(title: str, error: AtlassianAuthError, after: str) -> Reply:
+def _error_page(title: str, error: AtlassianAuthError, after: str) -> Reply:
     return Reply(400, page(title, str(error), after=after))

@@ -1,6 +1,6 @@
-"""The strategies that obtain and refresh tokens: one per way of Atlassian's to issue them.
+"""The grants: how tokens are obtained and refreshed, one class for each way in which Atlassian issues them.
 
-Each is a frozen value and pure: it builds requests and reads answers, and does no I/O.
+A grant is frozen and pure: it builds requests and reads answers, and does no I/O.
 """
 
 from __future__ import annotations

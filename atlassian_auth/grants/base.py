@@ -1,7 +1,7 @@
-"""What every grant can do, and what the two that need a person's consent share.
+"""The base of all grants, and of the two that need a person's consent.
 
-A grant knows how one of Atlassian's servers wants to be asked. It is checked when it is made: a
-grant that exists builds requests that are well formed.
+A grant builds the requests for one of Atlassian's servers. Its arguments are checked when it is made, so its
+requests are always well formed.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Grant(Confidential, ABC):
 
     Attributes:
         kind: ``"cloud"``, ``"data_center"`` or ``"client_credentials"``.
-        rotates: Whether each refresh replaces the refresh token, so that it has to be stored.
-        reuse_leeway_seconds: For how long a refresh token that was rotated out still works.
+        rotates: Whether each refresh replaces the refresh token, so that the new one has to be stored.
+        reuse_leeway_seconds: How long a refresh token still works after it was replaced.
         refresh_ahead_seconds: How long before its end a token may be refreshed in the background.
-        default_lifetime_seconds: How long an access token lives where the answer does not say.
-        client_id: The public name of the registered app.
-        endpoints: Whom to ask.
-        scopes: What is asked for.
-        redirect_uri: Where the browser comes back to; None where nobody has to consent.
+        default_lifetime_seconds: How long an access token lives if the answer does not say.
+        client_id: The client id of the registered app.
+        endpoints: The endpoints of the server.
+        scopes: The scopes to request.
+        redirect_uri: The URL to which the browser comes back; None if no person has to consent.
         uses_pkce: Whether a code is bound to a code verifier (RFC 7636).
     """
 
@@ -61,10 +61,10 @@ class Grant(Confidential, ABC):
     _client_secret: str = field(repr=False)
 
     def __repr__(self) -> str:
-        # As a dataclass has it, but for what is not there: an object whose making was refused stands in the
-        # frames that reporters show.
-        there = [field for field in fields(self) if field.repr and hasattr(self, field.name)]
-        shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in there)
+        # As of a dataclass, without missing fields: they are missing if the constructor raised, and error
+        # reporters show such objects.
+        present = [field for field in fields(self) if field.repr and hasattr(self, field.name)]
+        shown = ", ".join(f"{field.name}={getattr(self, field.name)!r}" for field in present)
         return f"{type(self).__qualname__}({shown})"
 
     def _assign(
@@ -92,7 +92,7 @@ class Grant(Confidential, ABC):
 
     @property
     def configuration(self) -> str:
-        """The public identity of the registration: a token of one is of no use to another."""
+        """The public identity of the registration; a token works only with the registration that got it."""
         return f"{self.kind}:{self.client_id}@{self.endpoints.token_url}"
 
     @abstractmethod
@@ -100,25 +100,25 @@ class Grant(Confidential, ABC):
         """Return the URL at which a person consents.
 
         Args:
-            state: Unguessable, bound to who started; comes back with the code.
-            code_challenge: The S256 challenge; required if the grant uses PKCE.
+            state: Unguessable text, bound to the session that started; the callback brings it back.
+            code_challenge: The S256 challenge; required if the grant uses PKCE, refused otherwise.
 
         Raises:
-            ConfigurationError: if an argument is malformed, a challenge is missing or of no use, or
-                nobody has to consent.
+            ConfigurationError: if an argument is malformed, a challenge is missing or not used, or no person
+                has to consent.
         """
 
     @abstractmethod
     def code_request(self, code: str, *, code_verifier: str | None = None) -> HTTPRequest:
-        """Return the request that turns an authorization code into a token.
+        """Return the request that exchanges an authorization code for a token.
 
         Args:
-            code: As it came back with the redirect; used once.
-            code_verifier: What the challenge was made of; required if the grant uses PKCE.
+            code: The code in the callback; it can be used once.
+            code_verifier: The verifier of the challenge; required if the grant uses PKCE, refused otherwise.
 
         Raises:
-            ConfigurationError: if an argument is malformed, a verifier is missing or of no use, or
-                the grant knows no codes.
+            ConfigurationError: if an argument is malformed, a verifier is missing or not used, or the grant
+                has no codes.
         """
 
     @abstractmethod
@@ -130,30 +130,30 @@ class Grant(Confidential, ABC):
 
         Raises:
             AuthorizationRequired: if there is no refresh token and the grant needs one.
-            ConfigurationError: if the refresh token is malformed, or the grant knows none.
+            ConfigurationError: if the refresh token is malformed, or the grant uses none.
         """
 
     def revocation_request(self, token: str) -> HTTPRequest:
-        """Return the request that ends a grant (RFC 7009).
+        """Return the request that ends a consent (RFC 7009).
 
         Args:
-            token: Its refresh token; its access token where there is none.
+            token: The refresh token; the access token if there is none.
 
         Raises:
-            ConfigurationError: if the server has nowhere to ask for it, or only on another host than its
-                token endpoint's, where this app's secret has no business.
+            ConfigurationError: if the server has no revocation endpoint, or has it on another host than its
+                token endpoint: the client secret must not go there.
         """
         url = self.endpoints.revoke_url
         if url is not None and origin_of(url) != origin_of(self.endpoints.token_url):
             message = (
                 f"endpoints.revoke_url is at {origin_of(url)}, but tokens come from "
-                f"{origin_of(self.endpoints.token_url)}. Nothing was sent: name the revoke_url of that server"
+                f"{origin_of(self.endpoints.token_url)}. Nothing was sent: give the revoke_url of that server"
             )
             raise ConfigurationError(message, argument="endpoints")
         if url is None:
             message = (
-                "endpoints has no revoke_url: nothing can be revoked there. Forget the credential, and "
-                "delete it where it was created"
+                "endpoints has no revoke_url, so the server cannot revoke tokens. Forget the credential, "
+                "and delete it where it was created"
             )
             raise ConfigurationError(message, argument="endpoints")
         fields = {
@@ -175,12 +175,12 @@ class Grant(Confidential, ABC):
 
         Args:
             response: The answer.
-            request: What it answers.
+            request: The request that it answers.
             obtained_at: Aware UTC, taken before the request was sent.
             previous: The token that was refreshed.
 
         Raises:
-            TransientError: if the server has a bad minute.
+            TransientError: if the server is temporarily unavailable.
             AuthorizationRequired: if the refresh token or the code was refused.
             ConfigurationError: if the client or the request was refused.
             TokenResponseError: if this is not an answer of a token endpoint.
@@ -197,10 +197,10 @@ class Grant(Confidential, ABC):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class AuthorizationCodeGrant(Grant):
-    """A grant that begins with a person's consent and goes on with refresh tokens that rotate.
+    """A grant that starts with a person's consent and continues with rotating refresh tokens.
 
-    Source: RFC 6749 sections 4.1 and 6. What differs between the products is in the methods that
-    begin with an underscore.
+    Source: RFC 6749 sections 4.1 and 6. Subclasses override the methods that begin with an underscore, where
+    the products differ.
     """
 
     rotates: ClassVar[bool] = True
@@ -218,11 +218,11 @@ class AuthorizationCodeGrant(Grant):
         """Return the URL at which a person consents.
 
         Args:
-            state: Unguessable, bound to who started; comes back with the code.
+            state: Unguessable text, bound to the session that started; the callback brings it back.
             code_challenge: The S256 challenge; required if the grant uses PKCE, refused otherwise.
 
         Raises:
-            ConfigurationError: if an argument is malformed, or a challenge is missing or of no use.
+            ConfigurationError: if an argument is malformed, or a challenge is missing or not used.
         """
         parameters = {
             **self._authorization_extras(),
@@ -231,40 +231,39 @@ class AuthorizationCodeGrant(Grant):
             "scope": " ".join(self.scopes),
             "redirect_uri": self.redirect_uri or "",
             "state": check_text(state, "state"),
-            **self._challenge(code_challenge),
+            **self._challenge_fields(code_challenge),
         }
         return authorize.authorization_url(self.endpoints.authorize_url or "", parameters)
 
     def code_request(self, code: str, *, code_verifier: str | None = None) -> HTTPRequest:
-        """Return the request that turns an authorization code into a token.
+        """Return the request that exchanges an authorization code for a token.
 
         Args:
-            code: As it came back with the redirect; used once.
-            code_verifier: What the challenge was made of; required if the grant uses PKCE, refused
-                otherwise.
+            code: The code in the callback; it can be used once.
+            code_verifier: The verifier of the challenge; required if the grant uses PKCE, refused otherwise.
 
         Raises:
-            ConfigurationError: if an argument is malformed, or a verifier is missing or of no use.
+            ConfigurationError: if an argument is malformed, or a verifier is missing or not used.
         """
         if "://" in code:
             message = (
-                "code is a URL: give the code alone, once its state was checked, or the whole URL to "
-                "AuthorizationFlow.complete, which checks it"
+                "code is a URL: give the whole URL to AuthorizationFlow.complete, which checks its "
+                "state; or check the state yourself and give the code alone"
             )
             raise ConfigurationError(message, argument="code")
         fields = {
             "grant_type": "authorization_code",
-            **self._client(),
+            **self._client_fields(),
             "code": check_text(code, "code"),
             "redirect_uri": self.redirect_uri or "",
-            **self._verifier(code_verifier),
+            **self._verifier_fields(code_verifier),
         }
         return self._encode(fields, self._client_secret, code, code_verifier or "")
 
     def refresh_request(self, refresh_token: str | None) -> HTTPRequest:
         """Return the request for the next access token.
 
-        It names no scope: that would ask for less than was granted, and Cloud answers 403 to it.
+        It names no scopes: with scopes Cloud answers 403.
 
         Args:
             refresh_token: The current one.
@@ -274,43 +273,43 @@ class AuthorizationCodeGrant(Grant):
             ConfigurationError: if it is malformed.
         """
         if refresh_token is None:
-            raise AuthorizationRequired(self._no_refresh_token(), reason="no_refresh_token")
+            raise AuthorizationRequired(self._no_refresh_token_message(), reason="no_refresh_token")
         fields = {
             "grant_type": "refresh_token",
-            **self._client(),
+            **self._client_fields(),
             "refresh_token": check_text(refresh_token, "refresh_token"),
             **self._refresh_extras(),
         }
         return self._encode(fields, self._client_secret, refresh_token)
 
-    def _no_refresh_token(self) -> str:
+    def _no_refresh_token_message(self) -> str:
         return (
-            "the access token cannot be refreshed, because no refresh token came with it: somebody "
+            "the access token cannot be refreshed, because no refresh token came with it: a person "
             "has to authorize again"
         )
 
-    def _client(self) -> Mapping[str, str]:
+    def _client_fields(self) -> Mapping[str, str]:
         return {"client_id": self.client_id, "client_secret": self._client_secret}
 
-    def _challenge(self, code_challenge: str | None) -> Mapping[str, str]:
-        if not self._wants_pkce(code_challenge, "code_challenge"):
+    def _challenge_fields(self, code_challenge: str | None) -> Mapping[str, str]:
+        if not self._check_pkce(code_challenge, "code_challenge"):
             return {}
         if not _CODE_CHALLENGE.fullmatch(code_challenge or ""):
             message = "code_challenge must be 43 characters: make it with code_challenge(verifier)"
             raise ConfigurationError(message, argument="code_challenge")
         return {"code_challenge": code_challenge or "", "code_challenge_method": "S256"}
 
-    def _verifier(self, code_verifier: str | None) -> Mapping[str, str]:
-        if not self._wants_pkce(code_verifier, "code_verifier"):
+    def _verifier_fields(self, code_verifier: str | None) -> Mapping[str, str]:
+        if not self._check_pkce(code_verifier, "code_verifier"):
             return {}
         return {"code_verifier": check_verifier(code_verifier or "", argument="code_verifier")}
 
-    def _wants_pkce(self, value: str | None, argument: str) -> bool:
+    def _check_pkce(self, value: str | None, argument: str) -> bool:
         if self.uses_pkce and value is None:
-            message = f"{argument} is missing: this grant binds its codes with PKCE"
+            message = f"{argument} is missing: this grant uses PKCE"
             raise ConfigurationError(message, argument=argument)
         if not self.uses_pkce and value is not None:
-            message = f"{argument} must not be given: the grant uses no PKCE without pkce=True"
+            message = f"{argument} must not be given: this grant uses PKCE only with pkce=True"
             raise ConfigurationError(message, argument=argument)
         return self.uses_pkce
 
@@ -324,12 +323,12 @@ def check_text(value: object, argument: str) -> str:
     if is_visible_ascii(value):
         return value
     if value is None or value == "":
-        message = f"{argument} is empty: copy it from where it was issued"
+        message = f"{argument} is empty: copy it from the page that shows it"
     elif not isinstance(value, str):
         message = f"{argument} must be text (str), not {type(value).__name__}"
     else:
         message = (
             f"{argument} contains a space, a line break or another character that it cannot have, "
-            "most likely from pasting: copy it again without what surrounds it"
+            "probably from pasting: copy it again, without surrounding text"
         )
     raise ConfigurationError(message, argument=argument)

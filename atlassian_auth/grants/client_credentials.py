@@ -1,4 +1,4 @@
-"""Client credentials (2LO): the app acts for itself. Nobody consents; there is no refresh token."""
+"""Client credentials (2LO): the app acts for itself. No person consents; there is no refresh token."""
 
 from __future__ import annotations
 
@@ -20,26 +20,25 @@ __all__ = ["ClientCredentialsGrant"]
 _CLOUD = Endpoints.cloud()
 _JIRA_SOFTWARE = Endpoints.jira_software()
 
-# confluence.atlassian.com/enterprise/how-service-accounts-work-in-data-center-1627556033.html: the
-# others are refused, and the first releases expose /rest/api/2/* only (2026-11-20).
+# confluence.atlassian.com/enterprise/how-service-accounts-work-in-data-center-1627556033.html: Data Center
+# refuses other scopes, and its first releases expose /rest/api/2/* only (2026-11-20).
 _SERVICE_ACCOUNT_SCOPES = frozenset({"READ", "WRITE"})
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class ClientCredentialsGrant(Grant):
-    """A credential of its own, not of a person; a new token is asked for whenever one ends.
+    """The credential of an app, not of a person; it requests a new token whenever one ends.
 
-    Build one with `jira_software`, `service_account` or `data_center`; the class itself takes what
-    those know about their servers.
+    Build one with `jira_software`, `service_account` or `data_center`, which know their servers.
 
     Args:
-        client_id: The public name of the credential.
-        client_secret: Its secret.
-        endpoints: Whom to ask.
-        scopes: What to ask for; nothing where the credential itself decides.
+        client_id: The client id of the credential.
+        client_secret: The client secret of the credential.
+        endpoints: The endpoints of the server.
+        scopes: The scopes to request; empty if the credential itself determines them.
         as_json: Send JSON instead of a form.
         with_audience: Send the endpoints' audience, if they have one.
-        default_lifetime_seconds: How long a token lives where the answer does not say.
+        default_lifetime_seconds: How long a token lives if the answer does not say.
 
     Raises:
         ConfigurationError: if an argument is malformed.
@@ -91,12 +90,12 @@ class ClientCredentialsGrant(Grant):
 
         Args:
             client_id: From the site's settings, "OAuth credentials".
-            client_secret: From the same place.
-            endpoints: Whom to ask. Those at which people consent are taken as
-                `Endpoints.for_jira_software` returns them.
-            as_json: Send JSON, as the page of these credentials shows it; Atlassian's own Jenkins plugin
-                sent a form (2022-03).
-            with_audience: Send the audience, as the page shows it; the plugin sent none.
+            client_secret: From the same page.
+            endpoints: The endpoints of the cloud. Those with a consent page are converted by
+                `Endpoints.for_jira_software`.
+            as_json: Send JSON, as the page of these credentials shows; Atlassian's own Jenkins plugin sent a
+                form (2022-03).
+            with_audience: Send the audience, as the page shows; the plugin sent none.
 
         Raises:
             ConfigurationError: if an argument is malformed.
@@ -128,10 +127,10 @@ class ClientCredentialsGrant(Grant):
         Source: https://support.atlassian.com/user-management/docs/create-oauth-2-0-credential-for-service-accounts
 
         Args:
-            client_id: Of the credential.
-            client_secret: Of the credential.
-            endpoints: Whom to ask.
-            as_json: Send JSON instead of the form that its guide shows (a client's notes of 2026-08-08).
+            client_id: The client id of the credential.
+            client_secret: The client secret of the credential.
+            endpoints: The endpoints of the cloud.
+            as_json: Send JSON instead of the form that the guide shows (a client's notes of 2026-08-08).
             with_audience: Send the endpoints' audience, which no page names; Nango sends none.
 
         Raises:
@@ -161,27 +160,26 @@ class ClientCredentialsGrant(Grant):
 
         Args:
             base_url: The instance's base URL with its context path, such as ``https://host/jira``.
-            client_id: Of the service account.
-            client_secret: Of the service account.
+            client_id: The client id of the service account.
+            client_secret: The client secret of the service account.
             scopes: ``READ`` or ``WRITE``.
-            allow_insecure_http: Accept plain http to hosts other than loopback. Everybody on the
-                way can then read the secrets.
+            allow_insecure_http: Accept plain http to hosts other than loopback. Anyone on the network path
+                can then read the secrets.
 
         Raises:
-            ConfigurationError: if an argument is malformed, or a scope is not open to service
-                accounts.
+            ConfigurationError: if an argument is malformed, or service accounts cannot get a scope.
         """
         endpoints = Endpoints.data_center(base_url, allow_http=allow_insecure_http)
-        checked = _service_account_scopes(scopes)
+        checked = _check_scopes(scopes)
         return cls(client_id, client_secret, endpoints=endpoints, scopes=checked)
 
     def authorization_url(self, *, state: str, code_challenge: str | None = None) -> str:  # noqa: ARG002
-        """Raise: nobody has to consent.
+        """Raise: no person has to consent.
 
         Raises:
             ConfigurationError: always.
         """
-        raise _nobody_consents()
+        raise _no_consent_error()
 
     def code_request(self, code: str, *, code_verifier: str | None = None) -> HTTPRequest:  # noqa: ARG002
         """Raise: there is no code.
@@ -189,7 +187,7 @@ class ClientCredentialsGrant(Grant):
         Raises:
             ConfigurationError: always.
         """
-        raise _nobody_consents()
+        raise _no_consent_error()
 
     def refresh_request(self, refresh_token: str | None = None) -> HTTPRequest:
         """Return the request for the next access token.
@@ -207,12 +205,12 @@ class ClientCredentialsGrant(Grant):
             "grant_type": "client_credentials",
             "client_id": self.client_id,
             "client_secret": self._client_secret,
-            **self._extras(),
+            **self._optional_fields(),
         }
         build = json_request if self._as_json else form_request
         return build(self.endpoints.token_url, fields, secrets=[self._client_secret])
 
-    def _extras(self) -> Mapping[str, str]:
+    def _optional_fields(self) -> Mapping[str, str]:
         audience = self.endpoints.audience if self._with_audience else None
         extras = {"audience": audience, "scope": " ".join(self.scopes)}
         return {name: value for name, value in extras.items() if value}
@@ -227,17 +225,17 @@ class ClientCredentialsGrant(Grant):
     ) -> TokenPair:
         """Return the token in an answer to a request of this grant.
 
-        A refresh token is left out: it "SHOULD NOT be included" (RFC 6749 section 4.4.3), and the
-        next token is asked for with the client's own secret anyway.
+        A refresh token in the answer is dropped: it "SHOULD NOT be included" (RFC 6749 section 4.4.3), and
+        the client secret obtains the next token.
 
         Args:
             response: The answer.
-            request: What it answers.
+            request: The request that it answers.
             obtained_at: Aware UTC, taken before the request was sent.
-            previous: The token that was refreshed; nothing of it is kept.
+            previous: The token that was refreshed; not used.
 
         Raises:
-            TransientError: if the server has a bad minute.
+            TransientError: if the server is temporarily unavailable.
             ConfigurationError: if the client or the request was refused.
             TokenResponseError: if this is not an answer of a token endpoint.
         """
@@ -247,21 +245,20 @@ class ClientCredentialsGrant(Grant):
         return token.bearer.paired(None)
 
 
-def _nobody_consents() -> ConfigurationError:
+def _no_consent_error() -> ConfigurationError:
     return ConfigurationError(
-        "client credentials need no person's consent and no code: just use the grant. For a "
-        "person's consent use CloudGrant or DataCenterGrant",
+        "client credentials need no person's consent and no code: use the grant without a login. For "
+        "a person's consent use CloudGrant or DataCenterGrant",
         argument="grant",
     )
 
 
-def _service_account_scopes(value: str | Iterable[str]) -> tuple[str, ...]:
+def _check_scopes(value: str | Iterable[str]) -> tuple[str, ...]:
     scopes = data_center_scopes(value)
     if refused := [scope for scope in scopes if scope not in _SERVICE_ACCOUNT_SCOPES]:
         message = (
-            f"scopes contains {', '.join(refused)}, which Data Center does not give to service "
-            "accounts: only READ and WRITE. What needs ADMIN, such as the audit log, needs "
-            "DataCenterGrant"
+            f"scopes contains {', '.join(refused)}, but Data Center grants service accounts only READ "
+            "and WRITE. For ADMIN, which the audit log needs, use DataCenterGrant"
         )
         raise ConfigurationError(message, argument="scopes")
     return scopes

@@ -29,22 +29,22 @@ class CloudGrant(AuthorizationCodeGrant):
     Args:
         client_id: From the app's settings.
         client_secret: From the app's settings. Needed with PKCE as well.
-        redirect_uri: The app's callback URL, to the letter: https, or http on loopback.
-        scopes: What to ask for, in a list or separated by spaces; each must have been added to the
-            app. Fewer than 50 are recommended.
+        redirect_uri: Exactly the app's callback URL: https, or http on loopback.
+        scopes: The scopes to request, in a list or separated by spaces; each must have been added to the app.
+            Atlassian recommends fewer than 50.
         endpoints: The public cloud by default; see `Endpoints.government`.
-        offline_access: Ask for a refresh token. Without one, a person has to consent every hour.
-        pkce: Bind codes to a verifier. Off by default: the 3LO pages do not mention PKCE, one guide
-            says that Atlassian does not support it, and the server's metadata names S256.
-        as_json: Send token requests as JSON, as the refresh token page shows it. False: as a form, which
-            RFC 6749 has and several clients send (2026-08).
+        offline_access: Request a refresh token. Without one, a person has to consent every hour.
+        pkce: Bind codes to a verifier. Off by default: the 3LO pages do not mention PKCE, one guide says that
+            Atlassian does not support it, but the server's metadata names S256.
+        as_json: Send token requests as JSON, as the refresh token page shows. False: as a form, as RFC 6749
+            says and several clients do (2026-08).
 
     Raises:
-        ConfigurationError: if an argument is malformed, or a scope is ``openid`` or one of Data Center.
+        ConfigurationError: if an argument is malformed, or a scope is ``openid`` or belongs to Data Center.
     """
 
     kind: ClassVar[str] = "cloud"
-    # "10 minutes" on the 3LO page, 2026-08; once it was 3 seconds
+    # "10 minutes" on the 3LO page, 2026-08; it used to be 3 seconds
     # (community.developer.atlassian.com/t/50348).
     reuse_leeway_seconds: ClassVar[float] = 600.0
     # Atlassian's 2LO page advises 30 to 60 seconds; jira.js uses 60 here (2026-08).
@@ -71,7 +71,7 @@ class CloudGrant(AuthorizationCodeGrant):
             client_id=client_id,
             client_secret=client_secret,
             endpoints=endpoints,
-            scopes=_cloud_scopes(scopes, offline_access=offline_access),
+            scopes=_check_scopes(scopes, offline_access=offline_access),
             redirect_uri=check_secure(
                 redirect_uri, argument="redirect_uri", allow_http=endpoints.allow_insecure_http
             ),
@@ -86,14 +86,14 @@ class CloudGrant(AuthorizationCodeGrant):
         build = json_request if self._as_json else form_request
         return build(self.endpoints.token_url, fields, secrets=secrets)
 
-    def _no_refresh_token(self) -> str:
+    def _no_refresh_token_message(self) -> str:
         return (
-            f"{super()._no_refresh_token()}. Cloud issues one only if scope {OFFLINE_ACCESS} was "
-            "asked for: leave offline_access=True"
+            f"{super()._no_refresh_token_message()}. Cloud issues one only if scope {OFFLINE_ACCESS} was "
+            "requested: leave offline_access=True"
         )
 
 
-def _cloud_scopes(value: str | Iterable[str], *, offline_access: bool) -> tuple[str, ...]:
+def _check_scopes(value: str | Iterable[str], *, offline_access: bool) -> tuple[str, ...]:
     scopes = [scope for scope in parse_scopes(value) if scope != OFFLINE_ACCESS]
     if foreign := [scope for scope in scopes if scope.upper() in DATA_CENTER_SCOPES]:
         message = (
@@ -104,8 +104,8 @@ def _cloud_scopes(value: str | Iterable[str], *, offline_access: bool) -> tuple[
     if _OPENID in scopes:
         # Seen live on 2026-08-05: the consent page of an otherwise good URL ends in "Something went wrong".
         message = (
-            f"scopes contains {_OPENID}, with which Cloud's consent page does not work: leave it out. Who "
-            f"consented is told by scope {READ_ME} and whoami()"
+            f"scopes contains {_OPENID}, with which Cloud's consent page does not work: leave it out. For "
+            f"the account that consented, use scope {READ_ME} and whoami()"
         )
         raise ConfigurationError(message, argument="scopes")
     return (*scopes, OFFLINE_ACCESS) if offline_access else tuple(scopes)

@@ -3,8 +3,8 @@
 Source: https://confluence.atlassian.com/adminjiraserver0911/jira-oauth-2-0-provider-api-1318889918.html,
 and the behavior of the provider of Confluence 7.17 to 8.x where that page is silent (2026-11-20).
 
-A refresh ends the previous access token at once, and a refresh token that was used has no leeway:
-hence nothing is refreshed ahead.
+A refresh ends the previous access token at once, and a used refresh token stops working at once. So tokens
+are not refreshed ahead.
 """
 
 from __future__ import annotations
@@ -34,16 +34,15 @@ class DataCenterGrant(AuthorizationCodeGrant):
         base_url: The instance's base URL with its context path, such as ``https://host/jira``; a
             trailing slash makes no difference.
         client_id: From the incoming link.
-        client_secret: From the incoming link. Checked with PKCE as well.
-        redirect_uri: As registered, to the letter: https, or http on loopback; at most 450
-            characters.
-        scopes: What to ask for, such as ``["ADMIN"]``. Ask for one: whether two basic ones are
-            understood is not documented, and each level includes those below it.
-        allow_insecure_http: Accept plain http to hosts other than loopback, for the base URL and
-            the redirect URI. Everybody on the way can then read the secrets.
+        client_secret: From the incoming link. Needed with PKCE as well.
+        redirect_uri: Exactly the registered one: https, or http on loopback; at most 450 characters.
+        scopes: The scopes to request, such as ``["ADMIN"]``. Request one: each level includes those below
+            it, and whether Data Center accepts two is not documented.
+        allow_insecure_http: Accept plain http to hosts other than loopback, for the base URL and the redirect
+            URI. Anyone on the network path can then read the secrets.
 
     Raises:
-        ConfigurationError: if an argument is malformed, or a scope is one of Cloud.
+        ConfigurationError: if an argument is malformed, or a scope belongs to Cloud.
     """
 
     kind: ClassVar[str] = "data_center"
@@ -63,21 +62,21 @@ class DataCenterGrant(AuthorizationCodeGrant):
             client_secret=client_secret,
             endpoints=Endpoints.data_center(base_url, allow_http=allow_insecure_http),
             scopes=data_center_scopes(scopes),
-            redirect_uri=_redirect_uri(redirect_uri, allow_http=allow_insecure_http),
+            redirect_uri=_check_redirect_uri(redirect_uri, allow_http=allow_insecure_http),
             uses_pkce=True,
         )
 
     def _refresh_extras(self) -> Mapping[str, str]:
-        # jira.js reports that it is validated on a refresh and that omitting it earns
-        # invalid_grant; other clients omit it. Unknown fields are ignored: always sent (2026-08).
+        # jira.js reports invalid_grant for a refresh without it; other clients omit it. Data Center ignores
+        # unknown fields, so it is always sent (2026-08).
         return {"redirect_uri": self.redirect_uri or ""}
 
     def _encode(self, fields: Mapping[str, str], *secrets: str) -> HTTPRequest:
-        # JSON is answered with a 500 about @FormParam (OpenHands#14250).
+        # To JSON Data Center answers 500 with a text about @FormParam (OpenHands#14250).
         return form_request(self.endpoints.token_url, fields, secrets=secrets)
 
 
-def _redirect_uri(value: str, *, allow_http: bool) -> str:
+def _check_redirect_uri(value: str, *, allow_http: bool) -> str:
     check_secure(value, argument="redirect_uri", allow_http=allow_http)
     if len(value) > _LONGEST_REDIRECT_URI:
         message = f"redirect_uri must be at most {_LONGEST_REDIRECT_URI} characters on Data Center"
@@ -86,10 +85,10 @@ def _redirect_uri(value: str, *, allow_http: bool) -> str:
 
 
 def data_center_scopes(value: str | Iterable[str]) -> tuple[str, ...]:
-    """Return scopes of Data Center.
+    """Return the scopes if they are Data Center's.
 
     Raises:
-        ConfigurationError: if one is malformed, is not upper case, or is one of Cloud.
+        ConfigurationError: if a scope is malformed, is not upper case, or belongs to Cloud.
     """
     scopes = parse_scopes(value)
     if foreign := [scope for scope in scopes if ":" in scope or scope == OFFLINE_ACCESS]:

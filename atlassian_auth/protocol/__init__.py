@@ -1,7 +1,7 @@
 """The OAuth dialects of Atlassian as pure functions: no I/O, no clock, no randomness, no async.
 
-What time it is and which random bytes to use come in as arguments; what to send goes out as an
-`HTTPRequest`, and what came back comes in as an `HTTPResponse`.
+The time and the random bytes are arguments. A function that builds a request returns an `HTTPRequest`; a
+function that reads an answer takes an `HTTPResponse`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The URL at which a person consents (RFC 6749 section 4.1.1)."""
+"""The authorization URL, at which a person consents (RFC 6749 section 4.1.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["authorization_url"]
 
 
 def authorization_url(authorize_url: str, parameters: Mapping[str, str]) -> str:
-    """Return the authorize URL with these parameters added to the query it may have.
+    """Return the authorization endpoint's URL with these parameters added to its query.
 
     Args:
         authorize_url: The authorization endpoint.

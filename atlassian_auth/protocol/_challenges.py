@@ -1,6 +1,6 @@
-"""What an API means by refusing a bearer: expiry, which refreshing cures, or something it does not.
+"""Why an API refused a bearer: because it expired, which a refresh cures, or for another reason.
 
-Refreshing a token that merely lacks a scope would spend a rotation on every call.
+A token that only lacks a scope is not refreshed: each call would rotate the refresh token for nothing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ class Challenge(Enum):
     """Why the bearer was refused."""
 
     EXPIRED = "expired"
-    """Expired, revoked or unknown: refresh it once."""
+    """The token has expired, was revoked or is unknown: refresh it once."""
 
     SCOPE_MISMATCH = "scope_mismatch"
-    """Valid, but not granted what the call needs: refreshing would not help."""
+    """The token is valid, but lacks a scope that the call needs: a refresh would not help."""
 
     OTHER = "other"
-    """Clearly not about expiry: the wrong kind of credential for this host, or no 401 at all."""
+    """Not expired: the wrong kind of credential for this host, or another status than 401."""
 
 
 # Seen in field reports, 2026-08: Atlassian documents neither.
@@ -41,12 +41,12 @@ _SCOPE_MESSAGE = "scope does not match"
 # Jira's, Confluence's and Bitbucket's: /login.jsp, /login.action, /login.
 _LOGIN_PAGE = re.compile(r"/login(?:\.jsp|\.action)?/?$")
 
-# They stand in an error, which is shown whole. A call needs two or three.
+# The scopes are quoted in an error message. A call needs two or three.
 _LONGEST_SCOPES = 500
 
-# RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string ), and a scheme
-# before the first of a challenge. The look-behind lets a match begin at the start of a word only,
-# so that a long word is read once.
+# RFC 9110 section 11.2: auth-param = token BWS "=" BWS ( token / quoted-string ); the scheme stands before
+# the first parameter of a challenge. The look-behind lets a match begin only at the start of a word, so that
+# a long word is read once.
 _PARAMETER = re.compile(
     r"""(?<![\w!#$%&'*+.^`|~-])
         (?:(?P<scheme>[\w!#$%&'*+.^`|~-]++)[ \t]++)?
@@ -61,11 +61,11 @@ def read_challenge(status: int, headers: Mapping[str, str], body: bytes) -> Chal
 
     Args:
         status: The HTTP status; anything but 401 is `Challenge.OTHER`, unless it names a scope.
-        headers: Names in lower case, or a mapping that does not mind.
-        body: The body of a 401, or nothing.
+        headers: Names in lower case, or a mapping that ignores case.
+        body: The body of the answer; empty if it was not read.
     """
     parameters = _bearer_parameters(headers)
-    # RFC 6750 section 3.1: with status 403 by the book.
+    # RFC 6750 section 3.1: "insufficient_scope" should come with status 403.
     if parameters.get("error") == "insufficient_scope" or _names_scope(body):
         return Challenge.SCOPE_MISMATCH
     category = headers.get("x-failure-category", "").strip().upper()
@@ -74,35 +74,35 @@ def read_challenge(status: int, headers: Mapping[str, str], body: bytes) -> Chal
 
 
 def is_anonymous(status: int, headers: Mapping[str, str], path: str) -> bool:
-    """Return whether Data Center has taken the caller of its API for nobody.
+    """Return whether Data Center has answered as to an anonymous caller.
 
-    A bearer that is not valid is not refused there: the request goes on without a person (provider of
-    Confluence 7.17 to 8.x). What that looks like is up to the product and to what stands before it.
+    Data Center does not refuse an invalid bearer: it serves the request as anonymous (provider of Confluence
+    7.17 to 8.x). The answer then depends on the product and on the proxy in front of it.
 
     Args:
         status: The HTTP status.
-        headers: Names in lower case, or a mapping that does not mind.
-        path: Of the request that was answered so.
+        headers: Names in lower case, or a mapping that ignores case.
+        path: The path of the request.
     """
     if headers.get("x-ausername", "").strip().lower() == "anonymous":
         return True
     if 300 <= status < 400:
         return bool(_LOGIN_PAGE.search(headers.get("location", "").partition("?")[0]))
-    # REST resources answer JSON: a page in its place is the login page. Pages of other paths are pages.
+    # A REST resource answers JSON: HTML in its place is the login page. Other paths may answer HTML.
     is_page = headers.get("content-type", "").lower().startswith("text/html")
     return status == 200 and is_page and "/rest/" in path
 
 
 def required_scopes(headers: Mapping[str, str], *, secrets: Iterable[str]) -> tuple[str, ...]:
-    """Return the scopes the API says it needs, each once; none where it names none.
+    """Return the scopes that the API says it needs, each once; empty if it names none.
 
-    They are printable, at most 500 characters together, and free of secrets that the API echoes.
+    They are printable ASCII, at most 500 characters in total, without secrets that the API echoes.
 
     Source: the ``scope`` of a ``WWW-Authenticate: Bearer`` challenge, RFC 6750 section 3.
 
     Args:
-        headers: Names in lower case, or a mapping that does not mind.
-        secrets: What the request carried.
+        headers: Names in lower case, or a mapping that ignores case.
+        secrets: The secrets that the request carried.
     """
     named = _bearer_parameters(headers).get("scope", "")
     return redact_scopes(named, secrets, longest=_LONGEST_SCOPES)
@@ -120,6 +120,6 @@ def _bearer_parameters(headers: Mapping[str, str]) -> dict[str, str]:
         scheme = (match["scheme"] or scheme).lower()
         if scheme == "bearer":
             value = match["token"] or re.sub(r"\\(.)", r"\1", match["quoted"] or "")
-            # The first one counts: RFC 6750 section 3, "MUST NOT appear more than once".
+            # Only the first counts: RFC 6750 section 3, "MUST NOT appear more than once".
             found.setdefault(match["name"].lower(), value)
     return found

@@ -1,4 +1,4 @@
-"""Reading JSON that a stranger sent: any bytes come in, a value or None comes out."""
+"""Read JSON from an untrusted server: any bytes are accepted, and nothing is raised."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["read_json", "read_object"]
 def read_json(body: bytes) -> object:
     """Return the JSON value, or None if the bytes are not JSON in UTF-8. Never raises.
 
-    All numbers come out as ``float``: an integer of five thousand digits is an error to Python's
-    ``int``, and one odd number must not cost the document it stands in.
+    Every number becomes a ``float``: Python's ``int`` refuses an integer of five thousand digits, and one odd
+    number must not make the whole document unreadable.
     """
     try:
         return json.loads(body.removeprefix(BOM_UTF8).decode(), parse_int=float)
@@ -22,6 +22,6 @@ def read_json(body: bytes) -> object:
 
 
 def read_object(body: bytes) -> dict[str, object]:
-    """Return the members of the JSON object, or none at all if the bytes are not a JSON object."""
+    """Return the members of the JSON object; empty if the bytes are not a JSON object."""
     value = read_json(body)
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}

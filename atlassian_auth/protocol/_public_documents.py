@@ -1,6 +1,6 @@
-"""Answers to the questions asked before the first API call: which site, whose account, which URLs.
+"""Read the documents needed before the first API call: the sites, the account, the endpoints.
 
-The rule of this file: a bad minute is told apart from a wrong answer, whatever the body says.
+The rule of this file: 429 and 5xx are temporary whatever the body says; any other odd answer is wrong.
 """
 
 from __future__ import annotations
@@ -13,30 +13,32 @@ __all__ = ["check_reachable", "read_document", "unexpected"]
 
 
 def check_reachable(response: HTTPResponse, *, asked: str) -> None:
-    """Return if the server was able to answer.
+    """Raise if the server is temporarily unavailable.
 
     Args:
         response: The answer.
-        asked: What was asked, for the error.
+        asked: The name of the document, for the error.
 
     Raises:
-        TransientError: if it is 429 or 5xx.
+        TransientError: if the status is 429 or 5xx.
     """
     if response.status == 429 or response.status >= 500:
-        raise TransientError(f"{asked} cannot be had now (HTTP {response.status}): try later.")
+        raise TransientError(
+            f"{asked} is temporarily unavailable (HTTP {response.status}): try later."
+        )
 
 
 def read_document(response: HTTPResponse, *, asked: str, advice: str) -> object:
-    """Return the JSON value of a successful answer, None if it is not JSON.
+    """Return the JSON value of a successful answer, or None if it is not JSON.
 
     Args:
         response: The answer.
-        asked: What was asked, for the error.
-        advice: What to do about any other status.
+        asked: The name of the document, for the error.
+        advice: The error's advice for any other status.
 
     Raises:
-        TransientError: if it is 429 or 5xx.
-        DiscoveryError: if it is any other status than 200; redirects are not followed.
+        TransientError: if the status is 429 or 5xx.
+        DiscoveryError: if the status is not 200; redirects are not followed.
     """
     check_reachable(response, asked=asked)
     if response.status != 200:
@@ -45,7 +47,7 @@ def read_document(response: HTTPResponse, *, asked: str, advice: str) -> object:
 
 
 def unexpected(response: HTTPResponse, *, asked: str, advice: str) -> AtlassianAuthError:
-    """Return the error for an answer that is not what was asked for."""
+    """Return the error for an answer that is not the document that was asked for."""
     message = (
         f"{asked} was asked for, and something else answered (HTTP {response.status}): {advice}."
     )

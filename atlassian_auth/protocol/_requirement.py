@@ -1,4 +1,4 @@
-"""What a caller asks of a token, and whether a given token will do."""
+"""What a caller requires of a token, and whether a given token meets it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Requirement"]
 
 @dataclass(frozen=True, slots=True)
 class Requirement(Confidential):
-    """What a caller asks of a token.
+    """What a caller requires of a token.
 
     Args:
-        margin_seconds: It must live longer than this, and longer than the buffer in any case.
-        rejected: The access token that an API has refused: any other will do.
-        forced: A new one is wanted whatever the present one is worth. With ``rejected`` that is any other
-            than this; without, only the outcome of a new exchange.
+        margin_seconds: The token must live longer than this, and longer than the buffer in any case.
+        rejected: The access token that an API has refused: any other token is accepted.
+        forced: Refresh even if the current token is good. With ``rejected``, any other token is accepted;
+            without it, only a newly issued one.
     """
 
     margin_seconds: float = 0
@@ -27,13 +27,13 @@ class Requirement(Confidential):
     forced: bool = False
 
     def accepts(self, token: Token, now: datetime, *, buffer_seconds: float) -> bool:
-        """Return whether ``token`` will do at ``now``.
+        """Return whether ``token`` meets the requirement at ``now``.
 
         Args:
-            token: The token at hand.
+            token: The cached token.
             now: The time.
-            buffer_seconds: The shortest remaining life a token may be used with; short-lived tokens have
-                a shorter buffer, see `buffer_for`.
+            buffer_seconds: A token that ends within this is not used; short-lived tokens have a shorter
+                buffer, see `buffer_for`.
         """
         if self.forced and self.rejected is None:
             return False

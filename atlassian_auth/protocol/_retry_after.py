@@ -1,4 +1,4 @@
-"""When to ask again, as the ``Retry-After`` header has it (RFC 9110 section 10.2.3)."""
+"""Read the ``Retry-After`` header (RFC 9110 section 10.2.3)."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from email.utils import parsedate_to_datetime
 
 __all__ = ["retry_after_seconds"]
 
-# Atlassian's quotas end with the hour (rate limiting page, 2026-08): a server or a proxy that asks for more
-# is mistaken, and must not silence a credential for longer.
+# Atlassian's quotas end with the hour (rate limiting page, 2026-08). A server or a proxy that asks for a
+# longer pause is wrong, and must not stop a credential for longer.
 _LONGEST_SECONDS = 3600.0
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return after how many seconds the server wants to be asked again, or None if it does not say.
+    """Return how many seconds the server asks to wait, or None if it does not say.
 
     Args:
-        headers: Names in lower case. ``retry-after`` is whole seconds or a date; a negative number
-            or a past date is 0, more than an hour is an hour, anything else says nothing.
-        now: Aware UTC. Only used where there is no ``date`` header to compare a date with: our
-            clock and the server's may differ.
+        headers: Names in lower case. ``retry-after`` is whole seconds or a date. A negative number or a past
+            date becomes 0, more than an hour becomes an hour, anything else None.
+        now: Aware UTC. A date is compared with the ``date`` header, because our clock and the server's may
+            differ; ``now`` is used only if there is no such header.
     """
     value = headers.get("retry-after", "").strip()
     if _INTEGER.fullmatch(value):
-        return _bounded(float(value))
-    until = _date(value)
+        return _clamp(float(value))
+    until = _read_date(value)
     if until is None:
         return None
-    since = _date(headers.get("date", "")) or now
-    return _bounded((until - since).total_seconds())
+    since = _read_date(headers.get("date", "")) or now
+    return _clamp((until - since).total_seconds())
 
 
-def _bounded(seconds: float) -> float:
+def _clamp(seconds: float) -> float:
     return min(max(seconds, 0.0), _LONGEST_SECONDS)
 
 
-def _date(value: str) -> datetime | None:
+def _read_date(value: str) -> datetime | None:
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    # "-0000" is UTC of an unknown origin to e-mail, and comes out naive.
+    # Python returns a naive date for "-0000", which is UTC (RFC 5322 section 3.3).
     return date if date.tzinfo else date.replace(tzinfo=UTC)

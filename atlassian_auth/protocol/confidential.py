@@ -1,4 +1,4 @@
-"""Values that hold secrets: they stay in memory, and are compared in constant time."""
+"""Values that hold secrets: they cannot be pickled, and are compared in constant time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Confidential", "same_secret"]
 class Confidential:
     """A frozen value that holds secrets: it cannot be pickled, and a copy of it is itself.
 
-    A pickle is a file, a queue or a cache sooner or later, and nobody would look for secrets there.
+    A pickle ends in a file, a queue or a cache, where secrets are not expected.
     """
 
     __slots__ = ()
@@ -28,10 +28,10 @@ class Confidential:
 
 
 def same_secret(one: str | None, other: str | None) -> bool:
-    """Return whether both are the same text, or both None, in a time that tells nothing else."""
+    """Return whether both are the same text, or both None, in constant time."""
     if one is None or other is None:
         return one is other
-    # compare_digest takes bytes of any kind, but only ASCII text.
+    # compare_digest accepts any bytes, but only ASCII text.
     return hmac.compare_digest(
         one.encode("utf-8", "surrogatepass"), other.encode("utf-8", "surrogatepass")
     )

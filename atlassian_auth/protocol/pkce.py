@@ -1,7 +1,7 @@
-"""Proof Key for Code Exchange, RFC 7636, method S256 and no other.
+"""Proof Key for Code Exchange (RFC 7636), with method S256 only.
 
-The server of Data Center reads a challenge without a method as ``plain`` (seen in the provider of
-Confluence 7.17 to 8.x), so the method is always sent beside it.
+Data Center reads a challenge without a method as ``plain`` (seen in the provider of
+Confluence 7.17 to 8.x), so the method is always sent with it.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _FEWEST_BYTES, _MOST_BYTES = 32, 96
 
 
 def verifier_from(random_bytes: bytes) -> str:
-    """Return the code verifier made of these random bytes, base64url without padding.
+    """Return the code verifier for these random bytes: base64url without padding.
 
     Args:
-        random_bytes: 32 to 96 bytes that nobody can guess, used for nothing else.
+        random_bytes: 32 to 96 bytes that cannot be guessed and are used for nothing else.
 
     Raises:
-        ConfigurationError: if there are fewer or more of them.
+        ConfigurationError: if there are fewer or more bytes.
     """
     if not _FEWEST_BYTES <= len(random_bytes) <= _MOST_BYTES:
         message = f"random_bytes must be 32 to 96 bytes, but is {len(random_bytes)} (RFC 7636)"

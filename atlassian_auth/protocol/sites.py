@@ -1,6 +1,6 @@
-"""Cloud sites: how people write them, which ones a token sees, and which one is meant.
+"""Cloud sites: how people write them, which sites a token may use, and how one is selected.
 
-The rule of this file: the order of a list means nothing, and nothing is ever picked by its place.
+The rule of this file: the order of a list means nothing, so no site is ever selected by its position.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ _BARE_NAME = re.compile(r"[A-Za-z0-9-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
 
-# A scope's product is told by these words: "read:jira-work", "read:issue:jira-software",
-# "read:servicedesk-request", "read:audit-log:confluence". read:me and offline_access have none.
+# These words in a scope name its product: "read:jira-work", "read:issue:jira-software",
+# "read:servicedesk-request", "read:audit-log:confluence". read:me and offline_access name none.
 _PRODUCT_WORDS = {"confluence": ("confluence",), "jira": ("jira", "servicedesk")}
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One Cloud site a token is good for.
+    """One Cloud site that a token may use.
 
     Args:
-        cloud_id: What the gateway's URLs hold; see `Endpoints.jira_url`.
-        name: As its administrators called it; not unique.
-        url: Where people open it.
-        scopes: What may be done there, for all products together, sorted. It says nothing about the
-            rights of the person.
+        cloud_id: The id of the site in the gateway's URLs; see `Endpoints.jira_url`.
+        name: The name that its administrators gave it; not unique.
+        url: The URL at which people open the site.
+        scopes: The scopes granted there, for all products together, sorted. The person's own permissions
+            may allow less.
     """
 
     cloud_id: str
@@ -66,7 +66,7 @@ class Site:
 
     @property
     def products(self) -> tuple[str, ...]:
-        """The products the scopes are for: ``"confluence"``, ``"jira"``, both or none."""
+        """The products that the scopes name: ``"confluence"``, ``"jira"``, both or none."""
         return tuple(
             product
             for product, words in _PRODUCT_WORDS.items()
@@ -76,13 +76,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose token it is.
+    """The account that a token belongs to.
 
     Args:
         account_id: The account id on Cloud, the user key on Data Center.
-        name: As shown to others.
-        email: None where the person or the administrator hides it.
-        username: What the person logs in with; Data Center only.
+        name: The display name.
+        email: The email address; None if the person or the administrator hides it.
+        username: The name with which the person logs in; Data Center only.
     """
 
     account_id: str
@@ -95,23 +95,23 @@ def site_url(site: str, *, argument: str = "site") -> str:
     """Return the URL of a Cloud site, such as ``https://acme.atlassian.net``.
 
     Args:
-        site: Its bare name, host or URL, in any case, with or without ``/wiki``. A bare name is one
-            below ``atlassian.net``; write government sites with their host.
+        site: Its bare name, host or URL, in any case, with or without ``/wiki``. A bare name is completed
+            with ``atlassian.net``; write a government site with its host.
         argument: The name of the caller's argument, for the error.
 
     Raises:
-        ConfigurationError: if it is something else: another host, a page, a cloud id.
+        ConfigurationError: if it is anything else, such as another host, a page or a cloud id.
     """
     if _UUID.fullmatch(str(site)):
-        _refuse(argument, "is a cloud id already, not the name of a site: use it as it is")
-    place = _place(site, argument)
-    if not _SITE.fullmatch(place):
+        _refuse(argument, "is already a cloud id, not the name of a site: use it directly")
+    url = _comparable_url(site, argument)
+    if not _SITE.fullmatch(url):
         _refuse(
             argument,
             "must be a Cloud site such as acme, acme.atlassian.net or https://acme.atlassian.net, without "
-            f"the path of a page, but is {place}; Data Center has no cloud id",
+            f"the path of a page, but is {url}; Data Center has no cloud id",
         )
-    return place
+    return url
 
 
 def read_cloud_id(response: HTTPResponse, *, site: str) -> str:
@@ -119,17 +119,17 @@ def read_cloud_id(response: HTTPResponse, *, site: str) -> str:
 
     Args:
         response: The answer.
-        site: The URL that was asked.
+        site: The site's URL.
 
     Raises:
-        SiteNotFound: if it is 404: there is no such site.
-        TransientError: if it is 429 or 5xx.
-        DiscoveryError: if it is a redirect, a page, or holds no cloud id.
+        SiteNotFound: if the status is 404: there is no such site.
+        TransientError: if the status is 429 or 5xx.
+        DiscoveryError: if the answer is a redirect or a page, or holds no cloud id.
     """
     if response.status == 404:
         message = f"There is no Cloud site {site}: check its name in the browser's address bar."
         raise SiteNotFound(message, wanted=site)
-    asked, advice = f"The cloud id of {site}", "check the site's name and any proxy on the way"
+    asked, advice = f"The cloud id of {site}", "check the site's name and any proxy"
     document = read_document(response, asked=asked, advice=advice)
     cloud_id = cast("dict[str, object]", document).get("cloudId") if _is_object(document) else None
     if not isinstance(cloud_id, str) or not _CLOUD_ID.fullmatch(cloud_id):
@@ -144,57 +144,57 @@ def read_sites(response: HTTPResponse) -> tuple[Site, ...]:
     (https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/, "Make calls to the API").
 
     Raises:
-        TransientError: if it is 429 or 5xx.
-        DiscoveryError: if it is another status, or not a list of sites.
+        TransientError: if the status is 429 or 5xx.
+        DiscoveryError: if the status is another error, or the answer is not a list of sites.
     """
     asked = "The list of sites"
-    advice = "check the token, the endpoints and any proxy on the way"
+    advice = "check the token, the endpoints and any proxy"
     document = read_document(response, asked=asked, advice=advice)
-    sites = _sites_in(document)
+    sites = _read_site_list(document)
     if sites is None:
         raise unexpected(response, asked=asked, advice=advice)
-    return _merged(sites)
+    return _merge(sites)
 
 
 def read_identity(response: HTTPResponse) -> Identity:
     """Return the account in the answer of ``/me`` or of Jira's ``/rest/api/2/myself``.
 
     Raises:
-        TransientError: if it is 429 or 5xx.
-        DiscoveryError: if it is another status, or does not describe an account.
+        TransientError: if the status is 429 or 5xx.
+        DiscoveryError: if the status is another error, or the answer does not describe an account.
     """
     asked, advice = "The account", "check the base URL, the credential and its scopes"
     document = read_document(response, asked=asked, advice=advice)
     members = cast("dict[str, object]", document) if _is_object(document) else {}
-    # /me; Cloud's myself; Data Center's, whose oldest versions have no key.
-    account_id = _first(members, "account_id", "accountId", "key", "name")
+    # In this order: /me; Cloud's myself; Data Center's, whose oldest versions have no key.
+    account_id = _first_text(members, "account_id", "accountId", "key", "name")
     if account_id is None:
         raise unexpected(response, asked=asked, advice=advice)
     return Identity(
         account_id=account_id,
-        name=_first(members, "displayName", "name") or "",
-        email=_first(members, "email", "emailAddress"),
-        # Cloud's /me has a "name" too, which is the display name.
-        username=None if _is_cloud_account(members) else _first(members, "name"),
+        name=_first_text(members, "displayName", "name") or "",
+        email=_first_text(members, "email", "emailAddress"),
+        # In Cloud's /me, "name" is the display name.
+        username=None if _is_cloud_account(members) else _first_text(members, "name"),
     )
 
 
 def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
-    """Return the site that is meant.
+    """Return the one site that ``wanted`` names, or the only site.
 
     Args:
-        sites: As `accessible_resources` returns them, in any order.
-        wanted: Its cloud id, URL, host or bare name, in any case; ``/wiki`` and a slash at the end make
-            no difference. A site of an emulator on this computer has its ``name`` as bare name. Needed only
-            if there are several.
+        sites: The sites that `accessible_resources` returned, in any order.
+        wanted: The site's cloud id, URL, host or bare name, in any case; ``/wiki`` and a trailing slash make
+            no difference. The bare name of an emulated site on this computer is its ``name``. Needed only if
+            there are several sites.
 
     Raises:
-        SiteNotFound: if there is none, or none that is wanted.
-        AmbiguousSite: if there are several and nothing was wanted.
-        ConfigurationError: if ``wanted`` can be neither an id nor an address, or ``sites`` holds anything but
+        SiteNotFound: if there is no site, or none that ``wanted`` names.
+        AmbiguousSite: if there are several sites and ``wanted`` is None.
+        ConfigurationError: if ``wanted`` is neither an id nor an address, or ``sites`` holds anything but
             sites.
     """
-    found = list(_merged(_checked_sites(sites)))
+    found = list(_merge(_check_sites(sites)))
     urls = tuple(site.url for site in found)
     if not found:
         raise SiteNotFound(_NO_SITE, wanted=wanted)
@@ -202,14 +202,14 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
         found = [site for site in found if _is_wanted(site, wanted)]
     if not found:
         listed = printable(", ".join(urls), _LONGEST_LIST)
-        message = f"No site is {wanted!a:.200}. The token is good for {listed}: {_ADD_SITE}."
+        message = f"No site is {wanted!a:.200}. The token may use {listed}: {_ADD_SITE}."
         raise SiteNotFound(message, wanted=wanted, urls=urls)
     if len(found) > 1:
-        raise _ambiguous(found)
+        raise _ambiguous_error(found)
     return found[0]
 
 
-def _checked_sites(sites: object) -> list[Site]:
+def _check_sites(sites: object) -> list[Site]:
     listed = list(cast("Iterable[object]", sites)) if isinstance(sites, Iterable) else [sites]
     for site in listed:
         if not isinstance(site, Site):
@@ -219,38 +219,38 @@ def _checked_sites(sites: object) -> list[Site]:
     return cast("list[Site]", listed)
 
 
-# Some twenty sites with their ids; the error's ``urls`` has all of them.
+# Enough for some twenty sites with their ids; the error's ``urls`` holds all of them.
 _LONGEST_LIST = 2000
 
 _ADD_SITE = (
-    "name one of these, or authorize again and choose the site on the consent page, signed in as somebody "
+    "name one of these, or authorize again and choose the site on the consent page, signed in as a person "
     "who has access to it"
 )
 _NO_SITE = (
-    "The token is good for no site. Likely causes: the person has access to none, or has lost it; the scopes "
-    "name no product (only read:me, say); an administrator has blocked the app. Check the scopes, then "
+    "The token may use no site. Likely causes: the person has no access to a site any more; the scopes name "
+    "no product, such as read:me alone; an administrator has blocked the app. Check the scopes, then "
     "authorize again and choose a site on the consent page."
 )
 
 
-def _ambiguous(found: list[Site]) -> AtlassianAuthError:
+def _ambiguous_error(found: list[Site]) -> AtlassianAuthError:
     listed = printable("; ".join(f"{site.url} ({site.cloud_id})" for site in found), _LONGEST_LIST)
-    message = f"Several sites are possible; say which one by id, URL or host: {listed}."
+    message = f"The token may use several sites: choose one by id, URL or host: {listed}."
     return AmbiguousSite(message, urls=tuple(site.url for site in found))
 
 
 def _is_wanted(site: Site, wanted: str) -> bool:
     if site.cloud_id.casefold() == wanted.casefold():
         return True
-    if _place(wanted, "wanted") == _place(site.url, "sites"):
+    if _comparable_url(wanted, "wanted") == _comparable_url(site.url, "sites"):
         return True
-    # An emulated site has no host of its own; elsewhere a name is what an administrator likes.
+    # An emulated site has no host of its own, so its name identifies it. Elsewhere a name is not unique.
     on_this_computer = is_loopback(urlsplit(site.url).hostname or "")
     return on_this_computer and site.name.casefold() == wanted.casefold()
 
 
-def _merged(sites: Iterable[Site]) -> tuple[Site, ...]:
-    # Sorted first, so that it makes no difference which entry of a site came first.
+def _merge(sites: Iterable[Site]) -> tuple[Site, ...]:
+    # Sorted first, so that the order of the entries makes no difference.
     by_id: dict[str, Site] = {}
     for site in sorted(sites, key=lambda site: (site.url, site.name, site.cloud_id)):
         known = by_id.setdefault(site.cloud_id, site)
@@ -259,22 +259,22 @@ def _merged(sites: Iterable[Site]) -> tuple[Site, ...]:
     return tuple(by_id.values())
 
 
-def _sites_in(document: object) -> list[Site] | None:
+def _read_site_list(document: object) -> list[Site] | None:
     if not isinstance(document, list):
         return None
-    sites = [_site_in(entry) for entry in cast("list[object]", document)]
+    sites = [_read_site(entry) for entry in cast("list[object]", document)]
     return None if None in sites else cast("list[Site]", sites)
 
 
-def _site_in(entry: object) -> Site | None:
+def _read_site(entry: object) -> Site | None:
     members = cast("dict[str, object]", entry) if _is_object(entry) else {}
-    cloud_id, url = _first(members, "id"), _first(members, "url")
+    cloud_id, url = _first_text(members, "id"), _first_text(members, "url")
     if cloud_id is None or url is None or not _CLOUD_ID.fullmatch(cloud_id) or not _is_url(url):
         return None
     scopes = members.get("scopes")
     names = cast("list[object]", scopes) if isinstance(scopes, list) else []
     texts = (name for name in names if isinstance(name, str))
-    return Site(cloud_id, _first(members, "name") or "", url, tuple(texts))
+    return Site(cloud_id, _first_text(members, "name") or "", url, tuple(texts))
 
 
 def _is_url(url: str) -> bool:
@@ -293,13 +293,13 @@ def _is_cloud_account(members: dict[str, object]) -> bool:
     return bool(members.keys() & {"account_id", "accountId"})
 
 
-def _first(members: dict[str, Any], *names: str) -> str | None:
+def _first_text(members: dict[str, Any], *names: str) -> str | None:
     texts = (members.get(name) for name in names)
     return next((text for text in texts if isinstance(text, str) and text), None)
 
 
-def _place(text: object, argument: str) -> str:
-    """Return scheme, host and path of a site as one comparable text."""
+def _comparable_url(text: object, argument: str) -> str:
+    """Return scheme, host and path of a site as one text that can be compared."""
     if not isinstance(text, str) or not text:
         _refuse(argument, "must name a site, such as https://acme.atlassian.net, but is empty")
     if _BARE_NAME.fullmatch(text):

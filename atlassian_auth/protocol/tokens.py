@@ -1,7 +1,7 @@
-"""What the authorization server issued, and the arithmetic of its expiry.
+"""Tokens that the authorization server issued, and when they expire.
 
-The rule of this file: a token's age counts from before its request was sent, so the expiry is never
-later than the server's.
+The rule of this file: a token's age counts from before its request was sent, so our expiry is never later
+than the server's.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from atlassian_auth.scopes import missing_scopes
 
 __all__ = ["Token", "TokenPair", "buffer_for", "end_of", "is_visible_ascii", "lifetime_of"]
 
-# RFC 6749 appendix A allows visible ASCII and the space in tokens, codes and secrets. No one of
-# Atlassian's holds a space; it would end the token in "Authorization: Bearer <token>" (RFC 6750
-# section 2.1), and in pasted text it is the commonest mistake.
+# RFC 6749 appendix A allows visible ASCII and the space in tokens, codes and secrets. None of Atlassian's has
+# a space. A space would end the token in "Authorization: Bearer <token>" (RFC 6750 section 2.1), and is the
+# most common mistake in pasted text.
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 
-# Longer than anything Atlassian issues: access tokens live an hour, and the longest figure seen for
-# a refresh token is a year (Aembit's guide, 2026). Keeps the arithmetic inside the calendar.
+# Longer than any token of Atlassian's: access tokens live an hour, and the longest time seen for a refresh
+# token is a year (Aembit's guide, 2026). It keeps dates within the range of ``datetime``.
 _LONGEST_SECONDS = 365 * 24 * 3600.0
 
 
 class _Issued(Confidential):
-    """What both kinds of token have. Frozen, but no dataclass, and without a ``__dict__``.
+    """The common part of both kinds of token. Frozen, but no dataclass, and without a ``__dict__``.
 
-    What turns any object into JSON (``dataclasses.asdict``, ``vars``, FastAPI's ``jsonable_encoder``, orjson)
-    finds nothing here to turn, and raises: a token is not published by returning it from a handler.
+    Encoders that turn any object into JSON (``dataclasses.asdict``, ``vars``, FastAPI's ``jsonable_encoder``,
+    orjson) raise here, so a web handler that returns a token does not publish it.
     """
 
     __slots__ = ("access_token", "expires_at", "obtained_at", "scopes")
@@ -62,14 +62,14 @@ class _Issued(Confidential):
 
     def __repr__(self) -> str:
         names = ("obtained_at", "expires_at", "scopes")
-        # None of them is there if the making was refused: such objects stand in the frames reporters show.
+        # A field is missing if the constructor raised: error reporters show such objects.
         shown = [f"{name}={getattr(self, name)!r}" for name in names if hasattr(self, name)]
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        # Both comparisons always run, so that the time tells nothing.
+        # Every comparison always runs, so that the time does not depend on the secrets.
         same = [
             same_secret(ours, its) for ours, its in zip(self._secret, other._secret, strict=True)
         ]
@@ -88,12 +88,12 @@ class _Issued(Confidential):
 
     @property
     def lifetime(self) -> timedelta:
-        """How long the access token was to live when it was requested."""
+        """The time from the request to the expiry."""
         return self.expires_at - self.obtained_at
 
     def expires_within(self, margin: timedelta, now: datetime) -> bool:
         """Return whether the access token ends at ``now + margin`` or before."""
-        # Subtracted, not added: the sum could lie beyond the calendar.
+        # Subtracted, because ``now + margin`` could be beyond the range of ``datetime``.
         return self.expires_at - now <= margin
 
     def missing_scopes(self, required: str | Iterable[str]) -> tuple[str, ...]:
@@ -102,19 +102,19 @@ class _Issued(Confidential):
 
 
 class Token(_Issued):
-    """An access token, how long it lives, and what it may do. There is no refresh token in it.
+    """An access token, its expiry and its scopes, without a refresh token.
 
-    It cannot be pickled, turned into JSON or changed; a copy of it is itself, and its ``repr`` holds no
-    secret. Equal tokens are found equal in constant time.
+    It cannot be pickled, turned into JSON or changed. A copy of it is itself, its ``repr`` holds no secret,
+    and tokens are compared in constant time.
 
     Args:
         access_token: The bearer.
-        obtained_at: Aware UTC; taken before the request was sent.
-        expires_at: Aware UTC; when the access token ends.
-        scopes: What was granted; may be less than what was asked for.
+        obtained_at: The time before the request was sent, aware UTC.
+        expires_at: The time at which the access token ends, aware UTC.
+        scopes: The scopes that were granted; may be fewer than were requested.
 
     Raises:
-        ConfigurationError: if the access token could not be sent in a header, or a time is naive.
+        ConfigurationError: if the access token cannot be sent in a header, or a time is naive.
     """
 
     __slots__ = ()
@@ -134,22 +134,22 @@ class Token(_Issued):
         )
 
     def paired(self, refresh_token: str | None) -> TokenPair:
-        """Return the same with a refresh token, or with none."""
+        """Return a pair of this token and a refresh token; None if there is none."""
         return TokenPair(
             self.access_token, self.obtained_at, self.expires_at, refresh_token, self.scopes
         )
 
 
 class TokenPair(_Issued):
-    """What a token endpoint issued: an access token, and the refresh token that brings the next one.
+    """An access token and the refresh token that obtains the next one, as a token endpoint issued them.
 
-    The library keeps it to itself and in the store; callers get its `bearer`.
+    Only the library and its store hold it; callers get its `bearer`.
 
     Args:
         access_token: As for `Token`, like the next two.
-        obtained_at: When it was requested.
-        expires_at: When the access token ends.
-        refresh_token: What brings the next pair, once; None where there is none.
+        obtained_at: The time before the request was sent.
+        expires_at: The time at which the access token ends.
+        refresh_token: The token that obtains the next pair, once; None if there is none.
         scopes: As for `Token`.
 
     Raises:
@@ -178,7 +178,7 @@ class TokenPair(_Issued):
 
     @property
     def bearer(self) -> Token:
-        """The same without the refresh token."""
+        """The access token without the refresh token."""
         return Token(self.access_token, self.obtained_at, self.expires_at, self.scopes)
 
     @property
@@ -187,30 +187,28 @@ class TokenPair(_Issued):
 
 
 def is_visible_ascii(value: object) -> TypeGuard[str]:
-    """Return whether this is non-empty text of visible ASCII, as tokens, codes and secrets are."""
+    """Return whether the value is non-empty visible ASCII, as tokens, codes and secrets must be."""
     return isinstance(value, str) and _VISIBLE_ASCII.fullmatch(value) is not None
 
 
 def lifetime_of(expires_in: object, default_seconds: float) -> float:
     """Return how many seconds an access token lives. Never raises.
 
-    A refresh token has been rotated by the time this is read; it must not be lost because of an odd
-    number beside it.
+    The server has already rotated the refresh token; an odd number beside the new one must not lose it.
 
     Args:
-        expires_in: What the answer says: a finite number from 1 on, or such a number as text, counts;
-            more than 365 days count as 365 days. A token that lived for less than a second would be
-            refreshed for each request: such a number says nothing.
-        default_seconds: The lifetime if it says anything else, or nothing.
+        expires_in: The member of the answer: a finite number of at least 1, or such a number as text. More
+            than 365 days become 365 days. Less than a second is ignored: each request would need a refresh.
+        default_seconds: The lifetime if ``expires_in`` is anything else, or missing.
     """
-    seconds = _number(expires_in)
-    if not seconds >= 1 or math.isinf(seconds):  # "not": so that NaN is refused too
+    seconds = _to_number(expires_in)
+    if not seconds >= 1 or math.isinf(seconds):  # "not" also catches NaN
         return default_seconds
     return min(seconds, _LONGEST_SECONDS)
 
 
 def end_of(obtained_at: datetime, lifetime_seconds: float) -> datetime:
-    """Return when a token ends, at the latest at the end of the calendar. Never raises: see `lifetime_of`.
+    """Return when a token ends, at the latest at ``datetime.max``. Never raises: see `lifetime_of`.
 
     Args:
         obtained_at: Aware UTC.
@@ -220,7 +218,7 @@ def end_of(obtained_at: datetime, lifetime_seconds: float) -> datetime:
     return obtained_at + min(timedelta(seconds=lifetime_seconds), left)
 
 
-def _number(value: object) -> float:
+def _to_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return math.nan
     try:
@@ -232,6 +230,7 @@ def _number(value: object) -> float:
 def buffer_for(lifetime_seconds: float, buffer_seconds: float) -> float:
     """Return how many seconds before its end a token is no longer used.
 
-    At most a quarter of its lifetime: a buffer longer than the token would refresh it forever.
+    That is at most a quarter of the lifetime: with a longer buffer than the lifetime, every token would be
+    refreshed at once.
     """
     return min(buffer_seconds, lifetime_seconds / 4)

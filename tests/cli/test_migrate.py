@@ -81,7 +81,7 @@ def test_named_credentials_move(authorized, home):
         {"key": "nobody", "outcome": "configuration", "exit_status": 2},
         {"key": "other", "outcome": "moved", "exit_status": 0},
     ]
-    assert "neither in the source nor in the target" in ended.errors
+    assert "Neither the source nor the target has a key" in ended.errors
     assert [row["key"] for row in authorized("list", "--json").json if row["state"] != "new"] == [
         "acme"
     ]
@@ -96,7 +96,7 @@ def test_what_is_there_is_not_replaced(authorized, command, config, home):
     replaced = authorized("migrate", "acme", "--to", there, "--overwrite")
 
     assert (refused.status, refused.output) == (2, "")
-    assert "say overwrite to replace the target's" in refused.errors
+    assert "use overwrite to replace the target's" in refused.errors
     assert (replaced.status, replaced.output) == (0, "acme: moved\n")
 
 

@@ -30,7 +30,7 @@ CONFLICT = (
 )
 DISCOVERY = (
     "The cloud id of https://acme.atlassian.net was asked for, and something else answered (HTTP 200): "
-    "check the site's name and any proxy on the way."
+    "check the site's name and any proxy."
 )
 
 

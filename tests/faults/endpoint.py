@@ -79,7 +79,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda _: Fault.rate_limited(120)),
         seen=alike("transient", "degraded", 1),
-        words=("429", "ask again in 120 s"),
+        words=("429", "try again in 120 s"),
         pause_seconds=120,
     ),
     Trouble(
@@ -88,7 +88,7 @@ TROUBLES = (
         stage=simulated,
         lasts=answered(lambda s: Fault.rate_limited(s.clock.now() + timedelta(minutes=2))),
         seen=alike("transient", "degraded", 1),
-        words=("429", "ask again in 120 s"),
+        words=("429", "try again in 120 s"),
         pause_seconds=120,
     ),
     Trouble(
@@ -151,7 +151,7 @@ TROUBLES = (
             Seen(("token_response",), "degraded", 1),
             Seen(("token", "token_response"), "ready", 2),
         ),
-        words=("breaks off before its end",),
+        words=("is cut off before its end",),
         pause_seconds=1,
     ),
     Trouble(
@@ -164,7 +164,7 @@ TROUBLES = (
             Seen(("token_response",), "degraded", 1, LOST),
             Seen((LOST, "token_response"), "reauthorize", 2, LOST),
         ),
-        words=("breaks off before its end",),
+        words=("is cut off before its end",),
         pause_seconds=1,
         excused=True,
     ),

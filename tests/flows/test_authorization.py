@@ -234,7 +234,7 @@ async def test_less_than_asked_for(flow_of, atlassian, caplog):
     result = await flow.complete(callback, started_by=None)
 
     assert result.missing_scopes == ("read:jira-work",)
-    assert "'acme' was authorized without read:jira-work, which was asked for" in caplog.text
+    assert "'acme' was authorized without read:jira-work, although it was requested" in caplog.text
 
 
 async def test_no_refresh_token(flow, atlassian, caplog):
@@ -247,7 +247,7 @@ async def test_no_refresh_token(flow, atlassian, caplog):
 
     assert not result.status.refreshable
     assert result.missing_scopes == ()
-    assert "without a refresh token, although offline_access was asked for" in caplog.text
+    assert "without a refresh token, although offline_access was requested" in caplog.text
     assert str(result.status.access_expires_at) in caplog.text
 
 
@@ -388,7 +388,7 @@ async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, c
 @pytest.mark.parametrize("lifetime", [timedelta(), -TINY])
 def test_a_lifetime_that_is_over_at_once(flow, lifetime):
     """Nobody could ever complete such a login."""
-    with pytest.raises(ConfigurationError, match="lifetime must be longer than nothing") as caught:
+    with pytest.raises(ConfigurationError, match="lifetime must be positive") as caught:
         AuthorizationFlow(flow.manager, lifetime=lifetime)
 
     assert caught.value.argument == "lifetime"
@@ -410,7 +410,7 @@ async def test_somebody_elses_login(flow, atlassian, refused, starter, other):
 
     assert isinstance(error, ConfigurationError)
     assert error.argument == "started_by"
-    assert "started by somebody else" in str(error)
+    assert "started by another session" in str(error)
 
 
 async def test_the_starter_is_never_left_out(flow, contents):
@@ -425,7 +425,7 @@ async def test_the_starter_is_never_left_out(flow, contents):
 
 @pytest.mark.parametrize("starter", ["", 7, b"alice"])
 async def test_a_starter_has_a_name(flow, contents, refused, starter):
-    """An empty session id would be everybody's."""
+    """An empty session id is refused: any session could complete the login."""
     with pytest.raises(ConfigurationError, match="non-empty text or None") as caught:
         await flow.start("acme", started_by=starter)
     error = await refused(flow, "code=a&state=b", started_by=starter)
@@ -602,7 +602,9 @@ async def test_a_bad_minute_of_the_token_endpoint(flow, atlassian, contents):
     callback = atlassian.browse(request.url)
     atlassian.fault("token", Fault.rate_limited(3000), times=None)
 
-    with pytest.raises(TransientError, match="used up all the same: start a new one") as caught:
+    with pytest.raises(
+        TransientError, match="cannot be completed any more: start a new one"
+    ) as caught:
         await flow.complete(callback, started_by=None)
 
     assert caught.value.retry_after_seconds == 3000

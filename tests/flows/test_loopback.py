@@ -149,7 +149,7 @@ async def test_what_is_missing_is_shown(flow, atlassian):
         page = await visit(callback)
 
     assert attempt.outcome.missing_scopes == ("read:me",)
-    assert "Not granted, although asked for: read:me." in page.text
+    assert "Not granted, although requested: read:me." in page.text
 
 
 async def test_one_object_logs_in_again(flow, atlassian):
@@ -188,7 +188,7 @@ async def test_a_stranger_is_turned_away(flow, atlassian, redirect_uri, query):
         await visit(atlassian.browse(attempt.url))
 
     assert page.status_code == 400
-    assert "This is not the login that is waited for" in page.text
+    assert "This is not the login that is waiting" in page.text
     assert "The login goes on waiting." in page.text
     assert "<script" not in page.text
     assert attempt.outcome.key == "acme"
@@ -306,7 +306,7 @@ async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
 @pytest.mark.parametrize("timeout", [timedelta(), timedelta(seconds=-1)])
 def test_a_timeout_that_is_over_at_once(flow, timeout):
     """Nobody could ever come back in time."""
-    with pytest.raises(ConfigurationError, match="timeout must be longer") as caught:
+    with pytest.raises(ConfigurationError, match="timeout must be positive") as caught:
         LoopbackLogin(flow, timeout=timeout)
 
     assert caught.value.argument == "timeout"
@@ -330,7 +330,7 @@ async def test_a_port_in_use(flow, atlassian, store):
 
     async with under_way(flow) as attempt:
         waiting = await store.keys("flows")
-        with pytest.raises(ConfigurationError, match="cannot be listened on") as caught:
+        with pytest.raises(ConfigurationError, match="cannot listen on port") as caught:
             await LoopbackLogin(flow, open_browser=opened.append).login("other")
         assert await store.keys("flows") == waiting
         assert attempt.outcome is None
@@ -450,7 +450,7 @@ async def test_nothing_to_paste_into(flow, atlassian):
         (True, ""),
         (None, ""),
         (False, "No browser could be opened: pass on_url"),
-        (OSError("secret-detail"), "The browser could not be opened: OSError"),
+        (OSError("secret-detail"), "The browser could not be opened (OSError)"),
     ],
     ids=["opened", "nothing-said", "no-browser", "an-error"],
 )

@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.flows._reception import Place, Reception, Reply, listening
+from atlassian_auth.flows._reception import Place, Reception, Reply, listen
 from atlassian_auth.testing import ManualClock
 
 pytestmark = pytest.mark.every_loop
@@ -109,7 +109,7 @@ class Desk:
         return self.answered
 
     async def __aenter__(self):
-        self._listening = listening(self.place)
+        self._listening = listen(self.place)
         listener = await self._listening.__aenter__()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
@@ -246,11 +246,11 @@ async def test_a_browser_that_goes_away(place, error):
 async def test_a_port_in_use(place):
     """The error says which port, and what can be done; afterwards it can be had."""
     async with Desk(place):
-        with pytest.raises(ConfigurationError, match=f"Port {place.port} of 127") as caught:
+        with pytest.raises(ConfigurationError, match=f"port {place.port} of 127") as caught:
             await Desk(place).__aenter__()
     assert caught.value.argument == "redirect_uri"
     assert "(Address already in use)" in str(caught.value)
-    assert "If a program uses it" in str(caught.value)
+    assert "If another program uses the port" in str(caught.value)
     assert "another port" in str(caught.value)
 
     async with Desk(place):
@@ -299,8 +299,10 @@ async def test_another_program_at_one_of_both(both, address):
     refused = pytest.raises(ConfigurationError, match="in place of localhost")
     with thief(address, both.port), refused as caught:
         await Desk(both).__aenter__()
-    assert f"Port {both.port} of {address}, which browsers may take localhost" in str(caught.value)
-    assert "could end up at another program" in str(caught.value)
+    assert f"port {both.port} of {address}, which browsers may use for localhost" in str(
+        caught.value
+    )
+    assert "could reach another program" in str(caught.value)
     assert caught.value.argument == "redirect_uri"
 
     async with Desk(both):
@@ -326,7 +328,7 @@ async def test_an_address_this_computer_does_not_have(place):
 
 async def test_no_address_that_this_computer_has(place):
     """Where there is nothing to listen at, that is said."""
-    with pytest.raises(ConfigurationError, match=f"of {NOWHERE}.* cannot be listened on"):
+    with pytest.raises(ConfigurationError, match=f"cannot listen on .* of {NOWHERE}"):
         await Desk(Place((NOWHERE,), place.port, place.path)).__aenter__()
 
 
@@ -374,7 +376,7 @@ async def silent_ones(desk, count):
         for known in range(count):
             streams.append(await anyio.connect_tcp("127.0.0.1", desk.place.port))
             with anyio.fail_after(300):
-                while len(desk.reception._silent) != known + 1:
+                while len(desk.reception._waiting) != known + 1:
                     await checkpoint()
         yield streams
         for stream in streams:
@@ -388,7 +390,7 @@ async def test_a_request_has_ten_seconds(place):
         await slow.send(b"GET /callback?code=a HTTP/1.1\r\n")
         desk.clock.advance(9.999)
         assert (await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")).endswith(b"hello")
-        assert len(desk.reception._silent) == 1
+        assert len(desk.reception._waiting) == 1
         desk.clock.advance(0.001)
         assert await rest_of(slow) == b""
         assert await desk.served(2) == [Reply(200, b"hello"), None]
@@ -424,6 +426,6 @@ async def test_a_computer_without_room(place, no_more_files, caplog):
         (
             "atlassian_auth",
             logging.WARNING,
-            f"The login's port can take no more connections for now: {shortage}. Trying again.",
+            f"The login's port cannot accept more connections: {shortage}. Trying again in 1 s.",
         )
     ]

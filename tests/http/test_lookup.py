@@ -135,7 +135,7 @@ async def test_an_endless_answer_ends(length):
 
 
 async def test_time_is_bounded(atlassian, atlassian_clock):
-    """An answer that never comes is a bad minute, by the clock that was given."""
+    """An answer that never comes is a temporary failure, by the clock that was given."""
     atlassian.fault("site", Fault.delayed(61))
 
     with pytest.raises(TransientError, match="within 60 seconds"):

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth._http.own_client import Passage, check_tls, is_direct
+from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct
 from atlassian_auth.testing import ManualClock
 
 pytestmark = pytest.mark.every_loop
@@ -31,10 +31,10 @@ class Stream:
 
 async def connect(address, *, host="dc.example.com", public_only=True):
     stream = Stream(address)
-    passage = Passage(URL, public_only=public_only, clock=ManualClock())
-    await passage("connection.connect_tcp.started", {"host": host})
+    guard = RequestGuard(URL, public_only=public_only, clock=ManualClock())
+    await guard("connection.connect_tcp.started", {"host": host})
     try:
-        await passage("connection.connect_tcp.complete", {"return_value": stream})
+        await guard("connection.connect_tcp.complete", {"return_value": stream})
     finally:
         assert stream.closed is (host == "dc.example.com" and address in PRIVATE and public_only)
 

@@ -235,7 +235,7 @@ def test_the_issuer_may_be_unknown_or_right(issuer, iss):
 @pytest.mark.parametrize(
     ("iss", "found"),
     [
-        (None, "nobody"),
+        (None, "no issuer"),
         ("https://evil.example.com", "https://evil.example.com"),
         ("https://as.example.com/", "https://as.example.com/"),
         (f"https://{CODE}", "https://[secret]"),
@@ -249,7 +249,7 @@ def test_another_issuer_is_refused(iss, found):
         check_callback(callback, state=STATE, issuer="https://as.example.com")
 
     assert caught.value.argument == "issuer"
-    assert f"comes from {found}," in str(caught.value)
+    assert f"callback names {found}," in str(caught.value)
 
 
 def test_a_person_may_decline():
@@ -275,7 +275,12 @@ def test_a_bad_minute_is_transient(said):
     [
         ("invalid_scope", "invalid_scope", "scopes", "Permissions in the developer console"),
         ("invalid scope", "invalid_scope", "scopes", "incoming link"),
-        ("unauthorized_client", "unauthorized_client", "redirect_uri", "to the letter"),
+        (
+            "unauthorized_client",
+            "unauthorized_client",
+            "redirect_uri",
+            "equal the redirect_uri exactly",
+        ),
         ("invalid_request", "invalid_request", None, "client_id and redirect_uri"),
         ("unsupported_response_type", "unsupported_response_type", None, "enable OAuth 2.0"),
         ("consent_required", "consent_required", None, "then start again"),

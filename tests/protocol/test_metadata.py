@@ -10,17 +10,22 @@ from hypothesis import strategies as st
 
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError, TransientError
-from atlassian_auth.protocol._metadata import Place, built_in, places, read_metadata
+from atlassian_auth.protocol._metadata import (
+    MetadataLocation,
+    built_in_endpoints,
+    metadata_locations,
+    read_metadata,
+)
 from atlassian_auth.protocol.messages import HTTPResponse
 
 ISSUER = "https://login.example.com"
-PLACE = Place(f"{ISSUER}/.well-known/openid-configuration", (ISSUER,))
+LOCATION = MetadataLocation(f"{ISSUER}/.well-known/openid-configuration", (ISSUER,))
 TEMPLATE = Endpoints.data_center(ISSUER)
 
 
 def read(document, status=200, *, truncated=False):
     response = HTTPResponse(status, {}, json.dumps(document).encode(), truncated=truncated)
-    return read_metadata(response, place=PLACE, template=TEMPLATE)
+    return read_metadata(response, location=LOCATION, template=TEMPLATE)
 
 
 # -- what is built in -----------------------------------------------------------------------------
@@ -44,7 +49,7 @@ def read(document, status=200, *, truncated=False):
 )
 def test_each_kind_of_host_has_its_endpoints(url, endpoints):
     """Atlassian's own hosts are known; any other is laid out as a Data Center."""
-    assert built_in(url) == endpoints
+    assert built_in_endpoints(url) == endpoints
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_each_kind_of_host_has_its_endpoints(url, endpoints):
 def test_malformed_urls_are_refused(url):
     """An issuer is an https URL without query and fragment (RFC 8414 section 2)."""
     with pytest.raises(ConfigurationError) as caught:
-        built_in(url)
+        built_in_endpoints(url)
 
     assert caught.value.argument == "url"
 
@@ -65,20 +70,20 @@ def test_places_of_an_issuer():
     """RFC 8414 puts its part between host and path, OpenID at the end, Data Center in its module."""
     url = "https://host.example/jira"
 
-    found = places(url)
+    found = metadata_locations(url)
 
-    assert [place.url for place in found] == [
+    assert [location.url for location in found] == [
         "https://host.example/.well-known/oauth-authorization-server/jira",
         "https://host.example/jira/.well-known/openid-configuration",
         "https://host.example/jira/rest/oauth2/latest/.well-known/oauth-authorization-server",
     ]
-    assert [place.issuers for place in found[:2]] == [(url,), (url,)]
+    assert [location.issuers for location in found[:2]] == [(url,), (url,)]
     assert set(found[2].issuers) == {url, f"{url}/rest/oauth2/latest"}
 
 
 def test_a_slash_at_the_end_is_left_out_of_addresses_but_not_of_the_issuer():
     """RFC 8414 section 3.1 removes it before the path is built; section 3.3 compares exactly."""
-    first = places("https://host.example/jira/")[0]
+    first = metadata_locations("https://host.example/jira/")[0]
 
     assert first.url == "https://host.example/.well-known/oauth-authorization-server/jira"
     assert first.issuers == ("https://host.example/jira/",)
@@ -86,13 +91,17 @@ def test_a_slash_at_the_end_is_left_out_of_addresses_but_not_of_the_issuer():
 
 def test_atlassians_own_servers_are_no_data_center():
     """They are asked in the two standard places; gateways and sites are not asked at all."""
-    own = [place.url for place in places("https://auth.atlassian.com")]
+    own = [location.url for location in metadata_locations("https://auth.atlassian.com")]
 
     assert own == [
         "https://auth.atlassian.com/.well-known/oauth-authorization-server",
         "https://auth.atlassian.com/.well-known/openid-configuration",
     ]
-    assert places("https://acme.atlassian.net") == places("https://api.atlassian.com") == ()
+    assert (
+        metadata_locations("https://acme.atlassian.net")
+        == metadata_locations("https://api.atlassian.com")
+        == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +115,7 @@ def test_atlassians_own_servers_are_no_data_center():
 )
 def test_the_issuer_of_atlassians_own_servers(url, issuer):
     """The server's own is known; another one on the same host is compared exactly, like everybody's."""
-    assert {place.issuers for place in places(url)} == {(issuer,)}
+    assert {location.issuers for location in metadata_locations(url)} == {(issuer,)}
 
 
 # -- what it says ---------------------------------------------------------------------------------
@@ -206,7 +215,7 @@ def test_half_metadata_is_none():
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_bad_minute_is_not_the_absence_of_metadata(status):
-    """Who asks in a bad minute must not get conventional URLs instead of the real ones."""
+    """While the server is unavailable, conventional URLs do not take the place of the real ones."""
     with pytest.raises(TransientError, match="metadata"):
         read({}, status)
 
@@ -259,11 +268,11 @@ def test_metadata_from_afar_names_no_local_service(url, member):
 def test_metadata_of_this_machine_may():
     """Who asks a server on loopback has chosen loopback."""
     base = "http://127.0.0.1:8080"
-    place = Place(f"{base}/.well-known/openid-configuration", (base,))
+    location = MetadataLocation(f"{base}/.well-known/openid-configuration", (base,))
     document = {"issuer": base, "token_endpoint": f"{base}/t"}
     response = HTTPResponse(200, {}, json.dumps(document).encode())
 
-    found = read_metadata(response, place=place, template=Endpoints.data_center(base))
+    found = read_metadata(response, location=location, template=Endpoints.data_center(base))
 
     assert found.token_url == f"{base}/t"
 

@@ -1,4 +1,4 @@
-"""A bad minute and a wrong answer are two things."""
+"""A temporary failure and a wrong answer are different errors."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_a_site_is_refused(site):
 
 def test_a_cloud_id_is_no_site():
     """Who passes the id itself is told that there is nothing left to find out."""
-    with pytest.raises(ConfigurationError, match="is a cloud id already"):
+    with pytest.raises(ConfigurationError, match="is already a cloud id"):
         site_url(UUID.upper())
 
 

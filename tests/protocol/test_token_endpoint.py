@@ -257,7 +257,7 @@ def test_an_answer_that_breaks_off():
     page = refused(HTTPResponse(200, {"content-type": "text/html"}, b"<html>"))
     other = refused(HTTPResponse(200, json_type, b"[]"))
 
-    assert "breaks off before its end" in str(cut)
+    assert "is cut off before its end" in str(cut)
     assert "login page" in str(page)
     assert "login page" in str(other)
 
@@ -334,7 +334,7 @@ def test_bad_minutes(status, ambiguous, body, request_):
 
 
 def test_a_truncated_bad_minute_is_transient():
-    """A long error page of a proxy is a bad minute as well."""
+    """A long error page of a proxy is a temporary failure as well."""
     error = refused(HTTPResponse(503, {}, b"x", truncated=True))
 
     assert isinstance(error, TransientError)
@@ -395,7 +395,7 @@ def test_dead_codes(description):
     [
         ("invalid_client", None, "client id or the client secret is wrong"),
         ("access_denied", "client_secret", "client secret is wrong or missing"),
-        ("unauthorized_client", None, "this app may not do that"),
+        ("unauthorized_client", None, "this app is not allowed to make this request"),
         ("invalid_scope", "scopes", "not given one of the scopes"),
         ("invalid scope", "scopes", "not given one of the scopes"),
         ("INVALID_SCOPE ", "scopes", "not given one of the scopes"),
@@ -472,16 +472,16 @@ def test_nothing_is_chained():
         (428, "", "", "refresh_token", Verdict.UNKNOWN),
         (429, "", "", "refresh_token", Verdict.TRANSIENT),
         (430, "", "", "refresh_token", Verdict.UNKNOWN),
-        (499, "invalid_grant", "", "refresh_token", Verdict.DEAD),
+        (499, "invalid_grant", "", "refresh_token", Verdict.CONSENT_LOST),
         (500, "invalid_grant", "", "refresh_token", Verdict.TRANSIENT),
         (199, "invalid_grant", "", "refresh_token", Verdict.UNKNOWN),
-        (200, "invalid_grant", "", "refresh_token", Verdict.DEAD),
-        (299, "invalid_grant", "", "refresh_token", Verdict.DEAD),
+        (200, "invalid_grant", "", "refresh_token", Verdict.CONSENT_LOST),
+        (299, "invalid_grant", "", "refresh_token", Verdict.CONSENT_LOST),
         (300, "invalid_grant", "", "refresh_token", Verdict.UNKNOWN),
         (399, "invalid_grant", "", "refresh_token", Verdict.UNKNOWN),
-        (400, "invalid_grant", "", "authorization_code", Verdict.DEAD),
+        (400, "invalid_grant", "", "authorization_code", Verdict.CONSENT_LOST),
         (400, "invalid_grant", "", "client_credentials", Verdict.CONFIGURATION),
-        (403, "unauthorized_client", "refresh-token", "refresh_token", Verdict.DEAD),
+        (403, "unauthorized_client", "refresh-token", "refresh_token", Verdict.CONSENT_LOST),
         (403, "unauthorized_client", "grant type", "refresh_token", Verdict.CONFIGURATION),
         (401, "access_denied", "refresh token", "refresh_token", Verdict.CONFIGURATION),
     ],
