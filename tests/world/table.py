@@ -48,8 +48,8 @@ _NOTES = """
   own thread, and with gevent all threads are one. A call that needs the store ends with `StoreError`
   ("Cannot run the event loop while another loop is running").
 - The limit of threads and the modes of files are real: the process runs as a user without other processes,
-  because `RLIMIT_NPROC` and the modes of files do not apply to root. The full disk is a file system in memory of
-  1 MiB.
+  because `RLIMIT_NPROC` and the modes of files do not apply to root. The full disk is a file system in
+  memory of 1 MiB.
 - In a failover of Redis the primary is stopped, and a replica is promoted and gets its address. In a
   failover of PostgreSQL a synchronous standby is promoted; the connection string names both
   servers.
