@@ -136,4 +136,4 @@ def test_an_interrupt_ends_it():
         output, errors = process.communicate(timeout=300)
 
     assert (process.returncode, errors) == (130, "")
-    assert output.splitlines()[-1] == "Interrupted: nothing was judged."
+    assert output.splitlines()[-1] == "Interrupted: nothing was checked."
