@@ -1,4 +1,4 @@
-"""The command ``atlassian-auth``. Whoever installed the library alone is told what is missing."""
+"""The command ``atlassian-auth``. It names the extra to install if packages are missing."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def main() -> None:
             f"atlassian-auth: not installed: {', '.join(missing)}. "
             "Run: pip install 'atlassian-auth[cli]'"
         )
-    from atlassian_auth._cli.app import app  # noqa: PLC0415 -- needs what was just looked for
+    from atlassian_auth._cli.app import app  # noqa: PLC0415 -- needs the packages checked above
 
     app(prog_name="atlassian-auth")

@@ -1,4 +1,4 @@
-"""The commands there are, and the options they share."""
+"""The list of commands, and the options that they share."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from atlassian_auth._cli.sites import sites, whoami
 __all__ = ["app", "demo", "root"]
 
 _EPILOG = """\
-PROFILE names a table of the configuration file, such as [profiles.acme]; without it, it is "default".
+PROFILE names a table of the configuration file, such as [profiles.acme]. The default is "default".
 
-A setting comes from its flag, else from its variable, such as ATLASSIAN_AUTH_CLIENT_ID, else from the
-configuration file. The flags above may stand after the command, too. Secrets come from variables, files,
+A setting is read from its flag, then from its variable, such as ATLASSIAN_AUTH_CLIENT_ID, then from the
+configuration file. The flags above may also follow the command. Secrets are read from variables, files,
 standard input or a hidden prompt.
 
 \b
@@ -33,33 +33,33 @@ Exit status:
   0  done
   1  failed
   2  wrong usage or configuration: change something
-  3  somebody has to authorize first, or again
-  4  a bad minute of a server or the network: try later
+  3  a person has to authorize first, or again
+  4  a server or the network is temporarily unavailable: try later
   5  the store cannot be read, written or locked
 """
 
 _SETTINGS_EPILOG = """\
-The profile's settings are flags of this command, too, such as --client-id: atlassian-auth --help lists them.
+This command also takes the shared flags, such as --client-id. atlassian-auth --help lists them.
 """
 
 app: typer.Typer = typer.Typer(
     cls=Commands,
     epilog=_EPILOG,
     no_args_is_help=True,
-    # Plain help reads the same in each terminal and with each version of Typer. Typer's own tracebacks
-    # may show local variables, which may be secrets.
+    # Plain help is the same in every terminal and with every version of Typer. Typer's own tracebacks
+    # may show local variables, which may hold secrets.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-# All troubles need 5 seconds: the longest-lived token has to end once.
-_SHORTEST, _USUAL, _LONGEST = 5.0, 16.0, 3600.0
+# The demonstration needs 5 seconds: the token with the longest lifetime has to expire once.
+_MINIMUM, _DEFAULT, _MAXIMUM = 5.0, 16.0, 3600.0
 _SECONDS_HELP = (
-    f"How long the service runs, at the least: {_SHORTEST:g} to {_LONGEST:g}, if not {_USUAL:g}."
+    f"Minimum run time, from {_MINIMUM:g} to {_MAXIMUM:g} seconds; default {_DEFAULT:g}."
 )
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- as Typer calls it
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 -- Typer calls it so
     if wanted:
         print(f"atlassian-auth {metadata.version('atlassian-auth')}")
         raise typer.Exit
@@ -73,21 +73,25 @@ def root(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The configuration file; what init writes.",
+            help="The configuration file, which init writes.",
             envvar="ATLASSIAN_AUTH_CONFIG",
             show_envvar=False,
         ),
     ] = None,
     store: Annotated[
         str | None,
-        typer.Option(metavar="FILE|URL", help="The SQLite file or the store with the credentials."),
+        typer.Option(
+            metavar="FILE|URL", help="The store of the credentials: a SQLite file or a URL."
+        ),
     ] = None,
     encryption_key_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File with the key that encrypts the store.")
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(metavar="KEY", help="The credential's name there, if not the profile's."),
+        typer.Option(
+            metavar="KEY", help="The credential's key in the store; default: the profile's name."
+        ),
     ] = None,
     product: Annotated[
         str | None, typer.Option(metavar="NAME", help=f"One of: {', '.join(PRODUCTS)}.")
@@ -97,37 +101,47 @@ def root(
     ] = None,
     client_secret_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File with its client secret; - is standard input."),
+        typer.Option(metavar="FILE", help="File with the client secret; - is standard input."),
     ] = None,
     redirect_uri: Annotated[
-        str | None, typer.Option(metavar="URL", help="The app's callback URL, to the letter.")
+        str | None,
+        typer.Option(metavar="URL", help="The app's callback URL, exactly as registered."),
     ] = None,
     scopes: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What to ask for, separated by spaces.")
+        str | None, typer.Option(metavar="TEXT", help="The scopes to request, separated by spaces.")
     ] = None,
     base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Of a Data Center, context path included.")
+        str | None,
+        typer.Option(metavar="URL", help="The base URL of a Data Center, with its context path."),
     ] = None,
     site: Annotated[
-        str | None, typer.Option(metavar="SITE", help="Of Cloud: its name, host or URL.")
+        str | None, typer.Option(metavar="SITE", help="The Cloud site: its name, host or URL.")
     ] = None,
     cloud_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of a Cloud site, if it is known.")
+        str | None, typer.Option(metavar="ID", help="The cloud id of the site, if you know it.")
     ] = None,
     authorize_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Replaces Atlassian's own, as do the next five."),
+        typer.Option(
+            metavar="URL",
+            help="The authorize endpoint. This and the next five replace Atlassian's.",
+        ),
     ] = None,
-    token_url: Annotated[str | None, typer.Option(metavar="URL", help="Issues tokens.")] = None,
+    token_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The token endpoint.")
+    ] = None,
     api_url: Annotated[str | None, typer.Option(metavar="URL", help="The root of the API.")] = None,
-    revoke_url: Annotated[str | None, typer.Option(metavar="URL", help="Ends credentials.")] = None,
+    revoke_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The revocation endpoint.")
+    ] = None,
     resources_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Lists the sites of a token.")
+        str | None,
+        typer.Option(metavar="URL", help="The endpoint that lists the sites of a token."),
     ] = None,
     identity_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Says whose token it is.")
+        str | None, typer.Option(metavar="URL", help="The endpoint that says whose token it is.")
     ] = None,
-    version: Annotated[  # noqa: ARG001 -- its callback has used it
+    version: Annotated[  # noqa: ARG001 -- its callback uses it
         bool,
         typer.Option(
             "--version", help="Print the version.", callback=_print_version, is_eager=True
@@ -154,8 +168,8 @@ def root(
         "resources_url": resources_url,
         "identity_url": identity_url,
     }
-    said = {name: value for name, value in values.items() if value is not None}
-    context.obj = Flags(config=config, values=said)
+    given = {name: value for name, value in values.items() if value is not None}
+    context.obj = Flags(config=config, values=given)
 
 
 for _name, _command in (
@@ -181,22 +195,22 @@ for _name, _command in (
 def demo(
     seconds: Annotated[
         float, typer.Option(metavar="N", help=_SECONDS_HELP, show_default=False)
-    ] = _USUAL,
+    ] = _DEFAULT,
 ) -> None:
     """See it work against an emulated Atlassian.
 
-    A service collects audit logs and sends builds while its tokens expire within seconds and things go
-    wrong on purpose, all on this computer. The exit status is 0 if nothing was lost, doubled or asked
-    for needlessly, and 1 if anything was.
+    A service collects audit logs and sends builds. Its tokens expire within seconds, and faults are
+    injected. Everything runs on this computer. The exit status is 0 if no event, build or token was lost,
+    duplicated or requested needlessly, else 1.
     """
-    if not _SHORTEST <= seconds <= _LONGEST:
+    if not _MINIMUM <= seconds <= _MAXIMUM:
         raise typer.BadParameter(
-            f"must be from {_SHORTEST:g} to {_LONGEST:g}", param_hint="--seconds"
+            f"must be from {_MINIMUM:g} to {_MAXIMUM:g}", param_hint="--seconds"
         )
     if find_spec("uvicorn") is None:
         raise SystemExit(
             "atlassian-auth: not installed: uvicorn. Run: pip install 'atlassian-auth[demo]'"
         )
-    from atlassian_auth._demo.command import run  # noqa: PLC0415 -- needs more than other commands
+    from atlassian_auth._demo.command import run  # noqa: PLC0415 -- imports uvicorn
 
     raise typer.Exit(run(seconds))

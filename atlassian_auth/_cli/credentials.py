@@ -17,16 +17,16 @@ from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of, 
 from atlassian_auth._cli.output import distance, say, show, show_table
 from atlassian_auth._cli.place import Place
 from atlassian_auth._cli.profile import Flags, Profile
-from atlassian_auth._cli.registration import CONSENTED
+from atlassian_auth._cli.registration import NEEDS_CONSENT
 from atlassian_auth._cli.secret import read_secret
 from atlassian_auth._cli.session import (
-    authorizing,
-    enrolling,
     grant_without_secret,
     is_stored,
-    looking,
     nothing_stored,
-    obtaining,
+    open_manager,
+    open_manager_of_store,
+    open_manager_with_credential,
+    open_manager_without_secret,
 )
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
@@ -43,18 +43,18 @@ _MOMENTS = (
     "last_refreshed_at",
 )
 
-# State and reason say it.
-_IN_OTHER_WORDS = ("refresh_status", "refresh_status_since")
+# For people, `state` and `reason` say the same.
+_ONLY_IN_JSON = ("refresh_status", "refresh_status_since")
 
 _COLUMNS = ("profile", "product", "key", "state", "access_expires_at", "store")
 
 
-def _consented_at(text: str) -> datetime:
+def _parse_consent_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         message = (
-            f"{text!a:.100} is no date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z."
+            f"{text!a:.100} is not a date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z."
         )
         raise typer.BadParameter(message) from None
     aware = moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC)
@@ -70,9 +70,9 @@ def token(
 ) -> None:
     """Print a fresh access token.
 
-    Nothing else is printed, for: curl -H "Authorization: Bearer $(atlassian-auth token acme)"
+    Nothing else is printed, as curl needs it: curl -H "Authorization: Bearer $(atlassian-auth token acme)"
 
-    It is refreshed and saved first if need be.
+    An expired token is refreshed, and saved, first.
     """
     fresh = anyio.run(_token, profile_of(context, profile))
     if not as_json:
@@ -90,14 +90,14 @@ def token(
 def status(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
-    """Show how a credential is doing, as the store has it.
+    """Show the stored state of a credential.
 
-    No server is asked. The exit status is 3 if a person must consent first, or again.
+    No request is sent to a server. The exit status is 3 if a person must consent first, or again.
     """
     chosen = profile_of(context, profile)
-    found = _looked_up(chosen.place, chosen.store_key)
-    if chosen.product not in CONSENTED:
-        show_credential(_without_consent(found), as_json=as_json)
+    found = _read_status(chosen.place, chosen.store_key)
+    if chosen.product not in NEEDS_CONSENT:
+        show_credential(_explain_no_token(found), as_json=as_json)
         return
     if found.state is CredentialState.NEW:
         raise nothing_stored(chosen)
@@ -111,7 +111,7 @@ def status(
 
 
 def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
-    """List the profiles, and what else is in their stores."""
+    """List the profiles, and the other credentials in their stores."""
     rows = anyio.run(_rows, flags_of(context))
     show_table(rows, columns=_COLUMNS, as_json=as_json)
 
@@ -122,13 +122,13 @@ def add(
     *,
     refresh_token_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the refresh token is; - is standard input."),
+        typer.Option(metavar="FILE", help="File with the refresh token; - is standard input."),
     ] = None,
     authorized_at: Annotated[
         datetime | None,
         typer.Option(
             metavar="TIME",
-            parser=_consented_at,
+            parser=_parse_consent_time,
             help="When the person consented: 2026-01-31 or 2026-01-31T12:00+01:00; without a zone it is UTC.",
         ),
     ] = None,
@@ -136,10 +136,10 @@ def add(
 ) -> None:
     """Store a refresh token that was obtained elsewhere.
 
-    It is asked for, or read from a pipe, a file, or the variable ATLASSIAN_AUTH_REFRESH_TOKEN. From then
-    on nobody else may use it: the next token that is needed refreshes it.
+    The refresh token is read from a file, the variable ATLASSIAN_AUTH_REFRESH_TOKEN, a pipe or a hidden
+    prompt. It is used at the next refresh. No other tool may use it from now on.
 
-    With --authorized-at, status tells when the consent ends.
+    With --authorized-at, the command status can show when the consent ends.
     """
     chosen = profile_of(context, profile)
     if not grant_without_secret(chosen).rotates:
@@ -154,7 +154,7 @@ def add(
 def refresh(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
-    """Refresh a token now, whatever the present one is worth."""
+    """Refresh now, even if the current token is still valid."""
     show_credential(anyio.run(_refresh, profile_of(context, profile)), as_json=as_json)
 
 
@@ -163,13 +163,13 @@ def revoke(
 ) -> None:
     """End a credential at Atlassian, then delete it from the store.
 
-    If the server does not revoke it, it is kept. A person can also remove the app in the settings of
-    their account, under Connected apps. The exit status is 1 if nothing is stored.
+    If the server refuses, the credential stays in the store. A person can also remove the app in the
+    settings of their account, under Connected apps. The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
     grant_without_secret(chosen)
     revoked = anyio.run(_revoke, chosen)
-    _show_ended(chosen, "revoked", ended=revoked, as_json=as_json)
+    _show_deletion(chosen, "revoked", ended=revoked, as_json=as_json)
 
 
 def forget(
@@ -177,23 +177,23 @@ def forget(
 ) -> None:
     """Delete a credential from the store.
 
-    Its refresh token is gone for good. At Atlassian the consent lives on until it is revoked or runs out.
+    Its refresh token cannot be recovered. At Atlassian the consent stays valid until it is revoked or ends.
     The exit status is 1 if nothing is stored.
     """
     chosen = profile_of(context, profile)
     forgotten = chosen.place.exists() and anyio.run(_forget, chosen.place, chosen.store_key)
-    _show_ended(chosen, "forgotten", ended=forgotten, as_json=as_json)
+    _show_deletion(chosen, "forgotten", ended=forgotten, as_json=as_json)
 
 
 def show_credential(found: CredentialStatus, *, as_json: bool, **more: object) -> None:
-    """Print how a credential is doing; no secret is in that.
+    """Print the status of a credential, without secrets.
 
     Args:
-        found: How it is doing.
-        as_json: For programs.
-        more: What else is known.
+        found: The status.
+        as_json: Whether to print JSON.
+        more: Other members to print.
     """
-    document = {**_described(found), **more}
+    document = {**_as_document(found), **more}
     if not as_json:
         document = _for_people(document)
     show(document, as_json=as_json)
@@ -206,11 +206,11 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
         if value and name in _MOMENTS
         else value
         for name, value in document.items()
-        if name not in _IN_OTHER_WORDS
+        if name not in _ONLY_IN_JSON
     }
 
 
-def _described(found: CredentialStatus) -> dict[str, object]:
+def _as_document(found: CredentialStatus) -> dict[str, object]:
     return {
         "key": found.key,
         "state": found.state.value,
@@ -228,19 +228,19 @@ def _described(found: CredentialStatus) -> dict[str, object]:
     }
 
 
-def _without_consent(found: CredentialStatus) -> CredentialStatus:
+def _explain_no_token(found: CredentialStatus) -> CredentialStatus:
     if found.state is not CredentialState.NEW:
         return found
-    return replace(found, reason="There is no token yet: the first request gets one.")
+    return replace(found, reason="There is no token yet. The first request gets one.")
 
 
-def _show_ended(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:
+def _show_deletion(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:
     key = profile.store_key
     show({"key": key, how: ended}, as_json=as_json)
     if not ended:
         say(
             f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}. "
-            f"To see what is stored, run: {shlex.join(['atlassian-auth', 'list', *profile.repeated_place])}"
+            f"To see what is stored, run: {shlex.join(['atlassian-auth', 'list', *profile.repeated_store])}"
         )
         raise typer.Exit(FAILURE)
 
@@ -249,34 +249,34 @@ def _moment(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _looked_up(store: Place, key: str) -> CredentialStatus:
-    # Looking must not make the file.
+def _read_status(store: Place, key: str) -> CredentialStatus:
+    # Reading a status must not create the file.
     if not store.exists():
         return CredentialStatus.without_record(key)
     return anyio.run(_status, store, key)
 
 
 async def _token(profile: Profile) -> Token:
-    async with obtaining(profile) as manager:
+    async with open_manager_with_credential(profile) as manager:
         return await manager.token(profile.store_key)
 
 
 async def _status(store: Place, key: str) -> CredentialStatus:
-    async with looking(store) as manager:
+    async with open_manager_of_store(store) as manager:
         return await manager.status(key)
 
 
 async def _add(
     profile: Profile, refresh_token: str, authorized_at: datetime | None
 ) -> CredentialStatus:
-    async with enrolling(profile) as manager:
+    async with open_manager_without_secret(profile) as manager:
         return await manager.add(
             profile.store_key, refresh_token=refresh_token, authorized_at=authorized_at
         )
 
 
 async def _refresh(profile: Profile) -> CredentialStatus:
-    async with obtaining(profile) as manager:
+    async with open_manager_with_credential(profile) as manager:
         await manager.refresh(profile.store_key)
         return await manager.status(profile.store_key)
 
@@ -284,12 +284,12 @@ async def _refresh(profile: Profile) -> CredentialStatus:
 async def _revoke(profile: Profile) -> bool:
     if not await is_stored(profile):
         return False
-    async with authorizing(profile) as manager:
+    async with open_manager(profile) as manager:
         return await manager.revoke(profile.store_key)
 
 
 async def _forget(store: Place, key: str) -> bool:
-    async with looking(store) as manager:
+    async with open_manager_of_store(store) as manager:
         return await manager.forget(key)
 
 
@@ -304,7 +304,7 @@ async def _rows(flags: Flags) -> list[dict[str, Any]]:
 async def _stored(places: Iterable[Place]) -> dict[tuple[Place, str], CredentialStatus]:
     found: dict[tuple[Place, str], CredentialStatus] = {}
     for place in filter(Place.exists, places):
-        async with looking(place) as manager:
+        async with open_manager_of_store(place) as manager:
             statuses = [await manager.status(key) for key in await manager.keys()]
         found |= {(place, one.key): one for one in statuses}
     return found

@@ -1,4 +1,4 @@
-"""What all commands share: one line for each of our errors, and a status that scripts can act on."""
+"""What all commands share: each error of the library becomes one line and an exit status."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from atlassian_auth._cli.output import say
 from atlassian_auth._cli.profile import Profile
-from atlassian_auth._cli.warnings import told_warnings
-from atlassian_auth._cli.words import told
+from atlassian_auth._cli.warnings import print_warnings
+from atlassian_auth._cli.words import describe_error
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,
@@ -26,13 +26,13 @@ from atlassian_auth.exceptions import (
 __all__ = ["FAILURE", "PROFILE", "TRANSIENT", "Command", "Commands", "report", "status_of"]
 
 PROFILE = "atlassian_auth.profile"
-"""Under this name a command's context has the profile that the command is about."""
+"""The key of the profile in a command's `Context.meta`."""
 
 FAILURE = 1
-"""Whatever has no status of its own."""
+"""The exit status of errors that have no status of their own."""
 
 TRANSIENT = 4
-"""The same command may succeed later."""
+"""The exit status of temporary errors: the same command may succeed later."""
 
 _STATUSES: tuple[tuple[type[AtlassianAuthError], int], ...] = (
     (ConfigurationError, 2),
@@ -48,7 +48,7 @@ _STATUSES: tuple[tuple[type[AtlassianAuthError], int], ...] = (
 # 128 + SIGINT, as shells report it.
 _INTERRUPTED = 130
 
-# A request may have a body with nothing in it.
+# The body of a request may be empty.
 _MAY_BE_EMPTY = ("data",)
 
 
@@ -58,25 +58,25 @@ def status_of(error: AtlassianAuthError) -> int:
 
 
 def report(error: AtlassianAuthError, profile: Profile | None = None) -> None:
-    """Print one line about an error where it does not mix with results.
+    """Print one line about an error to standard error.
 
     Args:
-        error: What went wrong.
-        profile: What the command is about, if that is known.
+        error: The error.
+        profile: The profile of the command, if it is known.
     """
-    say(f"atlassian-auth: {told(error, profile)}")
+    say(f"atlassian-auth: {describe_error(error, profile)}")
 
 
 class Commands(TyperGroup):
-    """Commands whose shared options may stand before or after them, and whose errors are one line."""
+    """A group of commands whose shared options may precede or follow the command; errors are one line."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments, with shared options moved to where they belong.
+        """Parse the arguments, with the shared options moved before the command.
 
         Raises:
-            BadParameter: if one is empty.
+            BadParameter: if an argument is empty.
         """
-        hoisted = _hoisted(args, self._shared(ctx))
+        hoisted = _move_shared_options_first(args, self._shared(ctx))
         _check_not_empty(self, ctx, hoisted)
         rest: list[str] = super().parse_args(ctx, hoisted)
         return rest
@@ -85,17 +85,17 @@ class Commands(TyperGroup):
         """Run the command.
 
         Raises:
-            Exit: with the status of the error, if it fails with one of ours.
+            Exit: if the command fails with an error of the library; with the exit status of that error.
         """
         try:
-            with told_warnings():
+            with print_warnings():
                 return super().invoke(ctx)
         except AtlassianAuthError as error:
             report(error, ctx.meta.get(PROFILE))
             status = status_of(error)
         except KeyboardInterrupt:
             status = _INTERRUPTED
-        except typer.Abort:  # a prompt that was left, by Ctrl-C or by Ctrl-D
+        except typer.Abort:  # Ctrl-C or Ctrl-D at a prompt
             say("")
             status = _INTERRUPTED
         raise typer.Exit(status)
@@ -106,13 +106,13 @@ class Commands(TyperGroup):
 
 
 class Command(TyperCommand):
-    """A command whose arguments are not empty: a shell's variable that is not set would mean the default."""
+    """A command that refuses empty arguments, which unset shell variables produce."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the arguments.
+        """Parse the arguments.
 
         Raises:
-            BadParameter: if one is empty.
+            BadParameter: if an argument is empty.
         """
         _check_not_empty(self, ctx, args)
         rest: list[str] = super().parse_args(ctx, args)
@@ -120,7 +120,7 @@ class Command(TyperCommand):
 
 
 def _check_not_empty(command: Any, ctx: Any, args: list[str]) -> None:
-    # As they were typed: once it is a path, an empty one is the current folder.
+    # Check the text as typed: as a `Path`, an empty text is the current folder.
     typed = command.make_parser(ctx).parse_args(args=list(args))[0]
     for param in command.get_params(ctx):
         text = typed.get(param.name)
@@ -129,8 +129,8 @@ def _check_not_empty(command: Any, ctx: Any, args: list[str]) -> None:
             raise typer.BadParameter(message, ctx=ctx, param=param)
 
 
-def _hoisted(args: list[str], shared: frozenset[str]) -> list[str]:
-    """Return the arguments with the shared options, and their values, in front."""
+def _move_shared_options_first(args: list[str], shared: frozenset[str]) -> list[str]:
+    """Return the arguments, with the shared options and their values first."""
     front: list[str] = []
     back: list[str] = []
     left = iter(args)

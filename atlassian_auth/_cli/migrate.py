@@ -1,4 +1,4 @@
-"""The command that moves credentials to another store."""
+"""The command migrate: moves credentials to another store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
 from atlassian_auth._cli.output import say, show_line, show_list
 from atlassian_auth._cli.place import Place, is_url
 from atlassian_auth._cli.profile import check_no_password
-from atlassian_auth._cli.session import transferring
+from atlassian_auth._cli.session import open_transfer
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError
 from atlassian_auth.migration import Transfer
 
@@ -42,43 +42,47 @@ def migrate(
         str,
         typer.Option(
             metavar="FILE|URL",
-            help="The SQLite file or the store they go to.",
+            help="The store to move them to: a SQLite file or a URL.",
             envvar=_TO,
             show_envvar=False,
             show_default=False,
         ),
     ],
     to_encryption_key_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where the key is that encrypts them there.")
+        Path | None,
+        typer.Option(metavar="FILE", help="File with the key that encrypts the new store."),
     ] = None,
     profile: Annotated[
         str,
         typer.Option(
             metavar="PROFILE",
-            help="Whose store they are in, if not that of 'default'.",
+            help="The profile whose store they are in; default: 'default'.",
             envvar="ATLASSIAN_AUTH_PROFILE",
             show_envvar=False,
             show_default=False,
         ),
     ] = DEFAULT,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what is there under the same key.")
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace credentials that the new store has under the same key."
+        ),
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Move credentials to another store.
 
-    Those with the names KEY, or all. They are deleted from the store they were in, because each must have
-    one holder. Services may go on meanwhile; then give them the new store. After an interruption, run it
-    again to finish.
+    Without KEY, all credentials are moved. Each one is deleted from the old store, because only one store
+    may hold a refresh token. Services may run meanwhile; configure the new store in them afterwards. After an
+    interruption, run the command again to finish.
     """
     source = profile_of(context, profile).place
     target = _target(to, to_encryption_key_file)
     if not source.exists():
-        message = f"There is no store {source}: name the one that credentials are in."
+        message = f"There is no store {source}: name the store that has the credentials."
         raise ConfigurationError(message, argument="store")
     target.check_folder()
-    move = functools.partial(_moved, tuple(keys or ()), overwrite=overwrite, quiet=as_json)
+    move = functools.partial(_move_all, tuple(keys or ()), overwrite=overwrite, quiet=as_json)
     rows = anyio.run(move, source, target)
     if as_json:
         show_list(rows)
@@ -93,13 +97,13 @@ def _target(to: str, key_file: Path | None) -> Place:
     return Place(name, key_file, SecretStr(key) if key else None, setting="--to")
 
 
-async def _moved(
+async def _move_all(
     names: tuple[str, ...], source: Place, target: Place, *, overwrite: bool, quiet: bool
 ) -> list[_Row]:
-    async with transferring(source, target, overwrite=overwrite) as transfer:
+    async with open_transfer(source, target, overwrite=overwrite) as transfer:
         keys = names or await transfer.keys()
         if not keys:
-            say(f"There is nothing to be moved in {source}.")
+            say(f"There are no credentials to move in {source}.")
         return [await _move(transfer, key, quiet=quiet) for key in keys]
 
 
@@ -107,7 +111,7 @@ async def _move(transfer: Transfer, key: str, *, quiet: bool) -> _Row:
     try:
         outcome = str(await transfer.move(key))
     except AtlassianAuthError as error:
-        # The others are moved all the same.
+        # An error of one key does not stop the others.
         report(error)
         return {"key": key, "outcome": error.code, "exit_status": status_of(error)}
     if not quiet:

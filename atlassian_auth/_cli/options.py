@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options of several commands."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DEFAULT = DEFAULT_KEY
 
 
 def flags_of(context: typer.Context) -> Flags:
-    """Return what was said before the command, and shared options wherever they stood."""
+    """Return the values of the shared options."""
     flags: Flags = context.obj
     return flags
 
 
 def profile_of(context: typer.Context, name: str) -> Profile:
-    """Return the profile a command is about.
+    """Return the profile of a command.
 
     Raises:
-        ConfigurationError: if there is none of this name, or something in it is wrong.
+        ConfigurationError: if there is no such profile, or one of its settings is wrong.
     """
     profile = flags_of(context).profile(name)
     context.meta[PROFILE] = profile
@@ -43,7 +43,7 @@ def _complete(incomplete: str) -> list[str]:
 
 _PROFILE: Any = typer.Argument(
     metavar="PROFILE",
-    hidden=True,  # in the list below the text: the first page says it once for all commands
+    hidden=True,  # the first help page describes it once for all commands
     envvar="ATLASSIAN_AUTH_PROFILE",
     show_envvar=False,
     show_default=False,

@@ -1,4 +1,4 @@
-"""What a command says: readable for people, or JSON whose keys do not change."""
+"""Prints results: text for people, or JSON whose keys do not change."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["distance", "say", "show", "show_line", "show_list", "show_table"]
 
 _UNITS = (("days", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
-# No line is broken where no terminal is: the next program wants it whole.
+# Without a terminal no line is wrapped: another program reads it.
 _ENDLESS = 10_000
 
 
 def show(document: Mapping[str, object], *, as_json: bool) -> None:
-    """Print one thing: a line for each of its members that has a value."""
+    """Print a document: as JSON, or as one line for each member that has a value."""
     if as_json:
         _print_json(document)
         return
@@ -33,12 +33,12 @@ def show(document: Mapping[str, object], *, as_json: bool) -> None:
 def show_table(
     documents: Iterable[Mapping[str, object]], *, columns: Sequence[str], as_json: bool
 ) -> None:
-    """Print several things of the same kind.
+    """Print documents: as JSON, or as a table.
 
     Args:
-        documents: What JSON shows.
-        columns: The members that people see.
-        as_json: For programs.
+        documents: The documents; JSON has all their members.
+        columns: The members that the table shows.
+        as_json: Whether to print JSON.
     """
     if as_json:
         show_list(documents)
@@ -52,22 +52,22 @@ def show_table(
 
 
 def show_list(documents: Iterable[Mapping[str, object]]) -> None:
-    """Print several things as JSON."""
+    """Print documents as JSON."""
     _print_json(list(documents))
 
 
 def show_line(text: str) -> None:
-    """Print one line of a result that has a form of its own."""
+    """Print one line of a result."""
     print(_printable(text))
 
 
 def say(text: str) -> None:
-    """Print what is not the result: progress, and what to do."""
+    """Print to standard error: progress, advice and errors."""
     print("\n".join(map(_printable, text.split("\n"))), file=sys.stderr, flush=True)
 
 
 def distance(away: timedelta) -> str:
-    """Return how far away a moment is, in the largest unit of which there are two at least."""
+    """Return a time span in words, in the largest unit of which it has at least two."""
     seconds = abs(away.total_seconds())
     unit, length = next(((unit, long) for unit, long in _UNITS if seconds >= 2 * long), _UNITS[-1])
     count = f"{seconds // length:.0f} {unit}"
@@ -82,5 +82,5 @@ def _printable(value: object) -> str:
     if value is None:
         return "-"
     text = " ".join(cast("list[str]", value)) if isinstance(value, list) else str(value)
-    # Names come from servers, and a terminal obeys what it is sent.
+    # Servers choose names, and a terminal executes escape sequences in them.
     return "".join(letter if letter.isprintable() else "?" for letter in text)

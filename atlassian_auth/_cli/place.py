@@ -1,4 +1,4 @@
-"""Where credentials are kept: a SQLite file, or what a URL names, encrypted or not."""
+"""Names a store: a SQLite file or a URL, encrypted or not."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.stores import EncryptedStore, SQLiteStore, Store, open_store
 from atlassian_auth.stores._private import check_owner, make_folders
 
-__all__ = ["Place", "is_url", "usual_store"]
+__all__ = ["Place", "default_store", "is_url"]
 
-# Two letters at least: one is a drive of Windows.
+# At least two letters: one letter is a drive of Windows.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def is_url(text: str) -> bool:
-    """Return whether this names a store by a URL, and not by the path of a file."""
+    """Return whether the text is the URL of a store, and not the path of a file."""
     return bool(_URL.match(text))
 
 
-def usual_store() -> Path:
-    """Return the file where credentials are kept unless something else is said."""
+def default_store() -> Path:
+    """Return the SQLite file that is used if no store is configured."""
     return platformdirs.user_data_path("atlassian-auth", appauthor=False) / "tokens.db"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A store that was not opened yet. Two with the same name are the same store.
+    """A store that is not open yet. Two places with the same name are equal.
 
     Args:
         name: A path, or a URL, which may hold a password.
-        key_file: Where the keys are that it is encrypted with.
-        key: One from the environment, if there is no file.
-        setting: Under which name a command has it.
+        key_file: The file with the encryption keys.
+        key: The encryption key from the environment; not used if there is a file.
+        setting: The option that names the store, for messages.
     """
 
     name: str = field(repr=False)
@@ -49,7 +49,7 @@ class Place:
     setting: str = field(default="store", compare=False)
 
     def __str__(self) -> str:
-        return _shown(self.name) if is_url(self.name) else self.name
+        return _without_password(self.name) if is_url(self.name) else self.name
 
     @property
     def has_password(self) -> bool:
@@ -58,45 +58,45 @@ class Place:
         return is_url(self.name) and bool(parts.password or "password" in parts.query)
 
     def exists(self) -> bool:
-        """Return whether there is something to look at, as far as can be told without asking a server.
+        """Return whether the store's file exists; True for a store on a server.
 
         Raises:
-            StoreError: if there is not even its folder.
+            StoreError: if the folder of the file does not exist.
         """
         self.check_folder()
         file = self._file()
         return file is None or file.exists()
 
     def check_folder(self) -> None:
-        """Return if the folder is there that the store's file is in, or would be made in.
+        """Raise if the folder of the store's file does not exist.
 
         Raises:
-            StoreError: if it is not; only the usual store's is made.
+            StoreError: if it does not exist. Only the folder of the default store is created.
         """
         file = self._file()
-        if file is not None and file != usual_store() and not file.parent.is_dir():
+        if file is not None and file != default_store() and not file.parent.is_dir():
             raise StoreError(
-                f"{file}: there is no folder {file.parent}. Make it, or name another store."
+                f"{file}: the folder {file.parent} does not exist. Create it, or name another store."
             )
 
-    def opened(self) -> Store:
+    def open(self) -> Store:
         """Return the store.
 
         Raises:
             ConfigurationError: if the URL or a key is malformed, or a package is missing.
-            StoreError: if the folder of the usual file cannot be made.
+            StoreError: if the folder of the default store cannot be created.
         """
-        if self.name == str(usual_store()):
-            _make_folder(usual_store().parent)
-        store = self._by_url() if is_url(self.name) else SQLiteStore(self.name)
+        if self.name == str(default_store()):
+            _make_folder(default_store().parent)
+        store = self._open_url() if is_url(self.name) else SQLiteStore(self.name)
         keys = self._keys()
         return EncryptedStore(store, keys) if keys else store
 
-    def _by_url(self) -> Store:
+    def _open_url(self) -> Store:
         try:
             return open_store(self.name)
         except ConfigurationError as error:
-            # Each class of a store has its own name for the argument that a URL is here.
+            # Each store class names its URL argument differently; say the name of the option instead.
             wrong = str(error).replace(f"{error.argument}: ", f"{self.setting}: ", 1)
         raise ConfigurationError(wrong, argument=self.setting)
 
@@ -107,7 +107,9 @@ class Place:
             "encryption_key", file=self.key_file, given=self.key, piped=False
         ).split()
         if not keys:
-            message = f"{self.key_file or 'ATLASSIAN_AUTH_ENCRYPTION_KEY'} should hold a key, and is empty."
+            where = self.key_file or "ATLASSIAN_AUTH_ENCRYPTION_KEY"
+            message = f"{where} is empty, but must have an encryption key."
+
             raise ConfigurationError(message, argument="encryption_key")
         return keys
 
@@ -120,8 +122,8 @@ class Place:
         return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
-def _shown(url: str) -> str:
-    """Return a URL without what may be a password in it."""
+def _without_password(url: str) -> str:
+    """Return the URL without its password, query and fragment."""
     parts = _split(url)
     if not parts.netloc:
         return url.partition("?")[0]
@@ -133,7 +135,7 @@ def _shown(url: str) -> str:
 def _split(url: str) -> SplitResult:
     try:
         return urlsplit(url)
-    except ValueError:  # which whoever opens it will say
+    except ValueError:  # opening the store raises an error that says so
         return SplitResult(url.partition(":")[0], "…", "", "", "")
 
 
@@ -145,4 +147,4 @@ def _make_folder(folder: Path) -> None:
         wrong = error.strerror or type(error).__name__
     else:
         return
-    raise StoreError(f"The store's folder {folder} cannot be made: {wrong}.")
+    raise StoreError(f"The store's folder {folder} cannot be created: {wrong}.")

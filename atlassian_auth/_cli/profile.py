@@ -1,7 +1,7 @@
-"""Where a command's settings come from: flags, then the environment, then the configuration file.
+"""Reads the settings of a command: from flags, then the environment, then the configuration file.
 
-The first place that has a setting decides. Secrets come neither from flags, which any user of the computer
-can see, nor from the file, which is copied and shown.
+The first source that has a setting decides. Secrets are not read from flags, because other users of the
+computer can see them, nor from the configuration file, because people copy and show it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import platformdirs
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from atlassian_auth._cli.place import Place, is_url, usual_store
+from atlassian_auth._cli.place import Place, default_store, is_url
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.settings import Settings
@@ -33,7 +33,7 @@ __all__ = [
     "Profile",
     "check_no_password",
     "flag_of",
-    "tunables",
+    "library_settings",
     "variable_of",
 ]
 
@@ -52,21 +52,21 @@ PRODUCTS: tuple[str, ...] = (
 )
 
 VARIABLES = "ATLASSIAN_AUTH_"
-"""What the names of the environment's variables begin with."""
+"""The prefix of the environment variables."""
 
 _APP = "atlassian-auth"
 _SECRETS = ("client_secret", "encryption_key", "refresh_token")
 _PATHS = ("client_secret_file", "encryption_key_file", "store")
-# What says where a credential is.
-_WHERE = ("store", "encryption_key_file", "key")
+# The settings that locate a credential.
+_LOCATION = ("store", "encryption_key_file", "key")
 
 
 class Profile(BaseSettings):
-    """One credential and how to obtain it, as flags, the environment and the file have it.
+    """The settings of one credential, from flags, the environment and the configuration file.
 
-    ``file`` is the configuration file, ``in_file`` the names of its profiles, ``sources`` says where each
-    setting comes from that has a value, and ``repeated`` are the flags that another command has to repeat to
-    be about the same credential.
+    ``file`` is the configuration file, and ``in_file`` has the names of its profiles. ``sources`` has the
+    source of each setting that has a value. ``repeated`` are the flags that another command needs to use the
+    same credential.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
@@ -101,29 +101,29 @@ class Profile(BaseSettings):
 
     @property
     def store_key(self) -> str:
-        """The credential's name in the store: the profile's own, unless it says another."""
+        """The credential's key in the store; default: the profile's name."""
         return self.key or self.name
 
     @property
     def arguments(self) -> str:
-        """What makes another command be about the same credential, quoted for the shell."""
+        """The arguments with which another command uses the same credential, quoted for the shell."""
         return shlex.join([self.name, *self.repeated])
 
     @property
-    def repeated_place(self) -> tuple[str, ...]:
-        """Those of the repeated flags that say which store it is in."""
+    def repeated_store(self) -> tuple[str, ...]:
+        """The repeated flags, without the one for the key."""
         pairs = zip(self.repeated[::2], self.repeated[1::2], strict=True)
         return tuple(chain.from_iterable(pair for pair in pairs if pair[0] != flag_of("key")))
 
     @property
     def place(self) -> Place:
-        """The store that has it."""
-        store = self.store or str(usual_store())
+        """The store of the credential."""
+        store = self.store or str(default_store())
         name = store if is_url(store) else str(Path(store).expanduser())
         return Place(name, self.encryption_key_file, self.encryption_key)
 
     def places(self, *settings: str) -> str:
-        """Return the three places where these settings can be set, as part of a sentence."""
+        """Return a clause that says how to set these settings: by flag, variable or file."""
         flags = " and ".join(map(flag_of, settings))
         variables = " and ".join(map(variable_of, settings))
         table = f"[profiles.{self.name}] of {self.file}"
@@ -139,11 +139,11 @@ _SETTINGS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What the command line says.
+    """The values of the shared options.
 
     Args:
-        config: The configuration file; None for the usual one, which may be missing.
-        values: What is set by flags.
+        config: The configuration file; None for the default one, which may be missing.
+        values: The settings that have a flag.
     """
 
     config: Path | None = None
@@ -155,10 +155,10 @@ class Flags:
         return self.config or platformdirs.user_config_path(_APP, appauthor=False) / "config.toml"
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of the file's profiles, sorted.
+        """Return the names of the profiles in the file, sorted.
 
         Raises:
-            ConfigurationError: if it cannot be read.
+            ConfigurationError: if the file cannot be read.
         """
         return tuple(sorted(self._tables()))
 
@@ -166,28 +166,28 @@ class Flags:
         """Return a profile.
 
         Raises:
-            ConfigurationError: if the file has others but not this one, or something in it is wrong.
+            ConfigurationError: if the file has profiles but not this one, or a setting is wrong.
         """
         tables = self._tables()
         if tables and name not in tables and name != DEFAULT_KEY:
-            message = f"There is no [profiles.{name}] in {self.file}; there is: {', '.join(sorted(tables))}."
+            message = f"There is no [profiles.{name}] in {self.file}. It has: {', '.join(sorted(tables))}."
             raise ConfigurationError(message, argument="profile")
         table = self._table(name, tables.get(name, {}))
         check_no_password("--store", self.values.get("store"))
-        return self._built(name, table, tuple(sorted(tables)))
+        return self._build(name, table, tuple(sorted(tables)))
 
     def new_profile(self, name: str) -> Profile:
-        """Return a profile of flags and variables alone, whatever the file has.
+        """Return a profile from flags and variables only, without the file.
 
         Raises:
-            ConfigurationError: if something in it is wrong.
+            ConfigurationError: if a setting is wrong.
         """
         check_no_password("--store", self.values.get("store"))
-        return self._built(name, {}, ())
+        return self._build(name, {}, ())
 
-    def _built(self, name: str, table: Mapping[str, object], in_file: tuple[str, ...]) -> Profile:
+    def _build(self, name: str, table: Mapping[str, object], in_file: tuple[str, ...]) -> Profile:
         variables = _variables()
-        values = {**_not_replaced(table, variables), **self.values}
+        values = {**_without_replaced(table, variables), **self.values}
         sources = {
             **{setting: f"{setting} in [profiles.{name}] of {self.file}" for setting in table},
             **{setting: variable_of(setting) for setting in variables},
@@ -203,12 +203,12 @@ class Flags:
         try:
             return Profile(**{**values, **known})  # type: ignore[arg-type]
         except ValidationError as error:
-            wrong = _wrong(error, sources)
+            wrong = _describe_invalid(error, sources)
         raise ConfigurationError(f"Profile {name}: {wrong}.")
 
     def _repeated(self) -> tuple[str, ...]:
-        said = {setting: self.values[setting] for setting in _WHERE if setting in self.values}
-        # The variable still holds for the next command.
+        said = {setting: self.values[setting] for setting in _LOCATION if setting in self.values}
+        # A file from the environment need not be repeated: the next command reads the same variable.
         if self.config and self.config != Path(os.environ.get(variable_of("config"), "")):
             said = {"config": self.config, **said}
         pairs = ((flag_of(setting), str(value)) for setting, value in said.items())
@@ -219,20 +219,20 @@ class Flags:
         _check_names(where, table)
         _check_not_empty(where, table)
         check_no_password(f"store in {where}", table.get("store"))
-        # Beside the file that names them, wherever the command is started.
+        # Paths are relative to the configuration file, not to the current folder.
         paths = {
-            key: self._beside(path) for key in _PATHS if isinstance(path := table.get(key), str)
+            key: self._resolve(path) for key in _PATHS if isinstance(path := table.get(key), str)
         }
         return {**table, **paths}
 
-    def _beside(self, path: str) -> str:
+    def _resolve(self, path: str) -> str:
         return path if is_url(path) else str(self.file.parent / Path(path).expanduser())
 
     def _tables(self) -> dict[str, dict[str, object]]:
         document = self._document()
         profiles = cast("dict[str, Any]", document.get("profiles", {}))
         if document.keys() - {"profiles"} or not _is_tables(profiles):
-            message = f"{self.file} must have nothing but tables such as [profiles.{DEFAULT_KEY}]."
+            message = f"{self.file} may only have tables such as [profiles.{DEFAULT_KEY}]."
             raise ConfigurationError(message, argument="config")
         return profiles
 
@@ -257,34 +257,34 @@ def flag_of(setting: str) -> str:
 
 
 def variable_of(setting: str) -> str:
-    """Return the environment's variable of a setting."""
+    """Return the environment variable of a setting."""
     return f"{VARIABLES}{setting.upper()}"
 
 
 def check_no_password(where: str, store: object, *, variable: str = "ATLASSIAN_AUTH_STORE") -> None:
-    """Return if what somebody said about a store holds no password.
+    """Raise if a flag or the configuration file has a store URL with a password.
 
     Args:
-        where: Where they said it; not in the environment.
-        store: What they said.
-        variable: Where they may say it with a password.
+        where: The flag, or the place in the file.
+        store: The value.
+        variable: The environment variable in which a password is allowed.
 
     Raises:
-        ConfigurationError: if it does.
+        ConfigurationError: if the URL has a password.
     """
     if isinstance(store, str) and Place(store).has_password:
         message = (
-            f"{where} has a password in its URL, and a secret must not be there: set {variable} to the "
-            "whole URL"
+            f"{where} has a URL with a password, which is not allowed there. Set {variable} to the "
+            "whole URL instead"
         )
         raise ConfigurationError(message, argument="store")
 
 
-def tunables() -> Settings:
-    """Return the library's settings, with what the environment changes.
+def library_settings() -> Settings:
+    """Return the library's settings, read from the environment.
 
     Raises:
-        ConfigurationError: if a variable has an impossible value.
+        ConfigurationError: if a variable has an invalid value.
     """
     return Settings.from_environment()
 
@@ -296,13 +296,13 @@ def _is_tables(profiles: object) -> bool:
 
 
 def _variables() -> frozenset[str]:
-    """Return the settings that have a variable; an empty one is none, and case makes no difference."""
+    """Return the settings that have a variable. An empty variable counts as not set; case is ignored."""
     there = {name.upper() for name, value in os.environ.items() if value}
     return frozenset(setting for setting in _SETTINGS if variable_of(setting) in there)
 
 
-def _not_replaced(table: Mapping[str, object], variables: frozenset[str]) -> dict[str, object]:
-    # A secret in a variable replaces the file with the secret that the profile names.
+def _without_replaced(table: Mapping[str, object], variables: frozenset[str]) -> dict[str, object]:
+    # A secret in a variable replaces the secret file of the profile.
     replaced = variables | {f"{setting}_file" for setting in variables}
     return {setting: value for setting, value in table.items() if setting not in replaced}
 
@@ -311,14 +311,14 @@ def _check_names(where: str, table: Mapping[str, object]) -> None:
     for name in table:
         if name in _SECRETS:
             message = (
-                f"{where} has {name}, but a secret must not be there: set {variable_of(name)}, or keep it "
-                "in a file of its own"
+                f"{where} has {name}, but no secret is allowed there. Set {variable_of(name)}, or put it "
+                "into a separate file"
             )
             raise ConfigurationError(message, argument=name)
         if name not in _SETTINGS:
             near = get_close_matches(name, _SETTINGS, n=1)
-            meant = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(_SETTINGS)}."
-            raise ConfigurationError(f"{where} has {name}, which is no setting. {meant}")
+            meant = f"Did you mean {near[0]}?" if near else f"Settings: {', '.join(_SETTINGS)}."
+            raise ConfigurationError(f"{where} has {name}, which is not a setting. {meant}")
 
 
 def _check_not_empty(where: str, table: Mapping[str, object]) -> None:
@@ -328,10 +328,10 @@ def _check_not_empty(where: str, table: Mapping[str, object]) -> None:
             raise ConfigurationError(message, argument=name)
 
 
-def _wrong(error: ValidationError, sources: Mapping[str, str]) -> str:
-    # Without the values: they may be secrets.
+def _describe_invalid(error: ValidationError, sources: Mapping[str, str]) -> str:
+    # Values are left out: they may be secrets.
     details = error.errors(include_input=False, include_context=False, include_url=False)
-    # One for each setting: one that may be a text or a list has two.
+    # One message for each setting: pydantic gives two if it may be a text or a list.
     wrong = {str(detail["loc"][0]): detail["msg"] for detail in details}
     return "; ".join(
         f"{sources.get(name, name)} {message.replace('Input should', 'should')}"

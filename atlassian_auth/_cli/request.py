@@ -1,4 +1,4 @@
-"""The command request: one HTTP request with a credential, as curl would send it."""
+"""The command request: sends one HTTP request with a credential, as curl would send it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from atlassian_auth._cli.group import FAILURE, TRANSIENT
 from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
 from atlassian_auth._cli.output import say, show
 from atlassian_auth._cli.profile import Profile
-from atlassian_auth._cli.session import obtaining
+from atlassian_auth._cli.session import open_manager_with_credential
 from atlassian_auth._cli.site import target_of
 from atlassian_auth.exceptions import ConfigurationError, TransientError
 
 __all__ = ["request"]
 
-# Each wait for the network; a large answer may take longer as long as it comes.
+# The limit of each wait for the network. A large answer may take longer in total.
 _TIMEOUT_SECONDS = 60
 
-# RFC 9110 sections 5.1 and 5.5: a token, and a value without line breaks.
+# RFC 9110 sections 5.1 and 5.5: the name is a token, and the value has no line breaks.
 _HEADER = re.compile(r"(?P<name>[\w!#$%&'*+.^`|~-]+):[ \t]*(?P<value>[\x20-\x7e\t]*)", re.ASCII)
 _METHOD = re.compile(r"[A-Za-z]+")
 
@@ -52,52 +52,50 @@ def request(
         str,
         typer.Option(
             metavar="PROFILE",
-            help="Whose credential, if not that of 'default'.",
+            help="The profile of the credential; default: 'default'.",
             envvar="ATLASSIAN_AUTH_PROFILE",
             show_envvar=False,
             show_default=False,
         ),
     ] = DEFAULT,
     confluence: Annotated[
-        bool, typer.Option("--confluence", help="Confluence instead of Jira, on Cloud.")
+        bool, typer.Option("--confluence", help="On Cloud, use Confluence instead of Jira.")
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option(
-            metavar="TEXT", help="The body; @FILE is a file's content, @- standard input."
-        ),
+        typer.Option(metavar="TEXT", help="The body; @FILE reads a file, @- standard input."),
     ] = None,
     header: Annotated[
-        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="May be repeated.")
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="A header; may be repeated.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write the body.")
+        Path | None, typer.Option(metavar="FILE", help="The file to write the body to.")
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Send one request with a credential; its body goes to standard output.
+    """Send one request with a credential, and print the body of the answer.
 
-    A URL such as /rest/api/3/myself is taken below the API of the credential's site. Whole URLs work
-    too; the credential goes to no other host than its own API. No redirect is followed. With --data the
-    content type is application/json, unless a header says another.
+    A path such as /rest/api/3/myself is appended to the base URL of the credential's site. A whole URL also
+    works, but the credential is sent to its own API only. Redirects are not followed. With --data the content
+    type is application/json, unless a header sets another.
 
-    The exit status is 0 below HTTP 400, 4 for 429 and from 500 on, and else 1.
+    The exit status is 0 below HTTP 400, 4 for 429 and from 500 on, and otherwise 1.
     """
     call = _Call(
         profile=profile_of(context, profile),
-        method=_checked_method(method),
+        method=_check_method(method),
         url=url,
         confluence=confluence,
-        headers=[_parsed(line) for line in header or []],
-        body=None if data is None else _content(data),
+        headers=[_parse_header(line) for line in header or []],
+        body=None if data is None else _read_data(data),
     )
     status = anyio.run(_print_json, call) if as_json else anyio.run(_print, call, output)
     raise typer.Exit(_exit_status(status))
 
 
 async def _print(call: _Call, output: Path | None) -> int:
-    async with _answered(call) as response:
-        with _sink(output) as sink:
+    async with _send(call) as response:
+        with _open_output(output) as sink:
             async for chunk in response.aiter_bytes():
                 sink.write(chunk)
             sink.flush()
@@ -105,22 +103,23 @@ async def _print(call: _Call, output: Path | None) -> int:
 
 
 async def _print_json(call: _Call) -> int:
-    async with _answered(call) as response:
+    async with _send(call) as response:
         await response.aread()
     document = {
         "status": response.status_code,
         "headers": dict(response.headers),
-        "body": _document(response),
+        "body": _parse_body(response),
     }
     show(document, as_json=True)
     return response.status_code
 
 
 @asynccontextmanager
-async def _answered(call: _Call) -> AsyncGenerator[httpx.Response]:
-    # httpx's errors hold the request with its bearer: ours is raised outside the except block.
+async def _send(call: _Call) -> AsyncGenerator[httpx.Response]:
+    # An error of httpx holds the request with its bearer. It must not become the context of ours, so ours is
+    # raised outside the except block.
     try:
-        async with obtaining(call.profile) as manager:
+        async with open_manager_with_credential(call.profile) as manager:
             url = await target_of(call.url, call.profile, manager, confluence=call.confluence)
             auth = manager.auth(call.profile.store_key)
             async with (
@@ -129,7 +128,7 @@ async def _answered(call: _Call) -> AsyncGenerator[httpx.Response]:
                     call.method, url, headers=_headers(call), content=call.body
                 ) as response,
             ):
-                _say_status(response)
+                _print_status(response)
                 yield response
                 return
     except httpx.InvalidURL:
@@ -147,13 +146,13 @@ def _headers(call: _Call) -> httpx.Headers:
     return headers
 
 
-def _say_status(response: httpx.Response) -> None:
+def _print_status(response: httpx.Response) -> None:
     say(f"{response.http_version} {response.status_code} {response.reason_phrase}")
     if "location" in response.headers:
         say(f"location: {response.headers['location']}")
 
 
-def _sink(output: Path | None) -> AbstractContextManager[BinaryIO]:
+def _open_output(output: Path | None) -> AbstractContextManager[BinaryIO]:
     if output is None:
         return nullcontext(sys.stdout.buffer)
     try:
@@ -163,14 +162,14 @@ def _sink(output: Path | None) -> AbstractContextManager[BinaryIO]:
     raise ConfigurationError(f"{output} cannot be written: {wrong}.", argument="output")
 
 
-def _document(response: httpx.Response) -> Any:
+def _parse_body(response: httpx.Response) -> Any:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
         return response.text
 
 
-def _content(data: str) -> bytes:
+def _read_data(data: str) -> bytes:
     if data == "@-":
         return sys.stdin.buffer.read()
     if not data.startswith("@"):
@@ -182,16 +181,16 @@ def _content(data: str) -> bytes:
     raise ConfigurationError(f"{data[1:]} cannot be read: {wrong}.", argument="data")
 
 
-def _parsed(line: str) -> tuple[str, str]:
+def _parse_header(line: str) -> tuple[str, str]:
     match = _HEADER.fullmatch(line)
     if match is None:
         raise typer.BadParameter("must look like 'Name: value'", param_hint="--header")
     return match["name"], match["value"].strip()
 
 
-def _checked_method(method: str) -> str:
+def _check_method(method: str) -> str:
     if _METHOD.fullmatch(method) is None:
-        raise typer.BadParameter("must be one such as GET", param_hint="METHOD")
+        raise typer.BadParameter("must be a method such as GET", param_hint="METHOD")
     return method.upper()
 
 

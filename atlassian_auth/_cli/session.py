@@ -1,4 +1,4 @@
-"""A manager for the length of one command."""
+"""Opens a manager for one command, and closes it afterwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from atlassian_auth._cli.place import Place
-from atlassian_auth._cli.profile import Profile, tunables
+from atlassian_auth._cli.profile import Profile, library_settings
 from atlassian_auth._cli.registration import grant_of
 from atlassian_auth._cli.secret import read_secret
 from atlassian_auth.exceptions import AuthorizationRequired
@@ -15,48 +15,48 @@ from atlassian_auth.manager import TokenManager
 from atlassian_auth.migration import Transfer
 
 __all__ = [
-    "authorizing",
     "check_stored",
-    "enrolling",
     "grant_without_secret",
     "is_stored",
-    "looking",
     "nothing_stored",
-    "obtaining",
-    "transferring",
+    "open_manager",
+    "open_manager_of_store",
+    "open_manager_with_credential",
+    "open_manager_without_secret",
+    "open_transfer",
 ]
 
-_UNUSED = "unused"
+_PLACEHOLDER = "unused"
 
-# Whoever only looks at a store, or deletes from it, need not know how tokens are obtained.
-_NOBODY = ClientCredentialsGrant.service_account(_UNUSED, _UNUSED)
+# `TokenManager` requires a grant. Reading and deleting stored credentials uses none.
+_PLACEHOLDER_GRANT = ClientCredentialsGrant.service_account(_PLACEHOLDER, _PLACEHOLDER)
 
 
 def grant_without_secret(profile: Profile) -> Grant:
-    """Return the grant of a profile, for everything that needs no client secret.
+    """Return the grant of a profile without its client secret.
 
     Raises:
         ConfigurationError: if a setting is missing or wrong.
     """
-    return grant_of(profile, _UNUSED)
+    return grant_of(profile, _PLACEHOLDER)
 
 
 @asynccontextmanager
-async def obtaining(profile: Profile) -> AsyncGenerator[TokenManager]:
-    """Yield a manager that can obtain tokens, and refresh those that are stored.
+async def open_manager_with_credential(profile: Profile) -> AsyncGenerator[TokenManager]:
+    """Yield a manager with a client secret, for a credential that is stored or needs no consent.
 
     Raises:
-        AuthorizationRequired: if a person must consent first; no store is made then.
+        AuthorizationRequired: if a person must consent first; no store is created then.
         ConfigurationError: if a setting or the client secret is missing or wrong.
         StoreError: if the store's folder is missing.
     """
     await check_stored(profile)
-    async with authorizing(profile) as manager:
+    async with open_manager(profile) as manager:
         yield manager
 
 
 async def check_stored(profile: Profile) -> None:
-    """Return if there is a credential, or none needs to be stored.
+    """Raise if the credential needs a consent and is not stored.
 
     Raises:
         AuthorizationRequired: if a person must consent first.
@@ -68,36 +68,36 @@ async def check_stored(profile: Profile) -> None:
 
 
 async def is_stored(profile: Profile) -> bool:
-    """Return whether the store has the credential; no store is made, and no client secret is asked for.
+    """Return whether the credential is stored. No store is created, and no client secret is read.
 
     Raises:
         StoreError: if the store's folder is missing, or the store cannot be read.
     """
     if not profile.place.exists():
         return False
-    async with looking(profile.place) as manager:
+    async with open_manager_of_store(profile.place) as manager:
         found = await manager.status(profile.store_key)
     return found.refresh_status_since is not None
 
 
 def nothing_stored(profile: Profile) -> AuthorizationRequired:
-    """Return the error for a credential that is not in its store."""
+    """Return the error for a credential that is not stored."""
     message = (
         f"Nothing is stored for key {profile.store_key!r} in {profile.place}. If you have a refresh "
-        f"token, run add in place of login. Run: atlassian-auth login {profile.arguments}"
+        f"token, run add instead of login. Run: atlassian-auth login {profile.arguments}"
     )
     return AuthorizationRequired(message, key=profile.store_key, reason="missing")
 
 
 @asynccontextmanager
-async def authorizing(profile: Profile) -> AsyncGenerator[TokenManager]:
-    """Yield a manager that can obtain tokens, also the first ones of a store that is made for them.
+async def open_manager(profile: Profile) -> AsyncGenerator[TokenManager]:
+    """Yield a manager with a client secret. The store is created if it does not exist.
 
     Raises:
         ConfigurationError: if a setting or the client secret is missing or wrong.
         StoreError: if the store's folder is missing.
     """
-    # What is wrong with the settings is said before a person types a secret.
+    # Report wrong settings before a person types a secret.
     grant_without_secret(profile)
     profile.place.check_folder()
     client_secret = read_secret(
@@ -106,38 +106,38 @@ async def authorizing(profile: Profile) -> AsyncGenerator[TokenManager]:
         given=profile.client_secret,
         piped=False,
     )
-    async with _managing(grant_of(profile, client_secret), profile.place) as manager:
+    async with _open(grant_of(profile, client_secret), profile.place) as manager:
         yield manager
 
 
 @asynccontextmanager
-async def enrolling(profile: Profile) -> AsyncGenerator[TokenManager]:
-    """Yield a manager that can add a refresh token, which takes no client secret."""
-    async with _managing(grant_without_secret(profile), profile.place) as manager:
+async def open_manager_without_secret(profile: Profile) -> AsyncGenerator[TokenManager]:
+    """Yield a manager without a client secret, which can add a refresh token."""
+    async with _open(grant_without_secret(profile), profile.place) as manager:
         yield manager
 
 
 @asynccontextmanager
-async def looking(place: Place) -> AsyncGenerator[TokenManager]:
-    """Yield a manager that can tell what is stored, and forget it."""
-    async with _managing(_NOBODY, place) as manager:
+async def open_manager_of_store(place: Place) -> AsyncGenerator[TokenManager]:
+    """Yield a manager that can only read stored credentials, and forget them."""
+    async with _open(_PLACEHOLDER_GRANT, place) as manager:
         yield manager
 
 
 @asynccontextmanager
-async def transferring(
+async def open_transfer(
     source: Place, target: Place, *, overwrite: bool
 ) -> AsyncGenerator[Transfer]:
-    """Yield what moves credentials from one store to another.
+    """Yield a `Transfer` from one store to another.
 
     Raises:
         ConfigurationError: if a store's URL or key is wrong.
     """
     transfer = Transfer(
-        source.opened(),
-        target.opened(),
+        source.open(),
+        target.open(),
         overwrite=overwrite,
-        lock_timeout_seconds=tunables().lock_timeout_seconds,
+        lock_timeout_seconds=library_settings().lock_timeout_seconds,
     )
     try:
         yield transfer
@@ -146,7 +146,7 @@ async def transferring(
 
 
 @asynccontextmanager
-async def _managing(grant: Grant, place: Place) -> AsyncGenerator[TokenManager]:
-    settings = tunables()
-    async with TokenManager(grant, store=place.opened(), settings=settings) as manager:
+async def _open(grant: Grant, place: Place) -> AsyncGenerator[TokenManager]:
+    settings = library_settings()
+    async with TokenManager(grant, store=place.open(), settings=settings) as manager:
         yield manager

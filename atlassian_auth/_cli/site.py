@@ -1,4 +1,4 @@
-"""Which site a credential is used on, and where its API is."""
+"""Finds the site of a credential, and the URL of its API."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _DATA_CENTER = ("data-center", "data-center-service-account")
 
 
 def has_sites(profile: Profile) -> bool:
-    """Return whether it is for Cloud, where a token may be good for several sites."""
+    """Return whether the product is on Cloud, where a token may be valid for several sites."""
     return profile.product not in _DATA_CENTER
 
 
 async def cloud_id_of(profile: Profile, manager: TokenManager) -> str:
-    """Return the id of the Cloud site that is meant; the only one, if none is named.
+    """Return the cloud id of the profile's site; of the only site, if the profile names none.
 
     Raises:
-        AmbiguousSite: if there are several and none was named.
-        AtlassianAuthError: if it cannot be found.
+        AmbiguousSite: if there are several sites and the profile names none.
+        AtlassianAuthError: if the site cannot be found.
     """
     if profile.cloud_id is not None:
         return profile.cloud_id
@@ -33,14 +33,14 @@ async def cloud_id_of(profile: Profile, manager: TokenManager) -> str:
         return select_site(sites, profile.site).cloud_id
     if profile.site is None:
         message = (
-            f"Profile {profile.name} needs a site or a cloud_id: its credential lists no sites."
+            f"Profile {profile.name} needs a site or a cloud_id: its credential cannot list sites."
         )
         raise ConfigurationError(message, argument="site")
     return await cloud_id_for_site(profile.site)
 
 
 async def base_url_of(profile: Profile, manager: TokenManager, *, confluence: bool = False) -> str:
-    """Return where the API of the credential's site begins, with a trailing slash.
+    """Return the base URL of the API of the credential's site, with a trailing slash.
 
     Raises:
         AtlassianAuthError: if the site cannot be found.
@@ -55,7 +55,7 @@ async def base_url_of(profile: Profile, manager: TokenManager, *, confluence: bo
 async def target_of(
     url: str, profile: Profile, manager: TokenManager, *, confluence: bool = False
 ) -> str:
-    """Return an absolute URL: unchanged, or below the API of the credential's site.
+    """Return the absolute URL: a whole URL unchanged, a path appended to the API's base URL.
 
     Raises:
         AtlassianAuthError: if the site cannot be found, or has no such API.
@@ -67,7 +67,7 @@ async def target_of(
     if profile.product == _JIRA_SOFTWARE:
         cloud_id = await cloud_id_of(profile, manager)
         return manager.grant.endpoints.translate_url(path, cloud_id)
-    # Joined as text: urljoin would lose the path of the base.
+    # urljoin would drop the path of the base URL.
     return await base_url_of(profile, manager, confluence=confluence) + path
 
 

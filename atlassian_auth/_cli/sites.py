@@ -1,4 +1,4 @@
-"""The commands sites and whoami: what a credential is good for, and whose it is."""
+"""The commands sites and whoami: the sites and the owner of a credential."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, profile_of
 from atlassian_auth._cli.output import show, show_table
 from atlassian_auth._cli.profile import Profile
-from atlassian_auth._cli.session import grant_without_secret, obtaining
+from atlassian_auth._cli.session import grant_without_secret, open_manager_with_credential
 from atlassian_auth._cli.site import base_url_of
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.exceptions import ConfigurationError
@@ -28,23 +28,24 @@ _COLUMNS = ("name", "url", "cloud_id", "products")
 def sites(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
-    """List the Cloud sites a credential is good for."""
+    """List the Cloud sites of a credential."""
     chosen = profile_of(context, profile)
     if grant_without_secret(chosen).endpoints.resources_url is None:
-        message = f"Profile {chosen.name} is for {chosen.product}, where nothing lists the sites of a token."
+        message = f"Profile {chosen.name} is for {chosen.product}, which has no list of the sites of a token."
         raise ConfigurationError(
             f"{message} Only 3LO apps and service accounts of Cloud have such a list."
         )
     found = anyio.run(_sites, chosen)
-    show_table(map(_described, found), columns=_COLUMNS, as_json=as_json)
+    show_table(map(_as_document, found), columns=_COLUMNS, as_json=as_json)
 
 
 def whoami(
     context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
 ) -> None:
-    """Show whose credential it is.
+    """Show the account of a credential.
 
-    On Cloud this needs scope read:me; without it the site's Jira is asked, which needs read:jira-user.
+    On Cloud this needs the scope read:me. Without it the request goes to the site's Jira, which needs
+    read:jira-user.
     """
     chosen = profile_of(context, profile)
     if chosen.product == "jira-software":
@@ -52,16 +53,16 @@ def whoami(
             f"Profile {chosen.name} is for {chosen.product}, whose tokens belong to no account."
         )
         raise ConfigurationError(
-            f"{message} To see whether they work, run: atlassian-auth doctor {chosen.arguments}"
+            f"{message} To test the credential, run: atlassian-auth doctor {chosen.arguments}"
         )
     show(asdict(anyio.run(_whoami, chosen)), as_json=as_json)
 
 
 async def identity_of(profile: Profile, manager: TokenManager) -> Identity:
-    """Return whose credential it is.
+    """Return the account of a credential.
 
     Raises:
-        AtlassianAuthError: if nobody says so.
+        AtlassianAuthError: if the server does not return it.
     """
     auth = manager.auth(profile.store_key)
     if await _is_person(auth):
@@ -70,7 +71,7 @@ async def identity_of(profile: Profile, manager: TokenManager) -> Identity:
 
 
 async def _is_person(auth: AtlassianAuth) -> bool:
-    # The identity endpoint tells who consented: on Cloud, and not of service accounts.
+    # The identity endpoint exists on Cloud, and knows the person who consented; it knows no service accounts.
     grant = auth.manager.grant
     if grant.endpoints.identity_url is None or grant.redirect_uri is None:
         return False
@@ -78,17 +79,17 @@ async def _is_person(auth: AtlassianAuth) -> bool:
 
 
 async def _sites(profile: Profile) -> tuple[Site, ...]:
-    async with obtaining(profile) as manager:
+    async with open_manager_with_credential(profile) as manager:
         auth = manager.auth(profile.store_key)
         return await accessible_resources(auth, endpoints=manager.grant.endpoints)
 
 
 async def _whoami(profile: Profile) -> Identity:
-    async with obtaining(profile) as manager:
+    async with open_manager_with_credential(profile) as manager:
         return await identity_of(profile, manager)
 
 
-def _described(site: Site) -> dict[str, Any]:
+def _as_document(site: Site) -> dict[str, Any]:
     return {
         "name": site.name,
         "url": site.url,

@@ -1,4 +1,4 @@
-"""What the library warns of, as lines on standard error: a shell user has no logging configured."""
+"""Prints the library's warnings on standard error, because a shell user has no logging configured."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from contextlib import contextmanager
 
 from atlassian_auth._cli.output import say
 
-__all__ = ["told_warnings"]
+__all__ = ["print_warnings"]
 
 _LOGGER = logging.getLogger("atlassian_auth")
 
-# The command ends with an error that says the same.
-_TOLD_ANYWAY = ("AuthorizationNeeded", "RotationUnsaved")
+# Events that the command also reports as an error.
+_REPORTED_AS_ERROR = ("AuthorizationNeeded", "RotationUnsaved")
 
 
 @contextmanager
-def told_warnings() -> Generator[None]:
-    """Print the library's warnings while this is entered, each in one line."""
+def print_warnings() -> Generator[None]:
+    """Print each of the library's warnings as one line while the context is open."""
     handler = _Lines(logging.WARNING)
     _LOGGER.addHandler(handler)
     try:
@@ -29,5 +29,5 @@ def told_warnings() -> Generator[None]:
 
 class _Lines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        if getattr(record, "event", None) not in _TOLD_ANYWAY:
+        if getattr(record, "event", None) not in _REPORTED_AS_ERROR:
             say(f"atlassian-auth: {' '.join(record.getMessage().split())}")

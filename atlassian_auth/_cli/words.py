@@ -1,9 +1,9 @@
-"""Errors in the words of the command line: flags and commands, where the library names its arguments."""
+"""Translates the library's errors: its arguments and calls become flags and commands."""
 
 from __future__ import annotations
 
 from atlassian_auth._cli.profile import Profile
-from atlassian_auth._cli.registration import CONSENTED
+from atlassian_auth._cli.registration import NEEDS_CONSENT
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,
@@ -13,10 +13,11 @@ from atlassian_auth.exceptions import (
     SiteNotFound,
 )
 
-__all__ = ["told"]
+__all__ = ["describe_error"]
 
-# What the library advises to those who call it, and what does the same here, with what `_filled` fills in.
-_WORDS = (
+# A phrase of the library, and the words of the command line for it. `_fill_in` replaces {profile} and
+# {scopes}.
+_REPLACEMENTS = (
     ("use DataCenterGrant", "use --product data-center"),
     ("needs DataCenterGrant", "needs --product data-center"),
     ("use CloudGrant", "use --product cloud"),
@@ -36,30 +37,30 @@ _WORDS = (
     ("name the revoke_url of that server", "pass --revoke-url at that server"),
     (
         "Use Endpoints.jira_url(cloud_id) or confluence_url(cloud_id) as the base URL;",
-        "Give the path alone: it is taken below the profile's API;",
+        "Give the path alone: it is appended to the profile's API;",
     ),
     ("wanted must", "--site must"),
     (
         "its URL says more, and may be pasted",
-        "run atlassian-auth login {profile} --paste, and paste that page's URL: it says more",
+        "run atlassian-auth login {profile} --paste, and paste the URL of that page: it says more",
     ),
     ("url=", "URL "),
 )
 
-_ELSEWHERE = "Give the path alone, such as /rest/api/3/myself: it is taken below the profile's API."
+_USE_A_PATH = "Give a path alone, such as /rest/api/3/myself: it is appended to the profile's API."
 
-# Under which name the library has a setting.
+# Settings that have another name in the library.
 _SETTINGS = {"wanted": "site"}
 
 
-def told(error: AtlassianAuthError, profile: Profile | None = None) -> str:
-    """Return what is said about an error, in one line.
+def describe_error(error: AtlassianAuthError, profile: Profile | None = None) -> str:
+    """Return the message of an error, in one line.
 
     Args:
-        error: What went wrong.
-        profile: What the command is about, if that is known.
+        error: The error.
+        profile: The profile of the command, if it is known.
     """
-    text = _filled(" ".join(_translated(error).split()), profile)
+    text = _fill_in(" ".join(_translate(error).split()), profile)
     if profile is None:
         return text
     advice = _advice(error, profile, text)
@@ -68,19 +69,19 @@ def told(error: AtlassianAuthError, profile: Profile | None = None) -> str:
     return " ".join([text, *advice])
 
 
-def _translated(error: AtlassianAuthError) -> str:
+def _translate(error: AtlassianAuthError) -> str:
     if isinstance(error, OriginNotAllowed):
         return (
-            f"The credential was about to go to {error.origin}, but it belongs to "
-            f"{', '.join(error.allowed)}. Nothing was sent. {_ELSEWHERE}"
+            f"The URL is at {error.origin}, but the credential may only be sent to "
+            f"{', '.join(error.allowed)}. Nothing was sent. {_USE_A_PATH}"
         )
     text = str(error)
-    for library, shell in _WORDS:
+    for library, shell in _REPLACEMENTS:
         text = text.replace(library, shell)
     return text
 
 
-def _filled(text: str, profile: Profile | None) -> str:
+def _fill_in(text: str, profile: Profile | None) -> str:
     name, scopes = (
         ("PROFILE", None) if profile is None else (profile.arguments, profile.sources.get("scopes"))
     )
@@ -90,17 +91,17 @@ def _filled(text: str, profile: Profile | None) -> str:
 def _advice(error: AtlassianAuthError, profile: Profile, text: str) -> list[str]:
     if isinstance(error, AuthorizationRequired):
         login = f"atlassian-auth login {profile.arguments}"
-        helps = profile.product in CONSENTED and login not in text
+        helps = profile.product in NEEDS_CONSENT and login not in text
         return [f"Run: {login}"] if helps else []
     if isinstance(error, AmbiguousSite | SiteNotFound):
         return [f"To name a site, {profile.places('site')}."]
     if isinstance(error, ConfigurationError) and error.argument is not None:
-        return _origin(error.argument, profile)
+        return _setting_source(error.argument, profile)
     return []
 
 
-def _origin(argument: str, profile: Profile) -> list[str]:
+def _setting_source(argument: str, profile: Profile) -> list[str]:
     name = _SETTINGS.get(argument, argument)
-    # A secret may be in a file that is named.
+    # The setting of a secret may be the file that contains it.
     sources = (profile.sources.get(setting) for setting in (f"{name}_file", name))
     return [f"It comes from {source}." for source in sources if source is not None][:1]

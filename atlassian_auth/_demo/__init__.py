@@ -1,6 +1,6 @@
-"""The demonstration: the library's main job, on real sockets, with trouble, and judged afterwards.
+"""The demonstration: a service uses the library over real sockets, with injected faults.
 
-`scenario` tells the story, `verdict` judges it, `display` shows it.
+`scenario` runs it, `verdict` checks it, and `display` shows it.
 """
 
 from __future__ import annotations

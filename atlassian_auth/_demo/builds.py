@@ -15,7 +15,7 @@ class BuildSender:
 
     Args:
         caller: Sends the requests.
-        accepted: The numbers of the builds that were accepted so far; grows.
+        accepted: The numbers of the accepted builds; `send` appends to it.
     """
 
     def __init__(self, caller: Caller, accepted: list[int]) -> None:
@@ -23,9 +23,9 @@ class BuildSender:
         self._accepted = accepted
 
     async def send(self) -> None:
-        """Send the next build; if that fails, the same one is the next."""
+        """Send the next build; after a failure, the same one again."""
         number = len(self._accepted) + 1
-        # A build on its way is not cut off: nobody could tell whether it had arrived.
+        # Not cancelled during the request: it would be unknown whether the build has arrived.
         with anyio.CancelScope(shield=True):
             if await self._caller.post("bulk", {"builds": [_build(number)]}) is not None:
                 self._accepted.append(number)

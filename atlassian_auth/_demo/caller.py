@@ -1,4 +1,4 @@
-"""Sends requests with one credential, and notes what becomes of them."""
+"""Sends requests with one credential, and records their outcomes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Caller"]
 
 
 class Caller:
-    """One credential's ``httpx.AsyncClient``, with a logbook beside it.
+    """The ``httpx.AsyncClient`` of one credential, with a logbook.
 
     Args:
         key: The credential's name.
-        client: Carries its bearer.
-        logbook: Where requests are noted.
+        client: Sends its bearer.
+        logbook: Records the requests.
     """
 
     def __init__(self, key: str, client: httpx.AsyncClient, logbook: Logbook) -> None:
@@ -28,11 +28,11 @@ class Caller:
         self._logbook = logbook
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
-        """Return the JSON answered; None after noting a failure."""
+        """Return the JSON of the answer; on failure, record it and return None."""
         return await self._ask(self._client.build_request("GET", path, params=params))
 
     async def post(self, path: str, document: object) -> Any:
-        """Send ``document`` and return the JSON answered; None after noting a failure."""
+        """Send ``document``, and return the JSON of the answer; on failure, record it and return None."""
         return await self._ask(self._client.build_request("POST", path, json=document))
 
     async def _ask(self, request: httpx.Request) -> Any:

@@ -1,7 +1,7 @@
-"""Collects an audit log by polling it: windows that overlap, and no event twice.
+"""Collects an audit log by polling overlapping windows, without duplicates.
 
-Atlassian's logs are newest first, and an event may show up later than its time says. So each poll looks
-back beyond the newest event it has, and leaves out what it knows.
+Atlassian's logs are newest first, and an event may appear later than its time. So each poll also reads some
+time before the newest known event, and ignores known events.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ __all__ = ["CLOUD_LOG", "DATA_CENTER_LOG", "AuditLogView", "Collector"]
 
 _OVERLAP = timedelta(seconds=2)
 
-# One page holds a whole window: far more than happens in a few seconds of the demonstration.
+# One page contains a whole window: the demonstration creates far fewer events in a few seconds.
 _LIMIT = "1000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditLogView:
-    """How one product shows its audit log.
+    """The format of one product's audit log.
 
     Args:
         path: Below the base URL.
-        items: The member of a page that holds the events.
-        entry: Reads one of them.
-        identify: Returns what `entry` will find as the id of an event of the emulator.
+        items: The member of a page that has the events.
+        entry: Parses one event.
+        identify: Returns the id that `entry` finds for an event of the emulator.
     """
 
     path: str
@@ -46,7 +46,7 @@ CLOUD_LOG = AuditLogView(
     entry=lambda record: Entry(str(record["id"]), datetime.fromisoformat(record["created"])),
     identify=lambda event: str(event.id),
 )
-# Data Center shows no id. Here the action tells events apart, because each has a number in it.
+# Data Center has no ids. Here the action identifies an event, because it contains a number.
 DATA_CENTER_LOG = AuditLogView(
     path="rest/auditing/1.0/events",
     items="entities",
@@ -62,19 +62,19 @@ class Collector:
 
     Args:
         caller: Sends the requests.
-        view: How the log is shown.
-        collected: What was collected so far, by this collector or one before a restart; grows.
+        view: The format of the log.
+        collected: The collected events, also from before a restart; `poll` appends to it.
     """
 
     def __init__(self, caller: Caller, view: AuditLogView, collected: list[Entry]) -> None:
         self._caller = caller
         self._view = view
-        self._collected = collected
+        self._collection = collected
         self._known = {entry.id for entry in collected}
         self._newest = max((entry.created for entry in collected), default=None)
 
     async def poll(self) -> None:
-        """Fetch what is new."""
+        """Collect new events."""
         page = await self._caller.get(self._view.path, {"limit": _LIMIT, **self._since()})
         if page is None:
             return
@@ -89,5 +89,5 @@ class Collector:
     def _take(self, entry: Entry) -> None:
         if entry.id not in self._known:
             self._known.add(entry.id)
-            self._collected.append(entry)
+            self._collection.append(entry)
             self._newest = max(entry.created, self._newest or entry.created)

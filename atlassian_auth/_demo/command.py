@@ -1,4 +1,4 @@
-"""Performs, shows and judges: the command ``atlassian-auth demo``."""
+"""The command ``atlassian-auth demo``."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ _INTERRUPTED = 130
 
 
 def run(seconds: float) -> int:
-    """Give the demonstration and return the exit status."""
+    """Run the demonstration, and return the exit status."""
     console = Console(highlight=False)
-    console.print("A service uses an emulated Atlassian on this computer while things go wrong.")
+    console.print(
+        "A service uses an emulated Atlassian on this computer while faults are injected."
+    )
     return report(console, lambda: anyio.run(_watch, console, seconds))
 
 
 def report(console: Console, performance: Callable[[], Evidence]) -> int:
-    """Judge a performance, print the summary, and return the exit status."""
+    """Run ``performance``, check it, print the summary, and return the exit status."""
     try:
         evidence = performance()
     except KeyboardInterrupt:
-        console.print("Interrupted: nothing was judged.")
+        console.print("Interrupted: nothing was checked.")
         return _INTERRUPTED
     verdict = judge(evidence)
     summarize(console, evidence, verdict)
@@ -46,7 +48,7 @@ async def _watch(console: Console, seconds: float) -> Evidence:
     with shown(console) as show:
         async with in_background(partial(_look, show, logbook)):
             evidence = await perform(logbook)
-        # At what came after the last look, on a busy computer much.
+        # Show the events since the last update, which may be many on a busy computer.
         await _look(show, logbook)  # pragma: no cover -- the tests play it in a process of its own
     return evidence  # pragma: no cover -- as above
 

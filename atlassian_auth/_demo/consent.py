@@ -1,4 +1,4 @@
-"""A person's consent, given by hand: what a browser would do between the two endpoints."""
+"""Gives a consent without a browser."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["consent"]
 
 
 async def consent(manager: TokenManager, key: str, browser: httpx.AsyncClient) -> None:
-    """Authorize a key: open the authorize page, read the redirect, redeem its code.
+    """Authorize a key: open the authorize page, read the redirect, and redeem its code.
 
     Raises:
-        AtlassianAuthError: if the redirect does not answer our request, or the code is refused.
+        AtlassianAuthError: if the redirect has another state, or the code is refused.
     """
     state = secrets.token_urlsafe(32)
     verifier = verifier_from(secrets.token_bytes(32)) if manager.grant.uses_pkce else None
     challenge = code_challenge(verifier) if verifier else None
     page = await browser.get(manager.grant.authorization_url(state=state, code_challenge=challenge))
     callback = httpx.URL(page.headers.get("location", "")).params
-    # A callback with another state is somebody else's (RFC 6749 section 10.12).
+    # A callback with another state may belong to an attacker (RFC 6749 section 10.12).
     if not hmac.compare_digest(callback.get("state", ""), state):
         raise AtlassianAuthError("The callback's state is not the one that was sent.")
     await manager.authorize(key, callback.get("code", ""), code_verifier=verifier)

@@ -1,6 +1,6 @@
 """The three credentials of the demonstration.
 
-Their access tokens live for seconds instead of an hour, so that a short run sees many of them end.
+Their access tokens are valid for seconds instead of an hour, so that many expire in a short run.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from atlassian_auth.settings import Settings
 
 __all__ = ["CLOUD", "CREDENTIALS", "DATA_CENTER", "JIRA_SOFTWARE", "SETTINGS", "Credential"]
 
-# The default buffer of 10 s, scaled down with the lifetimes: Cloud refreshes well ahead of it.
+# The default buffer is 10 s; it is reduced like the lifetimes. Cloud refreshes well before it.
 SETTINGS = Settings(buffer_seconds=0.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """One credential, as it is shown and judged.
+    """One credential of the demonstration.
 
     Args:
         key: Its name in the store.
-        title: Its name for people.
-        client_id: The registered app it belongs to.
-        lifetime_seconds: How long its access tokens live.
-        window_seconds: How long before its end a token may be refreshed, and no sooner.
+        title: Its name in the display.
+        client_id: The registered app.
+        lifetime_seconds: The lifetime of its access tokens.
+        window_seconds: The time before expiry in which a token may be refreshed.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Shows a run: a picture that moves on a terminal, and a line now and then elsewhere."""
+"""Shows a run: a live table on a terminal, else a line every two seconds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STYLES = {Stage.AHEAD: "dim", Stage.NOW: "bold yellow", Stage.SURVIVED: "green"
 
 @contextmanager
 def shown(console: Console) -> Generator[Show]:
-    """Yield a function that shows the logbook at a POSIX time; it is to be called all the time."""
+    """Yield a function that shows the logbook at a POSIX time; call it repeatedly."""
     if console.is_terminal and not console.is_dumb_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
             yield lambda logbook, now: live.update(_picture(logbook, now), refresh=True)
@@ -80,7 +80,7 @@ def _outcome(trouble: Trouble, stage: Stage) -> str:
 
 
 class _Lines:
-    """Prints what has changed, and every two seconds where things stand."""
+    """Prints changes, and the figures every two seconds."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

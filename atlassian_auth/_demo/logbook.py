@@ -1,6 +1,6 @@
-"""What the service notes while it works: the display shows it, the verdict compares it.
+"""The records of the service: the display shows them, and the verdict compares them.
 
-It is the service's view. What really happened, the emulator's journal knows.
+They are the service's view. The emulator's journal has the server's view.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Stage(Enum):
-    """How far a trouble has come."""
+    """The progress of a fault."""
 
     AHEAD = "to come"
     NOW = "now"
@@ -38,12 +38,12 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that goes wrong on purpose.
+    """An injected fault.
 
     Args:
         title: What happens.
-        cure: What the library makes of it.
-        due: When, as a part of the run.
+        cure: What the library does.
+        due: When it begins, as a fraction of the run.
     """
 
     title: str
@@ -52,9 +52,9 @@ class Trouble:
 
 
 REVOKED = Trouble("Access token revoked (Cloud)", "refreshed, requests sent again", 0.15)
-UNAVAILABLE = Trouble("Token endpoint 503 (Data Center)", "asked again after a pause", 0.3)
-LOST_ANSWER = Trouble("Answer with new token lost (Cloud)", "asked again within leeway", 0.45)
-RESTART = Trouble("Service cut off and restarted", "went on from SQLite", 0.7)
+UNAVAILABLE = Trouble("Token endpoint 503 (Data Center)", "requested again after a pause", 0.3)
+LOST_ANSWER = Trouble("Answer with new token lost (Cloud)", "requested again within leeway", 0.45)
+RESTART = Trouble("Service stopped and restarted", "continued from SQLite", 0.7)
 TROUBLES = (REVOKED, UNAVAILABLE, LOST_ANSWER, RESTART)
 
 
@@ -72,20 +72,20 @@ def _audit_logs() -> dict[str, list[Entry]]:
 
 @dataclass(slots=True)
 class Logbook:
-    """Everything is kept per credential's key, where it belongs to one.
+    """The records of a run; dictionaries are by the credential's key.
 
     Args:
-        seconds: How long the run is to take.
+        seconds: The planned length of the run.
         began_at: POSIX time.
-        requests: How many were begun.
-        answered: How many were answered as hoped.
-        failures: What callers were told instead.
-        events: What the managers reported.
-        asked: When the service set out to get a token, in POSIX time.
-        generated: What happened at Atlassian.
-        collected: What was collected, in the order of arrival.
-        builds: The numbers of the builds that were accepted.
-        troubles: How far each has come.
+        requests: The number of requests.
+        answered: The number of successful answers.
+        failures: The errors that callers got.
+        events: The events of the managers.
+        asked: When the service began to request a token, in POSIX time.
+        generated: The audit events at Atlassian.
+        collected: The collected audit events, in the order of arrival.
+        builds: The numbers of the accepted builds.
+        troubles: The progress of each fault.
     """
 
     seconds: float
@@ -103,23 +103,23 @@ class Logbook:
     )
 
     def note(self, event: Event) -> None:
-        """Take an event of a manager; called on the runner's thread."""
+        """Record an event of a manager; called on the runner's thread."""
         self.events.append(event)
         if isinstance(event, RefreshStarted):
-            self.sets_out(event.key, event.at.timestamp())
+            self.note_request(event.key, event.at.timestamp())
 
-    def sets_out(self, key: str, at: float) -> None:
-        """Take note that a token is about to be asked for."""
+    def note_request(self, key: str, at: float) -> None:
+        """Record that a token is about to be requested."""
         self.asked.setdefault(key, []).append(at)
 
     @property
     def refreshes(self) -> Mapping[str, int]:
-        """How often each token was refreshed."""
+        """The number of refreshes by key."""
         return Counter(event.key for event in self.events if isinstance(event, RefreshSucceeded))
 
     @property
     def expiry(self) -> Mapping[str, float]:
-        """When the token of each credential ends, in POSIX time, as far as events tell."""
+        """The expiry of each credential's token in POSIX time, as known from events."""
         return {
             event.key: event.expires_at.timestamp()
             for event in self.events

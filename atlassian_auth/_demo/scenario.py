@@ -1,6 +1,6 @@
-"""The story of the demonstration: consent, work, trouble, a restart, and a last look.
+"""Runs the demonstration: consent, work, faults, a restart, and a last poll.
 
-It shows nothing and judges nothing: it works until its time is over and hands back the evidence.
+It prints nothing and checks nothing; it returns the evidence.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from atlassian_auth._demo.credentials import (
     Credential,
 )
 from atlassian_auth._demo.logbook import Logbook, Stage
-from atlassian_auth._demo.service import Job, client, in_background, opened
-from atlassian_auth._demo.troubles import before_the_restart, come_back, until
+from atlassian_auth._demo.service import Job, client, in_background, open_service
+from atlassian_auth._demo.troubles import before_the_restart, until, wait_for_answers
 from atlassian_auth._demo.verdict import Delivery, Evidence, have_outlived_tokens
 from atlassian_auth._demo.world import World, new_atlassian
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
@@ -31,22 +31,22 @@ from atlassian_auth.testing.server import LoopbackServer
 
 __all__ = ["perform"]
 
-# How much longer than planned a run may take, on a busy computer, before it is cut off and judged as it is.
+# The time that a run may take beyond its plan on a busy computer; then it is stopped and checked as it is.
 _PATIENCE_SECONDS = 120.0
 
-# Each time something happens three events do, and one of them comes late into the log, as they do at
-# Atlassian: a collector that only ever looks forward would miss it.
+# Events come in threes, and one of them appears late in the log, as at Atlassian. A collector that does not
+# read overlapping windows would miss it.
 _DELAYS = (timedelta(), timedelta(), timedelta(seconds=1))
 
 
 async def perform(logbook: Logbook, *, patience_seconds: float = _PATIENCE_SECONDS) -> Evidence:
-    """Run the service through each trouble, until each credential has outlived a token; return the evidence.
+    """Run the service with all faults until a token of each credential has expired; return the evidence.
 
-    That takes ``logbook.seconds`` at the least.
+    That takes at least ``logbook.seconds``.
 
     Args:
-        logbook: A new one; may be read meanwhile.
-        patience_seconds: How much longer it may take, for troubles to end.
+        logbook: A new one; it may be read meanwhile.
+        patience_seconds: The additional time that the faults may take.
     """
     atlassian = new_atlassian()
     with (
@@ -55,30 +55,30 @@ async def perform(logbook: Logbook, *, patience_seconds: float = _PATIENCE_SECON
     ):
         world = World(atlassian=atlassian, urls=server.urls, path=Path(folder, "tokens.db"))
         with anyio.move_on_after(logbook.seconds + patience_seconds):
-            await _story(world, logbook)
+            await _run_story(world, logbook)
     return _evidence(world, logbook)
 
 
-async def _story(world: World, logbook: Logbook) -> None:
+async def _run_story(world: World, logbook: Logbook) -> None:
     await _give_consent(world, logbook)
     async with in_background(_incidents(world, logbook)):
-        async with opened(world, logbook) as service, in_background(*service.jobs):
+        async with open_service(world, logbook) as service, in_background(*service.jobs):
             await before_the_restart(world, service, logbook)
-        async with opened(world, logbook) as service, in_background(*service.jobs):
-            await come_back(logbook)
+        async with open_service(world, logbook) as service, in_background(*service.jobs):
+            await wait_for_answers(logbook)
             await until(lambda: SYSTEM_CLOCK.time() >= logbook.began_at + logbook.seconds)
             await until(lambda: have_outlived_tokens(_evidence(world, logbook)))
-    async with opened(world, logbook) as service:
+    async with open_service(world, logbook) as service:
         await service.collect()
 
 
 async def _give_consent(world: World, logbook: Logbook) -> None:
     async with (
-        opened(world, logbook) as service,
+        open_service(world, logbook) as service,
         client() as browser,
     ):
         for credential in (CLOUD, DATA_CENTER):
-            logbook.sets_out(credential.key, SYSTEM_CLOCK.time())
+            logbook.note_request(credential.key, SYSTEM_CLOCK.time())
             await consent(service.managers[credential.key], credential.key, browser)
 
 
@@ -100,9 +100,9 @@ def _evidence(world: World, logbook: Logbook) -> Evidence:
         api_requests=atlassian.api_requests,
         asked={key: tuple(moments) for key, moments in logbook.asked.items()},
         deliveries=(
-            _collected(CLOUD, CLOUD_LOG, logbook),
-            _collected(DATA_CENTER, DATA_CENTER_LOG, logbook),
-            _built(atlassian, logbook),
+            _collection(CLOUD, CLOUD_LOG, logbook),
+            _collection(DATA_CENTER, DATA_CENTER_LOG, logbook),
+            _builds(atlassian, logbook),
         ),
         failures=tuple(logbook.failures),
         reuses_outside_leeway=atlassian.reuses_outside_leeway,
@@ -112,7 +112,7 @@ def _evidence(world: World, logbook: Logbook) -> Evidence:
     )
 
 
-def _collected(credential: Credential, view: AuditLogView, logbook: Logbook) -> Delivery:
+def _collection(credential: Credential, view: AuditLogView, logbook: Logbook) -> Delivery:
     return Delivery(
         key=credential.key,
         title=f"{credential.title} events",
@@ -121,7 +121,7 @@ def _collected(credential: Credential, view: AuditLogView, logbook: Logbook) -> 
     )
 
 
-def _built(atlassian: FakeAtlassian, logbook: Logbook) -> Delivery:
+def _builds(atlassian: FakeAtlassian, logbook: Logbook) -> Delivery:
     received = [build for taken in atlassian.submissions for build in taken["document"]["builds"]]
     return Delivery(
         key=JIRA_SOFTWARE.key,

@@ -1,7 +1,6 @@
-"""One life of the service: what a process builds at its start, and loses at its end.
+"""The service between two restarts: three managers, three clients and two collectors.
 
-Three managers, three clients, two collectors. All it has from the life before is the SQLite file, and
-what was collected.
+After a restart it has the SQLite file and the collected events only.
 """
 
 from __future__ import annotations
@@ -24,31 +23,31 @@ from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.stores import SQLiteStore
 
-__all__ = ["Job", "Service", "client", "in_background", "opened", "transport"]
+__all__ = ["Job", "Service", "client", "in_background", "open_service", "transport"]
 
 Job = Callable[[], Awaitable[None]]
 
 _PAUSE_SECONDS = 0.15
-# So that several requests at once meet the end of each token.
-_COLLEAGUES = 3
+# Several requests are sent at the same time when a token expires.
+_PARALLEL_CALLERS = 3
 
-# A context that trusts nobody: nothing here is https, and loading certificates takes its time.
+# A context without certificates: no URL here is https, and loading certificates takes time.
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-# uvicorn hangs up on connections that are idle for 5 s, and httpx gives them up after 5 s as well: whoever
-# is second finds a broken connection. Here it is never httpx.
+# uvicorn and httpx both close connections that are idle for 5 s. httpx must be first, or it would send a
+# request on a closed connection.
 _LIMITS = httpx.Limits(keepalive_expiry=2)
 
 _TIMEOUT_SECONDS = 60
 
 
 class Service:
-    """Collects two audit logs, sends builds, and has colleagues who use the same credentials.
+    """Collects two audit logs, sends builds, and sends other requests with the same credentials.
 
     Args:
         managers: By the credential's key.
         clients: By the credential's key.
-        logbook: Where everything is noted.
+        logbook: Records the requests and events.
     """
 
     def __init__(
@@ -68,13 +67,13 @@ class Service:
 
     @property
     def jobs(self) -> list[Job]:
-        """What it does all the time."""
-        colleagues: list[Job] = [self._ask_cloud, self._ask_data_center]
+        """The jobs to repeat."""
+        callers_of_both: list[Job] = [self._ask_cloud, self._ask_data_center]
         polls: list[Job] = [collector.poll for collector in self._collectors]
-        return [*polls, self._builds.send, *colleagues * _COLLEAGUES]
+        return [*polls, self._builds.send, *callers_of_both * _PARALLEL_CALLERS]
 
     async def collect(self) -> None:
-        """Look at both audit logs once."""
+        """Poll both audit logs once."""
         for collector in self._collectors:
             await collector.poll()
 
@@ -86,8 +85,8 @@ class Service:
 
 
 @asynccontextmanager
-async def opened(world: World, logbook: Logbook) -> AsyncGenerator[Service]:
-    """Build the service from the SQLite file, and close all of it in the end."""
+async def open_service(world: World, logbook: Logbook) -> AsyncGenerator[Service]:
+    """Yield a service that uses the SQLite file, and close it afterwards."""
     async with AsyncExitStack() as stack:
         managers: dict[str, TokenManager] = {}
         clients: dict[str, httpx.AsyncClient] = {}
@@ -109,7 +108,7 @@ async def opened(world: World, logbook: Logbook) -> AsyncGenerator[Service]:
 
 @asynccontextmanager
 async def in_background(*jobs: Job) -> AsyncGenerator[None]:
-    """Repeat each job, with a pause in between, until the context ends and cuts them off."""
+    """Repeat each job, with pauses, until the context ends and cancels them."""
     async with anyio.create_task_group() as tasks:
         for job in jobs:
             tasks.start_soon(_repeat, job)
@@ -118,12 +117,12 @@ async def in_background(*jobs: Job) -> AsyncGenerator[None]:
 
 
 def client(**options: Any) -> httpx.AsyncClient:
-    """Return a client for this computer's own ports, which may be slow: other programs may be busy."""
+    """Return a client for ports of this computer, with a long timeout for a busy computer."""
     return httpx.AsyncClient(transport=transport(), timeout=_TIMEOUT_SECONDS, **options)
 
 
 def transport() -> httpx.AsyncHTTPTransport:
-    """Return a way to this computer's own ports that no proxy of the environment is in."""
+    """Return a transport that ignores proxies of the environment."""
     return httpx.AsyncHTTPTransport(verify=_NO_TLS, limits=_LIMITS)
 
 

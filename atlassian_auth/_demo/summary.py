@@ -1,4 +1,4 @@
-"""What is printed in the end: what was asked and why, what was promised, and whether it was kept."""
+"""Prints the summary: the requests and their reasons, the faults, and the promises."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def summarize(console: Console, evidence: Evidence, verdict: Verdict) -> None:
         console.print("", table)
     console.print()
     for check in verdict.checks:
-        for problem in _shortened(check.problems):
+        for problem in _shorten(check.problems):
             console.print(Text(f"{check.promise}: {problem}", "red"))
     console.print(_conclusion(evidence, verdict))
 
 
 def _requests(evidence: Evidence) -> Table:
-    table = _table("What was asked, and why", "")
+    table = _table("Requests, and their reasons", "")
     columns: list[dict[str, str]] = []
     for credential in evidence.credentials:
         table.add_column(credential.title, justify="right")
@@ -52,7 +52,7 @@ def _figures(credential: Credential, evidence: Evidence) -> dict[str, str]:
     reasons = Counter(reasons_of(credential, evidence))
     [delivery] = (d for d in evidence.deliveries if d.key == credential.key)
     return {
-        "An access token lives": f"{credential.lifetime_seconds:g} s",
+        "Lifetime of an access token": f"{credential.lifetime_seconds:g} s",
         "API requests": f"{len(answers)}",
         "  answered 401": f"{sum(answer.status == 401 for answer in answers)}",
         "Token requests": f"{reasons.total()}",
@@ -66,7 +66,7 @@ def _arrived(delivery: Delivery) -> str:
 
 
 def _troubles(evidence: Evidence) -> Table:
-    table = _table("What went wrong on purpose", "", "", "")
+    table = _table("Injected faults", "", "", "")
     for trouble in TROUBLES:
         survived = evidence.troubles[trouble.title]
         outcome = Text("survived", "green") if survived else Text("NOT OVER", "bold red")
@@ -75,7 +75,7 @@ def _troubles(evidence: Evidence) -> Table:
 
 
 def _promises(verdict: Verdict) -> Table:
-    table = _table("What was promised", "", "")
+    table = _table("Promises", "", "")
     for check in verdict.checks:
         kept = Text("kept", "green") if check.ok else Text("BROKEN", "bold red")
         table.add_row(check.promise, kept)
@@ -94,7 +94,7 @@ def _table(title: str, *columns: str) -> Table:
     )
 
 
-def _shortened(problems: tuple[str, ...]) -> tuple[str, ...]:
+def _shorten(problems: tuple[str, ...]) -> tuple[str, ...]:
     more = len(problems) - _PROBLEMS_SHOWN
     return (*problems[:_PROBLEMS_SHOWN], *([f"... and {more} more"] if more > 0 else []))
 
@@ -105,6 +105,6 @@ def _conclusion(evidence: Evidence, verdict: Verdict) -> Text:
         return Text(f"FAILED: {broken} of {len(verdict.checks)} promises were broken.", "bold red")
     api, token = len(evidence.api_requests), len(evidence.token_requests)
     return Text(
-        f"PASSED: {api} API requests, {token} token requests; nothing lost, doubled or needless.",
+        f"PASSED: {api} API requests, {token} token requests; nothing lost, duplicated or needless.",
         "bold green",
     )

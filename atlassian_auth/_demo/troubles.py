@@ -1,6 +1,6 @@
-"""Makes trouble, and watches in the emulator's journal until it is over.
+"""Injects faults, and watches the emulator's journal until each has ended.
 
-Nothing here knows what the library does about it: only that requests succeed again.
+This module does not know how the library reacts: it waits until requests succeed again.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.testing import FakeAtlassian, Fault, Request
 
-__all__ = ["before_the_restart", "come_back", "until"]
+__all__ = ["before_the_restart", "until", "wait_for_answers"]
 
 _GLANCE_SECONDS = 0.02
 
 
 async def before_the_restart(world: World, service: Service, logbook: Logbook) -> None:
-    """Cause the first three troubles, each after the one before is over, and wait for the fourth."""
-    await _begin(REVOKED, logbook)
+    """Cause the first three faults, one after the other, and wait until the restart is due."""
+    await _wait_until_due(REVOKED, logbook)
     await _revoke(world.atlassian, service)
     logbook.troubles[REVOKED] = Stage.SURVIVED
-    await _begin(UNAVAILABLE, logbook)
-    await _meet(world.atlassian, DATA_CENTER, Fault.status(503))
+    await _wait_until_due(UNAVAILABLE, logbook)
+    await _inject(world.atlassian, DATA_CENTER, Fault.status(503))
     logbook.troubles[UNAVAILABLE] = Stage.SURVIVED
-    await _begin(LOST_ANSWER, logbook)
-    await _meet(world.atlassian, CLOUD, Fault.lost_answer())
+    await _wait_until_due(LOST_ANSWER, logbook)
+    await _inject(world.atlassian, CLOUD, Fault.lost_answer())
     logbook.troubles[LOST_ANSWER] = Stage.SURVIVED
-    await _begin(RESTART, logbook)
+    await _wait_until_due(RESTART, logbook)
 
 
-async def come_back(logbook: Logbook) -> None:
-    """Return when each credential has been answered again since the restart."""
+async def wait_for_answers(logbook: Logbook) -> None:
+    """Return when each credential has got an answer since the restart."""
     before = dict(logbook.answered)
     await until(lambda: all(logbook.answered[key] > count for key, count in before.items()))
     logbook.troubles[RESTART] = Stage.SURVIVED
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Return when it has happened."""
+    """Return when ``happened`` returns True."""
     while not happened():
         await SYSTEM_CLOCK.sleep(_GLANCE_SECONDS)
 
 
-async def _begin(trouble: Trouble, logbook: Logbook) -> None:
+async def _wait_until_due(trouble: Trouble, logbook: Logbook) -> None:
     due = logbook.began_at + trouble.due * logbook.seconds
     await until(lambda: SYSTEM_CLOCK.time() >= due)
     logbook.troubles[trouble] = Stage.NOW
@@ -63,7 +63,7 @@ async def _begin(trouble: Trouble, logbook: Logbook) -> None:
 
 async def _revoke(atlassian: FakeAtlassian, service: Service) -> None:
     manager = service.managers[CLOUD.key]
-    # A young token: an old one might be refreshed before anybody notices that it was revoked.
+    # A young token: an old one might be refreshed before a request fails with it.
     await until(lambda: _is_young(manager.peek(CLOUD.key)))
     token = await manager.token(CLOUD.key)
     family = atlassian.family_of(token.access_token)
@@ -77,8 +77,8 @@ async def _revoke(atlassian: FakeAtlassian, service: Service) -> None:
     )
 
 
-async def _meet(atlassian: FakeAtlassian, credential: Credential, fault: Fault) -> None:
-    """Let the credential's next refresh meet the fault, and return when it has succeeded after all."""
+async def _inject(atlassian: FakeAtlassian, credential: Credential, fault: Fault) -> None:
+    """Apply the fault to the credential's next refresh, and return when a refresh has succeeded."""
     atlassian.fault(_refresh_of(credential), fault)
     await until(lambda: _is_over(atlassian, credential, fault))
 

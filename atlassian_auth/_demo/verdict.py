@@ -1,8 +1,7 @@
-"""Judges a run by what the emulator saw, so that the library cannot praise itself. Pure.
+"""Checks a run by the emulator's journal, not by the library's own events. Pure.
 
-A refresh was necessary if the token that was to be replaced had come so near to its end that refreshing is
-allowed, or had been refused by an API, or if the answer to the request before was spoiled by a fault.
-Any other is one too many.
+A refresh is necessary if the current token is within its refresh window, if an API has refused it, or if a
+fault changed the answer to the previous request. Any other refresh is needless.
 """
 
 from __future__ import annotations
@@ -32,24 +31,24 @@ _SHOWN = 5
 
 
 class Reason(Enum):
-    """Why a token endpoint was asked."""
+    """Why a token request was sent."""
 
-    FIRST = "to begin with"
-    ENDING = "the token was ending"
+    FIRST = "first token"
+    ENDING = "the token was expiring"
     REJECTED = "the token was refused"
-    REPEATED = "the answer before was spoiled"
+    REPEATED = "a fault hit the last answer"
     NONE = "needlessly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What was to arrive somewhere, and what did, both by id.
+    """The expected and the delivered items of one credential, by id.
 
     Args:
-        key: Whose credential did it.
-        title: What and where, for people.
-        expected: Each once.
-        arrived: In the order of arrival.
+        key: The credential.
+        title: A title for the summary.
+        expected: Each id once.
+        arrived: The ids in the order of arrival.
     """
 
     key: str
@@ -60,18 +59,18 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that the verdict is based on.
+    """The data for the verdict.
 
     Args:
-        credentials: Whose refreshes are judged.
+        credentials: The credentials to check.
         token_requests: The emulator's journal.
         api_requests: The emulator's journal.
-        asked: When the service set out to get a token, in POSIX time, by key. A token counts its age from
-            then at the earliest, not from when the server issued it.
+        asked: When the service began to request tokens, in POSIX time, by key. The age of a token counts
+            from there, not from when the server issued it.
         deliveries: Events and builds.
-        failures: What callers were told instead of an answer.
-        reuses_outside_leeway: As the emulator counts them.
-        troubles: Whether each was survived, by title.
+        failures: The errors that callers got.
+        reuses_outside_leeway: The emulator's count.
+        troubles: Whether each fault was survived, by title.
     """
 
     credentials: tuple[Credential, ...]
@@ -86,11 +85,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One promise, and what speaks against it.
+    """One promise, and its violations.
 
     Args:
-        promise: True if there are no problems.
-        problems: What went wrong, for people.
+        promise: The text; it is kept if there are no problems.
+        problems: The violations, as text.
     """
 
     promise: str
@@ -120,25 +119,25 @@ class Verdict:
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Return what the evidence says about each promise."""
+    """Check each promise."""
     checks = {
         "Everything arrived, and arrived once": _delivery_problems(evidence),
         "No request failed": iter(evidence.failures),
         "No refresh token was presented twice outside the leeway": _reuses(evidence),
-        "No token was asked for needlessly": _needless(evidence),
-        "Each credential outlived its tokens": _short_lives(evidence),
-        "Each trouble was met and survived": _unsurvived(evidence),
+        "No token was requested needlessly": _needless(evidence),
+        "A token of each credential expired and was refreshed": _short_lives(evidence),
+        "Each fault was injected and survived": _unsurvived(evidence),
     }
     return Verdict(tuple(Check(promise, tuple(found)) for promise, found in checks.items()))
 
 
 def reasons_of(credential: Credential, evidence: Evidence) -> tuple[Reason, ...]:
-    """Return why the token endpoint was asked, for each of the credential's requests, in order."""
-    return tuple(_explained(credential, evidence))
+    """Return the reason of each token request of the credential, in order."""
+    return tuple(_explain(credential, evidence))
 
 
 def answers_of(credential: Credential, evidence: Evidence) -> tuple[APIRequest, ...]:
-    """Return what the APIs were asked with the credential."""
+    """Return the API requests of the credential."""
     # Client credentials have no family, and are the only ones without.
     families = {
         request.family
@@ -153,14 +152,14 @@ def answers_of(credential: Credential, evidence: Evidence) -> tuple[APIRequest, 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The token in the service's hands; ``generation`` as the journal counts, from 1."""
+    """The current token; ``generation`` counts from 1, as in the journal."""
 
     asked_at: float
     issued_at: float
     generation: int
 
 
-def _explained(credential: Credential, evidence: Evidence) -> Iterator[Reason]:
+def _explain(credential: Credential, evidence: Evidence) -> Iterator[Reason]:
     held: _Held | None = None
     spoiled = False
     issued = 0
@@ -199,7 +198,7 @@ def _asked_at(request: TokenRequest, since: float, moments: tuple[float, ...]) -
 
 
 def _refuses(answer: APIRequest, held: _Held, request: TokenRequest) -> bool:
-    """Return whether the answer refuses the very token that was held, before the request was made."""
+    """Return whether the answer refused exactly the held token before the token request."""
     # Client credentials have no family, and so no generation either.
     generation = held.generation if request.family else None
     return (
@@ -217,14 +216,14 @@ def _needless(evidence: Evidence) -> Iterator[str]:
 
 
 def have_outlived_tokens(evidence: Evidence) -> bool:
-    """Return whether of each credential a token was refreshed because it was ending."""
+    """Return whether a token of each credential was refreshed because it was expiring."""
     return not any(_short_lives(evidence))
 
 
 def _short_lives(evidence: Evidence) -> Iterator[str]:
     for credential in evidence.credentials:
         if Reason.ENDING not in reasons_of(credential, evidence):
-            yield f"{credential.title}: no token was refreshed because it was ending"
+            yield f"{credential.title}: no token was refreshed because it was expiring"
 
 
 # -- refresh tokens -------------------------------------------------------------------------------
@@ -257,10 +256,10 @@ def _delivery_problems(evidence: Evidence) -> Iterator[str]:
             ("never sent", [name for name in arrived if name not in expected]),
         ):
             if ids:
-                yield f"{delivery.title}: {len(ids)} {what} ({_some(ids)})"
+                yield f"{delivery.title}: {len(ids)} {what} ({_first_ids(ids)})"
 
 
-def _some(ids: list[str]) -> str:
+def _first_ids(ids: list[str]) -> str:
     return ", ".join(ids[:_SHOWN]) + (", ..." if len(ids) > _SHOWN else "")
 
 

@@ -1,4 +1,4 @@
-"""What is outside of the service: an emulated Atlassian, the registered apps, and the SQLite file."""
+"""The environment of the service: an emulated Atlassian, the registered apps, and the SQLite file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What survives a restart of the service.
+    """The parts that survive a restart of the service.
 
     Args:
         atlassian: The emulator.
-        urls: Where it is served.
+        urls: Its URLs.
         path: The SQLite file with the tokens.
     """
 
@@ -43,7 +43,7 @@ class World:
 
     @property
     def base_urls(self) -> Mapping[str, str]:
-        """The API of each credential, with trailing slash."""
+        """The base URL of each credential's API, with a trailing slash."""
         cloud_id = self.atlassian.cloud_id
         return {
             CLOUD.key: self._cloud().endpoints.jira_url(cloud_id),
@@ -112,6 +112,6 @@ def new_atlassian() -> FakeAtlassian:
 
 
 def _secret(client_id: str) -> str:
-    # Not a secret of anybody's: the emulator is asked on this computer only. It begins like those that
-    # the emulator makes up, so that the tests find it if it is ever shown.
+    # Not a real secret: only the emulator on this computer accepts it. It begins like the emulator's own
+    # secrets, so that the tests find it if it is ever printed.
     return f"secret-cs-{client_id}"

@@ -1,9 +1,10 @@
-"""An Atlassian of your own for tests: Cloud and Data Center in memory, on a clock you move.
+"""An emulated Atlassian for tests: Cloud and Data Center in memory, with a clock that the test moves.
 
-`FakeAtlassian` behaves as Atlassian is documented and observed to: rotation, reuse leeway, scopes,
-the wording of errors. `mock_router` puts it behind httpx, `LoopbackServer` on a port. The pytest
-plugin offers both as fixtures: ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
-``atlassian_auth``. The two skins need ``pip install atlassian-auth[testing]``; the rest does not.
+`FakeAtlassian` behaves like Atlassian, as documented and observed: rotation, reuse leeway, scopes, and
+the texts of errors. `mock_router` connects it to httpx, and `LoopbackServer` serves it on a port. The
+pytest plugin has the fixtures ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
+``atlassian_auth``. `mock_router`, `LoopbackServer` and the fixtures need
+``pip install atlassian-auth[testing]``; the rest does not.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ __all__ = [
     "service_account_grant",
 ]
 
-# These need respx or uvicorn, and are imported when they are first asked for.
+# These need respx or uvicorn, and are imported on first use.
 _HOMES = MappingProxyType({"LoopbackServer": "server", "mock_router": "mock"})
 
 

@@ -1,4 +1,4 @@
-"""Answers of a test's own: to API requests that the emulator knows nothing of, or answers otherwise."""
+"""Answers that a test defines for API requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Answer", "Answers"]
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-# Behind Cloud's gateway the site stands before the path. Confluence's paths begin with /wiki, Jira's do not.
+# In URLs of Cloud's gateway the site precedes the path. Confluence's paths begin with /wiki, Jira's do not.
 _BEHIND_GATEWAY = re.compile(
     r"/ex/(?:jira/(?P<jira>[^/]+)(?!/wiki(?:/|$))|confluence/(?P<confluence>[^/]+)(?=/wiki(?:/|$)))(?P<path>/.*)"
 )
@@ -20,11 +20,11 @@ _BEHIND_GATEWAY = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request gets whose bearer is good.
+    """The answer to a request with a valid bearer.
 
     Args:
         reply: The answer.
-        scopes: What the token must have been granted; empty if any token will do.
+        scopes: The scopes that the token must have; empty if any token is accepted.
     """
 
     reply: Reply
@@ -32,7 +32,7 @@ class Answer:
 
 
 class Answers:
-    """The answers there are, by method and path."""
+    """The defined answers, by method and path."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str], Answer] = {}
@@ -76,7 +76,7 @@ def _check_status(status: int, *, empty: bool) -> None:
 
 
 def _split(request: Request) -> tuple[str, dict[str, str]]:
-    """Return the path as the product's reference has it, and the cloud id that stood before it."""
+    """Return the path as in the product's reference, and the cloud id that preceded it."""
     if request.service == "dc":
         return request.path, {}
     behind = _BEHIND_GATEWAY.fullmatch(request.path)

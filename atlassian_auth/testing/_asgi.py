@@ -1,7 +1,7 @@
-"""The emulator as an ASGI application: all services below one origin, told apart by path.
+"""The emulator as an ASGI application: all services below one origin, each with its own path.
 
-``/auth``, ``/api``, ``/id``, ``/site/<name>`` and ``/dc`` with Data Center's context path. Nothing
-but the standard library and anyio is needed; any ASGI server can run it.
+``/auth``, ``/api``, ``/id``, ``/site/<name>`` and ``/dc`` with Data Center's context path. It needs only
+the standard library and anyio; any ASGI server can run it.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Send = Callable[[Message], Awaitable[None]]
 
 
 class ASGIApp:
-    """Lets ``atlassian`` answer ASGI's HTTP requests.
+    """Answers HTTP requests of ASGI from ``atlassian``.
 
-    Lost answers and refused connections are raised out of the application as
-    ``AnswerLost`` and ``ConnectionRefused``: only a server can break a connection.
+    For a lost answer or a refused connection it raises ``AnswerLost`` or ``ConnectionRefused``, because only
+    a server can break a connection.
     """
 
     def __init__(self, atlassian: FakeAtlassian) -> None:
@@ -44,7 +44,7 @@ class ASGIApp:
         try:
             reply = self._ask(scope, body)
         except NeverAnswered:
-            await receive()  # after the body, all that comes is the disconnection
+            await receive()  # after the body, the next message is the disconnection
             return
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_cancel_when_gone, receive, tasks.cancel_scope)

@@ -1,4 +1,4 @@
-"""What both authorize endpoints have in common: consent, and the way back to the app."""
+"""What both authorize endpoints share: the consent, and the redirect to the app."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["outcome_of_consent", "redirect", "with_query"]
 
 
 def with_query(url: str, parameters: Mapping[str, str]) -> str:
-    """Return ``url`` with ``parameters`` after whatever query it has."""
+    """Return ``url`` with ``parameters`` after its query."""
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(parameters)}"
 
 
 def redirect(url: str, parameters: Mapping[str, str], *, status: int) -> Reply:
-    """Return a redirect the browser must not keep."""
+    """Return a redirect that the browser must not cache."""
     location = with_query(url, parameters)
     return Reply(status, {"location": location, "cache-control": "no-store"})
 

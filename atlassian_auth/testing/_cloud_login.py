@@ -1,7 +1,7 @@
-"""Atlassian Cloud's authorize page, where everybody consents at once, and the page errors end on.
+"""Atlassian Cloud's authorize page, which consents at once, and its error page.
 
-Every parameter the 3LO page calls required is required. A wrong request never reaches the app's
-redirect: the browser ends at id.atlassian.com (community threads and Atlassian staff, 2026-08).
+Every parameter that the 3LO page calls required is required. After a wrong request the browser is not
+sent to the app: it ends at id.atlassian.com (community threads and Atlassian staff, 2026-08).
 """
 
 from __future__ import annotations

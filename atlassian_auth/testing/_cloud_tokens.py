@@ -2,8 +2,8 @@
 
 Sources: the pages "OAuth 2.0 (3LO) apps", "Refresh tokens" and "Create OAuth 2.0 credential for
 service accounts", the guide to Jira Software Cloud's 2LO, and dated field reports where those say
-nothing. How Cloud words a bad code, and the statuses of `invalid_request` and
-`unsupported_grant_type`, is not confirmed by anyone.
+nothing. Cloud's text for a wrong code, and its statuses for `invalid_request` and
+`unsupported_grant_type`, are not confirmed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEAD = {
 
 
 def issue(world: World, request: Request) -> Reply:
-    """Answer ``POST /oauth/token`` of the authorization server; it takes JSON and forms."""
+    """Answer ``POST /oauth/token`` of the authorization server; it accepts JSON and forms."""
     fields = request.fields
     match fields.get("grant_type"):
         case "authorization_code":
@@ -40,7 +40,7 @@ def issue(world: World, request: Request) -> Reply:
 
 
 def issue_jira_software(world: World, request: Request) -> Reply:
-    """Answer ``POST /oauth/token`` of the API host, where Jira Software's 2LO credentials live."""
+    """Answer ``POST /oauth/token`` of the API host, for 2LO credentials of Jira Software."""
     fields = request.fields
     if fields.get("grant_type") != "client_credentials":
         return _unsupported(fields.get("grant_type"))
@@ -81,14 +81,14 @@ def _is_redeemable(world: World, code: Code, fields: Mapping[str, str]) -> bool:
 
 
 def _pkce_holds(code: Code, fields: Mapping[str, str]) -> bool:
-    # A verifier nobody announced may be checked as well (Atlassian staff, community, 2026-08).
+    # A verifier without a challenge may be checked as well (Atlassian staff, community, 2026-08).
     stray = code.challenge is None and "code_verifier" in fields
     return not stray and proves(fields.get("code_verifier"), code)
 
 
 def _refresh(world: World, app: App, fields: Mapping[str, str]) -> Reply:
     if "scope" in fields:
-        # Refused with 403 (field report); what the body says is not known.
+        # Refused with 403 (field report); the body is not known.
         return oauth_error(403, "invalid_request", "scope is not allowed when refreshing")
     token = world.ledger.refresh_tokens.get(_required(fields, "refresh_token"))
     if token is None or token.family.app is not app or not _is_usable(world, token):
@@ -101,11 +101,11 @@ def _refresh(world: World, app: App, fields: Mapping[str, str]) -> Reply:
 def _is_usable(world: World, token: RefreshToken) -> bool:
     rules, now = world.rules, world.now
     if token.replaced_at is not None and now >= token.replaced_at + rules.reuse_leeway_seconds:
-        # A token that comes back after the leeway may be stolen: the whole family goes.
+        # A token that is used after the leeway may be stolen, so the whole family is revoked.
         world.ledger.reuses_outside_leeway += 1
         token.family.alive = False
     idle = now >= token.issued_at + rules.refresh_token_lifetime_seconds
-    # "1 year, absolute": Aembit's guide alone says so.
+    # "1 year, absolute": only Aembit's guide says so.
     too_old = now >= token.family.created_at + rules.grant_lifetime_seconds
     return token.family.alive and not idle and not too_old
 

@@ -1,7 +1,7 @@
-"""What Data Center's tokens open. A token that is not valid is not refused: the call is anonymous.
+"""Data Center's APIs. A token that is not valid is not refused: the call is anonymous.
 
-The scheme is compared with "Bearer" letter by letter, and every authenticated answer carries rate
-limit headers with a `retry-after` of 0 that must not stop anybody.
+The scheme must be exactly "Bearer". Every authenticated answer has rate limit headers with a
+`retry-after` of 0, which must not make clients wait.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RATE_LIMIT = {
 
 
 def answered(answer: Answer, world: World, request: Request) -> Reply:
-    """Answer as a test wants it, if the bearer is good and has the scopes."""
+    """Return the test's answer, if the bearer is valid and has the scopes."""
     token = _caller(world, request)
     if token is None:
         return _anonymous(world, request)

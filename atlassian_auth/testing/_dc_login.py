@@ -1,4 +1,4 @@
-"""Data Center's authorize endpoint: PKCE, one scope, and errors that mostly stay on the instance.
+"""Data Center's authorize endpoint: PKCE, one scope, and errors that mostly appear on the instance.
 
 Sources: "Jira OAuth 2.0 provider API" and third parties' reports of the shipped plugin.
 """

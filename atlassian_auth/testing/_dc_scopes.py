@@ -1,4 +1,4 @@
-"""Data Center's scopes: four levels that include each other; all others stand alone."""
+"""Data Center's scopes: each of the four levels includes the lower ones; other scopes include nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
 
 
 def covers_any(held: tuple[str, ...], needed: str) -> bool:
-    """Return whether one of the scopes held is enough."""
+    """Return whether one of the held scopes is enough."""
     return any(_covers(scope, needed) for scope in held)
 
 

@@ -1,4 +1,4 @@
-"""Data Center's token endpoint: forms only, no reuse leeway, the client checked last.
+"""Data Center's token endpoint: forms only, no reuse leeway, and the client is checked last.
 
 Sources: "Jira OAuth 2.0 provider API", "Service accounts overview", and third parties' reports of
 the shipped plugin. The status of `invalid_client` is expected, not seen.
@@ -17,7 +17,7 @@ from atlassian_auth.testing.wire import Refused, Reply, Request, json_reply, oau
 
 __all__ = ["issue", "refresh_pair", "revoke"]
 
-# What Jersey says when @FormParam meets another content type.
+# Jersey's error for @FormParam with another content type.
 _NOT_A_FORM = (
     "The @FormParam is utilized when the content type of the request entity is not "
     "application/x-www-form-urlencoded"
@@ -41,7 +41,7 @@ def issue(world: World, request: Request) -> Reply:
 
 
 def revoke(world: World, request: Request) -> Reply:
-    """Answer ``POST /rest/oauth2/latest/revoke``: both tokens of the pair go."""
+    """Answer ``POST /rest/oauth2/latest/revoke``: it revokes both tokens of the pair."""
     fields = request.fields
     token = _required(fields, "token")
     if fields.get("token_type_hint", "access_token") not in {"access_token", "refresh_token"}:
@@ -52,7 +52,7 @@ def revoke(world: World, request: Request) -> Reply:
 
 
 def refresh_pair(world: World, family: Family) -> AccessToken:
-    """Issue the family's next pair, as one refresh does: the old pair is gone at once."""
+    """Issue the family's next pair, as one refresh does; the old pair is invalid at once."""
     world.ledger.cut_access(family, world.now)
     world.ledger.issue_refresh(family, world.now)
     return world.ledger.issue_access(family.app, family.scopes, world.now, family)
@@ -73,7 +73,7 @@ def _redeem(world: World, fields: Mapping[str, str]) -> Reply:
 def _unused_code(world: World, value: str) -> Code:
     code = world.ledger.codes.get(value)
     if code is not None and code.family is not None:
-        code.family.alive = False  # a replayed code takes the tokens of its first use with it
+        code.family.alive = False  # a replayed code revokes the tokens of its first use
         raise Refused(oauth_error(400, "invalid_grant", "The code was used before"))
     if code is None or world.now >= code.issued_at + world.rules.code_lifetime_seconds:
         raise Refused(oauth_error(400, "invalid_request", "Unknown or expired code"))
@@ -94,7 +94,7 @@ def _refresh(world: World, fields: Mapping[str, str]) -> Reply:
 
 def _is_usable(world: World, token: RefreshToken, client_id: str) -> bool:
     if token.replaced_at is not None:
-        # Deleted, so simply unknown: no leeway, and no reuse detection either.
+        # The server has deleted it: there is no leeway, and no reuse detection.
         world.ledger.reuses_outside_leeway += 1
         return False
     expires_at = token.issued_at + world.rules.refresh_token_lifetime_seconds

@@ -1,4 +1,4 @@
-"""How an answer travels: at once, late, held at a gate, or byte by byte. Both skins use this."""
+"""Delivers an answer: at once, late, after a gate opens, or byte by byte."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def carry_sync(reply: Reply, clock: Clock) -> None:
 
 
 async def drip(reply: Reply, clock: Clock) -> AsyncIterator[bytes]:
-    """Yield the body byte by byte, each after its pause."""
+    """Yield the body byte by byte, with a pause before each."""
     for byte in reply.body:
         await clock.sleep(reply.pause_seconds)
         yield bytes([byte])
 
 
 def drip_sync(reply: Reply, clock: Clock) -> Iterator[bytes]:
-    """Yield the body byte by byte, each after its pause, blocking the thread."""
+    """Yield the body byte by byte, blocking the thread for a pause before each."""
     for byte in reply.body:
         run_elsewhere(lambda: clock.sleep(reply.pause_seconds))
         yield bytes([byte])

@@ -1,4 +1,4 @@
-"""Waiting for async code from sync code, also in a thread whose event loop is running."""
+"""Runs async code from sync code, also in a thread with a running event loop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ T = TypeVar("T")
 
 
 def run_elsewhere(work: Callable[[], Awaitable[T]]) -> T:
-    """Return what ``work`` returns, having run it in an event loop and a thread of its own."""
+    """Run ``work`` in a new thread with its own event loop, and return its result."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(anyio.run, work).result()

@@ -1,7 +1,7 @@
-"""Atlassian Cloud's API host and sites: who may call what, and how a refusal is worded.
+"""Atlassian Cloud's API host and sites: who may call what, and the texts of refusals.
 
-Refusals are worded as clients recorded them: one 401 for a bad token, and another for a missing
-scope, which no refresh can cure.
+The texts are those that clients recorded: one 401 for an invalid token, and another for a missing
+scope, which a refresh does not change.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def identity(world: World, request: Request) -> Reply:
 
 
 def accessible_resources(world: World, request: Request) -> Reply:
-    """Answer with one entry per site and product: ids are not unique, `scopes` tell them apart."""
+    """Answer with one entry per site and product: ids are not unique, `scopes` differ."""
     token = _bearer(world, request, *_PEOPLE)
     entries = [
         _resource(site, request.urls.site(site.name), scopes)
@@ -91,7 +91,7 @@ def provider_bulk(world: World, request: Request) -> Reply:
 
 
 def answered(answer: Answer, world: World, request: Request) -> Reply:
-    """Answer as a test wants it, if the bearer is good and has the scopes, and the site is there."""
+    """Return the test's answer, if the bearer is valid and has the scopes, and the site exists."""
     token = _bearer(world, request, *_PEOPLE)
     _site(world, request)
     _need(token, frozenset(answer.scopes))

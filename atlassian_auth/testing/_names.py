@@ -1,4 +1,4 @@
-"""A name that does not exist is an error at once: a test that misspells one would check nothing."""
+"""Refuses unknown names: a test with a misspelled name would check nothing."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["check_name"]
 
 
 def check_name(name: object, known: Iterable[str], *, what: str) -> None:
-    """Return if there is such a name.
+    """Raise if a name is unknown.
 
     Args:
-        name: What was given.
-        known: What there is.
-        what: What it names, for the error.
+        name: The name.
+        known: The known names.
+        what: What the names are, for the error.
 
     Raises:
-        ValueError: if it is another; the error lists those there are, the likeliest first.
+        ValueError: if it is unknown; the error lists the known names and the most similar one.
     """
     names = list(known)
     if name in names:
         return
     likely = get_close_matches(str(name), names, n=1)
     hint = f"; did you mean {likely[0]!r}?" if likely else ""
-    raise ValueError(f"{name!r} is no {what}: expected one of {', '.join(names)}{hint}")
+    raise ValueError(f"{name!r} is not a known {what}: expected one of {', '.join(names)}{hint}")

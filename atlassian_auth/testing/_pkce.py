@@ -18,7 +18,7 @@ def is_well_formed(text: str) -> bool:
 
 
 def proves(verifier: str | None, code: Code) -> bool:
-    """Return whether ``verifier`` belongs to the challenge the code was asked with."""
+    """Return whether ``verifier`` matches the challenge of the code."""
     if code.challenge is None or verifier is None:
         return code.challenge is None
     digest = hashlib.sha256(verifier.encode()).digest()

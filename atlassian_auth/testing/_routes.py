@@ -1,4 +1,4 @@
-"""Which endpoint answers which request."""
+"""Finds the endpoint for a request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Route:
     endpoint: Endpoint
 
     def match(self, request: Request) -> re.Match[str] | None:
-        """Return the match if this endpoint is the one asked for."""
+        """Return the match if this endpoint answers the request."""
         if (request.service, request.method) != (self.service, self.method):
             return None
         return re.fullmatch(self.path, request.path)
@@ -72,11 +72,11 @@ _ROUTES = (
 
 
 def find(request: Request, answers: Answers) -> tuple[Route, dict[str, str]]:
-    """Return the route for ``request`` and the values in its path; of unknown paths a 404.
+    """Return the route for ``request`` and the values in its path; without a route, one that answers 404.
 
     Args:
-        request: What was asked.
-        answers: What a test wants answered; nothing but APIs can be answered so.
+        request: The request.
+        answers: The answers that a test defined; they apply to APIs only.
     """
     route, values = _find(request)
     own = answers.find(request) if route.kind == "api" else None

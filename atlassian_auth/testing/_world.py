@@ -1,4 +1,4 @@
-"""What the emulated servers share: the time, who is registered, what was issued and logged."""
+"""The state that the emulated servers share: clock, registered apps, issued tokens and the audit log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USER: dict[str, object] = {
 
 @dataclass(slots=True)
 class World:
-    """The state behind every endpoint. Endpoints are functions of a world and a request."""
+    """The state of all endpoints. An endpoint is a function of a world and a request."""
 
     clock: Clock
     rules: Rules
@@ -45,12 +45,12 @@ class World:
         return self.clock.time()
 
     def app(self, client_id: str | None, *products: Product) -> App | None:
-        """Return the app of that id, if it is registered at one of ``products``."""
+        """Return the app with that id, if it is registered for one of ``products``."""
         app = self.apps.get(client_id or "")
         return app if app and app.product in products else None
 
     def client(self, client_id: str | None, secret: str | None, *products: Product) -> App | None:
-        """Return the app if its secret is right as well."""
+        """Return the app with that id and secret, if it is registered for one of ``products``."""
         app = self.app(client_id, *products)
         if app is None or not hmac.compare_digest(app.client_secret, secret or ""):
             return None

@@ -1,4 +1,4 @@
-"""Who may ask for tokens: registered apps and credentials, and the site they work on."""
+"""Registered apps and credentials, and the sites of Cloud."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 __all__ = ["CLOUD_SCOPES", "App", "Product", "Site"]
 
-# Together they open every API of the emulated Cloud.
+# Together they allow every API of the emulated Cloud.
 CLOUD_SCOPES = (
     "manage:jira-configuration",
     "read:jira-user",
@@ -26,10 +26,10 @@ class App:
     """One registration at one of the emulated authorization servers.
 
     Args:
-        product: Which server knows it, and by which rules it gets tokens.
-        scopes: What it may ask for. Of Cloud apps None means anything; Data Center's levels include
-            the lower ones.
-        redirect_uri: Where consent leads back to; compared exactly.
+        product: The server at which it is registered, and whose rules apply.
+        scopes: The scopes that it may request. For Cloud apps, None means any. A level of Data Center
+            includes the lower ones.
+        redirect_uri: The callback URL, which is compared exactly.
     """
 
     product: Product

@@ -1,4 +1,4 @@
-"""The audit log that Jira, Confluence and Data Center all show, each in its own words."""
+"""The audit log that Jira, Confluence and Data Center return, each in its own format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["AuditEvent", "AuditLog", "milliseconds_of", "moment_of"]
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One entry; ``created_ms`` is POSIX time in milliseconds, the resolution Atlassian shows."""
+    """One entry; ``created_ms`` is POSIX time in milliseconds, Atlassian's resolution."""
 
     id: int
     created_ms: int
@@ -20,7 +20,7 @@ class AuditEvent:
 
 
 class AuditLog:
-    """Entries with increasing ids: those tell the order of arrival, ``created_ms`` the time."""
+    """Entries with increasing ids. The id gives the order of arrival, ``created_ms`` the time."""
 
     def __init__(self, time: Callable[[], float]) -> None:
         self._time = time
@@ -54,7 +54,7 @@ def milliseconds_of(text: str) -> int:
     """Return an ISO 8601 moment as POSIX milliseconds; without an offset it is UTC.
 
     Raises:
-        ValueError: if it is no such moment.
+        ValueError: if the text is not ISO 8601.
     """
     when = datetime.fromisoformat(text)
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)

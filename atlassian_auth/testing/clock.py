@@ -1,4 +1,4 @@
-"""A clock that moves when the test says so, in every event loop and thread at once."""
+"""A clock that the test moves, for all event loops and threads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 class ManualClock:
-    """A `Clock` whose time stands still until it is moved; safe to share between threads and loops.
+    """A `Clock` whose time changes only when it is moved; threads and loops may share it.
 
     With ``autojump`` a sleep takes no real time: it moves the clock by its length and returns.
     Without, it waits until `advance` or `move_to` reaches its end.
 
-    A `timeout` ends its body when the clock reaches its deadline, whoever moved the clock: a call
-    of `advance` in any thread, or a sleep that jumped. A body that only waits is not timed out.
+    A `timeout` ends its body when the clock reaches its deadline, because of a call of `advance` in any
+    thread, or of a sleep that moved the clock. Waiting alone does not move the clock.
 
     Args:
         start: The first moment, aware. Default: noon of 2026-01-01, UTC.
@@ -47,21 +47,23 @@ class ManualClock:
         return datetime.fromtimestamp(self._time, UTC)
 
     def advance(self, by: float | timedelta) -> None:
-        """Move the clock forward by ``by`` (seconds, or a timedelta), waking whoever that reaches.
+        """Move the clock forward by ``by`` (seconds, or a timedelta), and wake the tasks whose time has come.
 
         Raises:
-            ValueError: if ``by`` is negative; `move_to` can turn the clock back.
+            ValueError: if ``by`` is negative; `move_to` can set the clock back.
         """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         if not seconds >= 0:
-            raise ValueError(f"by={by!r}: a step forward is expected; move_to() can turn back")
+            raise ValueError(
+                f"by={by!r}: a step forward is expected; move_to() can set the clock back"
+            )
         with self._guard:
             self._time += seconds
             due = self._take_due()
         _ring(due)
 
     def move_to(self, when: datetime) -> None:
-        """Set the clock to ``when``, which may lie in the past: clocks of computers do that too.
+        """Set the clock to ``when``, which may be in the past, as clocks of computers are set back too.
 
         Raises:
             ValueError: if ``when`` is naive.
@@ -124,9 +126,9 @@ def _ring(alarms: list[_Alarm]) -> None:
     here = _loop_here() if alarms else None
     for alarm in alarms:
         if alarm.loop is here:
-            alarm.action()  # at once: the caller's next await already sees it
+            alarm.action()  # at once, so that the caller's next await already sees it
         else:
-            with suppress(RuntimeError):  # that loop has ended meanwhile, and its waiters with it
+            with suppress(RuntimeError):  # that loop and its waiters have ended
                 alarm.call_soon(alarm.action)
 
 

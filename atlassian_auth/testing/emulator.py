@@ -1,4 +1,4 @@
-"""One request in, one reply out: find the endpoint, let a fault have its say, write it down."""
+"""Answers one request: finds the endpoint, applies a fault, and records the request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Emulator:
 
     Args:
         world: The state of the emulated servers.
-        urls: Where requests find them, unless `handle` is told otherwise.
+        urls: The URLs of the services, unless `handle` gets others.
     """
 
     def __init__(self, world: World, urls: Urls) -> None:
@@ -52,13 +52,13 @@ class Emulator:
 
         Args:
             method: In upper case.
-            url: Absolute; of an address that is not emulated the answer is 404.
+            url: Absolute; the answer to an address that is not emulated is 404.
             headers: In any case.
             body: Encoded as ``content-type`` says.
-            urls: Where the sender finds the services. Default: Atlassian's own addresses.
+            urls: The URLs of the services for the sender. Default: Atlassian's own addresses.
 
         Raises:
-            AnswerLost, ConnectionRefused, NeverAnswered: if a fault wants the connection to end so.
+            AnswerLost, ConnectionRefused, NeverAnswered: if a fault ends the connection so.
         """
         request = _read(method, url, headers or {}, body, urls or self.urls)
         if request is None:
@@ -69,24 +69,23 @@ class Emulator:
     def respond(
         self, method: str, path: str, *, json: object = None, status: int = 200, scope: str = ""
     ) -> None:
-        """Answer an API request so from now on, behind the checks of the emulated API.
+        """Define the answer to an API request, which is given after the checks of the emulated API.
 
-        A bearer that is missing, has ended, is of the wrong kind or lacks the scope is refused as Atlassian
-        refuses it, and so is a site that is not there. A later answer to the same request replaces this one,
-        and this one replaces what the emulator answers itself; token endpoints are not replaced.
+        A bearer that is missing, expired, of the wrong kind or without the scope is refused as by Atlassian,
+        and so is an unknown site. A later answer to the same request replaces this one. This one replaces the
+        emulator's own answer. The answers of token endpoints cannot be replaced.
 
         Args:
             method: In upper case.
-            path: As the API's reference has it, without a query: ``/rest/api/3/search/jql``. It answers on
-                each site of Cloud and on Data Center; one that begins with ``/wiki/`` is Confluence Cloud's.
-            json: The body. None for none.
+            path: As in the API's reference, without a query: ``/rest/api/3/search/jql``. It applies to each
+                site of Cloud and to Data Center. A path with ``/wiki/`` first belongs to Confluence Cloud.
+            json: The body; None for an empty one.
             status: The HTTP status.
-            scope: What the token must have been granted, separated by spaces: scopes of Cloud or of Data
-                Center. Default: any token will do.
+            scope: The scopes that the token must have, separated by spaces. Default: any token is accepted.
 
         Raises:
             ValueError: if no request can have this method or path, or no answer this status or body.
-            TypeError: if ``json`` has no form in JSON.
+            TypeError: if ``json`` cannot be converted to JSON.
         """
         with self._lock:
             self._world.answers.add(method, path, json, status, scope)
@@ -94,34 +93,34 @@ class Emulator:
     def fault(
         self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int | None = 1
     ) -> None:
-        """Let ``fault`` meet the next ``times`` requests of a kind, or that a predicate accepts.
+        """Apply ``fault`` to the next ``times`` requests of a kind, or to those that a predicate accepts.
 
         Args:
             where: ``"authorize"``, ``"token"``, ``"revoke"``, ``"api"`` or ``"site"``; or a predicate.
-            fault: What becomes of them.
-            times: How many requests; None for all that come until `clear_faults`.
+            fault: What happens to them.
+            times: How many requests; None for all until `clear_faults`.
 
         Raises:
             ValueError: if there is no such kind, or ``times`` is below 1.
-            TypeError: if ``fault`` is no `Fault`.
+            TypeError: if ``fault`` is not a `Fault`.
         """
         with self._lock:
             self._faults.add(where, fault, times)
 
     def hold(self, where: Kind | Callable[[Request], bool]) -> Gate:
-        """Serve the next such request and hold its answer back until the gate is opened."""
+        """Serve the next such request, and hold its answer until the gate is opened."""
         gate = Gate()
         self.fault(where, Fault.held(gate))
         return gate
 
     def clear_faults(self) -> None:
-        """Cancel all faults that have not met a request yet."""
+        """Cancel all faults that are not used up."""
         with self._lock:
             self._faults.clear()
 
     @property
     def unused_faults(self) -> tuple[str, ...]:
-        """The faults that have met fewer requests than they were ordered for; the fixture refuses them."""
+        """The faults that have met fewer requests than ``times``; the pytest fixture fails for them."""
         with self._lock:
             return self._faults.unused
 

@@ -1,7 +1,7 @@
-"""Bad minutes on order: each fault decides what becomes of one request.
+"""Faults that a test injects: each decides what happens to one request.
 
-A fault is given the server's work as a function. It may do the work and spoil the answer, or never
-do it; what it raises, each skin turns into what a client sees when that happens to a connection.
+A fault gets the server's work as a function. It may do the work and change the answer, or not do it.
+`mock_router` and `LoopbackServer` turn its exceptions into the error that a client sees.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ Kind = Literal["authorize", "token", "revoke", "api", "site"]
 
 
 class AnswerLost(Exception):
-    """The server did its work, and the connection broke before the answer came through."""
+    """The server did its work, and the connection broke before the client got the answer."""
 
 
 class ConnectionRefused(Exception):
-    """No connection was made, nothing reached the server."""
+    """No connection was made; the server got no request."""
 
 
 class NeverAnswered(Exception):
-    """The request arrived and no answer ever comes."""
+    """The server got the request and never answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What becomes of one request.
+    """What happens to one request.
 
     Args:
-        name: As the journal shows it.
-        run: Given the server's work, returns what the client gets, or raises one of this module's
-            exceptions. Calling the work or not decides whether the server did anything.
+        name: The name in the journal.
+        run: Gets the server's work, and returns the client's answer or raises an exception of this module.
+            The server does its work only if this function calls it.
     """
 
     name: str
@@ -77,17 +77,17 @@ class Fault:
 
     @classmethod
     def html(cls, status: int = 200) -> Fault:
-        """Answer with a page, as a proxy or a login wall does."""
+        """Answer with an HTML page, as a proxy or a login page does."""
         return cls.reply(html_reply("Please log in", status), name=f"html {status}")
 
     @classmethod
     def redirect(cls, location: str, *, status: int = 302) -> Fault:
-        """Send the client elsewhere."""
+        """Answer with a redirect."""
         return cls.reply(Reply(status, {"location": location}))
 
     @classmethod
     def json(cls, document: object, *, status: int = 200) -> Fault:
-        """Answer with any JSON: a list, null, an error of your own."""
+        """Answer with any JSON, such as a list, null or an error."""
         return cls.reply(json_reply(document, status), name=f"json {status}")
 
     @classmethod
@@ -97,12 +97,12 @@ class Fault:
 
     @classmethod
     def empty(cls) -> Fault:
-        """Answer 200 with nothing in it."""
+        """Answer 200 with an empty body."""
         return cls.reply(Reply(200, {"content-type": "application/json"}), name="empty")
 
     @classmethod
     def edited(cls, change: Callable[[dict[str, Any]], object]) -> Fault:
-        """Do the work and answer with what ``change`` makes of the JSON document."""
+        """Do the work, and answer with the JSON document that ``change`` returns."""
 
         def run(work: Callable[[], Reply]) -> Reply:
             reply = work()
@@ -122,7 +122,7 @@ class Fault:
 
     @classmethod
     def delayed(cls, seconds: float) -> Fault:
-        """Do the work at once; the answer is under way for ``seconds`` by the emulator's clock."""
+        """Do the work at once; the answer arrives after ``seconds`` by the emulator's clock."""
         return cls("delayed", lambda work: replace(work(), delay_seconds=seconds))
 
     @classmethod
@@ -137,7 +137,7 @@ class Fault:
 
     @classmethod
     def lost_answer(cls) -> Fault:
-        """Do the work (rotate!), then break the connection."""
+        """Do the work, such as a rotation, then break the connection."""
 
         def run(work: Callable[[], Reply]) -> Reply:
             work()
@@ -147,7 +147,7 @@ class Fault:
 
     @classmethod
     def refused_connection(cls) -> Fault:
-        """Let nothing reach the server."""
+        """Refuse the connection; the server gets no request."""
 
         def run(_work: Callable[[], Reply]) -> Reply:
             raise ConnectionRefused
@@ -158,8 +158,8 @@ class Fault:
     def hang(cls) -> Fault:
         """Take the request and never answer; the server does nothing.
 
-        It ends with the client's own read timeout: behind ``mock_router`` by the emulator's clock, behind a
-        port by the client's.
+        It ends with the client's read timeout: with ``mock_router`` by the emulator's clock, with a server by
+        the client's clock.
         """
 
         def run(_work: Callable[[], Reply]) -> Reply:
@@ -188,17 +188,17 @@ class _Order:
 
 
 class Faults:
-    """The faults on order, oldest first; each is used up by the first requests it fits."""
+    """The injected faults, oldest first; each is used up by the first requests that match."""
 
     def __init__(self) -> None:
         self._orders: list[_Order] = []
 
     def add(self, where: Kind | Callable[[Request], bool], fault: Fault, times: int | None) -> None:
-        """Order ``fault`` for the next ``times`` requests that fit, or for all that come.
+        """Add ``fault`` for the next ``times`` matching requests, or for all of them.
 
         Raises:
             ValueError: if ``where`` is no kind of request, or ``times`` is below 1.
-            TypeError: if ``fault`` is no `Fault`.
+            TypeError: if ``fault`` is not a `Fault`.
         """
         if not isinstance(fault, Fault):
             raise TypeError(
@@ -211,7 +211,7 @@ class Faults:
         self._orders.append(_Order(_fitting(where), fault, times))
 
     def take(self, kind: str, request: Request) -> Fault:
-        """Return the first fault that fits and strike it off, or one that changes nothing."""
+        """Return the first matching fault, and count its use; without one, a fault that changes nothing."""
         order = next((order for order in self._orders if order.fits(kind, request)), None)
         if order is None:
             return _NO_FAULT
@@ -221,12 +221,12 @@ class Faults:
         return order.fault
 
     def clear(self) -> None:
-        """Cancel all orders."""
+        """Remove all faults."""
         self._orders.clear()
 
     @property
     def unused(self) -> tuple[str, ...]:
-        """What was ordered and has not met as many requests as it was ordered for."""
+        """The faults that have met fewer requests than ``times``."""
         return tuple(str(order) for order in self._orders if order.times or not order.met)
 
 

@@ -1,4 +1,4 @@
-"""Holding one answer back: the work is done, and the test decides when that is known."""
+"""Holds an answer: the server has done its work, and the test decides when the client gets the answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Gate"]
 
 
 class Gate:
-    """Stands between the emulator's work and its answer; usable from any thread and event loop."""
+    """Holds the emulator's answer until it is opened; usable from any thread and event loop."""
 
     def __init__(self) -> None:
         self._arrived = SharedFuture[None]()
@@ -19,14 +19,14 @@ class Gate:
         await self._arrived.wait()
 
     def arrived_sync(self) -> None:
-        """Return when a request has been served and its answer waits here; blocks the thread."""
+        """Block the thread until a request has been served and its answer waits here."""
         self._arrived.wait_sync()
 
     def open(self) -> None:
-        """Let the answer go, and all that come after it."""
+        """Let the answer and all later ones pass."""
         self._opened.set_result(None)
 
     async def pass_through(self) -> None:
-        """Wait at the gate; called by whoever carries the answer."""
+        """Wait until the gate is open; the emulator calls it before it delivers an answer."""
         self._arrived.set_result(None)
         await self._opened.wait()

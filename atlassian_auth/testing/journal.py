@@ -1,4 +1,4 @@
-"""What was asked of the emulator and what came of it, without a secret in it."""
+"""Records the requests to the emulator and their outcomes, without secrets."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class TokenRequest:
 
     Args:
         at: POSIX time by the emulator's clock.
-        service: Where it went: ``"auth"``, ``"api"`` or ``"dc"``.
+        service: The service that got it: ``"auth"``, ``"api"`` or ``"dc"``.
         outcome: ``"ok"``, the error's name, or ``""`` if the server did nothing.
-        fault: The name of the fault that met it, or ``""``.
+        fault: The name of its fault, or ``""``.
         family: The id of the family of the refresh token or code that was presented, if known.
-        generation: Which link of the family's chain was presented: 1 is the first refresh token.
+        generation: The number of the refresh token in its family: 1 is the first one.
     """
 
     at: float
@@ -41,9 +41,9 @@ class APIRequest:
         at: POSIX time by the emulator's clock.
         service: ``"api"``, ``"dc"`` or ``"site"``.
         status: The status the server answered, or None if it did nothing.
-        fault: The name of the fault that met it, or ``""``.
+        fault: The name of its fault, or ``""``.
         family: The id of the family of the access token that was sent, if known.
-        generation: Which of the family's refresh tokens came with that access token.
+        generation: The number of the refresh token that was issued with the access token.
     """
 
     at: float
@@ -57,7 +57,7 @@ class APIRequest:
 
 
 class Journal:
-    """Two lists, in the order in which the server got the requests."""
+    """The requests, in the order in which the server got them."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -67,7 +67,7 @@ class Journal:
     def note(
         self, kind: str, request: Request, reply: Reply | None, *, at: float, fault: str
     ) -> None:
-        """Write down one request; ``reply`` is None if the server did nothing."""
+        """Record one request; ``reply`` is None if the server did nothing."""
         if kind == "token":
             self.token_requests.append(self._token_entry(request, reply, at, fault))
         if kind in {"api", "site"}:

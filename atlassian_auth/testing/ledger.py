@@ -1,4 +1,4 @@
-"""Every token and code the emulator ever issued, alive or dead."""
+"""Every token and code that the emulator has issued, valid or not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["AccessToken", "Code", "Family", "Ledger", "RefreshToken"]
 
 @dataclass(slots=True, eq=False)
 class Family:
-    """One consent, and all tokens that descend from it."""
+    """One consent, and all its tokens."""
 
     id: str
     app: App
@@ -29,7 +29,7 @@ class Family:
 
 @dataclass(slots=True, eq=False)
 class RefreshToken:
-    """One link of a family's chain; ``replaced_at`` once it was exchanged for the next."""
+    """One refresh token of a family; ``replaced_at`` is set when it is exchanged for the next."""
 
     value: str = field(repr=False)
     family: Family
@@ -40,7 +40,7 @@ class RefreshToken:
 
 @dataclass(slots=True, eq=False)
 class AccessToken:
-    """``cut_at`` is when it dies before its time: rotation, revocation."""
+    """An access token; ``cut_at`` is when rotation or revocation ends it early."""
 
     value: str = field(repr=False)
     app: App
@@ -54,7 +54,7 @@ class AccessToken:
 
 @dataclass(slots=True, eq=False)
 class Code:
-    """An authorization code; ``family`` once it was redeemed."""
+    """An authorization code; ``family`` is set when it is redeemed."""
 
     value: str = field(repr=False)
     app: App
@@ -67,7 +67,7 @@ class Code:
 
 
 class Ledger:
-    """Issues tokens with recognisable values and remembers them all."""
+    """Issues tokens with recognizable values, and keeps them all."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -82,7 +82,7 @@ class Ledger:
         self.reuses_outside_leeway = 0
 
     def open_family(self, app: App, scopes: tuple[str, ...], now: float) -> Family:
-        """Start the chain of a new consent."""
+        """Add the family of a new consent."""
         family = Family(f"family-{len(self.families) + 1}", app, scopes, now)
         self.families[family.id] = family
         return family
@@ -104,7 +104,7 @@ class Ledger:
     def issue_access(
         self, app: App, scopes: tuple[str, ...], now: float, family: Family | None = None
     ) -> AccessToken:
-        """Return an access token that lives as long as the rules say now."""
+        """Return an access token with the lifetime of the current rules."""
         expires_at = now + self._rules.access_token_lifetime_seconds[app.product]
         generation = family.generation if family else None
         token = AccessToken(self._secret("at"), app, scopes, now, expires_at, family, generation)
@@ -121,13 +121,13 @@ class Ledger:
         return token if token.family is None or token.family.alive else None
 
     def cut_access(self, family: Family, at: float) -> None:
-        """Let the family's access tokens die at ``at`` at the latest."""
+        """Let the family's access tokens expire at ``at`` at the latest."""
         for token in family.access_tokens:
             token.cut_at = min(token.cut_at, at)
-        family.access_tokens.clear()  # cut once, cut for good
+        family.access_tokens.clear()  # a later call need not shorten them again
 
     def revoke(self, value: str) -> None:
-        """Kill what the token belongs to: its family, or itself if it has none."""
+        """Revoke the family of the token, or the token itself if it has none."""
         family, token = self.family_of(value), self.access_tokens.get(value)
         if family is not None:
             family.alive = False
@@ -143,7 +143,7 @@ class Ledger:
 
     def _expiry(self, token: AccessToken) -> float:
         if token.app.product == "data_center":
-            # createdAt plus the current property: an admin's change acts on live tokens.
+            # createdAt plus the current property: an admin's change affects issued tokens.
             return token.issued_at + self._rules.access_token_lifetime_seconds["data_center"]
         return token.expires_at
 

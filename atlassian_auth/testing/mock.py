@@ -28,24 +28,24 @@ _is_async: ContextVar[bool] = ContextVar("_is_async", default=False)
 def mock_router(atlassian: FakeAtlassian) -> respx.MockRouter:
     """Return a router that lets ``atlassian`` answer httpx's clients, sync and async.
 
-    Enter it (``with mock_router(atlassian) as router:``) to make it work; your own routes may be
-    added to it. Its routes are named ``auth``, ``api``, ``id``, ``dc`` and ``site``. Requests to
+    Open it as a context (``with mock_router(atlassian) as router:``); you may add your own
+    routes. Its routes are named ``auth``, ``api``, ``id``, ``dc`` and ``site``. Requests to
     127.0.0.1 pass through.
 
-    It works for requests from any thread. An answer that never comes ends with ``httpx.ReadTimeout`` after
-    the client's own read timeout, measured by the emulator's clock: at once, if that is a `ManualClock`
-    whose sleeps jump. A client without a read timeout waits for ever.
+    It works for requests from any thread. If no answer comes, ``httpx.ReadTimeout`` is raised after the
+    client's read timeout by the emulator's clock: at once for a `ManualClock` with ``autojump``. A client
+    without a read timeout waits for ever.
     """
     router = _Router(assert_all_called=False)
-    skin = _Skin(atlassian)
+    responder = _Responder(atlassian)
     for name, pattern in atlassian.urls.patterns.items():
-        router.route(url__regex=pattern, name=name).mock(side_effect=skin.answer)
+        router.route(url__regex=pattern, name=name).mock(side_effect=responder.answer)
     router.route(host="127.0.0.1", name="loopback").pass_through()
     return router
 
 
 class _Router(respx.MockRouter):
-    """Tells the skin whether an async client is asking; a route's side effect cannot see that."""
+    """Records whether the client is async, because the side effect of a route cannot see that."""
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         token = _is_async.set(True)
@@ -55,7 +55,7 @@ class _Router(respx.MockRouter):
             _is_async.reset(token)
 
 
-class _Skin:
+class _Responder:
     def __init__(self, atlassian: FakeAtlassian) -> None:
         self._atlassian = atlassian
 
@@ -66,9 +66,9 @@ class _Skin:
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         try:
-            reply = self._ask(request)
+            reply = self._handle(request)
         except NeverAnswered:
-            await carry(_patience_of(request), self._atlassian.clock)
+            await carry(_read_timeout_reply(request), self._atlassian.clock)
             raise _read_timeout(request) from None
         await carry(reply, self._atlassian.clock)
         body = drip(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
@@ -76,15 +76,15 @@ class _Skin:
 
     def _answer_sync(self, request: httpx.Request) -> httpx.Response:
         try:
-            reply = self._ask(request)
+            reply = self._handle(request)
         except NeverAnswered:
-            carry_sync(_patience_of(request), self._atlassian.clock)
+            carry_sync(_read_timeout_reply(request), self._atlassian.clock)
             raise _read_timeout(request) from None
         carry_sync(reply, self._atlassian.clock)
         body = drip_sync(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
         return _response(reply, body)
 
-    def _ask(self, request: httpx.Request) -> Reply:
+    def _handle(self, request: httpx.Request) -> Reply:
         headers = dict(request.headers)
         try:
             return self._atlassian.handle(
@@ -96,8 +96,8 @@ class _Skin:
             raise httpx.ConnectError("the emulator refused", request=request) from None
 
 
-def _patience_of(request: httpx.Request) -> Reply:
-    """Return an answer that is under way for as long as the client waits for one."""
+def _read_timeout_reply(request: httpx.Request) -> Reply:
+    """Return an answer that takes as long as the read timeout of the client."""
     seconds: float | None = request.extensions.get("timeout", {}).get("read")
     return Reply(0, gate=Gate()) if seconds is None else Reply(0, delay_seconds=seconds)
 

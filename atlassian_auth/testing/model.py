@@ -1,4 +1,4 @@
-"""The emulated Atlassian, as a test arranges and watches it."""
+"""The emulated Atlassian, with the methods that a test uses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 
 class IssuedTokens(NamedTuple):
-    """What a consent brought."""
+    """The tokens of a consent."""
 
     access_token: str
     refresh_token: str
@@ -35,17 +35,17 @@ class IssuedTokens(NamedTuple):
 class FakeAtlassian(Emulator):
     """Atlassian in memory: Cloud and Data Center, tokens, sites, APIs, audit log.
 
-    A test needs to register nothing: one app of every kind (`cloud_app`, `data_center_app`,
+    Nothing needs to be registered: one app of each kind (`cloud_app`, `data_center_app`,
     `jira_software_app`, `service_account_app`, `data_center_service_account_app`) and one site,
-    ``acme`` with ``cloud_id``, are there from the start. Consent is given at once.
+    ``acme`` with ``cloud_id``, exist from the start. The authorize page consents at once.
 
-    It answers through `handle`; ``mock_router`` puts it behind httpx, ``LoopbackServer`` on a port.
-    Every secret it issues starts with ``secret-``, so that a leak can be searched for.
+    It answers through `handle`; ``mock_router`` connects it to httpx, ``LoopbackServer`` serves it on a port.
+    Every secret starts with ``secret-``, so that a test can search for leaks.
 
     Args:
-        clock: What time it is there. Default: a `ManualClock`.
+        clock: The clock of the servers. Default: a `ManualClock`.
         rules: Lifetimes and leeways. Default: Atlassian's.
-        data_center_url: The base URL of Data Center, context path included.
+        data_center_url: The base URL of Data Center, with its context path.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FakeAtlassian(Emulator):
         redirect_uri: str = _REDIRECT_URI,
         scopes: Iterable[str] | None = None,
     ) -> App:
-        """Register a 3LO app; without ``scopes`` it may ask for anything but ``openid``."""
+        """Register a 3LO app; without ``scopes`` it may request any scope but ``openid``."""
         allowed = None if scopes is None else tuple(scopes)
         return self._register("cloud", client_id, client_secret, allowed, redirect_uri)
 
@@ -90,7 +90,7 @@ class FakeAtlassian(Emulator):
         redirect_uri: str = _REDIRECT_URI,
         scopes: Iterable[str] = ("SYSTEM_ADMIN",),
     ) -> App:
-        """Register an incoming link on Data Center, capped at ``scopes``."""
+        """Register an incoming link on Data Center, limited to ``scopes``."""
         return self._register("data_center", client_id, client_secret, tuple(scopes), redirect_uri)
 
     def register_2lo(
@@ -101,7 +101,7 @@ class FakeAtlassian(Emulator):
         client_secret: str | None = None,
         scopes: Iterable[str] = (),
     ) -> App:
-        """Register client credentials; ``scopes`` are fixed on Cloud and a cap on Data Center.
+        """Register client credentials; ``scopes`` are fixed on Cloud and a limit on Data Center.
 
         Raises:
             ValueError: if there is no such product.
@@ -116,7 +116,7 @@ class FakeAtlassian(Emulator):
         cloud_id: str | None = None,
         products: Iterable[str] = ("jira", "confluence"),
     ) -> Site:
-        """Add a Cloud site that every grant may see.
+        """Add a Cloud site, which all consents include.
 
         Raises:
             ValueError: if there is no such product.
@@ -156,7 +156,7 @@ class FakeAtlassian(Emulator):
     def issue_grant(
         self, app: App | None = None, scopes: str | Iterable[str] | None = None
     ) -> IssuedTokens:
-        """Return the tokens of a consent that was given, as if its code had just been redeemed.
+        """Return the tokens of a new consent, as if its code had just been redeemed.
 
         Args:
             app: `cloud_app`, `data_center_app` or one registered like them. Default: `cloud_app`.
@@ -175,48 +175,48 @@ class FakeAtlassian(Emulator):
         return IssuedTokens(access_token, family.refresh_token or "")
 
     def browse(self, url: str) -> str:
-        """Open ``url`` as a browser would and return where it is sent: callback or error page."""
+        """Open ``url`` as a browser does, and return the URL at which it ends: callback or error page."""
         return self.handle("GET", url).headers["location"]
 
     def deny_next_consent(self) -> None:
-        """Let the next person who is asked for consent decline."""
+        """Decline the next consent."""
         with self._lock:
             self._world.denials += 1
 
     def revoke_grant(self, token: str) -> None:
-        """Kill the family of a refresh or access token, with all its tokens."""
+        """Revoke the family of a refresh or access token, with all its tokens."""
         with self._lock:
             self.family_of(token).alive = False
 
     def revoke_access_token(self, token: str) -> None:
-        """Kill one access token."""
+        """Revoke one access token."""
         with self._lock:
             self._world.ledger.access_tokens[token].cut_at = self.clock.time()
 
     def expire_access_tokens(self) -> None:
-        """Kill every access token there is; refresh tokens live on."""
+        """Expire all access tokens; refresh tokens stay valid."""
         with self._lock:
             for token in self._world.ledger.access_tokens.values():
                 token.cut_at = self.clock.time()
 
     @property
     def submissions(self) -> tuple[dict[str, Any], ...]:
-        """What the bulk APIs took: ``entity``, ``cloud_id`` and the ``document``."""
+        """The documents that the bulk APIs accepted: ``entity``, ``cloud_id`` and ``document``."""
         return tuple(self._world.submissions)
 
     @property
     def families(self) -> tuple[Family, ...]:
-        """Every consent so far, as live objects: ``alive``, ``generation``, ``refresh_token``."""
+        """All consents so far; their ``alive``, ``generation`` and ``refresh_token`` change."""
         return tuple(self._world.ledger.families.values())
 
     @property
     def leeway_reuses(self) -> int:
-        """How often a refresh token was presented again within the leeway."""
+        """The number of times a used refresh token was presented within the leeway."""
         return self._world.ledger.leeway_reuses
 
     @property
     def reuses_outside_leeway(self) -> int:
-        """How often a refresh token was presented again after it had died of its use."""
+        """The number of times a used refresh token was presented outside the leeway."""
         return self._world.ledger.reuses_outside_leeway
 
     def family_of(self, token: str) -> Family:

@@ -22,22 +22,24 @@ __all__: list[str] = []
 
 @pytest.fixture
 def atlassian_clock() -> ManualClock:
-    """Return the clock the emulator and the library go by: it moves when told, and sleeps jump."""
+    """Return the clock of the emulator and the library: the test moves it, and a sleep moves it too."""
     return ManualClock()
 
 
 @pytest.fixture
 def atlassian(atlassian_clock: ManualClock) -> Generator[FakeAtlassian]:
-    """Yield an emulated Atlassian that answers httpx's clients for the time of the test.
+    """Yield an emulated Atlassian that answers httpx's clients during the test.
 
-    A fault that met fewer requests than it was ordered for fails the test: it tested less than it says.
+    A fault that met fewer requests than its ``times`` fails the test, because the test checked too little.
     """
     emulator = FakeAtlassian(atlassian_clock)
     with testing.mock_router(emulator):
         yield emulator
     if unused := emulator.unused_faults:
-        advice = "order no more than are met, times=None for all that come, or call clear_faults()"
-        pytest.fail(f"Unused faults: {', '.join(unused)}. See why they met no request; {advice}.")
+        advice = "lower times, pass times=None for all requests, or call clear_faults()"
+        pytest.fail(
+            f"Unused faults: {', '.join(unused)}. Find out why they met too few requests, {advice}."
+        )
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def atlassian_server(atlassian: FakeAtlassian) -> Generator[testing.LoopbackServ
 
 @pytest.fixture(name="atlassian_auth")
 def authorized(atlassian: FakeAtlassian, atlassian_clock: ManualClock) -> Generator[AtlassianAuth]:
-    """Yield an ``AtlassianAuth`` for Cloud that somebody has just consented to."""
+    """Yield an ``AtlassianAuth`` for Cloud with a new consent."""
     grant = testing.cloud_grant(atlassian)
     store = MemoryStore(clock=atlassian_clock)
     auth = AtlassianAuth(grant, store=store, clock=atlassian_clock)

@@ -1,4 +1,4 @@
-"""The numbers the emulated servers go by; a test may change them at any time."""
+"""The limits of the emulated servers; a test may change them at any time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LIFETIMES: Mapping[Product, float] = MappingProxyType(
 
 
 class _Lifetimes(dict[Product, float]):
-    """A lifetime for each product, and for nothing else."""
+    """The lifetimes by product; other keys are refused."""
 
     def __setitem__(self, product: Product, seconds: float) -> None:
         check_name(product, get_args(Product), what="product")
@@ -45,7 +45,7 @@ def _lifetimes(given: Mapping[Product, float] = _LIFETIMES) -> dict[Product, flo
     if missing := [product for product in get_args(Product) if product not in given]:
         message = (
             f"access_token_lifetime_seconds has no {', '.join(missing)}: expected one for each product. "
-            'To change one, set it in what is there: rules.access_token_lifetime_seconds["cloud"] = 5'
+            'To change one lifetime, write: rules.access_token_lifetime_seconds["cloud"] = 5'
         )
         raise ValueError(message)
     return _Lifetimes(given)
@@ -53,22 +53,22 @@ def _lifetimes(given: Mapping[Product, float] = _LIFETIMES) -> dict[Product, flo
 
 @dataclass(slots=True, kw_only=True)
 class Rules:
-    """What the servers go by. Everything lives until just before its time is up.
+    """The limits of the servers. A token is valid until just before the end of its lifetime.
 
     Args:
-        access_token_lifetime_seconds: For each product. A change acts on new tokens; on Data Center on
-            live ones too, because it computes expiry when a token is presented.
-        reuse_leeway_seconds: How long Cloud still accepts a refresh token that was exchanged, and
-            the access token that came with it. Default: 10 minutes.
+        access_token_lifetime_seconds: For each product. A change affects new tokens; on Data Center also
+            issued ones, because it computes expiry when a token is presented.
+        reuse_leeway_seconds: How long Cloud still accepts a used refresh token, and the access
+            token that was issued with it. Default: 10 minutes.
         refresh_token_lifetime_seconds: From a refresh token's issue. Default: 90 days.
         grant_lifetime_seconds: From consent, Cloud only. Default: 365 days.
         code_lifetime_seconds: Of authorization codes. Default: 60 (Data Center's figure).
-        dead_grant_error: Which of its two wordings Cloud uses for a dead refresh token.
+        dead_grant_error: Cloud's error for an invalid refresh token.
         anonymous_answer: How Data Center answers a call whose token is not valid: by a 401, by a redirect to
             its login page, or by that page with status 200.
 
     Raises:
-        ValueError: if a product is missing or unknown, or a choice is; also when it is set later.
+        ValueError: if a product is missing or unknown, or a choice is unknown; also on a later change.
     """
 
     access_token_lifetime_seconds: dict[Product, float] = field(default_factory=_lifetimes)

@@ -1,4 +1,4 @@
-"""The emulator on a loopback port, served by uvicorn in a thread of its own."""
+"""The emulator on a loopback port, served by uvicorn in its own thread."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ __all__ = ["LoopbackServer"]
 
 
 class LoopbackServer:
-    """Serves a `FakeAtlassian` on 127.0.0.1 while it is entered; for sync and async tests alike.
+    """Serves a `FakeAtlassian` on 127.0.0.1 while the context is open, for sync and async tests.
 
-    A connection "refused" by a fault is closed without an answer: the port is open for the others,
-    so a client sees a broken connection, as it does for a lost answer.
+    A connection "refused" by a fault is closed without an answer: the port is open for other requests, so
+    a client sees a broken connection, as for a lost answer.
 
     Args:
-        atlassian: What to serve. Default: a new one that goes by this computer's clock.
+        atlassian: The emulator. Default: a new one with this computer's clock.
         port: Default: a free one.
     """
 
@@ -45,18 +45,18 @@ class LoopbackServer:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port, without trailing slash; once it is entered."""
+        """Scheme, host and port, without a trailing slash; valid in the context."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def urls(self) -> Urls:
-        """Where the services are on this server; once it is entered."""
+        """The URLs of the services on this server; valid in the context."""
         return Urls.below(self.origin, self.atlassian.urls.dc_base_url)
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", self._port))
-        # asyncio sets this on sockets of getaddrinfo only; without it each answer waits for the client's
-        # delayed acknowledgement, 40 ms on Linux. The sockets that are accepted inherit it.
+        # asyncio sets TCP_NODELAY only on sockets from getaddrinfo. Without it each answer waits for the
+        # client's delayed acknowledgement, 40 ms on Linux. Accepted sockets inherit it.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._port = listener.getsockname()[1]
         self._server = _Server(_config(self._serve))
@@ -122,7 +122,7 @@ class _Server(uvicorn.Server):
         await self.stopping.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
-        # Whoever still waits for an answer is hung up on: nobody is left to give it.
+        # Abort connections that still wait for an answer: no answer will come.
         for server in self.servers:
             server.close()
         for transport in self._transports():

@@ -1,4 +1,4 @@
-"""What every `Store` promises, as tests: subclass one class and say how your store is made.
+"""The promises of every `Store`, as tests: subclass one class and create your store in a fixture.
 
 ::
 
@@ -66,7 +66,7 @@ _TWINS = {
 
 
 class StoreContract:
-    """The promises that concern one event loop; all stores keep them."""
+    """The promises for one event loop, for all stores."""
 
     pytestmark: ClassVar[pytest.MarkDecorator] = pytest.mark.anyio
 
@@ -86,7 +86,7 @@ class StoreContract:
         pytest.skip("the fixture `second` is not overridden: no other handle on the same records")
 
     async def test_nothing_is_there_at_first(self, store: Store) -> None:
-        """What nobody stored is absent."""
+        """A record that was not stored is absent."""
         assert await store.get("tokens", "acme") is None
         assert await store.keys("tokens") == []
         assert not await store.delete("tokens", "acme")
@@ -135,7 +135,7 @@ class StoreContract:
     async def test_names_are_exact(
         self, store: Store, one: tuple[str, str], other: tuple[str, str]
     ) -> None:
-        """Names that look alike are two names, each with its own record and its own lock."""
+        """Names that look alike are different, each with its own record and lock."""
         await store.put(*one, b"one")
         await store.put(*other, b"other", expected=ABSENT)
 
@@ -192,14 +192,14 @@ class StoreContract:
         assert await store.keys("tokens") == []
 
     async def test_put_at_the_expected_version(self, store: Store) -> None:
-        """Who read the present version may change the record."""
+        """A caller that read the current version may change the record."""
         first = await store.put("tokens", "acme", b"1", expected=ABSENT)
         second = await store.put("tokens", "acme", b"2", expected=first)
 
         assert await store.get("tokens", "acme") == Stored(b"2", second)
 
     async def test_put_at_another_version(self, store: Store) -> None:
-        """Who read an older version, or nothing, conflicts, and changes nothing."""
+        """A caller with an older version, or none, gets a conflict and changes nothing."""
         old = await store.put("tokens", "acme", b"old")
         version = await store.put("tokens", "acme", b"new")
 
@@ -209,7 +209,7 @@ class StoreContract:
         assert await store.get("tokens", "acme") == Stored(b"new", version)
 
     async def test_put_where_nothing_is_left(self, store: Store) -> None:
-        """Who expects a version conflicts with an absent record, which stays absent."""
+        """A caller that expects a version of an absent record gets a conflict; it stays absent."""
         version = await store.put("tokens", "acme", b"value")
         await store.delete("tokens", "acme")
 
@@ -218,7 +218,7 @@ class StoreContract:
         assert await store.get("tokens", "acme") is None
 
     async def test_delete_at_a_version(self, store: Store) -> None:
-        """Only who read the present version may delete, and only once."""
+        """Only a caller with the current version may delete, and only once."""
         old = await store.put("tokens", "acme", b"old")
         version = await store.put("tokens", "acme", b"new")
 
@@ -253,7 +253,7 @@ class StoreContract:
                 await store.delete("tokens", "acme", expected=expected)
 
     async def test_time_to_live(self, store: Store, clock: ManualClock) -> None:
-        """A record is there until its time has passed, and absent from that moment on."""
+        """A record exists until it expires, and is absent from that moment on."""
         await store.put("flows", "state", b"value", ttl_seconds=60)
 
         clock.advance(59.5)
@@ -265,7 +265,7 @@ class StoreContract:
         assert not await store.delete("flows", "state")
 
     async def test_versions_after_the_time(self, store: Store, clock: ManualClock) -> None:
-        """A record whose time has passed is absent for who expects a version, too."""
+        """An expired record is absent also for a caller that expects a version."""
         old = await store.put("flows", "state", b"old", ttl_seconds=60)
 
         clock.advance(60)
@@ -278,7 +278,7 @@ class StoreContract:
     async def test_time_to_live_counts_from_the_last_put(
         self, store: Store, clock: ManualClock
     ) -> None:
-        """Storing anew gives a record its new time, or none; reading changes nothing."""
+        """Storing again sets a new expiry, or none; reading does not change it."""
         await store.put("flows", "longer", b"1", ttl_seconds=10)
         await store.put("flows", "shorter", b"1", ttl_seconds=60)
         await store.put("flows", "for good", b"1", ttl_seconds=10)
@@ -295,14 +295,14 @@ class StoreContract:
         assert await store.keys("flows") == ["for good"]
 
     async def test_no_time_at_all(self, store: Store) -> None:
-        """With a time of zero a record is absent at once."""
+        """With an expiry of zero a record is absent at once."""
         await store.put("flows", "state", b"value", ttl_seconds=0)
 
         assert await store.get("flows", "state") is None
 
     @pytest.mark.parametrize("ttl_seconds", [-1, float("nan"), float("inf")])
     async def test_impossible_times(self, store: Store, ttl_seconds: float) -> None:
-        """A time that is negative or no finite number is refused, and nothing is stored."""
+        """An expiry that is negative or not finite is refused, and nothing is stored."""
         with pytest.raises(ConfigurationError) as raised:
             await store.put("flows", "state", b"value", ttl_seconds=ttl_seconds)
         assert raised.value.argument == "ttl_seconds"
@@ -336,7 +336,7 @@ class StoreContract:
         assert len(won) == 1
 
     async def test_no_update_is_lost(self, store: Store) -> None:
-        """Counting by compare and swap counts everybody."""
+        """Counting by compare and swap counts every caller."""
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(_count, store)
@@ -346,7 +346,7 @@ class StoreContract:
         assert stored.value == b"10"
 
     async def test_the_lock_excludes(self, store: Store, clock: ManualClock) -> None:
-        """One at a time is inside."""
+        """One caller at a time holds the lock."""
         room = _Room(expected=10)
 
         async with _ticking(clock), anyio.create_task_group() as tasks:
@@ -356,12 +356,12 @@ class StoreContract:
         assert (room.visits, room.most) == (10, 1)
 
     async def test_a_free_lock_needs_no_time(self, store: Store) -> None:
-        """A lock that nobody holds is had, even within no time."""
+        """A free lock is acquired, even with a timeout of zero."""
         await _enter(store, "tokens", "acme")
         await _enter(store, "tokens", "acme")
 
     async def test_the_lock_times_out(self, store: Store, clock: ManualClock) -> None:
-        """Who waited in vain for all of the timeout gets `TimeoutError`, and not before."""
+        """A caller gets `TimeoutError` after its timeout, and not before."""
         async with _ticking(clock), store.lock("tokens", "acme", timeout_seconds=0):
             began = clock.time()
             with pytest.raises(TimeoutError):
@@ -370,7 +370,7 @@ class StoreContract:
         assert clock.time() - began >= 5
 
     async def test_after_a_timeout(self, store: Store, clock: ManualClock) -> None:
-        """Who gave up waiting stands in nobody's way."""
+        """A caller that gave up waiting does not block others."""
         async with _ticking(clock):
             async with store.lock("tokens", "acme", timeout_seconds=0):
                 with pytest.raises(TimeoutError):
@@ -379,7 +379,7 @@ class StoreContract:
             await _visit(store, _Room())
 
     async def test_the_lock_can_be_asked(self, store: Store) -> None:
-        """What `lock` yields is None, or confirms that it is held, and no longer after it was left."""
+        """`lock` yields None, or a function that confirms that the lock is held, until it is released."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             assert hold is None or await hold.confirm()
         assert hold is None or not await hold.confirm()
@@ -389,14 +389,14 @@ class StoreContract:
             assert hold is None or not await hold.confirm()
 
     async def test_the_lock_is_not_reentrant(self, store: Store, clock: ManualClock) -> None:
-        """The holder waits for itself like anybody else, and still holds the lock afterwards."""
+        """The lock is not reentrant; its holder still holds it after a failed attempt."""
         async with _ticking(clock), store.lock("tokens", "acme", timeout_seconds=0):
             for _ in range(2):
                 with pytest.raises(TimeoutError):
                     await _visit(store, _Room(), timeout_seconds=1)
 
     async def test_an_exception_releases_the_lock(self, store: Store) -> None:
-        """Whoever leaves by an exception has left, and the exception is passed on."""
+        """An exception releases the lock, and is passed on."""
         error = TimeoutError("the caller's own")
 
         with pytest.raises(TimeoutError) as raised:
@@ -407,7 +407,7 @@ class StoreContract:
         await _visit(store, _Room(), timeout_seconds=0)
 
     async def test_cancellation_releases_the_lock(self, store: Store) -> None:
-        """A holder that is cancelled has left."""
+        """A cancelled holder releases the lock."""
         with anyio.CancelScope() as scope:
             async with store.lock("tokens", "acme", timeout_seconds=0):
                 scope.cancel()
@@ -417,7 +417,7 @@ class StoreContract:
         await _visit(store, _Room(), timeout_seconds=0)
 
     async def test_cancelled_while_waiting(self, store: Store, clock: ManualClock) -> None:
-        """Who is cancelled while waiting does not get the lock later, and others do."""
+        """A cancelled waiter does not get the lock later, and others do."""
         room = _Room()
 
         async with (
@@ -434,7 +434,7 @@ class StoreContract:
         assert room.visits == 1
 
     async def test_the_lock_is_handed_on(self, store: Store, clock: ManualClock) -> None:
-        """Waiters get the lock although others before them gave up or were cancelled."""
+        """Waiters get the lock even if earlier waiters gave up or were cancelled."""
         room = _Room()
 
         async with (
@@ -452,14 +452,14 @@ class StoreContract:
         assert room.visits == 1
 
     async def test_keys_are_locked_apart(self, store: Store) -> None:
-        """A holder who never leaves delays nobody who wants another key or namespace."""
+        """A holder does not delay callers of another key or namespace."""
         async with store.lock("tokens", "acme", timeout_seconds=0):
             for number in range(100):
                 await _enter(store, "tokens", f"acme {number}")
             await _enter(store, "flows", "acme")
 
     async def test_the_lock_hinders_no_record(self, store: Store) -> None:
-        """Whoever holds the lock, records are read, written, listed and deleted as ever."""
+        """A held lock does not block reading, writing, listing or deleting records."""
         async with store.lock("tokens", "acme", timeout_seconds=0):
             version = await store.put("tokens", "acme", b"value")
             assert await store.get("tokens", "acme") == Stored(b"value", version)
@@ -467,7 +467,7 @@ class StoreContract:
             assert await store.delete("tokens", "acme", expected=version)
 
     async def test_used_after_closing(self, store: Store) -> None:
-        """A closed store opens again when it is used, and holds what it held."""
+        """A closed store opens again on use, with its records."""
         await store.aclose()
         version = await store.put("tokens", "acme", b"value")
         await store.aclose()
@@ -478,7 +478,7 @@ class StoreContract:
         assert await store.put("tokens", "acme", b"new", expected=version) > version
 
     async def test_another_handle_sees_the_records(self, store: Store, second: Store) -> None:
-        """What one handle stored is there for another one, in versions of one count."""
+        """Handles share records and versions."""
         version = await store.put("tokens", "acme", b"value")
 
         assert await second.get("tokens", "acme") == Stored(b"value", version)
@@ -490,7 +490,7 @@ class StoreContract:
         assert await second.keys("tokens") == []
 
     async def test_records_outlive_their_handle(self, store: Store, second: Store) -> None:
-        """Closing one handle takes nothing from another; versions go on where they were."""
+        """Closing one handle does not affect another; versions continue."""
         version = await store.put("tokens", "acme", b"value", ttl_seconds=60)
         deleted = await store.put("tokens", "other", b"value")
         await store.delete("tokens", "other")
@@ -503,7 +503,7 @@ class StoreContract:
     async def test_handles_exclude_each_other(
         self, store: Store, second: Store, clock: ManualClock
     ) -> None:
-        """A lock that is held by one handle is not had by another, until it is released."""
+        """Another handle cannot acquire a lock until it is released."""
         async with _ticking(clock):
             async with store.lock("tokens", "acme", timeout_seconds=0):
                 with pytest.raises(TimeoutError):
@@ -516,7 +516,7 @@ class ThreadSafeStoreContract(StoreContract):
     """The promises of stores that many threads and event loops use at once."""
 
     async def test_loops_lose_no_update(self, store: Store) -> None:
-        """Counting by compare and swap counts everybody, whichever event loop they live in."""
+        """Counting by compare and swap counts every caller of every event loop."""
         await _in_threads(lambda: _count(store))
 
         stored = await store.get("tokens", "counter")
@@ -524,7 +524,7 @@ class ThreadSafeStoreContract(StoreContract):
         assert stored.value == b"%d" % (4 * len(_BACKENDS))
 
     async def test_the_lock_excludes_loops(self, store: Store, clock: ManualClock) -> None:
-        """One at a time is inside, whichever event loop they live in."""
+        """One caller of all event loops at a time holds the lock."""
         room = _Room(expected=4 * len(_BACKENDS))
 
         async with _ticking(clock):
@@ -533,7 +533,7 @@ class ThreadSafeStoreContract(StoreContract):
         assert (room.visits, room.most) == (4 * len(_BACKENDS), 1)
 
     async def test_a_loop_that_ends(self, store: Store, clock: ManualClock) -> None:
-        """A loop that ends with tasks inside and in line leaves the lock to others."""
+        """A loop that ends with holders and waiters releases the lock."""
         async with _ticking(clock):
             await anyio.to_thread.run_sync(asyncio.run, _leave_tasks_behind(store, clock))
 
@@ -541,7 +541,7 @@ class ThreadSafeStoreContract(StoreContract):
 
 
 class _Room:
-    """Counts who visits it, and how many were inside at once.
+    """Counts callers, and how many were inside at the same time.
 
     Nobody leaves before all who are expected have come to the door.
     """
@@ -624,7 +624,7 @@ async def _leave_tasks_behind(store: Store, clock: ManualClock) -> None:
 
 @asynccontextmanager
 async def _ticking(clock: ManualClock) -> AsyncGenerator[None]:
-    """Let the time pass, as fast as the tasks run."""
+    """Advance the clock while the tasks run."""
 
     async def tick() -> None:
         while True:

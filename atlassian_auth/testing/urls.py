@@ -1,4 +1,4 @@
-"""Where the emulated services are: at Atlassian's own addresses, or all below one origin."""
+"""The URLs of the emulated services: Atlassian's own, or all below one origin."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Urls:
 
     @property
     def authorize_url(self) -> str:
-        """Where Cloud's users consent."""
+        """Cloud's authorize page."""
         return f"{self.auth_url}/authorize"
 
     @property
@@ -72,17 +72,17 @@ class Urls:
 
     @property
     def resources_url(self) -> str:
-        """Which sites a Cloud token may see."""
+        """Cloud's list of the sites of a token."""
         return f"{self.api_url}/oauth/token/accessible-resources"
 
     @property
     def identity_url(self) -> str:
-        """Who a Cloud token belongs to."""
+        """Cloud's identity endpoint."""
         return f"{self.api_url}/me"
 
     @property
     def dc_authorize_url(self) -> str:
-        """Where Data Center's users consent."""
+        """Data Center's authorize page."""
         return f"{self.dc_base_url}/rest/oauth2/latest/authorize"
 
     @property
@@ -109,7 +109,7 @@ class Urls:
 
     @property
     def patterns(self) -> dict[str, re.Pattern[str]]:
-        """What the URLs of each service look like; the group ``path`` is what follows its base."""
+        """A pattern of the URLs of each service; the group ``path`` is the part after the base URL."""
         return _patterns(self)
 
     def locate(self, url: str) -> tuple[str, str] | None:

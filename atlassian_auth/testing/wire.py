@@ -1,7 +1,6 @@
-"""What the emulator reads and answers, with the standard library alone.
+"""The requests and replies of the emulator, with the standard library only.
 
-Nothing of the library's own protocol is used here: a mistake on our side must meet a server that
-does not share it.
+The library's protocol modules are not used here, so that the emulator does not share their mistakes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class Request:
     Args:
         service: ``"auth"``, ``"api"``, ``"id"``, ``"site"`` or ``"dc"``.
         path: The path below that service's base URL.
-        urls: Where the sender finds the services; links in answers point there.
+        urls: The URLs of the services for the sender, for links in answers.
         values: The named parts of the path.
     """
 
@@ -40,7 +39,7 @@ class Request:
 
     @property
     def is_form(self) -> bool:
-        """Whether the body says it is ``application/x-www-form-urlencoded``."""
+        """Whether the content type is ``application/x-www-form-urlencoded``."""
         return self._media_type == "application/x-www-form-urlencoded"
 
     @property
@@ -69,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer, and how it travels.
+    """One answer, and how it is delivered.
 
     Args:
         status: The HTTP status code.

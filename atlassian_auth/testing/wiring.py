@@ -1,4 +1,4 @@
-"""This library's grants, pointed at an emulated Atlassian: behind httpx, or on a loopback port."""
+"""Grants of this library for an emulated Atlassian: behind httpx, or on a loopback port."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def cloud_grant(
 
     Args:
         atlassian: Where the app is registered.
-        urls: A server's addresses. Default: Atlassian's own.
+        urls: The URLs of a server. Default: Atlassian's own.
         app: Default: the emulator's `cloud_app`.
         scopes: Default: enough for every API of the emulated Cloud.
     """

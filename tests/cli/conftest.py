@@ -1,4 +1,4 @@
-"""The command line in this process: no settings but the test's own, an emulated Atlassian, no terminal."""
+"""The command line in this process, with the settings of the test, an emulated Atlassian and no terminal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ site = "acme"
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended and what it said."""
+    """The exit status and the texts of a command."""
 
     status: int
     output: str
@@ -57,7 +57,7 @@ class Result:
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
-    """A home folder of the test's own, and none of the variables of whoever runs it."""
+    """A new home folder, without the environment variables of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith(("ATLASSIAN_AUTH_", "XDG_"))]:
         monkeypatch.delenv(name)
     for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
@@ -82,7 +82,7 @@ def command(home, monkeypatch, capsys):
 
 @pytest.fixture
 def world():
-    """An emulated Atlassian that goes by this computer's clock, as the command does."""
+    """An emulated Atlassian with this computer's clock, which the command uses as well."""
     emulator = FakeAtlassian(SYSTEM_CLOCK)
     with mock_router(emulator):
         yield emulator
@@ -112,7 +112,7 @@ def config(home, world, app):
 
 @pytest.fixture
 def acme(command, config, home):
-    """Run a command with the configuration file and a store of the test's own."""
+    """Run a command with the configuration file and a new store."""
     store = home / "tokens.db"
 
     def run(*arguments, stdin=""):
@@ -123,7 +123,7 @@ def acme(command, config, home):
 
 @pytest.fixture
 def authorized(acme, world, app):
-    """The same, after somebody has authorized the profile acme."""
+    """The same, after a person has authorized the profile acme."""
     tokens = world.issue_grant(app, ["read:me", "read:jira-user"])
     assert acme("add", "acme", stdin=f"{tokens.refresh_token}\n").status == 0
     return acme

@@ -1,4 +1,4 @@
-"""The commands about credentials, against an emulated Atlassian; as processes at the end."""
+"""The commands about credentials, with an emulated Atlassian; the last tests run processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from atlassian_auth._cli.place import usual_store
+from atlassian_auth._cli.place import default_store
 from atlassian_auth.testing import Fault, LoopbackServer
 
 KEYS = {
@@ -41,7 +41,7 @@ KEYS = {
 
 
 def test_the_token_and_nothing_else(authorized, world):
-    """For a shell's ``$(...)``; the second time it comes from the store."""
+    """``token`` prints the token alone, for a shell's ``$(...)``; the second call reads it from the store."""
     first = authorized("token", "acme")
     second = authorized("token", "acme")
 
@@ -52,7 +52,7 @@ def test_the_token_and_nothing_else(authorized, world):
 
 
 def test_the_token_as_json(authorized):
-    """With what a program needs to use it."""
+    """As JSON, token prints all that a program needs to use the token."""
     shown = authorized("token", "acme", "--json").json
 
     assert shown.keys() == {"access_token", "token_type", "expires_at", "scopes"}
@@ -61,7 +61,7 @@ def test_the_token_as_json(authorized):
 
 @pytest.mark.parametrize("profile", ["robot", "builds"])
 def test_tokens_nobody_consented_to(acme, world, profile):
-    """Client credentials just work, and are stored like the others."""
+    """A client credentials token is obtained without a login, and stored."""
     first = acme("token", profile)
 
     assert (first.status, acme("token", profile).output) == (0, first.output)
@@ -69,7 +69,7 @@ def test_tokens_nobody_consented_to(acme, world, profile):
 
 
 def test_a_credential_of_data_center(acme, world):
-    """With its own secret, from the file that the profile names."""
+    """A service account uses the secret file of its profile."""
     tokens = world.issue_grant(world.data_center_app)
     acme("add", "tracker", stdin=tokens.refresh_token)
 
@@ -77,7 +77,7 @@ def test_a_credential_of_data_center(acme, world):
 
 
 def test_the_profile_may_be_a_variable(authorized, monkeypatch):
-    """For those who have one."""
+    """A refresh token can be added instead of a login."""
     monkeypatch.setenv("ATLASSIAN_AUTH_PROFILE", "acme")
 
     assert authorized("token").output == authorized("token", "acme").output
@@ -94,7 +94,7 @@ def test_the_profile_may_be_a_variable(authorized, monkeypatch):
     ids=["transient", "dead", "secret", "page"],
 )
 def test_a_token_that_cannot_be_had(authorized, world, monkeypatch, fault, status, words):
-    """One line says why, the status what to do; nothing is printed that could be taken for a token."""
+    """A failure prints one line to standard error, and nothing that could be taken for a token."""
     monkeypatch.setenv("ATLASSIAN_AUTH_ATTEMPTS", "1")
     world.fault("token", fault)
 
@@ -106,7 +106,7 @@ def test_a_token_that_cannot_be_had(authorized, world, monkeypatch, fault, statu
 
 
 def test_nobody_has_authorized(acme):
-    """The status tells a script that a person is needed."""
+    """The exit status 3 says that a person has to authorize."""
     ended = acme("token", "acme")
 
     assert (ended.status, ended.output) == (3, "")
@@ -114,7 +114,7 @@ def test_nobody_has_authorized(acme):
 
 
 def test_the_secret_is_missing(authorized, config):
-    """A script is told how to hand it over."""
+    """Without a terminal, the message says how to pass the client secret."""
     text = config.read_text("utf-8").replace('client_secret_file = "acme.secret"', "")
     config.write_text(text, "utf-8")
 
@@ -126,7 +126,7 @@ def test_the_secret_is_missing(authorized, config):
 
 @pytest.mark.parametrize("name", ["token", "refresh", "revoke"])
 def test_what_is_not_stored_needs_no_secret(authorized, home, name):
-    """A person does not look for the client secret in vain: first it is said that nothing is stored."""
+    """If nothing is stored, the command says so before it asks for a client secret."""
     (home / "acme.secret").unlink()
 
     ended = authorized(name, "acme", "--key", "other")
@@ -137,7 +137,7 @@ def test_what_is_not_stored_needs_no_secret(authorized, home, name):
 
 
 def test_nothing_to_revoke_needs_no_secret(authorized, home):
-    """Nor for a credential that needs no consent."""
+    """That also holds for a credential that needs no consent."""
     (home / "robot.secret").unlink()
 
     ended = authorized("revoke", "robot")
@@ -149,7 +149,7 @@ def test_nothing_to_revoke_needs_no_secret(authorized, home):
 
 
 def test_status(authorized, home):
-    """It asks no server, needs no secret, and shows none."""
+    """``status`` sends no request, reads no client secret, and prints no secret."""
     pending = authorized("status", "acme")
     authorized("token", "acme")
     (home / "acme.secret").unlink()
@@ -166,7 +166,7 @@ def test_status(authorized, home):
 
 
 def test_status_of_nothing_makes_nothing(acme, home):
-    """The status says that somebody has to authorize; no file appears."""
+    """``status`` exits with 3 if nothing is stored, and creates no file."""
     ended = acme("status", "acme")
 
     assert (ended.status, ended.output) == (3, "")
@@ -175,13 +175,13 @@ def test_status_of_nothing_makes_nothing(acme, home):
 
 
 def test_status_of_another_key(authorized):
-    """A store with others in it is no different."""
+    """``status`` exits with 3 if the store has other credentials only."""
     assert authorized("status", "tracker").status == 3
 
 
 @pytest.mark.parametrize("profile", ["robot", "builds"])
 def test_status_without_consent(acme, home, profile):
-    """Credentials that need no consent need no command either: the first request gets a token."""
+    """A credential that needs no consent is new until its first token, which is not a failure."""
     before = acme("status", profile)
     made = (home / "tokens.db").exists()
     acme("token", profile)
@@ -189,13 +189,13 @@ def test_status_without_consent(acme, home, profile):
 
     assert (before.status, before.errors, made) == (0, "", False)
     assert (
-        "state: new\nreason: There is no token yet: the first request gets one.\n" in before.output
+        "state: new\nreason: There is no token yet. The first request gets one.\n" in before.output
     )
     assert (after.status, after.json["state"], after.json["reason"]) == (0, "ready", None)
 
 
 def test_status_of_a_lost_credential(authorized, world):
-    """What is known is shown, and the exit status says what to do."""
+    """``status`` shows a lost consent, and exits with 3."""
     world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
     authorized("token", "acme")
 
@@ -207,7 +207,7 @@ def test_status_of_a_lost_credential(authorized, world):
 
 @pytest.mark.parametrize("name", ["status", "token", "refresh", "sites"])
 def test_the_command_that_helps_is_about_the_same_credential(acme, config, home, name):
-    """It can be copied as it is: it has the flags that this command had."""
+    """The advised command repeats the flags of this one."""
     ended = acme(name, "acme", "--key", "tenant 1")
 
     store = home / "tokens.db"
@@ -220,7 +220,7 @@ def test_the_command_that_helps_is_about_the_same_credential(acme, config, home,
 
 
 def test_list(authorized):
-    """The file's profiles, authorized or not, and a credential that belongs to none."""
+    """``list`` has all profiles, and the stored credentials without a profile."""
     authorized("add", "acme", "--key", "old", "--refresh-token-file", "-", stdin="secret-old")
 
     rows = authorized("list", "--json").json
@@ -236,7 +236,7 @@ def test_list(authorized):
 
 
 def test_list_for_people(authorized):
-    """A table with a line for each."""
+    """``list`` prints a table with one line for each credential."""
     authorized("token", "acme")
 
     lines = authorized("list").output.splitlines()
@@ -246,9 +246,9 @@ def test_list_for_people(authorized):
 
 
 def test_list_of_nothing(command):
-    """Without a file, the usual store is looked at, if it is there."""
+    """Without a configuration file list reads the default store, if it exists."""
     assert command("list", "--json").json == []
-    assert not usual_store().exists()
+    assert not default_store().exists()
 
 
 # -- add, refresh, revoke, forget ------------------------------------------------------------------
@@ -256,7 +256,7 @@ def test_list_of_nothing(command):
 
 @pytest.mark.parametrize("source", ["pipe", "file", "variable"])
 def test_add(acme, world, app, home, monkeypatch, source):
-    """From where secrets may come; the client's own secret is not asked for."""
+    """``add`` reads the refresh token from each source, and needs no client secret."""
     (home / "acme.secret").unlink()
     refresh_token = world.issue_grant(app, ["read:me"]).refresh_token
     file = home / "pasted"
@@ -281,7 +281,7 @@ def test_add(acme, world, app, home, monkeypatch, source):
     ids=["no refresh tokens", "wrong settings"],
 )
 def test_add_asks_for_nothing_in_vain(acme, arguments, words):
-    """What is wrong with the profile is said before a refresh token is read."""
+    """``add`` reports a wrong profile before it reads a refresh token."""
     ended = acme("add", *arguments, "--refresh-token-file", "missing")
 
     assert (ended.status, ended.output) == (2, "")
@@ -297,7 +297,7 @@ def test_add_asks_for_nothing_in_vain(acme, arguments, words):
     ],
 )
 def test_add_with_the_day_of_the_consent(acme, text, shown):
-    """From it follows when the consent ends, which nothing else tells. Without a zone it is UTC."""
+    """With --authorized-at the status has the end of the consent. A time without a zone is UTC."""
     ended = acme("add", "acme", "--authorized-at", text, "--json", stdin="secret-refresh")
 
     authorized_at = datetime.fromisoformat(ended.json["authorized_at"])
@@ -311,13 +311,13 @@ def test_add_with_the_day_of_the_consent(acme, text, shown):
     [
         (
             "yesterday",
-            "'yesterday' is no date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z",
+            "'yesterday' is not a date or time: write it as 2026-01-31 or 2026-01-31T12:00:00Z",
         ),
         ("2199-01-31", "2199-01-31T00:00:00+00:00 is in the future"),
     ],
 )
 def test_no_day_of_a_consent(acme, home, text, words):
-    """The flag is named, and nothing is stored."""
+    """``add`` refuses an invalid time, names the flag, and stores nothing."""
     ended = acme("add", "acme", "--authorized-at", text, stdin="secret-refresh")
 
     assert (ended.status, ended.output) == (2, "")
@@ -326,7 +326,7 @@ def test_no_day_of_a_consent(acme, home, text, words):
 
 
 def test_add_nothing(acme):
-    """An empty pipe is no refresh token."""
+    """``add`` refuses an empty pipe."""
     ended = acme("add", "acme")
 
     assert ended.status == 2
@@ -334,7 +334,7 @@ def test_add_nothing(acme):
 
 
 def test_refresh(authorized, world):
-    """Each one refreshes, although the token would be good for an hour."""
+    """Each refresh command refreshes, although the token is valid for an hour."""
     authorized("refresh", "acme")
     ended = authorized("refresh", "acme", "--json")
 
@@ -344,7 +344,7 @@ def test_refresh(authorized, world):
 
 
 def test_revoke(authorized, world):
-    """The grant has ended at Atlassian, and nothing is stored any more."""
+    """``revoke`` ends the consent at Atlassian, and deletes the credential."""
     refresh_token = world.families[0]
 
     first, second = authorized("revoke", "acme", "--json"), authorized("revoke", "acme")
@@ -357,7 +357,7 @@ def test_revoke(authorized, world):
 
 
 def test_a_revocation_that_fails(authorized, world):
-    """The credential is kept."""
+    """If the server refuses, revoke keeps the credential."""
     world.fault("revoke", Fault.status(503), times=3)
 
     assert authorized("revoke", "acme").status == 4
@@ -365,7 +365,7 @@ def test_a_revocation_that_fails(authorized, world):
 
 
 def test_forget(authorized, home):
-    """It is gone, and no secret is needed for that; where there is nothing, that is no success."""
+    """``forget`` deletes the credential without a client secret, and exits with 1 if nothing is stored."""
     (home / "acme.secret").unlink()
 
     first, second = authorized("forget", "acme", "--json"), authorized("forget", "acme")
@@ -378,7 +378,7 @@ def test_forget(authorized, home):
 
 @pytest.mark.parametrize("name", ["forget", "revoke"])
 def test_the_command_that_lists_is_about_the_same_store(authorized, config, home, name):
-    """It can be copied as it is: it has the flags that say where, and not the key that was not found."""
+    """The advised list command repeats the flags of the store, without the key."""
     ended = authorized(name, "acme", "--key", "other")
 
     list_ = f"atlassian-auth list --config {config} --store {home / 'tokens.db'}"
@@ -387,7 +387,7 @@ def test_the_command_that_lists_is_about_the_same_store(authorized, config, home
 
 @pytest.mark.parametrize("name", ["forget", "revoke", "token", "refresh", "sites", "doctor"])
 def test_nothing_is_made_for_what_is_not_there(acme, home, name):
-    """A store whose name was mistyped is not a success, and is not made."""
+    """A store that does not exist is not created, and the exit status is 1."""
     ended = acme(name, "acme")
 
     assert ended.status in {1, 3}
@@ -397,39 +397,39 @@ def test_nothing_is_made_for_what_is_not_there(acme, home, name):
 
 @pytest.mark.parametrize("name", ["forget", "revoke", "status", "token", "login", "migrate"])
 def test_the_folder_of_a_store_is_missing(acme, home, name):
-    """That is told from a store with nothing in it: the store cannot be read."""
+    """A store in a missing folder is a store error, not an empty store."""
     store = home / "typo" / "tokens.db"
     arguments = ("--to", home / "new.db") if name == "migrate" else ("acme",)
 
     ended = acme(name, *arguments, "--store", store)
 
     assert (ended.status, ended.output) == (5, "")
-    assert f"{store}: there is no folder {store.parent}" in ended.errors
+    assert f"{store}: the folder {store.parent} does not exist" in ended.errors
 
 
 # -- the store -------------------------------------------------------------------------------------
 
 
 def test_the_usual_store_is_made(command, config):
-    """Nobody else can look into its folder."""
+    """Only the user can read the folder of the default store."""
     assert command("token", "robot", "--config", config).status == 0
 
-    assert stat.S_IMODE(usual_store().parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(default_store().parent.stat().st_mode) == 0o700
 
 
 def test_the_usual_store_cannot_be_made(command, config):
-    """The message names the folder, and the status is the store's."""
-    usual_store().parent.parent.mkdir(parents=True)
-    usual_store().parent.write_text("a file", "utf-8")
+    """If the default folder cannot be created, the message names it, and the exit status is 5."""
+    default_store().parent.parent.mkdir(parents=True)
+    default_store().parent.write_text("a file", "utf-8")
 
     ended = command("token", "robot", "--config", config)
 
     assert ended.status == 5
-    assert f"{usual_store().parent} cannot be made" in ended.errors
+    assert f"{default_store().parent} cannot be created" in ended.errors
 
 
 def test_the_folder_of_another_store_is_not_made(command, config, home):
-    """A path that was mistyped leaves no folders behind."""
+    """A mistyped path creates no folders."""
     ended = command("token", "robot", "--config", config, "--store", home / "typo" / "tokens.db")
 
     assert ended.status == 5
@@ -437,7 +437,7 @@ def test_the_folder_of_another_store_is_not_made(command, config, home):
 
 
 def test_a_broken_store(authorized, home):
-    """It is told from all other troubles, and left as it is."""
+    """A damaged store exits with 5, and is not changed."""
     for name in ("tokens.db-wal", "tokens.db-shm"):
         (home / name).unlink(missing_ok=True)
     (home / "tokens.db").write_text("no database" * 100, "utf-8")
@@ -450,7 +450,7 @@ def test_a_broken_store(authorized, home):
 
 
 def test_processes(home):
-    """Over real sockets: add, token, status, and the same token from the store."""
+    """Processes over real sockets add, get and read the same token."""
     with LoopbackServer() as server:
         app, urls = server.atlassian.cloud_app, server.urls
         refresh_token = server.atlassian.issue_grant(app).refresh_token

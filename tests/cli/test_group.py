@@ -1,4 +1,4 @@
-"""Errors become one line and a status; shared options may stand anywhere before ``--``."""
+"""An error becomes one line and an exit status; shared options may stand anywhere before ``--``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def ending_with(error):
     ids=lambda value: getattr(value, "code", None),
 )
 def test_each_error_has_a_status(error, status):
-    """The documented one, so that a script can tell what to do."""
+    """Each error has its documented exit status."""
     ended = CliRunner().invoke(ending_with(error), ["fail"])
 
     assert ended.exit_code == status
@@ -67,7 +67,7 @@ def test_each_error_has_a_status(error, status):
 
 
 def test_an_error_is_one_line():
-    """However its message is laid out."""
+    """An error is printed as one line, even if its message has line breaks."""
     ended = CliRunner().invoke(ending_with(StoreError("one\n  two")), ["fail"])
 
     assert ended.stderr == "atlassian-auth: one two\n"
@@ -81,7 +81,7 @@ def test_an_interrupt_has_the_status_of_shells():
 
 
 def test_others_errors_are_not_hidden():
-    """A defect is not taken for one of our errors."""
+    """An unexpected exception keeps its traceback."""
     ended = CliRunner().invoke(ending_with(ZeroDivisionError()), ["fail"])
 
     assert isinstance(ended.exception, ZeroDivisionError)
@@ -98,7 +98,7 @@ def test_others_errors_are_not_hidden():
     ids=["before", "after", "equals", "literal"],
 )
 def test_shared_options_may_stand_anywhere(arguments, words):
-    """Before or after the command; what follows a double dash is nobody's option."""
+    """Shared options may stand before or after the command, but not after a double dash."""
     ended = CliRunner().invoke(ending_with(None), arguments)
 
     assert ended.output == f"{words}\n"
@@ -106,12 +106,12 @@ def test_shared_options_may_stand_anywhere(arguments, words):
 
 @pytest.mark.parametrize("arguments", [["fail", "--color"], ["fail", "--loud"]])
 def test_other_misuse_is_refused(arguments):
-    """A missing value, or a shared switch, which is not moved."""
+    """A missing value is reported, and a shared switch is not moved."""
     assert CliRunner().invoke(ending_with(None), arguments).exit_code == 2
 
 
 def test_an_error_gives_the_terminal_no_orders():
-    """Servers have a part in what errors say; it stays one printable line."""
+    """A message with text of a server is one printable line."""
     ended = CliRunner().invoke(ending_with(TransientError("bad\x1b]0;PWNED\x07\nminute")), ["fail"])
 
     assert ended.stderr == "atlassian-auth: bad?]0;PWNED? minute\n"
@@ -135,7 +135,7 @@ EMPTY = [
 
 @pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
 def test_an_empty_flag_is_refused(command, arguments):
-    """It does not mean the default, as of a shell's variable that is not set; the message names the flag."""
+    """An empty option, such as an unset shell variable, is refused; the message names the flag."""
     ended = command(*arguments)
 
     flag = next(word.rstrip("=") for word in arguments if word.startswith("--"))
@@ -144,12 +144,12 @@ def test_an_empty_flag_is_refused(command, arguments):
 
 
 def test_an_empty_name_is_refused(command):
-    """An argument that has no flag is no different."""
+    """An empty argument is refused; the message names it."""
     assert "'PROFILE': it is empty: give it a value." in command("status", "").errors
 
 
 def test_a_body_may_be_empty(authorized, world):
-    """What a request sends is whatever the person says."""
+    """The body of a request may be empty."""
     ended = authorized("request", "POST", "/x", "--profile", "acme", "--data", "")
 
     assert "it is empty" not in ended.errors

@@ -1,4 +1,4 @@
-"""A first profile is asked for, checked and written; nothing that is there is changed."""
+"""init asks for a profile, checks it and writes it; it changes nothing that exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def profiles(file):
 
 
 class Terminal:
-    """A person who reads what is asked, and types."""
+    """A person at a terminal, who reads questions and types answers."""
 
     def __init__(self, *arguments):
         self.ours, theirs = pytest.importorskip("pty", reason="Windows has none").openpty()
@@ -38,7 +38,7 @@ class Terminal:
         self.shown = b""
 
     def answer(self, question, answer):
-        """Wait for the question and its colon, which is the last that is shown, and type."""
+        """Wait for the question and its colon, and type the answer."""
         self._read(lambda: question in self.shown and self.shown.endswith(b": "))
         asked, self.shown = self.shown, b""
         os.write(self.ours, answer + b"\n")
@@ -62,11 +62,11 @@ class Terminal:
 
 
 def test_a_person_is_asked(home):
-    """In an order that makes sense, again after a mistake, and unseen for the secret."""
+    """``init`` asks in order, asks again after a mistake, and hides the secret."""
     terminal = Terminal("init", "acme")
 
     terminal.answer(b"Product (cloud, ", b"clod")
-    assert b"Error: There are: cloud, " in terminal.answer(b"Product", b"")
+    assert b"Error: Products: cloud, " in terminal.answer(b"Product", b"")
     terminal.answer(b"Client id", b"not an id")
     assert b"client_id contains a space" in terminal.answer(b"Client id", b" x ")
     terminal.answer(b"Scopes", b"READ")
@@ -90,7 +90,7 @@ def test_a_person_is_asked(home):
 
 
 def test_a_data_center_is_asked_for_its_address_first(home):
-    """What the product needs is asked, and a secret may be left out."""
+    """``init`` asks for what the product needs; the secret may be left out."""
     terminal = Terminal("init", "tracker", "--redirect-uri", "http://127.0.0.1:8765/callback")
 
     terminal.answer(b"Product", b"data-center")
@@ -107,7 +107,7 @@ def test_a_data_center_is_asked_for_its_address_first(home):
 
 
 def test_flags_answer(command, config):
-    """A script asks for a profile, too; others, and their comments, stay as they are."""
+    """With flags init asks nothing, and keeps other profiles and their comments."""
     before = config.read_text("utf-8")
 
     ended = command("init", "new", "--config", config, *CLOUD, "--json")
@@ -122,7 +122,7 @@ def test_flags_answer(command, config):
 
 
 def test_a_site_is_asked_for_where_nothing_lists_them(command, home):
-    """Credentials for builds are of no use without a site; its id will do."""
+    """A profile for builds needs a site or its cloud id."""
     product = ("--product", "jira-software", "--client-id", "x")
 
     refused = command("init", "builds", *product)
@@ -130,14 +130,14 @@ def test_a_site_is_asked_for_where_nothing_lists_them(command, home):
     named = command("init", "builds", *product, "--site", "acme")
     known = command("init", "other", *product, "--cloud-id", "1-2")
 
-    assert "pass --site." in refused.errors
+    assert "Pass --site." in refused.errors
     assert "site must be a Cloud site" in wrong.errors
     assert [ended.status for ended in (refused, wrong, named, known)] == [2, 2, 0, 0]
     assert "Next, run: atlassian-auth doctor builds" in named.errors
 
 
 def test_paths_keep_their_meaning(command, home, monkeypatch):
-    """A relative path of a flag begins where the command was started; a URL is one still."""
+    """A relative path in a flag becomes absolute; a URL is not changed."""
     monkeypatch.chdir(home)
     (home / "acme.txt").write_text("hush", "utf-8")
 
@@ -150,7 +150,7 @@ def test_paths_keep_their_meaning(command, home, monkeypatch):
 
 
 def test_a_secret_from_standard_input_is_kept(command, home):
-    """It is in no message, and in no file that others can read."""
+    """A secret is in no message, and in no file that others can read."""
     ended = command("init", "acme", *CLOUD, "--client-secret-file", "-", stdin="hush\n")
 
     secret = Flags().profile("acme").client_secret_file
@@ -160,28 +160,28 @@ def test_a_secret_from_standard_input_is_kept(command, home):
 
 
 def test_no_terminal_to_ask_at(command, home):
-    """A script is told which flags are missing; nothing is written."""
+    """Without a terminal the message names the missing flags, and nothing is written."""
     ended = command("init", "acme")
 
     assert ended.status == 2
-    assert "pass --client-id, --scopes." in ended.errors
+    assert "Pass --client-id, --scopes." in ended.errors
     assert not Flags().file.exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a/b", *CLOUD], "must be letters, digits, - and _ only"),
-        (["acme", *CLOUD], r"[profiles.acme] is in "),
-        (["new", *CLOUD, "--client-secret-file", "missing"], "should hold client_secret"),
+        (["a/b", *CLOUD], "may have letters, digits, - and _ only"),
+        (["acme", *CLOUD], r"[profiles.acme] exists in "),
+        (["new", *CLOUD, "--client-secret-file", "missing"], "should contain client_secret"),
         (["new", *CLOUD, "--scopes", "READ"], "--product data-center"),
         (["new", *CLOUD, "--product", "x"], "--product should be 'cloud'"),
-        (["new", *CLOUD, "--store", "redis://:hush@host/0"], "set ATLASSIAN_AUTH_STORE"),
+        (["new", *CLOUD, "--store", "redis://:hush@host/0"], "Set ATLASSIAN_AUTH_STORE"),
     ],
     ids=["name", "there", "secret", "scopes", "product", "password"],
 )
 def test_what_cannot_be_written_is_said(command, config, arguments, words):
-    """With the flag to change; the file stays as it is."""
+    """The message says what to change, and the file is not changed."""
     before = config.read_text("utf-8")
 
     ended = command("--config", config, "init", *arguments)
@@ -193,7 +193,7 @@ def test_what_cannot_be_written_is_said(command, config, arguments, words):
 
 
 def test_a_secret_of_the_same_name_is_not_replaced(command, home):
-    """It may be another app's, and the only copy."""
+    """A secret file that exists is not overwritten."""
     secret = Flags().file.with_name("acme.secret")
     secret.parent.mkdir(parents=True)
     secret.write_text("hush", "utf-8")
@@ -202,19 +202,19 @@ def test_a_secret_of_the_same_name_is_not_replaced(command, home):
     named = command("init", "acme", *CLOUD, "--client-secret-file", secret)
 
     assert (refused.status, named.status) == (2, 0)
-    assert f"{secret} exists already" in refused.errors
+    assert f"{secret} exists." in refused.errors
 
 
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        ("profiles = {}", "takes no table at its end. Write this there yourself: product = "),
+        ("profiles = {}", "table at its end. Add these lines yourself: product = "),
         ("", "cannot be written: "),
     ],
     ids=["no tables", "no file"],
 )
 def test_a_file_that_takes_nothing(command, home, before, words):
-    """The message says what to do about it, and a traceback is no message."""
+    """If the file cannot be extended, the message says what to do."""
     file = home / "config.toml"
     file.write_text(before, "utf-8") if before else file.symlink_to(home / "no" / "file")
 

@@ -35,7 +35,7 @@ AGAIN_SECONDS = 5
 
 @contextmanager
 def started(*arguments, **streams):
-    """Start a command, and end it whatever comes: a test that fails must not wait for it."""
+    """Start a command, and end it even if the test fails."""
     process = subprocess.Popen(
         [sys.executable, "-c", STARTED, *arguments], start_new_session=True, **streams
     )
@@ -47,7 +47,7 @@ def started(*arguments, **streams):
 
 
 def read_until(stream, words):
-    """Return what a process shows, up to these words or to its end; fail if nothing comes in time."""
+    """Return the output of a process up to these words or to its end; fail after a timeout."""
     shown = b""
     while words not in shown:
         assert select.select([stream], [], [], PATIENCE_SECONDS)[0], shown
@@ -80,7 +80,7 @@ def press(stream, keys):
 
 
 def left(*arguments, prompt, keys):
-    """Press keys at a command's prompt, and return its status and what it showed from then on."""
+    """Press keys at a prompt; return the exit status and the output after them."""
     ours, theirs = pty.openpty()
     with started(*arguments, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
@@ -105,14 +105,14 @@ def left(*arguments, prompt, keys):
 )
 @pytest.mark.usefixtures("home")
 def test_a_prompt_that_is_left(arguments, prompt, keys):
-    """Whoever leaves a prompt gets the shell back: status 130, and no word more than the line's end."""
+    """Ctrl-C or Ctrl-D at a prompt ends the command with status 130 and no message."""
     status, shown = left(*arguments, prompt=prompt, keys=keys)
 
     assert (status, shown.replace(b"^C", b"").strip()) == (130, b"")
 
 
 def test_a_pasted_url_that_does_not_come(home):
-    """A pipe that brings nothing is left by an interrupt, while a login is under way."""
+    """Ctrl-C ends a command that waits for a silent pipe during a login."""
     login = started(
         *("login", "acme", "--paste", *APP),
         env={**os.environ, "ATLASSIAN_AUTH_CLIENT_SECRET": "x"},

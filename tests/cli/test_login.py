@@ -35,14 +35,14 @@ main()
 
 @pytest.fixture
 def port():
-    """One that is free, as far as anybody can tell."""
+    """A port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 @pytest.fixture
 def local(acme, world, port):
-    """Run a command for an app whose callback comes to this computer."""
+    """Run a command for an app whose callback URL leads to this computer."""
     redirect_uri = f"http://127.0.0.1:{port}/callback"
     app = world.register_cloud_app("local", redirect_uri=redirect_uri)
 
@@ -54,7 +54,7 @@ def local(acme, world, port):
 
 
 class Browser(webbrowser.BaseBrowser):
-    """Consents, and goes where it is sent, as far as that is on this computer."""
+    """A browser that consents, and follows redirects to this computer."""
 
     def __init__(self, world):
         super().__init__("test")
@@ -70,7 +70,7 @@ class Browser(webbrowser.BaseBrowser):
 
 @pytest.fixture
 def browser(world, monkeypatch):
-    """What ``webbrowser`` opens."""
+    """The browser that ``webbrowser`` opens."""
     monkeypatch.setattr(webbrowser, "_tryorder", [])
     monkeypatch.setattr(webbrowser, "_browsers", {})
     browser = Browser(world)
@@ -79,7 +79,7 @@ def browser(world, monkeypatch):
 
 
 def test_a_login_through_the_browser(local, browser):
-    """It opens, comes back, and the credential is there; the URL is told apart from the result."""
+    """``login`` opens the browser, and stores the credential; the URL goes to standard error."""
     ended = local("login", "acme", "--json")
 
     assert ended.status == 0
@@ -91,7 +91,7 @@ def test_a_login_through_the_browser(local, browser):
 
 
 def test_a_person_declines(local, browser, world):
-    """That is no defect, and somebody may try again."""
+    """A declined consent exits with 3."""
     world.deny_next_consent()
 
     ended = local("login", "acme")
@@ -101,19 +101,19 @@ def test_a_person_declines(local, browser, world):
 
 
 def test_nobody_comes_back(local, browser):
-    """It does not wait for ever, and opens nothing if it is told so."""
+    """``login`` ends after its timeout, and opens no browser with --no-browser."""
     ended = local("login", "acme", "--no-browser", "--timeout", "0.01")
 
     assert ended.status == 3
     assert "within 0.01 seconds" in ended.errors
     assert "run atlassian-auth login acme --config " in ended.errors
-    assert "tokens.db --paste, and paste that page's URL" in ended.errors
+    assert "tokens.db --paste, and paste the URL of that page" in ended.errors
     assert not browser.opened.is_set()
 
 
 @pytest.mark.parametrize("seconds", ["0", "nan", "inf", "86400.1"])
 def test_a_time_of_no_use_is_refused(local, seconds):
-    """Nobody could come back within it, or it would never end."""
+    """A timeout that is zero, negative or endless is refused."""
     ended = local("login", "acme", "--timeout", seconds)
 
     assert ended.status == 2
@@ -121,18 +121,18 @@ def test_a_time_of_no_use_is_refused(local, seconds):
 
 
 def test_no_secret_is_asked_for_in_vain(acme, home):
-    """What is wrong with the profile is said before the client secret is read."""
+    """``login`` reports a wrong profile before it reads the client secret."""
     (home / "acme.secret").unlink()
 
     scopes = acme("login", "acme", "--scopes", "READ")
     callback = acme("login", "acme", "--redirect-uri", "https://app.example.com/callback")
 
     assert "--product data-center" in scopes.errors
-    assert "pass --paste" in callback.errors
+    assert "Pass --paste" in callback.errors
 
 
 def test_no_consent_is_needed(acme):
-    """Whoever tries is told what to do instead."""
+    """For a product without consent, login names the command to use."""
     for options in ((), ("--paste",)):
         ended = acme("login", "robot", *options)
 
@@ -141,15 +141,15 @@ def test_no_consent_is_needed(acme):
 
 
 def test_a_callback_to_another_computer(acme):
-    """It cannot be waited for, and can be pasted."""
+    """A callback to another computer is refused, and accepted with --paste."""
     ended = acme("login", "acme", "--redirect-uri", "https://app.example.com/callback")
 
     assert ended.status == 2
-    assert "pass --paste" in ended.errors
+    assert "Pass --paste" in ended.errors
 
 
 def test_a_callback_of_somebody_else(acme):
-    """It changes nothing, and is not shown."""
+    """A callback with another state changes nothing, and is not printed."""
     stdin = "http://127.0.0.1:8765/callback?code=hush&state=hush\n"
 
     ended = acme("login", "acme", "--paste", stdin=stdin)
@@ -164,7 +164,7 @@ def test_a_callback_of_somebody_else(acme):
 
 @pytest.fixture
 def process(home, port):
-    """Start a login at a server on this computer: its process, and the emulator behind the server."""
+    """Start a login process at a server on this computer; return the process and the emulator."""
     with LoopbackServer() as server:
         redirect_uri = f"http://127.0.0.1:{port}/callback"
 
@@ -200,7 +200,7 @@ def process(home, port):
 
 @pytest.mark.parametrize("product", ["cloud", "data-center"])
 def test_the_persons_own_browser(process, home, product):
-    """The one that is named as the person's browser is started, and brings the callback."""
+    """``login`` starts the configured browser, which brings the callback."""
     script = home / "browser.py"
     script.write_text(BROWSER, "utf-8")
 
@@ -214,7 +214,7 @@ def test_the_persons_own_browser(process, home, product):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
 def test_an_interrupt_ends_it(home, port):
-    """Ctrl-C while it waits ends it at once, with the status shells expect and no traceback."""
+    """Ctrl-C ends a waiting login at once, with status 130 and no traceback."""
     arguments = ["login", "--no-browser", "--client-id", "x", "--scopes", "a:b"]
     places = ["--redirect-uri", f"http://127.0.0.1:{port}/", "--store", str(home / "tokens.db")]
     login = subprocess.Popen(
@@ -235,7 +235,7 @@ def test_an_interrupt_ends_it(home, port):
 
 @pytest.mark.parametrize("product", ["cloud", "data-center"])
 def test_over_ssh(process, product):
-    """The URL is opened elsewhere, and the one the browser ended at is pasted here."""
+    """With --paste the URL is opened elsewhere, and the callback URL is pasted."""
     with process(product, "--paste") as login:
         lines = iter(login.stderr.readline, "")
         url = next(line.strip() for line in lines if line.startswith("http"))

@@ -1,4 +1,4 @@
-"""The command as it is started, in processes of its own where that matters."""
+"""The command as a person starts it, in a separate process where that matters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ main()
 
 @pytest.mark.parametrize("page", sorted(PAGES.iterdir()), ids=lambda page: page.stem)
 def test_help(command, page):
-    """The help pages say what there is to know, and nothing else."""
+    """Each help page is exactly the file in ``help``."""
     name = () if page.stem == "atlassian-auth" else (page.stem,)
 
     shown = command(*name, "--help")
@@ -43,7 +43,7 @@ def test_help(command, page):
 
 
 def test_each_command_has_a_help_page(command):
-    """A new command is not forgotten by the test above."""
+    """Each command has a file in ``help``."""
     listed = command("--help").output.partition("Commands:\n")[2].partition("\n\n")[0]
 
     names = {line.split()[0] for line in listed.splitlines() if line[2] != " "}
@@ -52,12 +52,12 @@ def test_each_command_has_a_help_page(command):
 
 
 def test_without_a_command_it_shows_help(command):
-    """Whoever types the name alone is told what there is."""
+    """Without a command the list of commands is printed."""
     assert "Commands:" in "".join(map(str, vars(command()).values()))
 
 
 def test_the_version(command):
-    """It is the installed package's, and no command is needed."""
+    """--version prints the version of the installed package."""
     shown = command("--version")
 
     assert (shown.status, shown.errors) == (0, "")
@@ -66,7 +66,7 @@ def test_the_version(command):
 
 @pytest.mark.parametrize("seconds", ["4.9", "3600.1", "nan"])
 def test_a_length_of_no_use_is_refused(command, seconds):
-    """A run too short for all troubles, or endless, is not begun; the message names the option."""
+    """``demo`` refuses a run that is too short or endless; the message names the option."""
     refused = command("demo", "--seconds", seconds)
 
     assert (refused.status, refused.output) == (2, "")
@@ -87,19 +87,19 @@ def test_missing_packages_are_named(command, monkeypatch, missing, extra):
 
 
 def test_other_commands_need_no_server(command, monkeypatch):
-    """What only the demonstration needs may be missing."""
+    """Packages that only demo needs may be missing."""
     monkeypatch.setitem(sys.modules, "uvicorn", None)
 
     assert command("list").status == 0
 
 
 def test_importing_the_module_runs_nothing():
-    """`atlassian_auth.__main__` can be imported, by documentation tools for one."""
+    """`atlassian_auth.__main__` can be imported without running a command."""
     assert module_entry.main is main
 
 
 def test_the_demonstration_passes():
-    """The main job, run as a newcomer runs it: real sockets, real time, no terminal, no input."""
+    """``demo`` passes in a process with real sockets, real time, no terminal and no input."""
     finished = subprocess.run(
         [sys.executable, "-m", "atlassian_auth", "demo", "--seconds", "5"],
         capture_output=True,
@@ -119,7 +119,7 @@ def test_the_demonstration_passes():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")
 def test_an_interrupt_ends_it():
-    """Ctrl-C ends the demonstration at once, with a word and the status shells expect."""
+    """Ctrl-C ends demo at once, with a message and status 130."""
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTIBLE],
         stderr=subprocess.PIPE,
@@ -136,4 +136,4 @@ def test_an_interrupt_ends_it():
         output, errors = process.communicate(timeout=300)
 
     assert (process.returncode, errors) == (130, "")
-    assert output.splitlines()[-1] == "Interrupted: nothing was judged."
+    assert output.splitlines()[-1] == "Interrupted: nothing was checked."

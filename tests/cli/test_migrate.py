@@ -1,4 +1,4 @@
-"""Moving credentials from the command line, between stores of any kind."""
+"""The command migrate moves credentials between stores of any kind."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ main()
 
 @pytest.fixture
 def states(command, config):
-    """Return what the profile acme says of its credential in a store."""
+    """Return the status of the profile acme in a store."""
 
     def states(*arguments):
         ended = command("status", "acme", "--config", config, "--json", *arguments)
@@ -42,7 +42,7 @@ def states(command, config):
 
 
 def test_all_credentials_move(authorized, command, config, home, states):
-    """They are usable there and gone here; doing it again changes nothing."""
+    """All credentials move to the new store; a second run changes nothing."""
     there = home / "there.db"
 
     ended = authorized("migrate", "--to", there)
@@ -50,7 +50,7 @@ def test_all_credentials_move(authorized, command, config, home, states):
 
     assert (ended.status, ended.output, ended.errors) == (0, "acme: moved\n", "")
     assert (again.status, again.output) == (0, "")
-    assert "nothing to be moved" in again.errors
+    assert "no credentials to move" in again.errors
     assert states("--store", there) == "pending"
     assert states("--store", home / "tokens.db") is None
     used = command("token", "acme", "--config", config, "--store", there)
@@ -58,18 +58,18 @@ def test_all_credentials_move(authorized, command, config, home, states):
 
 
 def test_the_folder_of_the_target_is_missing(authorized, home, states):
-    """It is said which one, and everything stays where it is."""
+    """If the target has a credential, it is named and nothing moves."""
     there = home / "typo" / "there.db"
 
     ended = authorized("migrate", "--to", there)
 
     assert (ended.status, ended.output) == (5, "")
-    assert f"there is no folder {there.parent}" in ended.errors
+    assert f"the folder {there.parent} does not exist" in ended.errors
     assert states("--store", home / "tokens.db") == "pending"
 
 
 def test_named_credentials_move(authorized, home):
-    """The others stay; one that is nowhere is an error, and the rest are moved all the same."""
+    """Only named keys move; an unknown key is an error and does not stop the others."""
     there = home / "there.db"
     other = authorized("add", "acme", "--key", "other", stdin="another-refresh-token")
 
@@ -88,7 +88,7 @@ def test_named_credentials_move(authorized, home):
 
 
 def test_what_is_there_is_not_replaced(authorized, command, config, home):
-    """Unless that is said."""
+    """With --overwrite the target's credential is replaced."""
     there = home / "there.db"
     command("add", "acme", "--config", config, "--store", there, stdin="another-refresh-token")
 
@@ -101,7 +101,7 @@ def test_what_is_there_is_not_replaced(authorized, command, config, home):
 
 
 def test_into_an_encrypted_store(authorized, states, home):
-    """What is there can be read with the key, and not without."""
+    """The moved credential can be read with the encryption key only."""
     there, key = home / "there.db", home / "there.key"
     key.write_text(EncryptedStore.generate_key(), "utf-8")
 
@@ -116,7 +116,7 @@ def test_into_an_encrypted_store(authorized, states, home):
 def test_through_every_kind_of_store(
     acme, command, config, home, monkeypatch, redis_url, postgres_url, world, app
 ):
-    """From a file to a folder, a Redis, an encrypted PostgreSQL and back; then it is refreshed, once."""
+    """A credential that moved through all kinds of stores is refreshed once."""
     name = "traveler"  # the servers are shared with other tests
     refresh_token = world.issue_grant(app, ["read:me"]).refresh_token
     acme("add", "acme", "--key", name, stdin=refresh_token)
@@ -140,7 +140,7 @@ def test_through_every_kind_of_store(
 
 
 def test_keys_come_from_the_environment(authorized, states, home, monkeypatch):
-    """One for each store."""
+    """There is one key option for each store."""
     there, key = home / "there.db", EncryptedStore.generate_key()
     monkeypatch.setenv("ATLASSIAN_AUTH_TO_ENCRYPTION_KEY", key)
     monkeypatch.setenv("ATLASSIAN_AUTH_TO", f"sqlite:///{there}")
@@ -153,7 +153,7 @@ def test_keys_come_from_the_environment(authorized, states, home, monkeypatch):
 
 
 def test_profiles_say_where(authorized, command, home, config):
-    """A profile's store is where credentials are moved from; its password is not for the file."""
+    """The source is the profile's store, with the password from the environment."""
     with config.open("a", encoding="utf-8") as file:
         file.write("\n[profiles.elsewhere]\nstore = 'tokens.db'\n")
         file.write("\n[profiles.open]\nstore = 'redis://:pass-word@127.0.0.1:1'\n")
@@ -170,7 +170,7 @@ def test_profiles_say_where(authorized, command, home, config):
 
 
 def test_there_is_no_store(command, home):
-    """Looking for one does not make it."""
+    """A source that does not exist is not created."""
     ended = command("migrate", "--store", home / "none.db", "--to", home / "there.db")
 
     assert (ended.status, ended.output) == (2, "")
@@ -180,17 +180,17 @@ def test_there_is_no_store(command, home):
 
 @pytest.mark.parametrize("option", ["--to", "--store"])
 def test_passwords_are_no_flags(command, option):
-    """Other users of the computer see them; the message names the variable."""
+    """A password in a flag is refused; the message names the variable."""
     ended = command("migrate", "--to", "there.db", option, "redis://:pass-word@127.0.0.1:1/0")
 
     variable = {"--to": "ATLASSIAN_AUTH_TO", "--store": "ATLASSIAN_AUTH_STORE"}[option]
     assert ended.status == 2
-    assert f"set {variable} to the whole URL" in ended.errors
+    assert f"Set {variable} to the whole URL" in ended.errors
     assert "pass-word" not in ended.errors
 
 
 def test_a_password_in_the_environment_is_fine(authorized, monkeypatch):
-    """It is used; here nobody listens."""
+    """A password from the environment is used; no server listens here."""
     monkeypatch.setenv("ATLASSIAN_AUTH_TO", "redis://:pass-word@127.0.0.1:1/0")
 
     ended = authorized("migrate")
@@ -200,7 +200,7 @@ def test_a_password_in_the_environment_is_fine(authorized, monkeypatch):
 
 
 def test_it_is_killed(authorized, states, home, world):
-    """A credential that was on its way is usable nowhere; running it again finishes, and it works."""
+    """A half-moved credential is unusable until a second run moves it completely."""
     there = home / "there.db"
     arguments = ["migrate", "--store", home / "tokens.db", "--to", there]
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What the shell completes."""
+"""Completion in the shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from atlassian_auth._cli.profile import Flags
 
 @pytest.fixture
 def complete(command, monkeypatch):
-    """Return what bash is offered for the last word."""
+    """Return bash's completions of the last word."""
 
     def complete(words):
         monkeypatch.setenv("_ATLASSIAN_AUTH_COMPLETE", "complete_bash")
@@ -29,7 +29,7 @@ def complete(command, monkeypatch):
     ids=["profiles", "broken file"],
 )
 def test_profiles_are_completed(complete, home, text, offered):
-    """With the names in the configuration file; a broken one disturbs nobody while typing."""
+    """Completion offers the profile names, and nothing if the file is broken."""
     Flags().file.parent.mkdir(parents=True)
     Flags().file.write_text(text, "utf-8")
 

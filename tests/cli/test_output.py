@@ -1,4 +1,4 @@
-"""What people see, and what programs read."""
+"""The output for people and for programs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ROWS = [{"name": "[red]\x1b[2J", "text": "x " * 100}, {"name": None, "text": "y"
 
 
 def test_people_see_what_there_is(capsys):
-    """A line for each member; nothing for those without a value."""
+    """A document has one line for each member with a value."""
     show({"a_b": 1, "c": ["x", "y"], "d": None, "e": [], "f": False}, as_json=False)
 
     assert capsys.readouterr().out == "a b: 1\nc: x y\nf: False\n"
 
 
 def test_programs_see_all(capsys):
-    """Every key, whether it has a value or not."""
+    """JSON has every member."""
     document = {"a": None, "b": []}
 
     show(document, as_json=True)
@@ -31,7 +31,7 @@ def test_programs_see_all(capsys):
 
 
 def test_tables_are_whole_and_harmless(capsys):
-    """In a pipe no line is broken; a name neither colors the terminal nor clears it."""
+    """In a pipe no line is wrapped, and escape sequences in names are replaced."""
     show_table(ROWS, columns=["name", "text"], as_json=False)
 
     lines = capsys.readouterr().out.splitlines()
@@ -40,14 +40,14 @@ def test_tables_are_whole_and_harmless(capsys):
 
 
 def test_progress_does_not_mix_with_results(capsys):
-    """It goes to standard error."""
+    """Progress goes to standard error."""
     say("wait")
 
     assert capsys.readouterr() == ("", "wait\n")
 
 
 def test_progress_gives_the_terminal_no_orders(capsys):
-    """Servers have a part in what is said; lines stay lines."""
+    """Control characters are replaced, except line breaks of our own."""
     say("HTTP/1.1 200 OK\x1b]0;PWNED\x07\x9b\nnext")
 
     assert capsys.readouterr().err == "HTTP/1.1 200 OK?]0;PWNED??\nnext\n"
@@ -69,5 +69,5 @@ def test_progress_gives_the_terminal_no_orders(capsys):
     ],
 )
 def test_a_distance_has_one_unit(seconds, text):
-    """People see at once how long something still takes, or how long ago it was."""
+    """A time span is printed in words."""
     assert distance(timedelta(seconds=seconds)) == text

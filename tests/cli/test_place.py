@@ -1,4 +1,4 @@
-"""Where credentials are kept is said by a path or a URL, and shown without its password."""
+"""A store is named by a path or a URL, and printed without its password."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from atlassian_auth import ConfigurationError, StoreError
-from atlassian_auth._cli.place import Place, is_url, usual_store
+from atlassian_auth._cli.place import Place, default_store, is_url
 from atlassian_auth.stores import EncryptedStore, MemoryStore, RedisStore, SQLiteStore
 
 
@@ -25,7 +25,7 @@ from atlassian_auth.stores import EncryptedStore, MemoryStore, RedisStore, SQLit
     ],
 )
 def test_paths_and_urls(text, url):
-    """A URL begins with a scheme; the letter of a drive is none."""
+    """A URL begins with a scheme; the letter of a drive is not one."""
     assert is_url(text) is url
 
 
@@ -45,7 +45,7 @@ def test_paths_and_urls(text, url):
     ],
 )
 def test_passwords_are_not_shown(name, shown, secret):
-    """Neither in messages nor in reprs."""
+    """A password is neither in messages nor in reprs."""
     place = Place(name, key=SecretStr("pass-word"))
 
     assert (str(place), place.has_password) == (shown, secret)
@@ -62,22 +62,22 @@ def test_passwords_are_not_shown(name, shown, secret):
     ],
 )
 def test_stores_are_opened_by_name(name, kind, tmp_path, monkeypatch):
-    """Nothing is made or asked before they are used."""
+    """Opening a store creates no file and sends no request."""
     monkeypatch.chdir(tmp_path)
 
-    assert isinstance(Place(name).opened(), kind)
+    assert isinstance(Place(name).open(), kind)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_url_of_no_store():
-    """The message lists what there is."""
+    """The message lists the known schemes."""
     with pytest.raises(ConfigurationError, match="Expected one of: memory:, sqlite:///"):
-        Place("mysql://host").opened()
+        Place("mysql://host").open()
 
 
 @pytest.mark.parametrize("name", ["{}/a.db", "sqlite:///{}/a.db", "file://{}/a.db"])
 def test_what_exists_can_be_looked_at(tmp_path, name):
-    """Files and folders are looked for; servers are not asked."""
+    """`exists` looks for files and folders, and does not connect to servers."""
     place = Place(name.format(tmp_path))
 
     before = place.exists()
@@ -88,15 +88,15 @@ def test_what_exists_can_be_looked_at(tmp_path, name):
 
 
 async def test_one_key_or_several(tmp_path):
-    """The first line of the file encrypts, each decrypts; the environment's comes second."""
+    """The first key of the file encrypts, all keys decrypt, and the file precedes the environment."""
     old, new = EncryptedStore.generate_key(), EncryptedStore.generate_key()
     keys, path = tmp_path / "keys", str(tmp_path / "a.db")
     keys.write_text(f"{new}\n{old}\n", "utf-8")
-    first = Place(path, key=SecretStr(old)).opened()
+    first = Place(path, key=SecretStr(old)).open()
     await first.put("tokens", "acme", b"value")
     await first.aclose()
 
-    second = Place(path, keys, SecretStr("junk")).opened()
+    second = Place(path, keys, SecretStr("junk")).open()
     stored = await second.get("tokens", "acme")
     await second.put("tokens", "acme", b"value")
     with pytest.raises(Exception, match="key"):
@@ -108,41 +108,43 @@ async def test_one_key_or_several(tmp_path):
 
 
 def test_a_key_file_without_a_key(tmp_path):
-    """It is not taken for "not encrypted"."""
+    """An empty key file is an error."""
     (tmp_path / "key").touch()
 
-    with pytest.raises(ConfigurationError, match="should hold a key, and is empty") as caught:
-        Place(str(tmp_path / "a.db"), tmp_path / "key").opened()
+    with pytest.raises(
+        ConfigurationError, match="is empty, but must have an encryption key"
+    ) as caught:
+        Place(str(tmp_path / "a.db"), tmp_path / "key").open()
 
     assert caught.value.argument == "encryption_key"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions need POSIX")
 def test_private_folders(monkeypatch, tmp_path):
-    """All folders that are made for the usual file are the user's alone, whatever the umask."""
+    """Only the user can read the folders of the default store, whatever the umask."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "local" / "share"))
     usual = os.umask(0)
     try:
-        Place(str(usual_store())).opened()
+        Place(str(default_store())).open()
     finally:
         os.umask(usual)
 
-    made = [path for path in usual_store().parents if path.is_relative_to(tmp_path / "local")]
+    made = [path for path in default_store().parents if path.is_relative_to(tmp_path / "local")]
     assert len(made) >= 2
     assert {path.stat().st_mode & 0o777 for path in made} == {0o700}
 
 
 @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's folder")
 def test_a_folder_of_another_user(monkeypatch, tmp_path):
-    """Where another user owns the folder of the usual file, nothing is kept there."""
+    """A default folder that another user owns is refused."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    folder = usual_store().parent
+    folder = default_store().parent
     folder.mkdir(parents=True)
     os.chown(folder, 54321, -1)
 
     with pytest.raises(StoreError, match="belongs to another user"):
-        Place(str(usual_store())).opened()
+        Place(str(default_store())).open()
 
     assert list(folder.iterdir()) == []

@@ -10,7 +10,7 @@ import pytest
 
 from atlassian_auth import ConfigurationError
 from atlassian_auth._cli.place import Place
-from atlassian_auth._cli.profile import Flags, tunables
+from atlassian_auth._cli.profile import Flags, library_settings
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def file(home):
 
 
 def test_flags_then_the_environment_then_the_file(file, monkeypatch):
-    """Each setting comes from the first place that has it."""
+    """Each setting is read from the first source that has it."""
     for name in ("SITE", "KEY"):
         monkeypatch.setenv(f"ATLASSIAN_AUTH_{name}", "environment")
     path = file("[profiles.acme]\nclient_id = 'file'\nsite = 'file'\nkey = 'file'")
@@ -44,7 +44,7 @@ def test_flags_then_the_environment_then_the_file(file, monkeypatch):
 
 @pytest.mark.parametrize("name", ["ATLASSIAN_AUTH_STORE", "atlassian_auth_store"])
 def test_a_variable_replaces_the_store_of_the_file(file, monkeypatch, name):
-    """As a container overrides what its image brings; the case of the name makes no difference."""
+    """A variable overrides the file; the case of its name is ignored."""
     monkeypatch.setenv(name, "/var/lib/x.db")
 
     profile = Flags(config=file("[profiles.acme]\nstore = 'a.db'")).profile("acme")
@@ -54,7 +54,7 @@ def test_a_variable_replaces_the_store_of_the_file(file, monkeypatch, name):
 
 @pytest.mark.parametrize("secret", ["client_secret", "encryption_key"])
 def test_a_secret_in_a_variable_replaces_the_file_of_the_profile(file, monkeypatch, secret):
-    """It is the same setting in another form; a flag is stronger than both."""
+    """A secret in a variable replaces the secret file of the profile; a flag replaces both."""
     monkeypatch.setenv(f"ATLASSIAN_AUTH_{secret.upper()}", "from the environment")
     path = file(f"[profiles.acme]\n{secret}_file = 'x'")
 
@@ -69,7 +69,7 @@ def test_a_secret_in_a_variable_replaces_the_file_of_the_profile(file, monkeypat
 @pytest.mark.parametrize("setting", ["token_url", "store", "key", "scopes", "client_secret_file"])
 @pytest.mark.parametrize("text", ["", " "])
 def test_an_empty_text_in_the_file_is_refused(file, setting, text):
-    """It does not silently mean the default: the message names the setting and the file."""
+    """An empty setting in the file is refused; the message names both."""
     path = file(f"[profiles.acme]\n{setting} = '{text}'")
 
     with pytest.raises(ConfigurationError) as caught:
@@ -80,7 +80,7 @@ def test_an_empty_text_in_the_file_is_refused(file, setting, text):
 
 
 def test_another_command_about_the_same_credential(file):
-    """It repeats the flags that say where the credential is, quoted for the shell, and no others."""
+    """The arguments repeat the flags that locate the credential, quoted for the shell."""
     path = file("[profiles.acme]\nstore = 'of-the-file.db'")
     values = {"key": "the tenant's", "store": "a b.db", "site": "acme"}
 
@@ -92,7 +92,7 @@ def test_another_command_about_the_same_credential(file):
 
 
 def test_what_the_environment_says_is_not_repeated(file, monkeypatch):
-    """It still holds for the next command."""
+    """A configuration file from the environment is not repeated."""
     path = file("[profiles.acme]")
     monkeypatch.setenv("ATLASSIAN_AUTH_CONFIG", str(path))
     monkeypatch.setenv("ATLASSIAN_AUTH_KEY", "other")
@@ -101,7 +101,7 @@ def test_what_the_environment_says_is_not_repeated(file, monkeypatch):
 
 
 def test_an_empty_variable_is_none(home, monkeypatch):
-    """As with most programs."""
+    """An empty variable counts as not set."""
     monkeypatch.setenv("ATLASSIAN_AUTH_PRODUCT", "")
 
     assert Flags().profile("acme").product == "cloud"
@@ -112,14 +112,14 @@ def test_an_empty_variable_is_none(home, monkeypatch):
     [("read:me read:jira-user", "read:me read:jira-user"), ('["read:me"]', ("read:me",))],
 )
 def test_scopes_in_a_variable(home, monkeypatch, text, expected):
-    """Separated by spaces, or as JSON."""
+    """Scopes in a variable are separated by spaces, or JSON."""
     monkeypatch.setenv("ATLASSIAN_AUTH_SCOPES", text)
 
     assert Flags().profile("acme").scopes == expected
 
 
 def test_the_usual_places(home):
-    """Configuration and credentials are where the platform keeps such things."""
+    """The default files are in the folders of the platform."""
     profile = Flags().profile("acme")
 
     config = platformdirs.user_config_path("atlassian-auth", appauthor=False)
@@ -130,7 +130,7 @@ def test_the_usual_places(home):
 
 
 def test_the_usual_file_is_read(home):
-    """Without anything said, if it is there."""
+    """The default configuration file is read if it exists."""
     Flags().file.parent.mkdir(parents=True)
     Flags().file.write_text("[profiles.acme]\nclient_id = 'x'", "utf-8")
 
@@ -138,13 +138,13 @@ def test_the_usual_file_is_read(home):
 
 
 def test_the_key_is_the_profiles_name(home):
-    """Unless another one is named."""
+    """A configuration file that is named replaces the default one."""
     assert Flags().profile("acme").store_key == "acme"
     assert Flags(values={"key": "other"}).profile("acme").store_key == "other"
 
 
 def test_paths_in_the_file_are_relative_to_it(file, home):
-    """Wherever the command is started; ``~`` is the home folder."""
+    """Paths in the file are relative to the file; ``~`` is the home folder."""
     path = file("[profiles.acme]\nstore = 'a.db'\nclient_secret_file = '~/acme.secret'")
 
     profile = Flags(config=path).profile("acme")
@@ -154,13 +154,13 @@ def test_paths_in_the_file_are_relative_to_it(file, home):
 
 
 def test_a_store_of_a_flag_may_be_in_the_home_folder(home):
-    """``--store=~/x`` reaches us with the tilde in it."""
+    """A tilde that the shell did not replace, as in ``--store=~/x``, is the home folder."""
     assert Flags(values={"store": "~/x.db"}).profile("a").place == Place(str(home / "x.db"))
 
 
 @pytest.mark.parametrize("secret", ["client_secret", "refresh_token"])
 def test_secrets_are_refused_in_the_file(file, secret):
-    """The error says where they belong, and does not show them."""
+    """A secret in the file is refused; the error names the variable, and not the secret."""
     path = file(f"[profiles.acme]\n{secret} = 'hush'")
 
     with pytest.raises(ConfigurationError, match=f"ATLASSIAN_AUTH_{secret.upper()}") as caught:
@@ -175,11 +175,13 @@ def test_secrets_are_refused_in_the_file(file, secret):
     [
         pytest.param(
             "[profiles.acme]\nclientid = 1",
-            r"\[profiles.acme\] of .*has clientid, which is no setting. Did you mean client_id\?",
+            r"\[profiles.acme\] of .*has clientid, which is not a setting. Did you mean client_id\?",
             id="mistyped",
         ),
-        pytest.param("[profiles.acme]\nx = 1", r"has x, .* There are: product, ", id="unknown"),
-        pytest.param("[profiles.acme]\nname = 'x'", "has name, which is no setting", id="not ours"),
+        pytest.param("[profiles.acme]\nx = 1", r"has x, .* Settings: product, ", id="unknown"),
+        pytest.param(
+            "[profiles.acme]\nname = 'x'", "has name, which is not a setting", id="not ours"
+        ),
         pytest.param(
             "[profiles.acme]\nproduct = 'x'",
             r"acme: product in \[profiles.acme\] of .*config.toml should be 'cloud', ",
@@ -190,15 +192,15 @@ def test_secrets_are_refused_in_the_file(file, secret):
             r"scopes in .* should be a valid .*; site in .* should be a valid string",
             id="types",
         ),
-        pytest.param("[profiles.other]", r"no \[profiles.acme\] in .*there is: other", id="name"),
-        pytest.param("client_id = 'x'", r"nothing but tables such as \[profiles", id="top"),
-        pytest.param("profiles = 1", r"nothing but tables such as \[profiles", id="no table"),
-        pytest.param("[profiles]\nacme = 1", r"nothing but tables", id="no tables"),
+        pytest.param("[profiles.other]", r"no \[profiles.acme\] in .*It has: other", id="name"),
+        pytest.param("client_id = 'x'", r"may only have tables such as \[profiles", id="top"),
+        pytest.param("profiles = 1", r"may only have tables such as \[profiles", id="no table"),
+        pytest.param("[profiles]\nacme = 1", r"may only have tables", id="no tables"),
         pytest.param("[", "cannot be read: ", id="no TOML"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(file, text, message):
-    """With the name of the profile or file, and of the setting."""
+    """An error names the profile or file, and the setting."""
     path = file(text)
 
     with pytest.raises(ConfigurationError, match=message):
@@ -206,7 +208,7 @@ def test_what_is_wrong_in_the_file_is_said(file, text, message):
 
 
 def test_a_wrong_value_is_not_shown(home):
-    """It may be a secret in the wrong place."""
+    """An error does not show the value, which may be a secret."""
     with pytest.raises(ConfigurationError, match="Profile acme: --product should be") as caught:
         Flags(values={"product": "hush"}).profile("acme")
 
@@ -214,19 +216,19 @@ def test_a_wrong_value_is_not_shown(home):
 
 
 def test_a_file_that_was_named_must_exist(home):
-    """Other than the usual one."""
+    """A configuration file that is named must exist."""
     with pytest.raises(ConfigurationError, match=r"file .*missing\.toml cannot be read: No such"):
         Flags(config=home / "missing.toml").profile("acme")
 
 
 def test_a_file_that_is_nested_too_deeply(file):
-    """That is told as any other mistake in it."""
+    """Too deep nesting is an ordinary error of the file."""
     with pytest.raises(ConfigurationError, match="cannot be read: its arrays or tables are nested"):
         Flags(config=file("a = " + "[" * 100_000)).profile("acme")
 
 
 def test_the_default_profile_needs_no_table(file):
-    """It may be made of variables and flags alone."""
+    """A profile needs no table in the file."""
     path = file("[profiles.acme]")
 
     assert Flags(config=path).profile("default").name == "default"
@@ -234,12 +236,12 @@ def test_the_default_profile_needs_no_table(file):
 
 
 def test_the_librarys_settings_come_from_the_environment(home, monkeypatch):
-    """Under the names the library gives them."""
+    """The library's settings are read from its variables."""
     monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "30")
-    assert tunables().buffer_seconds == 30
+    assert library_settings().buffer_seconds == 30
 
     monkeypatch.setenv("ATLASSIAN_AUTH_BUFFER_SECONDS", "hush")
     with pytest.raises(ConfigurationError, match="ATLASSIAN_AUTH_BUFFER_SECONDS") as caught:
-        tunables()
+        library_settings()
 
     assert "hush" not in str(caught.value)

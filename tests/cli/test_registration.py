@@ -1,4 +1,4 @@
-"""Each product's grant, from what a profile says."""
+"""The grant of each product, from the settings of a profile."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("home")
     ],
 )
 def test_products(product, values, kind, token_url):
-    """Each has its own kind of grant, and asks its own server."""
+    """Each product has its own kind of grant and server."""
     built = grant(product=product, **values)
 
     assert type(built) is kind
@@ -55,7 +55,7 @@ def test_products(product, values, kind, token_url):
 
 @pytest.mark.parametrize("product", ["cloud", "government", "jira-software", "service-account"])
 def test_custom_addresses(product):
-    """Those that are named replace Atlassian's own; the others stay."""
+    """An endpoint in the profile replaces Atlassian's; the others are kept."""
     usual = grant(product=product, scopes="a:b").endpoints
 
     changed = grant(product=product, scopes="a:b", token_url=CUSTOM, api_url=CUSTOM).endpoints
@@ -65,7 +65,7 @@ def test_custom_addresses(product):
 
 
 def test_custom_addresses_are_https():
-    """Or stay on this computer."""
+    """An endpoint must be https, or on this computer."""
     grant(product="service-account", token_url="http://127.0.0.1:1/token")
 
     with pytest.raises(ConfigurationError, match="token_url must be https"):
@@ -74,8 +74,10 @@ def test_custom_addresses_are_https():
 
 @pytest.mark.parametrize("product", ["data-center", "data-center-service-account"])
 def test_data_center_has_one_address(product):
-    """The others follow from it, and naming one is refused rather than ignored."""
-    with pytest.raises(ConfigurationError, match="token_url is not for data-center") as caught:
+    """On Data Center an endpoint other than base_url is refused."""
+    with pytest.raises(
+        ConfigurationError, match="token_url is not a setting of data-center"
+    ) as caught:
         grant(product=product, base_url=BASE, scopes="READ", token_url=CUSTOM)
 
     assert caught.value.argument == "token_url"
@@ -91,7 +93,7 @@ def test_data_center_has_one_address(product):
     ],
 )
 def test_what_is_missing_is_said(product, values, missing):
-    """All of it at once, with the three places where it may be set, and what writes a first file."""
+    """The error names all missing settings, how to set them, and the command that creates a file."""
     with pytest.raises(ConfigurationError, match=f"no {' and no '.join(missing)}, which") as caught:
         grant(product=product, **values)
 
@@ -101,28 +103,26 @@ def test_what_is_missing_is_said(product, values, missing):
         assert f"ATLASSIAN_AUTH_{name.upper()}" in message
         assert f"--{name.replace('_', '-')}" in message
     assert f"{' and '.join(missing)} into [profiles.acme] of {Flags().file}." in message
-    assert message.endswith(
-        "That file is not there yet: atlassian-auth init acme asks and writes it."
-    )
+    assert message.endswith("That file does not exist. To create it, run: atlassian-auth init acme")
 
 
 def test_no_profile_was_named(home):
-    """A person who has profiles and names none is told which there are."""
+    """If no profile is named, the error lists the profiles of the file."""
     Flags().file.parent.mkdir(parents=True)
     Flags().file.write_text("[profiles.b]\n[profiles.a]", "utf-8")
 
     with pytest.raises(
-        ConfigurationError, match=r" Or name one of its profiles: a, b\.$"
+        ConfigurationError, match=r" Or name one of the profiles in that file: a, b\.$"
     ) as caught:
         grant_of(Flags().profile("default"), "secret")
 
-    assert "Profile default, which is used where none is named, has no client_id" in str(
+    assert "Profile default, which is used if no profile is named, has no client_id" in str(
         caught.value
     )
 
 
 def test_a_file_that_is_there_is_not_made(home):
-    """Then its profile is completed by hand."""
+    """If the file exists, the error does not advise init."""
     Flags().file.parent.mkdir(parents=True)
     Flags().file.write_text("[profiles.acme]", "utf-8")
 

@@ -33,7 +33,7 @@ def bulk(acme, world):
 
 
 def test_the_body_and_the_status_do_not_mix(call):
-    """One is for the next program, the other for people."""
+    """The body goes to standard output, the status to standard error."""
     ended = call("request", "get", ME)
 
     assert (ended.status, ended.errors) == (0, "HTTP/1.1 200 OK\n")
@@ -41,7 +41,7 @@ def test_the_body_and_the_status_do_not_mix(call):
 
 
 def test_the_answer_as_json(call, world):
-    """Status, headers and body in one document, whether the body is JSON or not."""
+    """With --json one document has the status, the headers and the body."""
     found = call("request", "GET", ME, "--json")
     world.fault("api", Fault.html(404))
     missing = call("request", "GET", ME, "--json")
@@ -53,7 +53,7 @@ def test_the_answer_as_json(call, world):
 
 
 def test_an_answer_that_is_nested_too_deeply(call, world):
-    """It is shown as text, like any answer that is not JSON."""
+    """A body with too deep nesting is printed as text."""
     nested = b"[" * 100_000
     world.fault("api", Fault.reply(Reply(200, {}, nested)))
 
@@ -61,7 +61,7 @@ def test_an_answer_that_is_nested_too_deeply(call, world):
 
 
 def test_the_body_in_a_file(call, home):
-    """Nothing goes to standard output then."""
+    """With --output the body goes to the file only."""
     file = home / "me.json"
 
     ended = call("request", "GET", ME, "--output", file)
@@ -71,7 +71,7 @@ def test_the_body_in_a_file(call, home):
 
 
 def test_a_file_that_cannot_be_written(call, home):
-    """It is told from trouble with the request."""
+    """A file that cannot be written is an error of its own."""
     ended = call("request", "GET", ME, "--output", home / "missing" / "me.json")
 
     assert ended.status == 2
@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_written(call, home):
 
 
 def test_data(bulk, home):
-    """From the command line, a file or standard input; it is JSON unless a header says otherwise."""
+    """The body comes from the option, a file or standard input; the default type is JSON."""
     file = home / "build.json"
     file.write_text('{"number": 2}', "utf-8")
 
@@ -92,7 +92,7 @@ def test_data(bulk, home):
 
 
 def test_headers(call, world):
-    """As many as one likes; the bearer is the credential's, whatever they say."""
+    """Headers may be repeated; Authorization is always the credential's."""
     seen = []
     world.fault(lambda request: seen.append(request.headers), Fault.empty())
     headers = ("--header", "X-One:1", "--header", "authorization: Basic x")
@@ -106,7 +106,7 @@ def test_headers(call, world):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("G T", ME), "METHOD: must be one such as GET"),
+        (("G T", ME), "METHOD: must be a method such as GET"),
         (("GET", ME, "--header", "x"), "--header: must look like 'Name: value'"),
         (("GET", ME, "--header", "x: a\nb: c"), "--header: must look like 'Name: value'"),
         (("GET", ME, "--data", "@/nowhere"), "/nowhere cannot be read: No such file"),
@@ -115,7 +115,7 @@ def test_headers(call, world):
     ids=["method", "header", "two headers", "data", "url"],
 )
 def test_misuse_is_refused(call, world, arguments, words):
-    """Before anything is sent."""
+    """Wrong arguments are refused before a request is sent."""
     ended = call("request", *arguments)
 
     assert (ended.status, words in ended.errors) == (2, True), ended.errors
@@ -123,7 +123,7 @@ def test_misuse_is_refused(call, world, arguments, words):
 
 
 def test_other_hosts_get_nothing(call, world):
-    """Not even a request."""
+    """A URL of another host is refused before a request is sent."""
     ended = call("request", "GET", "https://example.com/")
 
     assert (ended.status, ended.output) == (2, "")
@@ -144,7 +144,7 @@ def test_other_hosts_get_nothing(call, world):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_exit_status(call, world, fault, status):
-    """It tells what is worth trying again."""
+    """The exit status says whether the same request may succeed later."""
     world.fault("api", fault)
 
     ended = call("request", "GET", ME)
@@ -153,7 +153,7 @@ def test_exit_status(call, world, fault, status):
 
 
 def test_redirects_are_shown(call, world):
-    """And not followed."""
+    """A redirect is reported, and not followed."""
     world.fault("api", Fault.redirect("https://example.com/"))
 
     ended = call("request", "GET", ME)
@@ -162,7 +162,7 @@ def test_redirects_are_shown(call, world):
 
 
 def test_a_missing_scope(call, world):
-    """That is for a person to change, and refreshing would not help."""
+    """A missing scope exits with 2, and nothing is refreshed."""
     ended = call("request", "GET", "/rest/api/3/auditing/record")
 
     assert ended.status == 2
@@ -170,7 +170,7 @@ def test_a_missing_scope(call, world):
 
 
 def test_a_process(home):
-    """Over real sockets, with bytes that are no text."""
+    """A process sends and prints binary data over real sockets."""
     with LoopbackServer() as server:
         robot, urls = server.atlassian.service_account_app, server.urls
         server.atlassian.add_event("Ünïcode")

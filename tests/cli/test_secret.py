@@ -32,7 +32,7 @@ def read(*, file=None, given=None, piped=False):
 
 
 def test_a_file_beats_the_environment(tmp_path):
-    """What surrounds the secret there is no part of it."""
+    """White space around a secret in a file is ignored."""
     file = tmp_path / "secret"
     file.write_text("\n from the file \n", "utf-8")
 
@@ -40,14 +40,14 @@ def test_a_file_beats_the_environment(tmp_path):
 
 
 def test_the_environment_beats_the_prompt(stdin):
-    """Nothing is read where nothing needs to be."""
+    """A secret from the environment is used without reading standard input."""
     stdin("from standard input\n")
 
     assert read(given=GIVEN, piped=True) == "from the environment"
 
 
 def test_a_dash_is_standard_input(stdin):
-    """One line of it: what follows may be for somebody else."""
+    """Only one line of standard input is read."""
     stdin("one\ntwo\n")
 
     assert read(file=Path("-"), given=GIVEN) == "one"
@@ -55,30 +55,32 @@ def test_a_dash_is_standard_input(stdin):
 
 
 def test_nobody_to_ask(stdin):
-    """A script is told how to hand it over, and its standard input is left alone."""
-    stdin("for somebody else")
+    """Without a terminal the error says how to pass the secret, and standard input is not read."""
+    stdin("for another reader")
 
     with pytest.raises(ConfigurationError, match="--client-secret-file FILE") as caught:
         read()
 
     assert caught.value.argument == "client_secret"
-    assert sys.stdin.read() == "for somebody else"
+    assert sys.stdin.read() == "for another reader"
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
-    """The message names it and what it should hold, and shows nothing of it."""
+    """The error names the file and its purpose, and no content."""
     (tmp_path / "binary").write_bytes(b"\xff hush")
 
-    with pytest.raises(ConfigurationError, match=r"should hold client_secret.*No such file"):
+    with pytest.raises(ConfigurationError, match=r"should contain client_secret.*No such file"):
         read(file=tmp_path / "missing")
-    with pytest.raises(ConfigurationError, match=r"should hold client_secret.*not UTF-8") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"should contain client_secret.*not UTF-8"
+    ) as caught:
         read(file=tmp_path / "binary")
 
     assert "hush" not in str(caught.value)
 
 
 def test_a_person_types_unseen():
-    """At a terminal it is asked for, and what is typed is not shown there."""
+    """At a terminal the prompt hides what a person types."""
     pty = pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
     ask = "from atlassian_auth._cli.secret import read_secret as r; "
     call = "print(r('client_secret', file=None, given=None, piped=False))"

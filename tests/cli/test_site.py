@@ -1,4 +1,4 @@
-"""Which site is meant, and what relative URLs are relative to."""
+"""The site of a profile, and the base of relative URLs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def _forget():
 
 @pytest.fixture
 def paths(world):
-    """Return the paths of the requests that APIs got so far."""
+    """Return the paths of all API requests so far."""
     return lambda: [request.path for request in world.api_requests]
 
 
 def test_the_only_site(authorized, world, paths):
-    """It need not be named."""
+    """The only site need not be named."""
     assert authorized("request", "GET", MYSELF, "--profile", "acme").status == 0
 
     assert paths()[-1] == f"/ex/jira/{world.cloud_id}/{MYSELF}"
 
 
 def test_a_site_among_several(authorized, world, paths):
-    """It has to be named, by whatever it is known by."""
+    """One of several sites has to be named, by name, host, URL or id."""
     other = world.add_site("other")
     call = ("request", "GET", MYSELF, "--profile", "acme")
 
@@ -42,7 +42,7 @@ def test_a_site_among_several(authorized, world, paths):
 
 
 def test_a_cloud_id_saves_a_request(authorized, world, paths):
-    """Whoever knows it may say it."""
+    """A configured cloud id is used without a request."""
     call = ("request", "GET", MYSELF, "--profile", "acme", "--cloud-id", world.cloud_id)
 
     assert authorized(*call).status == 0
@@ -51,7 +51,7 @@ def test_a_cloud_id_saves_a_request(authorized, world, paths):
 
 
 def test_confluence(acme, world, app, paths):
-    """It is behind the same gateway, and has to be said."""
+    """--confluence uses the base URL of Confluence."""
     tokens = world.issue_grant(app, ["read:audit-log:confluence"])
     acme("add", "acme", stdin=tokens.refresh_token)
 
@@ -62,7 +62,7 @@ def test_confluence(acme, world, app, paths):
 
 
 def test_data_center(acme, world, paths):
-    """Its base URL is the API's, context path included."""
+    """On Data Center the base URL of the API has the context path."""
     tokens = world.issue_grant(world.data_center_app)
     acme("add", "tracker", stdin=tokens.refresh_token)
 
@@ -72,7 +72,7 @@ def test_data_center(acme, world, paths):
 
 
 def test_builds(acme, world):
-    """The path is written as in the API's reference; the site's name is enough."""
+    """For builds the path is that of the API's reference."""
     builds = ("request", "POST", "/rest/builds/0.1/bulk", "--profile", "builds", "--data", "{}")
 
     assert acme(*builds).status == 0
@@ -82,7 +82,7 @@ def test_builds(acme, world):
 
 
 def test_builds_of_no_site(acme, config):
-    """There is no list of sites to choose from."""
+    """For builds a site or cloud id is required."""
     config.write_text(config.read_text("utf-8").replace('site = "acme"', ""), "utf-8")
 
     ended = acme("request", "POST", "/rest/builds/0.1/bulk", "--profile", "builds", "--data", "{}")

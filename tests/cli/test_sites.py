@@ -1,4 +1,4 @@
-"""What a credential is good for and whose it is, against an emulated Atlassian."""
+"""The sites and the account of a credential, with an emulated Atlassian."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from atlassian_auth.testing import Fault
 
 
 def test_sites(authorized, world):
-    """Each site once, sorted, for people and for programs."""
+    """``sites`` lists each site once, sorted."""
     world.add_site("aardvark", products=("jira",))
 
     people, programs = authorized("sites", "acme"), authorized("sites", "acme", "--json")
@@ -23,15 +23,15 @@ def test_sites(authorized, world):
 
 
 def test_data_center_has_no_sites(acme, world):
-    """Whoever asks is told so."""
+    """On Data Center sites says that there is no list."""
     ended = acme("sites", "tracker")
 
     assert ended.status == 2
-    assert "nothing lists the sites of a token" in ended.errors
+    assert "no list of the sites of a token" in ended.errors
 
 
 def test_whose_credential(authorized):
-    """On Cloud the identity endpoint knows."""
+    """On Cloud whoami uses the identity endpoint."""
     people, programs = authorized("whoami", "acme"), authorized("whoami", "acme", "--json")
 
     assert (people.status, people.errors) == (0, "")
@@ -41,7 +41,7 @@ def test_whose_credential(authorized):
 
 @pytest.mark.parametrize("profile", ["acme", "robot"])
 def test_whose_credential_by_jira(acme, world, app, profile):
-    """Without read:me, or where no person consented, the only site's Jira is asked."""
+    """Without read:me, and for service accounts, whoami uses the Jira of the only site."""
     tokens = world.issue_grant(app, ["read:jira-user"])
     acme("add", "acme", stdin=tokens.refresh_token)
 
@@ -52,7 +52,7 @@ def test_whose_credential_by_jira(acme, world, app, profile):
 
 
 def test_whose_credential_on_data_center(acme, world):
-    """It says the name the person logs in with as well."""
+    """On Data Center whoami also prints the login name."""
     tokens = world.issue_grant(world.data_center_app)
     acme("add", "tracker", stdin=tokens.refresh_token)
 
@@ -60,7 +60,7 @@ def test_whose_credential_on_data_center(acme, world):
 
 
 def test_an_answer_that_makes_no_sense(authorized, world):
-    """It has the status of whatever has none of its own."""
+    """An unexpected answer exits with 1."""
     world.fault("api", Fault.html())
 
     assert authorized("sites", "acme").status == 1

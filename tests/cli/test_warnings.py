@@ -1,4 +1,4 @@
-"""What the library warns of reaches the person at the terminal, as a sentence."""
+"""The library's warnings are printed as sentences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 def test_a_consent_that_ends_soon(authorized, monkeypatch):
-    """The warning is a line on standard error, and the result is as without it."""
+    """A warning is one line on standard error, and does not change the result."""
     monkeypatch.setenv("ATLASSIAN_AUTH_WARNING_PERIOD", "P400D")
 
     ended = authorized("refresh", "acme", "--json")
@@ -20,7 +20,7 @@ def test_a_consent_that_ends_soon(authorized, monkeypatch):
 
 
 def test_nothing_is_left_behind(authorized):
-    """A program that calls the command has its logging as it was."""
+    """The logging configuration is restored after the command."""
     logger = logging.getLogger("atlassian_auth")
     before = list(logger.handlers)
 

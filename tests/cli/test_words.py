@@ -1,4 +1,4 @@
-"""Messages name flags, variables, commands and the configuration file, and no arguments of Python."""
+"""Messages name flags, variables, commands and the configuration file, and no Python arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import atlassian_auth
 from atlassian_auth import AuthorizationRequired, ScopeMismatch, StoreError
 from atlassian_auth._cli.profile import Flags
-from atlassian_auth._cli.words import _WORDS, told
+from atlassian_auth._cli.words import _REPLACEMENTS, describe_error
 from atlassian_auth.testing import Fault
 
 # Calls, keyword arguments and classes of ours.
@@ -22,7 +22,7 @@ PYTHON = re.compile(
 
 @pytest.fixture
 def refused(authorized):
-    """Run a command that fails because of its settings; return what it says."""
+    """Run a command that fails because of its settings; return its message."""
 
     def refused(*arguments, status=2):
         ended = authorized(*arguments)
@@ -57,12 +57,12 @@ def refused(authorized):
     ids=["cloud scopes", "data center scopes", "base url", "service account", "redirect"],
 )
 def test_settings(refused, arguments, words):
-    """The flag to change is named."""
+    """The message names the flag to change."""
     assert words in refused("token", "acme", *arguments)
 
 
 def test_settings_of_the_file(refused, config):
-    """So is the file that a setting comes from."""
+    """The message names the file that a setting comes from."""
     text = config.read_text("utf-8").replace('["read:me", "read:jira-user"]', '"READ"')
     config.write_text(text, "utf-8")
 
@@ -70,22 +70,22 @@ def test_settings_of_the_file(refused, config):
 
 
 def test_another_host(refused):
-    """Nothing advises to send a credential elsewhere."""
+    """For another host, the message advises a path."""
     for url in ("https://example.com/", "https://acme.atlassian.net/rest/api/3/myself"):
         said = refused("request", "GET", url, "--profile", "acme")
 
-        assert said.endswith("it is taken below the profile's API.\n")
+        assert said.endswith("it is appended to the profile's API.\n")
 
 
 def test_a_url_that_is_none(refused):
-    """What was expected is said, before anything is sent."""
+    """A malformed URL is refused before a request is sent."""
     said = refused("request", "GET", "ht tp://x", "--profile", "acme")
 
     assert "URL is 'ht tp://x', but must be a path such as /rest/api/3/myself" in said
 
 
 def test_a_scope_that_is_missing(refused, config, home):
-    """The place of the scopes is named, and the command that asks for consent again."""
+    """The message names the setting of the scopes, and the command for a new consent."""
     said = refused("request", "GET", "/rest/api/3/auditing/record", "--profile", "acme")
 
     login = f"atlassian-auth login acme --config {config} --store {home / 'tokens.db'}"
@@ -93,7 +93,7 @@ def test_a_scope_that_is_missing(refused, config, home):
 
 
 def test_another_site(refused, world):
-    """The flag that names one is said, whether none fits or several."""
+    """The message names the flag for a site, if no site fits or several do."""
     world.add_site("other")
 
     for arguments in ((), ("--site", "third")):
@@ -103,14 +103,14 @@ def test_another_site(refused, world):
 
 
 def test_a_site_that_can_be_none(refused):
-    """It is called as the flag is."""
+    """The message has the name of the flag."""
     assert "--site must be " in refused(
         "request", "GET", "/", "--profile", "acme", "--site", "ftp://x"
     )
 
 
 def test_a_consent_that_is_lost(authorized, world, config, home):
-    """The command that helps is said, with the profile's name, and the line is the only one."""
+    """One line says which command restores a lost consent."""
     world.fault("token", Fault.json({"error": "invalid_grant"}, status=403))
 
     ended = authorized("token", "acme")
@@ -122,19 +122,19 @@ def test_a_consent_that_is_lost(authorized, world, config, home):
 
 
 def test_a_command_is_advised_once(acme):
-    """What the message has already is not said again."""
+    """The advised command is printed once."""
     assert acme("token", "acme").errors.count("atlassian-auth login acme") == 1
 
 
 def test_no_login_is_advised_where_there_is_none(home):
-    """Credentials that need no consent are not told to log in."""
+    """For a credential without consent, the message does not advise login."""
     profile = Flags(values={"product": "service-account"}).profile("robot")
 
-    assert told(AuthorizationRequired("Gone."), profile) == "Gone."
+    assert describe_error(AuthorizationRequired("Gone."), profile) == "Gone."
 
 
 def test_a_wrong_secret(authorized, home):
-    """The file that it was read from is named."""
+    """The message names the file of a wrong secret."""
     (home / "acme.secret").write_text("wrong", "utf-8")
 
     ended = authorized("token", "acme")
@@ -144,14 +144,14 @@ def test_a_wrong_secret(authorized, home):
 
 
 def test_nothing_to_revoke(refused, acme):
-    """The command that can be used instead is said."""
+    """If there is no revocation endpoint, the message advises forget."""
     assert acme("token", "builds").status == 0
 
     assert "Run atlassian-auth forget builds" in refused("revoke", "builds")
 
 
 def test_an_insecure_network(refused):
-    """What allows it is part of the store's URL."""
+    """The message says how the URL can allow an insecure network."""
     said = refused("status", "acme", "--store", "redis://redis.example.com/0")
 
     assert "add allow_insecure_network=true to its URL" in said
@@ -159,7 +159,7 @@ def test_an_insecure_network(refused):
 
 @pytest.mark.parametrize("url", ["redis://redis.example.com/0", "postgresql://db.example.com/x"])
 def test_a_store_that_is_refused(refused, url):
-    """The setting is named as the command line has it, and where it comes from."""
+    """The message names the option of the store, and its source."""
     used, target = refused("status", "acme", "--store", url), refused("migrate", "--to", url)
 
     assert used.startswith("atlassian-auth: store: the connection to ")
@@ -169,7 +169,7 @@ def test_a_store_that_is_refused(refused, url):
 
 
 def test_no_account_of_an_app(refused):
-    """Credentials for builds belong to nobody: what can be asked for instead is a command."""
+    """For builds, whoami advises doctor."""
     said = refused("whoami", "builds")
 
     assert "belong to no account" in said
@@ -177,14 +177,14 @@ def test_no_account_of_an_app(refused):
 
 
 def test_an_address_that_takes_no_such_token(refused, world):
-    """The way out is a path, in place of calls of the library."""
+    """The message advises a path, not a call of the library."""
     url = f"https://api.atlassian.com/ex/jira/{world.cloud_id}/rest/api/3/myself"
 
     assert "Give the path alone: " in refused("request", "GET", url, "--profile", "builds")
 
 
 def texts(tree):
-    """The texts of a module, each as one, with nothing where values go."""
+    """Yield the strings of a module; in an f-string the values are left out."""
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield "".join(part.value for part in node.values if isinstance(part, ast.Constant))
@@ -201,15 +201,15 @@ SAID = [
 
 
 # It is put together from the name of an argument.
-@pytest.mark.parametrize("phrase", [old for old, _ in _WORDS if old != "wanted must"])
+@pytest.mark.parametrize("phrase", [old for old, _ in _REPLACEMENTS if old != "wanted must"])
 def test_the_library_speaks_so(phrase):
-    """What is translated is still what the library says."""
+    """Each phrase that is translated occurs in the library."""
     assert any(phrase in text for text in SAID)
 
 
 def test_without_a_profile():
-    """What is known is said, in one line."""
-    assert told(StoreError("one\n two")) == "one two"
-    assert told(ScopeMismatch("Add it to scopes=, then authorize again; x")) == (
+    """Without a profile the message is still one line."""
+    assert describe_error(StoreError("one\n two")) == "one two"
+    assert describe_error(ScopeMismatch("Add it to scopes=, then authorize again; x")) == (
         "Add it to the profile's scopes, then run atlassian-auth login PROFILE; x"
     )

@@ -35,4 +35,4 @@ def test_an_interrupt_is_no_verdict(console):
     """Who presses Ctrl-C is not told that all went well, nor that it did not."""
     assert report(console, interrupted) == 130
 
-    assert console.file.getvalue() == "Interrupted: nothing was judged.\n"
+    assert console.file.getvalue() == "Interrupted: nothing was checked.\n"

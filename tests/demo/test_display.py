@@ -68,7 +68,7 @@ def test_lines(logbook, options):
     assert lines(screen) == [
         "7.0 s Access token revoked (Cloud): survived: refreshed, requests sent again",
         f"7.0 s {standing}",
-        "8.9 s Service cut off and restarted: now",
+        "8.9 s Service stopped and restarted: now",
         f"9.0 s {standing}",
     ]
 
@@ -88,4 +88,4 @@ def test_picture(logbook):
     )
     assert any(line.endswith("0.0 s 3 0 1 builds") for line in picture)
     assert "Access token revoked (Cloud) survived: refreshed, requests sent again" in picture
-    assert "Service cut off and restarted to come" in picture
+    assert "Service stopped and restarted to come" in picture

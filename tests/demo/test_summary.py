@@ -29,19 +29,19 @@ def test_a_good_run(printed, evidence):
     lines = printed(evidence())
 
     assert {
-        "An access token lives 4 s 3 s 2 s",
+        "Lifetime of an access token 4 s 3 s 2 s",
         "API requests 2 2 2",
         "answered 401 1 1 1",
         "Token requests 2 2 2",
-        "to begin with 1 1 1",
-        "the token was ending 1 1 1",
+        "first token 1 1 1",
+        "the token was expiring 1 1 1",
         "needlessly 0 0 0",
         "Events collected, builds sent 2 of 2 2 of 2 2 of 2",
-        "Service cut off and restarted survived went on from SQLite",
+        "Service stopped and restarted survived continued from SQLite",
         "No request failed kept",
     } <= set(lines)
     assert lines[-1] == (
-        "PASSED: 6 API requests, 6 token requests; nothing lost, doubled or needless."
+        "PASSED: 6 API requests, 6 token requests; nothing lost, duplicated or needless."
     )
 
 
@@ -50,7 +50,7 @@ def test_a_bad_run(printed, evidence):
     lines = printed(evidence(failures=tuple("abcdefg"), survived=False))
 
     assert "No request failed BROKEN" in lines
-    assert "Service cut off and restarted NOT OVER" in lines
+    assert "Service stopped and restarted NOT OVER" in lines
     assert [line for line in lines if line.startswith("No request failed: ")] == [
         f"No request failed: {problem}" for problem in [*"abcde", "... and 2 more"]
     ]

@@ -20,9 +20,9 @@ from atlassian_auth.testing import APIRequest, TokenRequest
 ARRIVED = "Everything arrived, and arrived once"
 ANSWERED = "No request failed"
 ONCE = "No refresh token was presented twice outside the leeway"
-NEEDED = "No token was asked for needlessly"
-OUTLIVED = "Each credential outlived its tokens"
-SURVIVED = "Each trouble was met and survived"
+NEEDED = "No token was requested needlessly"
+OUTLIVED = "A token of each credential expired and was refreshed"
+SURVIVED = "Each fault was injected and survived"
 
 CLOUD = Credential(
     key="cloud", title="Cloud", client_id="app", lifetime_seconds=4, window_seconds=1
@@ -136,7 +136,7 @@ def test_a_clean_run_passes():
         pytest.param(
             {"token_requests": (CONSENT,)},
             OUTLIVED,
-            "Cloud: no token was refreshed because it was ending",
+            "Cloud: no token was refreshed because it was expiring",
             id="too short a run",
         ),
         pytest.param(

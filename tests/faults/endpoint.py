@@ -15,8 +15,8 @@ LOST = "authorization_required"
 TAKEN_AGAIN = "it still accepts the old one for 10 minutes"
 _LONG = 1_000
 _LOST_HERE = (
-    "Data Center has no leeway: it has rotated, and the successor is gone. It is asked once more, says "
-    "so, and somebody has to authorize again."
+    "Data Center has no leeway: it has rotated, and the new refresh token is lost. "
+    "The next request is refused, and a person has to authorize again."
 )
 
 
@@ -52,7 +52,8 @@ async def consent_withdrawn(stage):
 TROUBLES = (
     Trouble(
         name="503, again and again",
-        promise="One exchange asks three times, then nobody asks before the pause is over.",
+        promise="One exchange sends three requests. No further request is sent before the pause "
+        "ends.",
         stage=simulated,
         lasts=answered(lambda _: Fault.status(503)),
         seen=alike("transient", "degraded", 3),
@@ -61,21 +62,21 @@ TROUBLES = (
     ),
     Trouble(
         name="Every other answer is 503",
-        promise="The exchange asks again, and no caller notices.",
+        promise="The exchange sends the request again, and callers get a token.",
         stage=simulated,
         lasts=answered(flapping),
         seen=alike("token", "ready", 2, fleet=2),
     ),
     Trouble(
         name="429, to be tried again in 2 seconds",
-        promise="So short a time is waited for within the exchange.",
+        promise="The exchange waits for so short a time.",
         stage=simulated,
         lasts=answered(lambda _: Fault.rate_limited(2), times=1),
         seen=alike("token", "ready", 2, fleet=2),
     ),
     Trouble(
         name="429, to be tried again in 2 minutes",
-        promise="Callers are told at once, and nobody asks before that time.",
+        promise="Callers get the error at once, and no request is sent before that time.",
         stage=simulated,
         lasts=answered(lambda _: Fault.rate_limited(120)),
         seen=alike("transient", "degraded", 1),
@@ -84,7 +85,7 @@ TROUBLES = (
     ),
     Trouble(
         name="429, to be tried again at a date",
-        promise="A date means the same as seconds.",
+        promise="A date has the same effect as seconds.",
         stage=simulated,
         lasts=answered(lambda s: Fault.rate_limited(s.clock.now() + timedelta(minutes=2))),
         seen=alike("transient", "degraded", 1),
@@ -93,8 +94,8 @@ TROUBLES = (
     ),
     Trouble(
         name="No answer, ever",
-        promise="Each request ends with its read timeout, and the exchange when its time is up. In a fleet "
-        "some give up waiting for the lock.",
+        promise="Each request ends with its read timeout, and the exchange with its time limit. "
+        "In a fleet some managers give up waiting for the lock.",
         products=CLOUD,
         stage=simulated,
         lasts=answered(lambda _: Fault.hang()),
@@ -105,7 +106,8 @@ TROUBLES = (
     ),
     Trouble(
         name="No answer, ever",
-        promise="Data Center has no leeway: it is asked once more after a read timeout, and not again.",
+        promise="Data Center has no leeway: after a read timeout the request is sent once more, "
+        "and not again.",
         products=DATA_CENTER,
         stage=simulated,
         lasts=answered(lambda _: Fault.hang()),
@@ -116,8 +118,8 @@ TROUBLES = (
     ),
     Trouble(
         name="An answer that comes byte by byte",
-        promise="The exchange ends when its time is up; the same refresh token is taken again within "
-        "the leeway.",
+        promise="The exchange ends with its time limit. The server accepts the same refresh "
+        "token again within the leeway.",
         products=CLOUD,
         stage=simulated,
         lasts=answered(lambda _: Fault.slow_body()),
@@ -143,7 +145,7 @@ TROUBLES = (
     ),
     Trouble(
         name="One answer is cut off in the middle of its JSON",
-        promise="The same refresh token is taken again within the leeway.",
+        promise="The server accepts the same refresh token again within the leeway.",
         products=CLOUD,
         stage=simulated,
         lasts=answered(lambda _: Fault.truncated(), times=1),
@@ -170,7 +172,7 @@ TROUBLES = (
     ),
     Trouble(
         name="A login page in place of JSON",
-        promise="It is told apart from an answer of the token endpoint.",
+        promise="The page is not taken for an answer of the token endpoint.",
         stage=simulated,
         lasts=answered(lambda _: Fault.html()),
         seen=alike("token_response", "degraded", 1),
@@ -179,7 +181,7 @@ TROUBLES = (
     ),
     Trouble(
         name="A redirect",
-        promise="It is not followed: the body with the secrets goes nowhere else.",
+        promise="The redirect is not followed, so the secrets are sent to no other URL.",
         stage=simulated,
         lasts=answered(lambda _: Fault.redirect("https://elsewhere.example/")),
         seen=alike("token_response", "degraded", 1),
@@ -188,7 +190,7 @@ TROUBLES = (
     ),
     Trouble(
         name="More than 1 MiB",
-        promise="It is not read to its end.",
+        promise="The answer is not read to its end.",
         stage=simulated,
         lasts=answered(lambda _: Fault.oversized()),
         seen=alike("token_response", "degraded", 1),
@@ -196,7 +198,7 @@ TROUBLES = (
     ),
     Trouble(
         name="The client secret is refused",
-        promise="Repeating cannot help, so nobody asks again for 5 minutes.",
+        promise="A repetition cannot help, so no request is sent for 5 minutes.",
         stage=simulated,
         lasts=answered(lambda _: Fault.json({"error": "invalid_client"}, status=401)),
         seen=alike("configuration", "degraded", 1),
@@ -204,8 +206,8 @@ TROUBLES = (
         pause_seconds=300,
     ),
     Trouble(
-        name="Somebody withdraws the consent",
-        promise="The refusal is written down: nobody asks again until somebody authorizes again.",
+        name="A person withdraws the consent",
+        promise="The refusal is saved: no request is sent until a person authorizes again.",
         stage=simulated,
         lasts=consent_withdrawn,
         seen=alike(LOST, "reauthorize", 1, fleet=1, afterwards=LOST),

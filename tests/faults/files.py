@@ -123,7 +123,7 @@ TROUBLES = (
     ),
     Trouble(
         name="`FileStore`: the folder becomes read-only",
-        promise="It cannot be locked, so nothing is sent.",
+        promise="The store cannot be locked, so no request is sent.",
         stage=on_files,
         lasts=read_only,
         seen=alike("store", "ready", 0),
@@ -131,7 +131,7 @@ TROUBLES = (
     ),
     Trouble(
         name="`FileStore`: the folder is read-only when the process starts",
-        promise="Nothing is sent.",
+        promise="No request is sent.",
         stage=on_files,
         lasts=read_only_at_a_restart,
         seen=alike("store", "store", 0),
@@ -139,7 +139,7 @@ TROUBLES = (
     ),
     Trouble(
         name="`SQLiteStore`: the file is read-only when the process starts",
-        promise="Nothing is sent.",
+        promise="No request is sent.",
         stage=on_sqlite,
         lasts=read_only_at_a_restart,
         seen=alike("store", "store", 0),

@@ -29,14 +29,15 @@ def set_apart(seconds):
 TROUBLES = (
     Trouble(
         name="A host's clock is 5 minutes behind",
-        promise="It sends a token that has ended, is refused, and sends the request again with a new one.",
+        promise="The host sends an expired token, gets a 401, and sends the request again with "
+        "a new token.",
         stage=simulated,
         lasts=set_apart(-_APART_SECONDS),
         seen=alike("200", "ready", 1, fleet=1),
     ),
     Trouble(
         name="A host's clock is 5 minutes ahead",
-        promise="It refreshes a little early.",
+        promise="The host refreshes a little early.",
         stage=simulated,
         lasts=set_apart(_APART_SECONDS),
         seen=alike("200", "ready", 1, fleet=1),

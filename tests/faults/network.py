@@ -198,8 +198,8 @@ UNREACHABLE = ("could not be reached", "Nothing was sent")
 TROUBLES = (
     Trouble(
         name="The connection is refused",
-        promise="Nothing was sent: the exchange tries three times, then nobody tries before the pause is "
-        "over.",
+        promise="No request is sent: the exchange tries to connect three times, and not again "
+        "before the pause ends.",
         stage=over_sockets,
         lasts=refused,
         seen=alike("transient", "degraded", 0),
@@ -216,8 +216,8 @@ TROUBLES = (
         pause_seconds=1,
     ),
     Trouble(
-        name="A certificate that nobody trusts",
-        promise="No secret is sent to whoever shows it.",
+        name="A certificate that is not trusted",
+        promise="No secret is sent to that server.",
         stage=over_tls,
         lasts=strange_certificate,
         seen=alike("transient", "degraded", 0),
@@ -226,8 +226,8 @@ TROUBLES = (
     ),
     Trouble(
         name="The connection breaks before the server has rotated, again and again",
-        promise="It cannot be told from an answer that was lost, and is treated alike: asked again at "
-        "once, within the leeway.",
+        promise="The client cannot tell this from a lost answer, and does the same: it sends "
+        "the request again at once, within the leeway.",
         products=CLOUD,
         stage=over_sockets,
         lasts=answered(reset_before),
@@ -237,7 +237,8 @@ TROUBLES = (
     ),
     Trouble(
         name="The connection breaks before the server has rotated, again and again",
-        promise="Asked again once: without a leeway more could do harm, and less would give up.",
+        promise="The request is sent again once. Without a leeway more repetitions could end "
+        "the consent; without any, a lost request would be an error.",
         products=DATA_CENTER,
         stage=over_sockets,
         lasts=answered(reset_before),
@@ -247,7 +248,8 @@ TROUBLES = (
     ),
     Trouble(
         name="One answer is lost after the server has rotated",
-        promise="The same refresh token is taken again within the leeway, and no caller notices.",
+        promise="The server accepts the same refresh token again within the leeway, and callers "
+        "get a token.",
         products=CLOUD,
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer(), times=1),
@@ -255,7 +257,7 @@ TROUBLES = (
     ),
     Trouble(
         name="Every answer is lost after the server has rotated",
-        promise="The same, as soon as one comes through, for 10 minutes.",
+        promise="The same, as soon as one answer arrives, for 10 minutes.",
         products=CLOUD,
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer()),
@@ -265,8 +267,8 @@ TROUBLES = (
     ),
     Trouble(
         name="One answer is lost after the server has rotated",
-        promise="Data Center has no leeway: asked again once, it says that the grant is lost, and so do "
-        "we.",
+        promise="Data Center has no leeway: it refuses the repeated request, and callers learn "
+        "that the consent is lost.",
         products=DATA_CENTER,
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer(), times=1),

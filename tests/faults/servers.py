@@ -238,23 +238,23 @@ def in_mid_exchange(mishap):
     return lasts
 
 
-_CAS = "Whoever saves second finds a newer version, and takes that."
+_CAS = "The process that saves second finds a newer version, and uses it."
 _REFUSED = (
-    "The used refresh token that another manager presents is refused; the new pair counts as soon as it "
-    "is saved."
+    "Another manager presents the used refresh token and is refused. The new pair "
+    "is used as soon as it is saved."
 )
 
 TROUBLES = (
     Trouble(
         name="Redis is down",
-        promise="Nothing is sent.",
+        promise="No request is sent.",
         stage=on_redis,
         lasts=down,
         seen=alike("store", "store", 0),
         words=("redis.sock",),
     ),
     Trouble(
-        name="The lease of Redis' lock runs out in mid-exchange",
+        name="The lease of the lock in Redis expires during an exchange",
         promise=_CAS,
         products=CLOUD,
         stage=on_redis,
@@ -262,7 +262,7 @@ TROUBLES = (
         seen=alike("token", "ready", 1, fleet=2),
     ),
     Trouble(
-        name="The lease of Redis' lock runs out in mid-exchange",
+        name="The lease of the lock in Redis expires during an exchange",
         promise=_REFUSED,
         products=DATA_CENTER,
         stage=on_redis,
@@ -272,7 +272,8 @@ TROUBLES = (
     ),
     Trouble(
         name="Redis fails over and loses the last save",
-        promise="Whoever knew it puts it back before anything else, however much later.",
+        promise="A process that has the newer pair saves it again before its next request, "
+        "however much later.",
         stage=on_redis,
         lasts=last_save_lost(restart=False),
         seen=alike("token", "ready", 1, fleet=1),
@@ -280,7 +281,7 @@ TROUBLES = (
     ),
     Trouble(
         name="Redis loses the last save, and all processes start anew within 10 minutes",
-        promise="The older refresh token is taken again within the leeway.",
+        promise="The server accepts the older refresh token again within the leeway.",
         products=CLOUD,
         stage=on_redis,
         lasts=last_save_lost(restart=True),
@@ -288,8 +289,8 @@ TROUBLES = (
     ),
     Trouble(
         name="Redis loses the last save, and all processes start anew an hour later",
-        promise="That the grant survives is not promised: nobody has its refresh token any more. The error "
-        "says what is to be done. Let replicas confirm what is written.",
+        promise="The consent is lost: no process has its refresh token. The error says what to "
+        "do. Let replicas confirm each write.",
         stage=on_redis,
         lasts=last_save_lost(restart=True),
         seen=alike("token", "ready", 1, fleet=1, afterwards=LOST),
@@ -298,7 +299,7 @@ TROUBLES = (
     ),
     Trouble(
         name="PostgreSQL is down",
-        promise="Nothing is sent.",
+        promise="No request is sent.",
         stage=on_postgres,
         lasts=down,
         seen=alike("store", "store", 0),
@@ -306,14 +307,14 @@ TROUBLES = (
     ),
     Trouble(
         name="PostgreSQL reads and does not write",
-        promise="Nothing is sent: there is no lock where nothing could be saved.",
+        promise="No request is sent, because a store that cannot save gives no lock.",
         stage=on_postgres,
         lasts=reading_only,
         seen=alike("store", "ready", 0),
         words=("did not lock",),
     ),
     Trouble(
-        name="PostgreSQL restarts in mid-exchange",
+        name="PostgreSQL restarts during an exchange",
         promise=f"The pair is saved over a new connection. {_CAS}",
         products=CLOUD,
         stage=on_postgres,
@@ -321,7 +322,7 @@ TROUBLES = (
         seen=alike("token", "ready", 1, fleet=2),
     ),
     Trouble(
-        name="PostgreSQL restarts in mid-exchange",
+        name="PostgreSQL restarts during an exchange",
         promise=f"The pair is saved over a new connection. {_REFUSED}",
         products=DATA_CENTER,
         stage=on_postgres,

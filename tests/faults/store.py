@@ -32,7 +32,7 @@ async def withdrawn_and_broken(stage):
 TROUBLES = (
     Trouble(
         name="The store cannot be read",
-        promise="Nothing is sent: whoever cannot read must not rotate.",
+        promise="No request is sent, because the stored refresh token is unknown.",
         stage=simulated,
         lasts=broken("get"),
         seen=alike("store", "store", 0),
@@ -40,7 +40,7 @@ TROUBLES = (
     ),
     Trouble(
         name="The store cannot be locked",
-        promise="Nothing is sent: whoever has no lock must not rotate.",
+        promise="No request is sent without the lock.",
         stage=simulated,
         lasts=broken("lock"),
         seen=alike("store", "ready", 0),
@@ -48,15 +48,15 @@ TROUBLES = (
     ),
     Trouble(
         name="The store fails once while the new pair is saved",
-        promise="Saving is tried again, and no caller notices.",
+        promise="The save is tried again, and callers get a token.",
         stage=simulated,
         lasts=broken("put", times=1),
         seen=alike("token", "ready", 1, fleet=1),
     ),
     Trouble(
         name="The new pair cannot be saved",
-        promise="It is kept in memory, not handed out, and saved before anything else. In a fleet each "
-        "manager refreshes within the leeway.",
+        promise="The pair is kept in memory, given to no caller, and saved before the next "
+        "request. In a fleet each manager refreshes within the leeway.",
         products=CLOUD,
         stage=simulated,
         lasts=broken("put"),
@@ -65,8 +65,8 @@ TROUBLES = (
     ),
     Trouble(
         name="The new pair cannot be saved",
-        promise="The same. Others of a fleet present the used refresh token, hear that it is refused, and "
-        "have a token again as soon as the pair is saved.",
+        promise="The same. The other managers of a fleet present the used refresh token and are "
+        "refused. They get a token as soon as the pair is saved.",
         products=DATA_CENTER,
         stage=simulated,
         lasts=broken("put"),
@@ -76,14 +76,15 @@ TROUBLES = (
     ),
     Trouble(
         name="The new pair is saved, and the store's answer is lost",
-        promise="It is looked up, found, and handed out.",
+        promise="The manager reads the store, finds the pair, and uses it.",
         stage=simulated,
         lasts=broken("saved"),
         seen=alike("token", "ready", 1, fleet=1),
     ),
     Trouble(
         name="The consent was withdrawn, and that cannot be saved",
-        promise="Each process remembers it: a refresh token that was refused is not presented again.",
+        promise="Each process remembers the refusal, and does not present that refresh token "
+        "again.",
         stage=simulated,
         lasts=withdrawn_and_broken,
         seen=alike(LOST, "reauthorize", 1, afterwards=LOST),

@@ -17,26 +17,25 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _PRODUCTS = {"cloud": "Cloud", "data_center": "Data Center"}
 _HEAD = f"""# What can go wrong, and what happens then
 
-The tests play each line of these tables, and this page is written from what they see. Each is played with
+The tests run each line of these tables, and this page is generated from the results. Each line is run with
 one caller, with a storm ({STORM.tasks} tasks of one process at once), and with a fleet ({FLEET.managers}
-managers that share a store, {FLEET.tasks} tasks each). A cell says what the callers get, what `status()`
-says meanwhile, how many requests reach the token endpoint, and what the next call brings when the trouble
-is over.
+managers that share a store, {FLEET.tasks} tasks each). A cell has what the callers get, the state in
+`status()`, the number of requests at the token endpoint, and the result of the next call after the fault
+has ended.
 
-This is not in the tables, because it holds for each line:
+The following is true for each line:
 
-- As long as the access token lives, nobody notices: trouble with refreshing it is an event, and a line in the
-  log.
-- In a storm there is one exchange's worth of requests, and each caller gets an exception object of its own.
-  In a fleet that cannot agree each manager makes its own exchange.
-- After a failure nobody asks before the pause is over; then the next call does.
-- No lock stays behind, and nothing is deleted. In the end the store and the server agree: a process that
-  starts an hour later refreshes the credential.
-- No refresh token is presented again outside Cloud's leeway of 10 minutes, but where its successor was lost
-  or could not be saved, and there is no other way to learn what became of it.
+- While the access token is valid, callers get it: an error of a refresh is an event, and a line in the log.
+- A storm makes one exchange, and each caller gets its own exception object. In a fleet each
+  manager makes its own exchange, because managers do not share temporary failures.
+- After a failure no request is sent before the pause ends; then the next call sends one.
+- No lock remains, and nothing is deleted. At the end the store and the server agree: a process that starts an
+  hour later refreshes the credential.
+- A refresh token is presented again outside Cloud's leeway of 10 minutes only if its successor was lost or
+  could not be saved.
 - No message holds a secret.
 
-When a trouble begins, the access token has just ended. Where Cloud and Data Center differ, each has a line.
+When a fault begins, the access token has just expired. If Cloud and Data Center differ, each has a line.
 """
 
 

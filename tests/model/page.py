@@ -24,15 +24,15 @@ LARGEST = {"processes": 3, "troubles": 2}
 _INTRODUCTION = """\
 # The model
 
-A refresh is a handful of steps that a process takes under a lock. What makes it hard is what can happen
-between two of them. So the steps are written down a second time, as a state machine without a network, a
-clock or a database (`tests/model/machine.py`, about 300 lines), and a program visits every state that the
-machine can reach: two or three processes, one store, one authorization server, and all orders of their
+A refresh is a few steps that a process takes under a lock. Faults can happen between any two of them. So the
+steps are also written as a state machine without a network, a
+clock or a database (`tests/model/machine.py`, about 300 lines). A program visits every state that the
+machine can reach, with two or three processes, one store, one authorization server, and all orders of their
 steps.
 
-Trouble is part of the machine. A process is killed, stands still for any time, is forked, has a wrong
-clock; its lock, its request or its answer is lost, or its request arrives twice or late; a save fails, the
-store cannot be written any more, or falls back by one to three saves; a person consents again, or the
+The machine includes faults. A process is killed, stopped for any time, or forked, or has a wrong
+clock. Its lock, its request or its answer is lost, or its request arrives twice or late. A save fails, the
+store becomes read-only, or it falls back by one to three saves. A person consents again, or the
 credential is forgotten.
 
 In every state these properties are checked:
@@ -42,12 +42,12 @@ In every state these properties are checked:
 - A token is durable before a caller sees it.
 - A process never presents or saves an older pair than it knows.
 - Nothing that was forgotten or replaced by a new consent comes back.
-- Nobody is told to consent again while the refresh token in the store is good.
-- Each refresh comes to an end, and no process waits for a lock that no process holds.
+- No caller is asked for a new consent while the refresh token in the store is valid.
+- Each refresh ends, and no process waits for a lock that no process holds.
 - A consent is lost only in the cases below.
 
-What the machine leaves out: other keys, which share nothing; the callers of one process, which share one
-refresh; and time, but for its order.
+The machine leaves out other keys, which share nothing, the callers of one process, which share one
+refresh, and all of time except its order.
 """
 
 _COUNTED = "## What was explored"
@@ -55,8 +55,8 @@ _COUNTED = "## What was explored"
 _ADDED = """\
 Where three processes meet two troubles, states that differ only in which process is which are counted once:
 all processes follow the same rules. A test compares this search with the full one where both are small.
-These three searches took 5.6 CPU minutes and 0.8 GB on a computer that was busy with other work. The other
-conditions are left out there.
+These three searches took 5.6 CPU minutes and 0.8 GB on a busy computer. The other conditions are left out
+there.
 
 Two troubles, a third process, or a second end of all tokens add these to the losses below. Two
 troubles also let a refresh token be presented again after a refusal, where the refusal did not arrive, was
@@ -65,7 +65,7 @@ not listed one by one.
 """
 
 _CASES = """\
-These are the only ways in which one trouble ends a consent. "After the leeway" means that it is lost only if
+These are the only ways in which one fault ends a consent. "After the leeway" means that it is lost only if
 no process refreshes within the leeway.
 """
 
@@ -87,12 +87,12 @@ _WORDS = {
 }
 
 _GUARDS = """\
-Each guard was taken away, one at a time. What follows is the shortest story that then goes wrong. A line
-is a step; "~" marks what happens to all.
+Each guard was removed, one at a time. This is the shortest sequence of steps that then fails. Each line
+is a step; "~" marks an event that affects all processes.
 
 Two rules are not in this list, because no consent depends on them. A request whose answer was lost is
-repeated once where the server has no leeway: more repetitions would not lose more, and would not help. A
-lock that is lost before the request is taken once more: without that the caller would have to ask again.
+repeated once where the server has no leeway: more repetitions would neither harm nor help. A
+lock that is lost before the request is taken once more: otherwise the caller would have to try again.
 """
 
 

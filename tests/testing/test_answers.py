@@ -176,8 +176,8 @@ def test_faults_meet_them(caller, jira):
 @pytest.mark.parametrize(
     ("method", "path", "more", "words"),
     [
-        ("FETCH", SEARCH, {}, "'FETCH' is no HTTP method: expected one of GET, POST"),
-        ("get", SEARCH, {}, "'get' is no HTTP method"),
+        ("FETCH", SEARCH, {}, "'FETCH' is not a known HTTP method: expected one of GET, POST"),
+        ("get", SEARCH, {}, "'get' is not a known HTTP method"),
         ("GET", SEARCH[1:], {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}?jql=x", {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}#x", {}, "must begin with / and have no query"),

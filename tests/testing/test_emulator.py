@@ -277,7 +277,7 @@ def test_threads_are_served_one_at_a_time(fake):
 def test_an_unknown_kind_of_request(fake, order):
     """A misspelled kind would meet no request: it is refused, and the likely one named."""
     with pytest.raises(
-        ValueError, match=r"'tokens' is no kind of request: .*did you mean 'token'\?"
+        ValueError, match=r"'tokens' is not a known kind of request: .*did you mean 'token'\?"
     ):
         order(fake, "tokens")
 
@@ -297,7 +297,7 @@ def test_an_unknown_product(fake, arrange):
     """A site or a credential of a product that does not exist is refused, and not registered."""
     before = (dict(fake._world.sites), dict(fake._world.apps))
 
-    with pytest.raises(ValueError, match="is no product"):
+    with pytest.raises(ValueError, match="is not a known product"):
         arrange(fake)
 
     assert (fake._world.sites, fake._world.apps) == before
@@ -313,14 +313,14 @@ def test_a_fault_for_no_request(fake, times):
 @pytest.mark.parametrize(
     ("kind", "expected", "said"),
     [
-        ("tokne", {}, "'tokne' is no kind of request that is counted: .*did you mean 'token'"),
+        ("tokne", {}, "'tokne' is not a known kind of request that is counted: .*did you mean 'token'"),
         ("site", {}, "expected one of token, api$"),
         (
             "token",
             {"grant": "refresh_token"},
-            "no field of TokenRequest: .*did you mean 'grant_type'",
+            "not a known field of TokenRequest: .*did you mean 'grant_type'",
         ),
-        ("api", {"grant_type": "x"}, "no field of APIRequest: expected one of at, service, method"),
+        ("api", {"grant_type": "x"}, "not a known field of APIRequest: expected one of at, service, method"),
     ],
 )
 def test_counting_what_does_not_exist(fake, kind, expected, said):
@@ -367,7 +367,7 @@ def test_unused_faults(fake):
         ),
         (
             lambda: Rules(access_token_lifetime_seconds={"cluod": 5}),
-            "'cluod' is no product: .*did you mean 'cloud'",
+            "'cluod' is not a known product: .*did you mean 'cloud'",
         ),
         (lambda: Rules(dead_grant_error="invalid grant"), "did you mean 'invalid_grant'"),
         (lambda: Rules(anonymous_answer="login"), "expected one of 401, redirect, page"),

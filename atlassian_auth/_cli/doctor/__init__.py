@@ -1,6 +1,6 @@
-"""The command doctor: tries each link between a profile and its API, and says what to change where.
+"""The command doctor: tests each link between a profile and its API, and says what to change.
 
-`links` has them in order, `remedies` speaks the words of Atlassian's own pages.
+`links` has the links in order. `remedies` uses the words of Atlassian's pages.
 """
 
 from __future__ import annotations

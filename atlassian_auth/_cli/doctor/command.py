@@ -10,14 +10,14 @@ import anyio
 import typer
 
 from atlassian_auth._cli.doctor.finding import Finding
-from atlassian_auth._cli.doctor.links import BEHIND, LINKS, Patient, examine
+from atlassian_auth._cli.doctor.links import DEPENDS_ON_FAILED, LINKS, Examination, try_links
 from atlassian_auth._cli.doctor.needs import JOBS, check_needs
 from atlassian_auth._cli.group import status_of
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of
 from atlassian_auth._cli.output import show_line, show_list
 from atlassian_auth._cli.profile import Flags, Profile
-from atlassian_auth._cli.session import authorizing
-from atlassian_auth._cli.words import told
+from atlassian_auth._cli.session import open_manager
+from atlassian_auth._cli.words import describe_error
 from atlassian_auth.exceptions import AtlassianAuthError
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
@@ -35,31 +35,35 @@ def doctor(
         str | None,
         typer.Option(
             metavar="TEXT",
-            help=f"What it should be good for: scopes, or one of: {', '.join(JOBS)}.",
+            help=f"What the credential is needed for: scopes, or one of: {', '.join(JOBS)}.",
         ),
     ] = None,
     call: Annotated[
-        str | None, typer.Option(metavar="PATH", help="What to GET, such as /rest/api/3/field.")
+        str | None, typer.Option(metavar="PATH", help="The path to GET, such as /rest/api/3/field.")
     ] = None,
     refresh: Annotated[
         bool,
-        typer.Option("--refresh", help="Refresh the token, too, which tries the client secret."),
+        typer.Option(
+            "--refresh",
+            "--renew",
+            help="Refresh the token even if it is valid, which also tests the client secret.",
+        ),
     ] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Try each link between a profile and its API, and say what to change where.
+    """Test each link between a profile and its API, and say what to change.
 
-    Settings, network (DNS and TLS), clock, token, refresh, scopes, site, and one call, which changes
-    nothing. A token that is still good is not refreshed without --refresh, and then the client secret is not
-    tried. What was not tested is said, and logins never are. The exit status is that of the first link that
-    does not hold.
+    The links are: settings, network (DNS and TLS), clock, token, refresh, scopes, site, and one call, which
+    changes nothing. Without --refresh a valid token is not refreshed, and the client secret is not tested.
+    A link that is not tested is reported as skipped. Logins are never tested. The exit status is that of the
+    first link that fails.
     """
     if needs is not None:
         check_needs(needs)
     options = _Options(needs=needs, path=call, refreshing=refresh)
     findings = anyio.run(_findings, flags_of(context), profile, options)
     if as_json:
-        show_list(map(_described, findings))
+        show_list(map(_as_document, findings))
     else:
         for finding in findings:
             _print(finding)
@@ -77,16 +81,18 @@ async def _findings(flags: Flags, name: str, options: _Options) -> list[Finding]
     began_at = utc_now(SYSTEM_CLOCK)
     async with AsyncExitStack() as stack:
         try:
-            profile, manager = await _opened(flags, name, stack)
+            profile, manager = await _open(flags, name, stack)
         except AtlassianAuthError as error:
-            return _unusable(error)
+            return _settings_failed(error)
         first = Finding(link=_SETTINGS, outcome="ok", detail=_settings(profile))
-        patient = Patient(profile=profile, manager=manager, began_at=began_at, **asdict(options))
-        return [first, *await examine(patient)]
+        examination = Examination(
+            profile=profile, manager=manager, began_at=began_at, **asdict(options)
+        )
+        return [first, *await try_links(examination)]
 
 
 def _settings(profile: Profile) -> str:
-    # Of a flag or a variable its name alone: a variable may hold a secret.
+    # Only the names of flags and variables: a variable may hold a secret.
     sources = profile.sources.values()
     places = {str(profile.file) if " in [" in source else source for source in sources}
     return (
@@ -95,22 +101,27 @@ def _settings(profile: Profile) -> str:
     )
 
 
-async def _opened(flags: Flags, name: str, stack: AsyncExitStack) -> tuple[Profile, TokenManager]:
+async def _open(flags: Flags, name: str, stack: AsyncExitStack) -> tuple[Profile, TokenManager]:
     profile = flags.profile(name)
-    return profile, await stack.enter_async_context(authorizing(profile))
+    return profile, await stack.enter_async_context(open_manager(profile))
 
 
-def _unusable(error: AtlassianAuthError) -> list[Finding]:
-    failed = Finding(link=_SETTINGS, outcome="failed", detail=told(error), status=status_of(error))
-    return [failed, *(Finding(link=link, outcome="skipped", detail=BEHIND) for link in LINKS)]
+def _settings_failed(error: AtlassianAuthError) -> list[Finding]:
+    failed = Finding(
+        link=_SETTINGS, outcome="failed", detail=describe_error(error), status=status_of(error)
+    )
+    return [
+        failed,
+        *(Finding(link=link, outcome="skipped", detail=DEPENDS_ON_FAILED) for link in LINKS),
+    ]
 
 
-def _described(finding: Finding) -> dict[str, object]:
+def _as_document(finding: Finding) -> dict[str, object]:
     return {name: value for name, value in asdict(finding).items() if name != "status"}
 
 
 def _print(finding: Finding) -> None:
     show_line(f"{finding.outcome:<8} {finding.link:<9} {finding.detail}".rstrip())
     if finding.remedy:
-        # No full stop: a shell would take it for a part of the command that is copied.
+        # No full stop: it would become a part of a command that a person copies.
         show_line(f"{'':<18} {finding.remedy}")

@@ -1,4 +1,4 @@
-"""What was found out about one link of the chain."""
+"""The result of testing one link."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Finding"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """How one link is doing.
+    """The result of testing one link.
 
     Args:
         link: Its name.
-        outcome: Whether it holds; skipped if it was not tested.
+        outcome: ``"skipped"`` if it was not tested.
         detail: What was seen, or why it was not tested.
-        remedy: What to change where.
-        status: The exit status that fits.
+        remedy: What to change, and where.
+        status: The exit status for this result.
     """
 
     link: str

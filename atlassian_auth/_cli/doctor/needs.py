@@ -1,4 +1,4 @@
-"""Which scopes a job needs: those named, or any of the sets that are known to be enough for it."""
+"""The scopes that a job needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from atlassian_auth.scopes import missing_scopes, parse_scopes
 
 __all__ = ["JOBS", "check_needs", "fewest_missing"]
 
-# Each set alone is enough; where the sets come from is said at the presets.
+# One complete set is enough. `atlassian_auth.scopes` names the source of each set.
 _ENOUGH = MappingProxyType(
     {
         "jira-audit": (scopes.JIRA_AUDIT_CLASSIC, scopes.JIRA_AUDIT_GRANULAR),
@@ -24,38 +24,38 @@ _ENOUGH = MappingProxyType(
 )
 
 JOBS: tuple[str, ...] = tuple(_ENOUGH)
-"""The jobs that are known by name."""
+"""The names of the jobs."""
 
 
 def check_needs(needs: str) -> None:
-    """Return if this is a job's name, or scopes.
+    """Raise unless this is the name of a job, or scopes.
 
     Raises:
-        ConfigurationError: if it is neither, or looks like the name of a job that was mistyped.
+        ConfigurationError: if it is neither, or looks like a mistyped job.
     """
-    # Scopes of Cloud have a colon, and those of Data Center are capitals.
+    # A Cloud scope has a colon, and a Data Center scope is in capitals: neither looks like a job.
     near = get_close_matches(needs, JOBS, n=1)
     if needs not in JOBS and near and ":" not in needs:
         message = (
-            f"--needs is {needs!a:.100}, which is no job. Did you mean {near[0]}? "
-            f"There are: {', '.join(JOBS)}; or name scopes, such as {scopes.READ_ME}."
+            f"--needs is {needs!a:.100}, which is not a job. Did you mean {near[0]}? "
+            f"Jobs: {', '.join(JOBS)}. You can also name scopes, such as {scopes.READ_ME}."
         )
         raise ConfigurationError(message, argument="--needs")
     parse_scopes(needs, argument="--needs")
 
 
 def fewest_missing(needs: str | Sequence[str], granted: Sequence[str]) -> tuple[str, ...]:
-    """Return what is missing for a job, by the set that lacks least.
+    """Return the scopes that are missing for a job; of several sets, for the one that lacks fewest.
 
     Args:
-        needs: A job's name, or scopes.
-        granted: What the token was granted.
+        needs: The name of a job, or scopes.
+        granted: The scopes of the token.
 
     Raises:
         ConfigurationError: if it is neither.
     """
     known = _ENOUGH.get(needs) if isinstance(needs, str) else None
     sets = known or (parse_scopes(needs, argument="needs"),)
-    # Asked for on the way, and granted by there being a refresh token.
+    # No API needs `offline_access`: it only asks for a refresh token.
     wanted = ([name for name in names if name != scopes.OFFLINE_ACCESS] for names in sets)
     return min((missing_scopes(granted, names) for names in wanted), key=len)

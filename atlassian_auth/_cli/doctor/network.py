@@ -1,4 +1,4 @@
-"""Whether a host can be reached, and if not, where on the way it ends: name, TLS or connection."""
+"""Tests whether a host can be reached, and says which step fails: DNS, TLS or the connection."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _TIMEOUT_SECONDS = 15
 
 
 async def reach(url: str) -> httpx.Headers:
-    """Return the headers of whatever answers a request without any credential.
+    """Send a request without a credential, and return the headers of the answer.
 
     Raises:
-        TransientError: if nothing answers; the message says where it ended.
+        TransientError: if there is no answer; the message says which step failed.
     """
     try:
         async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client:
             return (await client.get(url)).headers
     except httpx.HTTPError as error:
-        wrong = _explained(error)
+        wrong = _explain(error)
     raise TransientError(f"{origin_of(url)} cannot be reached: {wrong}.")
 
 
 def skew_seconds(headers: httpx.Headers, now: float) -> float | None:
-    """Return how far this computer's clock is ahead of the server's; None if the server does not tell.
+    """Return how many seconds this computer's clock is ahead of the server's; None if there is no date.
 
     Args:
-        headers: With a ``Date``, which has whole seconds (RFC 9110 section 5.6.7).
+        headers: Of the answer. ``Date`` has whole seconds (RFC 9110 section 5.6.7).
         now: This computer's time, in seconds since the epoch.
     """
     try:
@@ -45,20 +45,18 @@ def skew_seconds(headers: httpx.Headers, now: float) -> float | None:
     return now - date.replace(tzinfo=date.tzinfo or UTC).timestamp()
 
 
-def _explained(error: httpx.HTTPError) -> str:
+def _explain(error: httpx.HTTPError) -> str:
     causes = _causes(error)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return "its name is not known here (DNS)"
+        return "the host name cannot be resolved (DNS)"
     if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return (
-            "no secure connection (TLS): its certificate is not trusted, or this is no https server"
-        )
+        return "the certificate is not trusted, or the server does not speak https (TLS)"
     return type(error).__name__
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
     causes: list[BaseException] = []
-    # Chains may be circles: traceback's own printer looks out for that, too.
+    # A chain of exceptions may be circular; the `traceback` module checks for that too.
     while error is not None and error not in causes:
         causes.append(error)
         error = error.__cause__ or error.__context__

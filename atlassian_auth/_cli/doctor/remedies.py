@@ -1,6 +1,6 @@
-"""What to change where, in the words of the pages where it is changed.
+"""What to change, in the words of the page on which it is changed.
 
-Cloud: developer.atlassian.com/console/myapps, as walked through in "Prepare Atlassian Jira connector" of
+Cloud: developer.atlassian.com/console/myapps, as described in "Prepare Atlassian Jira connector" of
 Snow Atlas and in Aembit's guide for Atlassian (2026-11-20). Data Center:
 confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from atlassian_auth._cli.profile import Profile
-from atlassian_auth._cli.registration import CONSENTED
+from atlassian_auth._cli.registration import NEEDS_CONSENT
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -50,16 +50,16 @@ _SCOPES = MappingProxyType(
 _BY_LINK = MappingProxyType(
     {
         "network": "Check the address, DNS, HTTPS_PROXY and firewalls; set SSL_CERT_FILE to the "
-        "certificates of a proxy that opens TLS",
+        "certificates of a proxy that inspects TLS",
         "clock": "Set this computer's clock, for example by NTP",
-        "call": "Check the rights of the person who consented, and whether an administrator has blocked "
-        "the app; a token neither adds rights nor shows what the person cannot see",
+        "call": "Check the permissions of the person who consented, and whether an administrator has "
+        "blocked the app; a token has no more permissions than the person",
     }
 )
 
 
 def remedy_for(link: str, error: AtlassianAuthError, profile: Profile) -> str:
-    """Return what to do about an error met at a link; empty if the error says all there is."""
+    """Return what to do about an error of a link; empty if the error itself says it."""
     if isinstance(error, AuthorizationRequired):
         return f"Run: atlassian-auth login {profile.arguments}"
     if isinstance(error, ScopeMismatch):
@@ -73,7 +73,7 @@ def remedy_for(link: str, error: AtlassianAuthError, profile: Profile) -> str:
 
 def _scopes(profile: Profile) -> str:
     where = _SCOPES[profile.product]
-    if profile.product not in CONSENTED:
+    if profile.product not in NEEDS_CONSENT:
         return where
     source = profile.sources.get("scopes", "scopes")
     return f"{where}; then change {source} and run: atlassian-auth login {profile.arguments}"

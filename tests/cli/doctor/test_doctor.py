@@ -1,4 +1,4 @@
-"""The command doctor against an emulated Atlassian that is well, and that is not."""
+"""The command doctor with an emulated Atlassian that works, and that fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINKS = ["settings", "network", "clock", "token", "refresh", "scopes", "site", "
 
 @pytest.fixture
 def doctor(authorized):
-    """Examine a profile; return its links' outcomes, the failed finding, and the exit status."""
+    """Run doctor; return the outcomes, the failed finding, and the exit status."""
 
     def doctor(*arguments, profile="acme"):
         ended = authorized("doctor", profile, "--json", *arguments)
@@ -34,7 +34,7 @@ def doctor(authorized):
 
 @pytest.mark.parametrize("profile", ["acme", "robot", "builds", "tracker"])
 def test_all_is_well(authorized, doctor, world, profile):
-    """With each kind of credential."""
+    """All links are ok with each kind of credential."""
     tokens = world.issue_grant(world.data_center_app)
     authorized("add", "tracker", stdin=tokens.refresh_token)
 
@@ -46,7 +46,7 @@ def test_all_is_well(authorized, doctor, world, profile):
 
 
 def test_what_was_not_tested_is_said(authorized, doctor, home):
-    """A wrong client secret is not noticed while the token is good: it is said how to try it."""
+    """While the token is valid the client secret is not tested, and doctor says how to test it."""
     authorized("token", "acme")
     (home / "acme.secret").write_text("wrong", "utf-8")
 
@@ -61,20 +61,21 @@ def test_what_was_not_tested_is_said(authorized, doctor, home):
     assert "It comes from client_secret_file in [profiles.acme] of" in failed["detail"]
 
 
-def test_a_refresh_is_tried(authorized, doctor, world):
-    """A token that is good is refreshed, and one that was issued just now is not refreshed again."""
+@pytest.mark.parametrize("flag", ["--refresh", "--renew"])
+def test_a_refresh_is_tried(authorized, doctor, world, flag):
+    """--refresh and --renew refresh a valid token, but not one that was issued just now."""
     authorized("token", "acme")
 
-    outcomes, _, status = doctor("--refresh")
+    outcomes, _, status = doctor(flag)
 
     assert (status, {*outcomes.values()}) == (0, {"ok"})
     assert world.count("token", outcome="ok") == 2
-    assert authorized("doctor", "robot", "--refresh").status == 0
+    assert authorized("doctor", "robot", flag).status == 0
     assert world.count("token", outcome="ok") == 3
 
 
 def test_a_refresh_that_is_known_to_fail(authorized, doctor, home):
-    """The token is still good, but the stored failure of the last refresh is told, until one succeeds."""
+    """A stored failure of the last refresh is reported until a refresh succeeds."""
     authorized("token", "acme")
     right = (home / "acme.secret").read_text("utf-8")
     (home / "acme.secret").write_text("wrong", "utf-8")
@@ -85,14 +86,14 @@ def test_a_refresh_that_is_known_to_fail(authorized, doctor, home):
     mended, _, mended_status = doctor("--refresh")
 
     assert (status, failed["link"]) == (1, "refresh")
-    assert failed["detail"].startswith("the last attempt failed: Refreshes have failed since 20")
-    assert failed["detail"].endswith("; --refresh tries it again")
+    assert failed["detail"].startswith("the last refresh failed: Refreshes have failed since 20")
+    assert failed["detail"].endswith("; --refresh tries again")
     assert (outcomes["token"], outcomes["call"]) == ("ok", "ok")
     assert (mended_status, {*mended.values()}) == (0, {"ok"})
 
 
 def test_a_grant_that_has_most_likely_ended(authorized, doctor, monkeypatch):
-    """The token is still good, but a person must consent again: the exit status is that of status."""
+    """A lost consent exits with 3, although the token is valid."""
     authorized("token", "acme")
     monkeypatch.setenv("ATLASSIAN_AUTH_INACTIVITY_LIMIT", "PT0.000001S")
 
@@ -104,7 +105,7 @@ def test_a_grant_that_has_most_likely_ended(authorized, doctor, monkeypatch):
 
 
 def test_where_settings_come_from(authorized, monkeypatch, config):
-    """The file is named, and what replaces parts of it; values that may be secrets are not shown."""
+    """The sources of the settings are named, without their values."""
     monkeypatch.setenv("ATLASSIAN_AUTH_CLIENT_SECRET", "hush")
     monkeypatch.setenv("ATLASSIAN_AUTH_SITE", "acme")
 
@@ -117,7 +118,7 @@ def test_where_settings_come_from(authorized, monkeypatch, config):
 
 
 def test_for_people(authorized):
-    """A line for each link, and one below those that failed that says what to do."""
+    """Each link has one line, and a failed link a second one with the remedy."""
     lines = authorized("doctor", "acme", "--needs", "jira-audit").output.splitlines()
 
     assert [line.split()[:2] for line in lines[:5]] == [["ok", link] for link in LINKS[:5]]
@@ -127,7 +128,7 @@ def test_for_people(authorized):
 
 
 def test_settings(doctor, config):
-    """If they are of no use, nothing can be tried."""
+    """If the settings are wrong, all links are skipped."""
     config.write_text("[profiles.acme]\nproduct = 'x'", "utf-8")
 
     outcomes, failed, status = doctor()
@@ -137,7 +138,7 @@ def test_settings(doctor, config):
 
 
 def test_network(doctor, world):
-    """Without it nothing else is tried."""
+    """If the network fails, all other links are skipped."""
     world.fault(lambda _request: True, Fault.refused_connection())
 
     outcomes, failed, status = doctor()
@@ -149,7 +150,7 @@ def test_network(doctor, world):
 
 @pytest.mark.parametrize(("seconds", "way"), [(-3600, "ahead of"), (3600, "behind")])
 def test_a_wrong_clock(doctor, world, seconds, way):
-    """It is told, and does not keep the rest from being tried."""
+    """A wrong clock is reported, and the other links are tested."""
     date = format_datetime(datetime.fromtimestamp(SYSTEM_CLOCK.time() + seconds, UTC))
     fault = Fault.reply(Reply(405, {"date": date}))
     world.fault(lambda request: request.path == "/oauth/token", fault, times=2)
@@ -161,7 +162,7 @@ def test_a_wrong_clock(doctor, world, seconds, way):
 
 
 def test_a_server_that_does_not_tell_its_time(doctor, world):
-    """That is no trouble, and it is said that nothing was compared."""
+    """If the server sends no date, the clock is skipped."""
     fault = Fault.reply(Reply(405, {"date": ""}))
     world.fault(lambda request: request.path == "/oauth/token", fault, times=2)
 
@@ -171,7 +172,7 @@ def test_a_server_that_does_not_tell_its_time(doctor, world):
 
 
 def test_nobody_has_authorized(doctor, authorized):
-    """The remedy is a command."""
+    """If nothing is stored, the remedy is login."""
     authorized("forget", "acme")
 
     outcomes, failed, status = doctor()
@@ -181,7 +182,7 @@ def test_nobody_has_authorized(doctor, authorized):
 
 
 def test_a_wrong_secret(doctor, world):
-    """The remedy says on which page to compare it."""
+    """For a wrong secret, the remedy names the page to compare it with."""
     world.fault("token", Fault.json({"error": "access_denied"}, status=401))
 
     _, failed, status = doctor()
@@ -191,7 +192,7 @@ def test_a_wrong_secret(doctor, world):
 
 
 def test_no_site(doctor):
-    """The token is good for others only."""
+    """A site that the token does not include fails."""
     outcomes, failed, status = doctor("--site", "other")
 
     assert (status, failed["link"], outcomes["call"]) == (2, "site", "skipped")
@@ -199,7 +200,7 @@ def test_no_site(doctor):
 
 
 def test_scopes_for_the_usual_call_are_not_demanded(doctor, authorized, world, app):
-    """A credential for another purpose is well, too."""
+    """Without a scope for the default call, the call is still ok."""
     tokens = world.issue_grant(app, ["read:jira-work"])
     authorized("add", "acme", "--key", "other", stdin=tokens.refresh_token)
 
@@ -209,7 +210,7 @@ def test_scopes_for_the_usual_call_are_not_demanded(doctor, authorized, world, a
 
 
 def test_scopes_for_a_call_of_ones_own_are(doctor):
-    """Whoever names a call wants it to work."""
+    """A call that is named must succeed."""
     _, failed, status = doctor("--call", "/rest/api/3/auditing/record")
 
     assert (status, failed["link"]) == (2, "call")
@@ -221,7 +222,7 @@ def test_scopes_for_a_call_of_ones_own_are(doctor):
     [(400, 1, "400"), (403, 1, "403"), (429, 4, "later"), (499, 1, "499"), (500, 4, "later")],
 )
 def test_a_call_that_fails(doctor, world, http_status, status, words):
-    """The token is not to blame."""
+    """An error of the API is not reported as a wrong token."""
     fault = Fault.status(http_status)
     world.fault(lambda request: request.path.endswith("/myself"), fault)
 
@@ -232,14 +233,14 @@ def test_a_call_that_fails(doctor, world, http_status, status, words):
 
 
 def test_a_call_for_builds(doctor):
-    """Only if it is named: what these credentials may do has effects."""
+    """For builds a call is tested only if --call names one."""
     _, failed, status = doctor("--call", "/rest/builds/0.1/x", profile="builds")
 
     assert (status, failed["link"]) == (1, "call")
 
 
 def test_a_process(home):
-    """Over real sockets."""
+    """``doctor`` works in a process over real sockets."""
     with LoopbackServer(FakeAtlassian()) as server:
         robot, urls = server.atlassian.service_account_app, server.urls
         settings = {

@@ -1,4 +1,4 @@
-"""Which scopes are missing for a job."""
+"""The scopes that are missing for a job."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from atlassian_auth._cli.doctor.needs import JOBS, check_needs, fewest_missing
     ],
 )
 def test_what_is_missing(needs, granted, missing):
-    """Of several sets that are enough, the one that lacks least; a refresh token is no scope."""
+    """Of several sets, the one that lacks fewest counts; offline_access is ignored."""
     assert fewest_missing(needs, granted) == missing
 
 
 @pytest.mark.parametrize("job", JOBS)
 def test_jobs_need_something(job):
-    """With nothing granted, something is missing."""
+    """Each job needs at least one scope."""
     assert fewest_missing(job, []) != ()
 
 
 def test_neither_job_nor_scope():
-    """The error names the option."""
+    """An invalid value of --needs is refused by name."""
     with pytest.raises(ConfigurationError, match="needs") as caught:
         fewest_missing("a,b", [])
 
@@ -41,7 +41,7 @@ def test_neither_job_nor_scope():
 
 @pytest.mark.parametrize("needs", [*JOBS, "read:me", "READ ADMIN", "offline_access"])
 def test_what_is_needed_can_be_said(needs):
-    """By a job's name, or by scopes of either product."""
+    """--needs takes a job, or scopes of either product."""
     check_needs(needs)
 
 
@@ -50,7 +50,7 @@ def test_what_is_needed_can_be_said(needs):
     [("jira-audits", "jira-audit"), ("whoam", "whoami"), ("snow-atlass", "snow-atlas")],
 )
 def test_a_mistyped_job(needs, meant):
-    """It is not taken for a scope that nobody grants: the job that was meant is named."""
+    """A mistyped job is refused, and the likely job is named."""
     with pytest.raises(ConfigurationError, match=f"Did you mean {meant}\\?") as caught:
         check_needs(needs)
 
@@ -58,6 +58,6 @@ def test_a_mistyped_job(needs, meant):
 
 
 def test_nothing_that_can_be_needed():
-    """What is no scope either is refused before anything is asked."""
+    """Invalid scopes are refused before a request is sent."""
     with pytest.raises(ConfigurationError, match="--needs"):
         check_needs("a,b")

@@ -1,4 +1,4 @@
-"""Where the way to a host ends, and how far clocks are apart."""
+"""Which step to a host fails, and the difference between clocks."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def unknown(*_args, **_options):
 
 
 async def test_whatever_answers_will_do(atlassian):
-    """No credential is sent, so a refusal is what is expected."""
+    """`reach` sends no credential and accepts any answer."""
     assert "date" in await reach(TOKEN_URL)
 
     assert atlassian.count("token") == 0
 
 
 def test_an_unknown_name(monkeypatch):
-    """It is told from other trouble."""
+    """An unknown host name is reported as DNS."""
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
 
     with pytest.raises(TransientError, match=r"https://nowhere.invalid .* \(DNS\)"):
@@ -36,7 +36,7 @@ def test_an_unknown_name(monkeypatch):
 
 
 def test_an_error_that_is_its_own_cause(atlassian):
-    """Chains of errors may be circles; the search for what is behind one ends all the same."""
+    """A circular chain of errors does not hang the search."""
     atlassian.fault(lambda _request: True, Fault.refused_connection())
 
     with pytest.raises(TransientError, match="ConnectError"):
@@ -44,7 +44,7 @@ def test_an_error_that_is_its_own_cause(atlassian):
 
 
 async def test_no_secure_connection():
-    """A server that speaks no TLS, or whose certificate nobody trusts."""
+    """A server without TLS is reported as TLS."""
     with LoopbackServer() as server:
         url = server.origin.replace("http:", "https:")
 
@@ -53,7 +53,7 @@ async def test_no_secure_connection():
 
 
 def test_nobody_listens():
-    """The kind of failure is named."""
+    """A refused connection is reported with the name of its error."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -72,7 +72,7 @@ def test_nobody_listens():
     ],
 )
 def test_how_far_clocks_are_apart(date, skew):
-    """By the server's own word, if it gives one that can be read."""
+    """The difference is computed from the Date header, if it can be parsed."""
     headers = httpx.Headers({} if date is None else {"date": date})
 
     assert skew_seconds(headers, NOON) == skew

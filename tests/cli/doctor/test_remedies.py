@@ -1,4 +1,4 @@
-"""What to change where, for each kind of trouble and product."""
+"""The remedy for each kind of error and product."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ def remedy(home):
         (AuthorizationRequired("x"), "token", f"Run: {LOGIN}"),
         (TransientError("x"), "network", "HTTPS_PROXY"),
         (ConfigurationError("x"), "clock", "NTP"),
-        (DiscoveryError("x", status=403), "call", "rights of the person"),
+        (DiscoveryError("x", status=403), "call", "permissions of the person"),
     ],
 )
 def test_by_error_and_link(remedy, error, link, words):
-    """A command to run, or what to look at."""
+    """A remedy is a command to run, or a page to look at."""
     assert words in remedy(error, link=link)
 
 
 @pytest.mark.parametrize("error", [StoreError("x"), ConfigurationError("x")])
 def test_errors_that_say_it_all(remedy, error):
-    """Nothing is added to them."""
+    """An error that says what to do gets no remedy."""
     assert remedy(error) == ""
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_wrong_secret(remedy, product):
-    """Each product has it on another page."""
+    """The remedy for a wrong secret names the page of the product."""
     assert (
         "secret" in remedy(ConfigurationError("x", error="invalid_client"), product=product).lower()
     )
@@ -59,7 +59,7 @@ def test_a_wrong_secret(remedy, product):
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_missing_scope(remedy, product):
-    """Where a person consents they have to do so again."""
+    """The remedy for scopes includes a new login where a person consents."""
     consented = product in {"cloud", "government", "data-center"}
 
     assert (LOGIN in remedy(ScopeMismatch("x"), product=product)) == consented
@@ -67,5 +67,5 @@ def test_a_missing_scope(remedy, product):
 
 @pytest.mark.parametrize(("product", "words"), [("cloud", LOGIN), ("service-account", "access")])
 def test_a_missing_site(remedy, product, words):
-    """A person chooses it when they consent; a service account is given access to it."""
+    """The remedy for a site depends on the product."""
     assert words in remedy(SiteNotFound("x"), product=product)
