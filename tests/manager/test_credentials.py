@@ -1,0 +1,376 @@
+"""How credentials begin, are described and end."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import httpx
+import pytest
+
+from atlassian_auth import (
+    CloudGrant,
+    ConfigurationError,
+    CredentialState,
+    Settings,
+    StoreError,
+    Token,
+    TokenManager,
+)
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.stores import MemoryStore, SQLiteStore
+from atlassian_auth.testing import (
+    cloud_grant,
+    data_center_grant,
+    jira_software_grant,
+    service_account_grant,
+)
+from tests.manager.scene import (
+    HOUR,
+    _code,
+)
+
+pytestmark = pytest.mark.every_loop
+
+
+async def test_a_code_makes_a_credential(manager_of, atlassian):
+    """An authorization code becomes a credential that refreshes itself."""
+    manager = manager_of()
+
+    status = await manager.authorize("acme", _code(atlassian, manager))
+
+    assert status.refreshable
+    assert "offline_access" in status.scopes
+    assert manager.peek("acme") is not None
+    assert (await manager.refresh("acme")).access_token
+
+
+async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassian):
+    """A code works once: if saving its token fails, the token is kept and saved the next time."""
+    code = _code(atlassian, acme)
+    watched.failures["put"] = 3
+
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", code)
+
+    assert (await acme.token("fresh")).access_token
+    assert atlassian.count("token", grant_type="authorization_code") == 1
+
+
+async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watched, atlassian):
+    """If saving it failed after it had happened, it counts as saved, and is not saved again later."""
+    watched.failures["after put"] = 1
+    await acme.authorize("fresh", _code(atlassian, acme))
+
+    await watched.delete("tokens", "fresh")
+    await acme.aclose()
+
+    assert (await acme.status("fresh")).state is CredentialState.NEW
+
+
+async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian):
+    """A service may add its configured refresh token at each start: only the first time counts."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("other", refresh_token=pasted)
+    token = await cloud.token("other")
+
+    status = await cloud.add("other", refresh_token=pasted)
+
+    assert status.refresh_count == 1
+    assert await cloud.token("other") == token
+
+
+async def test_adding_what_another_process_has_added_takes_its_token(manager_of, cloud, atlassian):
+    """If another process was first to add a new refresh token, its tokens count here too at once."""
+    await cloud.token("acme")
+    pasted = atlassian.issue_grant().refresh_token
+    other = manager_of()
+    await other.add("acme", refresh_token=pasted)
+    theirs = await other.token("acme")
+
+    await cloud.add("acme", refresh_token=pasted)
+
+    assert cloud.peek("acme") == theirs
+
+
+async def test_one_refresh_token_under_two_keys(manager_of, cloud, atlassian):
+    """The second key is refused, in any process, as long as the first one has it; the error names both."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("site-1", refresh_token=pasted)
+    token = await cloud.token("site-1")
+
+    with pytest.raises(ConfigurationError, match=r"'site-1'.*'site-2'") as caught:
+        await manager_of().add("site-2", refresh_token=pasted)
+
+    assert caught.value.argument == "refresh_token"
+    assert pasted not in str(caught.value)
+    assert await cloud.keys() == ["acme", "site-1"]
+    assert await cloud.token("site-1") == token
+    assert atlassian.count("token", outcome="ok") == 1
+
+
+async def test_a_refresh_token_changes_its_key(cloud, atlassian):
+    """What the first key has forgotten, or had replaced, another one may have."""
+    for number, leave in enumerate([cloud.forget, cloud.revoke]):
+        pasted = atlassian.issue_grant().refresh_token
+        await cloud.add("old", refresh_token=pasted)
+        await leave("old")
+
+        await cloud.add(f"new-{number}", refresh_token=pasted)
+
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("old", refresh_token=pasted)
+    await cloud.add("old", refresh_token=atlassian.issue_grant().refresh_token)
+    await cloud.add("another", refresh_token=pasted)
+    assert await cloud.keys() == ["acme", "another", "new-0", "new-1", "old"]
+
+
+class Raced(MemoryStore):
+    """Lets something happen before a note about a refresh token is written."""
+
+    meanwhile = None
+
+    async def put(self, namespace, key, value, **options):
+        if namespace == "pasted" and self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            await meanwhile()
+        return await super().put(namespace, key, value, **options)
+
+
+async def test_a_note_that_cannot_be_read(cloud, atlassian, store, caplog):
+    """A damaged one does not keep its refresh token out for ever."""
+    pasted = atlassian.issue_grant().refresh_token
+    await store.put("pasted", hashlib.sha256(pasted.encode()).hexdigest(), b"damaged")
+
+    await cloud.add("other", refresh_token=pasted)
+
+    assert (await cloud.token("other")).access_token
+    assert "It was not noted that" in caplog.text
+
+
+async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_clock, caplog):
+    """The refresh token is added all the same: the note only guards against a mistake."""
+    store = Raced(clock=atlassian_clock)
+
+    async def fail():
+        raise StoreError("no space")
+
+    store.meanwhile = fail
+    manager = manager_of(store=store)
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await manager.token("acme")).access_token
+    assert "under key 'acme': no space" in caplog.text
+
+
+async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
+    """If another process was first, after this one had looked, it has the token."""
+    store = Raced(clock=atlassian_clock)
+    first, second = manager_of(store=store), manager_of(store=store)
+    pasted = atlassian.issue_grant().refresh_token
+    store.meanwhile = lambda: first.add("site-1", refresh_token=pasted)
+
+    with pytest.raises(ConfigurationError, match="'site-1'"):
+        await second.add("site-2", refresh_token=pasted)
+
+    assert await second.keys() == ["site-1"]
+
+
+async def test_adding_at_a_start_does_not_undo_a_login(cloud, atlassian):
+    """A refresh token that stays in a service's configuration does not replace the consent given since."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("acme", refresh_token=pasted)
+    flow = AuthorizationFlow(cloud)
+    request = await flow.start("acme", started_by=None)
+    await flow.complete(atlassian.browse(request.url), started_by=None)
+    token, status = await cloud.token("acme"), await cloud.status("acme")
+    earlier = status.authorized_at - HOUR
+
+    await cloud.add("acme", refresh_token=pasted, authorized_at=earlier)
+
+    assert await cloud.token("acme") == token
+    assert await cloud.status("acme") == status
+
+
+async def test_a_token_brings_no_refresh_token(cloud, atlassian, atlassian_clock):
+    """Callers get a bearer: neither the token, nor the cache that serves it, knows the refresh token."""
+    seen = []
+
+    async def use(token):
+        seen.append(token)
+
+    await cloud.execute("acme", use)
+    seen += [await cloud.token("acme"), cloud.peek("acme"), await cloud.refresh("acme")]
+    atlassian_clock.advance(HOUR)
+    seen += [await anyio.to_thread.run_sync(cloud.token_sync, "acme")]
+
+    assert {type(token) for token in seen} == {Token}
+    assert not any(hasattr(token, "refresh_token") for token in seen)
+
+
+async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlassian):
+    """Who leaves the library can take the refresh token along: by a method that says what it does."""
+    await cloud.token("acme")
+
+    revealed = await cloud.reveal_refresh_token("acme")
+
+    assert revealed == atlassian.families[0].refresh_token
+    assert await cloud.reveal_refresh_token("nobody") is None
+
+
+async def test_adding_another_token_replaces(cloud, atlassian):
+    """Another refresh token takes the place of the old credential."""
+    await cloud.token("acme")
+
+    await cloud.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert cloud.peek("acme") is None
+    assert (await cloud.token("acme")).access_token
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "two words", "pasted\n", "tökén", None],
+    ids=["empty", "words", "line", "odd", "none"],
+)
+async def test_a_mangled_refresh_token_is_refused(manager_of, wrong):
+    """What cannot be a refresh token is refused before anything is stored."""
+    manager = manager_of()
+
+    with pytest.raises(ConfigurationError, match="Paste it again") as caught:
+        await manager.add("acme", refresh_token=wrong)
+
+    assert caught.value.argument == "refresh_token"
+    assert await manager.keys() == []
+
+
+async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
+    """A grant without refresh tokens says so."""
+    with pytest.raises(ConfigurationError, match="no refresh tokens"):
+        await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
+
+
+@pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"], ids=ascii)
+async def test_a_key_must_be_a_name(manager_of, wrong):
+    """A key that is empty, no text, or has no UTF-8 form is refused, wherever it is used."""
+    manager = manager_of()
+
+    for use in (manager.token, manager.refresh, manager.status, manager.forget):
+        with pytest.raises(
+            ConfigurationError, match="cannot name a record; expected text"
+        ) as caught:
+            await use(wrong)
+        assert caught.value.argument == "key"
+    with pytest.raises(ConfigurationError):
+        manager.auth(wrong)
+
+
+@pytest.mark.parametrize(
+    ("argument", "wrong", "expected"),
+    [
+        ("settings", {"attempts": 2}, "settings must be Settings"),
+        ("settings", Settings, "not the class Settings"),
+        ("on_event", "print", "on_event must be a function"),
+        ("store", MemoryStore, "not the class MemoryStore"),
+        ("store", 7, "store must be a store such as"),
+        ("store", {}, "the path of a SQLite file, not dict"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_at_once(manager_of, argument, wrong, expected):
+    """What cannot work is an error where it is given, not at the first request; it names the argument."""
+    with pytest.raises(ConfigurationError, match=expected) as caught:
+        manager_of(**{argument: wrong})
+
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("wrong", [None, "grant", CloudGrant], ids=repr)
+def test_a_manager_needs_a_grant(wrong):
+    """Whatever is no grant is refused by name."""
+    with pytest.raises(
+        ConfigurationError, match="grant must be a grant such as CloudGrant"
+    ) as caught:
+        TokenManager(wrong, store=MemoryStore())
+
+    assert caught.value.argument == "grant"
+
+
+@pytest.mark.parametrize("form", ["sqlite:///{path}", "{path}", Path])
+async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form):
+    """Where credentials are kept may be said as `open_store` takes it; the file is a SQLite store's."""
+    path = tmp_path / "tokens.db"
+    manager = manager_of(store=form.format(path=path) if isinstance(form, str) else form(path))
+
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert await manager_of(store=SQLiteStore(path)).keys() == ["acme"]
+
+
+@pytest.mark.parametrize("argument", ["transport", "verify", "proxy"])
+def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
+    """A sender of one's own carries token requests in its own way: no option for ours is dropped."""
+    given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
+    manager_of(sender=HttpxSender())
+
+    with pytest.raises(ConfigurationError, match="Give it to the sender") as caught:
+        manager_of(sender=HttpxSender(), **{argument: given[argument]})
+
+    assert caught.value.argument == argument
+
+
+async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
+    """A stored credential of another registration is neither presented to this one's server nor replaced."""
+    other = manager_of(data_center_grant(atlassian))
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    uses = [
+        other.token("acme"),
+        other.add("acme", refresh_token=issued.refresh_token),
+        other.authorize("acme", "code", code_verifier="v" * 43),
+    ]
+
+    for use in uses:
+        with pytest.raises(ConfigurationError, match="Use another key") as caught:
+            await use
+        assert caught.value.argument == "key"
+
+    assert atlassian.token_requests == ()
+    assert (await cloud.token("acme")).access_token
+
+
+async def test_forgetting(cloud):
+    """A forgotten credential is gone, here and in the store; forgetting again is nothing."""
+    await cloud.token("acme")
+
+    assert await cloud.forget("acme") is True
+    assert await cloud.forget("acme") is False
+
+    assert (cloud.peek("acme"), await cloud.keys()) == (None, [])
+    assert (await cloud.status("acme")).state is CredentialState.NEW
+
+
+async def test_a_store_is_asked_for_where_it_matters(atlassian):
+    """Without a store a rotating grant is refused with the choice; client credentials are fine."""
+    for grant in (cloud_grant(atlassian), data_center_grant(atlassian)):
+        with pytest.raises(ConfigurationError, match=r"SQLiteStore.*MemoryStore") as caught:
+            TokenManager(grant)
+        assert caught.value.argument == "store"
+
+    TokenManager(jira_software_grant(atlassian))
+
+
+@pytest.mark.parametrize("grant", [jira_software_grant, service_account_grant])
+async def test_client_credentials_refresh_themselves(manager_of, atlassian, atlassian_clock, grant):
+    """Client credentials take the same path, without a refresh token."""
+    manager = manager_of(grant(atlassian))
+    first = await manager.token()
+
+    atlassian_clock.advance(HOUR)
+    second = await manager.token()
+
+    assert first != second
+    assert atlassian.count("token", grant_type="client_credentials") == 2
+    assert (await manager.status()).refresh_count == 2

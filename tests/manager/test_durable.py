@@ -1,0 +1,255 @@
+"""A token is durable before a caller sees it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from atlassian_auth import (
+    AuthorizationRequired,
+    ConfigurationError,
+    CredentialState,
+    Settings,
+    StoreError,
+    TokenManager,
+    TransientError,
+)
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import (
+    Fault,
+    jira_software_grant,
+)
+from tests.manager.scene import (
+    names,
+)
+
+pytestmark = pytest.mark.every_loop
+
+
+async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
+    """Nobody sees a new access token before the refresh token that came with it is stored."""
+    seen = []
+
+    async def look() -> None:
+        seen.append(acme.peek("acme"))
+
+    watched.before_put = look
+    token = await acme.token("acme")
+
+    assert seen == [None]
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+@pytest.mark.parametrize("moment", ["put", "after put"])
+async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, moment):
+    """A save that fails once is repeated, also if it had happened after all."""
+    watched.failures[moment] = 1
+
+    token = await acme.token("acme")
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert len(atlassian.token_requests) == 1
+
+
+@pytest.mark.parametrize("kind", [OSError, ConfigurationError])
+async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
+    """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
+    watched.failures["put"], watched.raises = 3, kind
+
+    with pytest.raises(StoreError, match="kept in memory") as caught:
+        await acme.token("acme")
+    assert acme.peek("acme") is None
+    token = await acme.token("acme")
+
+    await acme.keys()
+    assert names(told) == [
+        "RefreshStarted",
+        "RotationUnsaved",
+        "RefreshFailed",
+        "RefreshStarted",
+        "TokenAdopted",
+    ]
+    assert len(atlassian.token_requests) == 1
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert "secret-" not in str(caught.value)
+
+
+async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
+    """Its own words reach the caller, unless there is a token that is still valid."""
+    watched.failures["get"], watched.raises = 2, ConfigurationError
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.token("acme")
+    atlassian_clock.advance(Settings().configuration_backoff_seconds)
+    token = await acme.token("acme")
+    watched.failures = {"get": 99}
+    atlassian_clock.advance(token.lifetime - timedelta(seconds=5))
+
+    assert await acme.token("acme") == token  # still valid for a moment
+    with pytest.raises(ConfigurationError, match=r"^get$"):
+        await acme.status("acme")
+
+
+@pytest.mark.parametrize("action", ["put", "release"])
+async def test_a_store_that_was_set_up_wrongly_hides_no_error(acme, watched, atlassian, action):
+    """If the status cannot be saved, or the lock not be given back, the caller is told what really failed."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    watched.failures[action], watched.raises = 1, ConfigurationError
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+
+
+async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
+    """``unsaved="serve"`` hands the token out and saves the pair at the next chance: at closing."""
+    manager = manager_of(store=watched, settings=Settings(unsaved="serve"))
+    await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    watched.failures["put"] = 3
+
+    token = await manager.token("acme")
+    assert manager.peek("acme") == token
+    assert (await manager.status("acme")).refresh_count == 1
+    await manager.aclose()
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
+    """If somebody gave the key another refresh token meanwhile, that one counts."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    other = TokenManager(acme.grant, store=watched, clock=atlassian.clock)
+    await other.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+    stored = await other.token("acme")
+
+    assert await acme.token("acme") == stored
+
+
+async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
+    """A pair that waits to be saved is the successor of what is stored, also by a clock set back."""
+    await acme.token("acme")
+    watched.failures["put"] = 3
+    atlassian.clock.move_to(atlassian.clock.now() - timedelta(minutes=2))
+    with pytest.raises(StoreError):
+        await acme.refresh("acme")
+
+    token = await acme.token("acme", rejected=acme.peek("acme"))
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_an_unsaved_pair_is_not_saved_for_a_forgotten_key(acme, watched):
+    """If the credential was forgotten meanwhile, it stays forgotten."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    await watched.delete("tokens", "acme")
+
+    await acme.aclose()
+
+    assert (await acme.status("acme")).state is CredentialState.NEW
+
+
+async def test_closing_says_if_something_is_still_unsaved(acme, watched):
+    """``aclose`` does not hide that a pair could not be saved; once it can be, it is."""
+    watched.failures["put"] = 4
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+
+    with pytest.raises(StoreError):
+        await acme.aclose()
+    await acme.aclose()
+
+    assert (await acme.status("acme")).refresh_count == 1
+
+
+async def test_a_change_of_the_record_during_the_exchange(acme, watched):
+    """If the record changed but not its refresh token, the pair that was had for it is kept."""
+    record = (await watched.get("tokens", "acme")).value
+
+    async def touch() -> None:
+        await MemoryStore.put(watched, "tokens", "acme", record)
+
+    watched.before_put = touch
+    token = await acme.token("acme")
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+async def test_another_credential_stored_during_the_exchange(acme, watched, manager_of, atlassian):
+    """If the key got another refresh token during the exchange, that one counts."""
+    other = manager_of(store=watched)
+    await other.add("other", refresh_token=atlassian.issue_grant().refresh_token)
+    winner = await other.token("other")
+    record = (await watched.get("tokens", "other")).value
+
+    async def replace() -> None:
+        await MemoryStore.put(watched, "tokens", "acme", record)
+
+    watched.before_put = replace
+
+    assert await acme.token("acme") == winner
+
+
+async def test_forgetting_wins_over_a_refresh(acme, watched):
+    """A record that was deleted during its refresh is not brought back."""
+
+    async def delete() -> None:
+        await watched.delete("tokens", "acme")
+
+    watched.before_put = delete
+
+    with pytest.raises(AuthorizationRequired, match="forgotten"):
+        await acme.token("acme")
+    assert await acme.keys() == []
+
+
+async def test_a_forgetting_that_fails_forgets_nothing(acme, watched):
+    """If a credential cannot be deleted, the pair that waits to be saved is still kept."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    watched.failures["delete"] = 1
+
+    with pytest.raises(StoreError):
+        await acme.forget("acme")
+
+    assert (await acme.token("acme")).access_token
+    assert await acme.forget("acme") is True
+
+
+async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
+    """A pair that is not durable is not handed out because the lock is not to be had."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    watched.locked_by_others = True
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+    watched.locked_by_others = False  # closing saves it
+
+
+async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
+    """In a forked child what the parent could not save is let go: the parent still has it."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+
+    acme._calls._guard.after_fork_in_child()
+    await acme.aclose()
+
+    assert (await acme.status("acme")).refresh_count == 0
+
+
+async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, atlassian, caplog):
+    """A 2LO token that cannot be saved is served all the same: nothing is lost."""
+    manager = manager_of(jira_software_grant(atlassian), store=watched)
+    watched.failures["put"] = 3
+
+    token = await manager.token("ci")
+
+    assert token == manager.peek("ci")
+    assert "could not be saved" in caplog.text

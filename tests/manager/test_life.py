@@ -1,0 +1,264 @@
+"""Jobs, events and the life of a manager."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from atlassian_auth import (
+    ConfigurationError,
+    InlineRunner,
+    TokenRejected,
+)
+from tests.manager.scene import (
+    HOUR,
+    names,
+)
+
+pytestmark = pytest.mark.every_loop
+
+
+async def test_execute_hands_over_a_saved_token(cloud, store):
+    """The function gets a token whose refresh token is stored already, and its result comes back."""
+
+    async def fn(token):
+        stored = await store.get("tokens", "acme")
+        return token.access_token.encode() in stored.value
+
+    assert await cloud.execute("acme", fn) is True
+
+
+async def test_execute_retries_once(cloud, atlassian):
+    """A function that says its token was refused runs once more, with another; then it is over."""
+    tokens = []
+
+    async def fn(token):
+        tokens.append(token)
+        raise TokenRejected("401")
+
+    with pytest.raises(TokenRejected):
+        await cloud.execute("acme", fn, margin=timedelta(minutes=5))
+
+    assert len({token.access_token for token in tokens}) == len(tokens) == 2
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_keep_fresh_refreshes_what_nobody_uses(
+    manager_of, cloud, atlassian, atlassian_clock, caplog
+):
+    """Idle credentials are refreshed ahead of their expiry, and trouble with one stops no other."""
+    manager = manager_of()
+    await manager.add("broken", refresh_token="unknown")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_fresh)
+        while atlassian.count("token", outcome="ok") < 4:
+            await manager.keys()
+        tasks.cancel_scope.cancel()
+
+    assert (await manager.status("acme")).refresh_count >= 4
+    assert (
+        caplog.text.count("broken") == caplog.text.count("Key 'broken': the consent is lost") == 1
+    )
+
+
+async def test_keep_fresh_leaves_other_apps_alone(manager_of, cloud, data_center, atlassian, told):
+    """In a store that several apps share, each keeps its own credentials fresh."""
+    await data_center.add(
+        "theirs", refresh_token=atlassian.issue_grant(atlassian.data_center_app).refresh_token
+    )
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(data_center.keep_fresh)
+        while atlassian.count("token", outcome="ok") < 3:
+            await data_center.keys()
+        tasks.cancel_scope.cancel()
+
+    assert {entry.service for entry in atlassian.token_requests} == {"dc"}
+    assert "RefreshFailed" not in names(told)
+
+
+async def test_keep_fresh_survives_a_store_that_is_down(acme, watched, atlassian_clock, caplog):
+    """If the keys cannot be listed, those at hand are kept fresh."""
+    await acme.token("acme")
+
+    async def down(_namespace):
+        raise OSError
+
+    watched.keys = down
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(acme.keep_fresh)
+        while "could not list" not in caplog.text:
+            await acme.status("acme")
+        tasks.cancel_scope.cancel()
+
+
+async def test_events_tell_what_happened(cloud, told, atlassian_clock):
+    """Events carry key, time and figures, and no secret."""
+    token = await cloud.token("acme")
+    await cloud.aclose()
+
+    started, succeeded = told
+    assert (started.key, started.at) == ("acme", atlassian_clock.now())
+    assert (succeeded.refresh_count, succeeded.expires_at) == (1, token.expires_at)
+    assert "secret-" not in repr(told)
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
+async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, kind):
+    """An exception in a callback, be it ``sys.exit()``, is logged and goes no further."""
+
+    def on_event(event):
+        raise kind
+
+    manager = manager_of(on_event=on_event)
+
+    assert (await manager.token("acme")).access_token
+    assert "on_event raised for" in caplog.text
+
+
+async def test_a_callback_may_use_the_same_manager(manager_of, cloud, told):
+    """When an event is told no lock is held, and the new token is at hand."""
+    seen = []
+    manager = manager_of(on_event=lambda event: seen.append(manager.peek(event.key)))
+
+    token = await manager.token("acme")
+    await manager.aclose()
+
+    assert seen == [None, token]
+
+
+async def test_a_blocking_call_in_a_callback_is_refused(manager_of, cloud):
+    """A callback that would wait for itself gets an error instead of a deadlock."""
+    caught = []
+
+    def on_event(event):
+        try:
+            manager.token_sync(event.key)
+        except ConfigurationError as error:
+            caught.append(error)
+
+    manager = manager_of(on_event=on_event)
+    await manager.token("acme")
+
+    assert "wait for itself" in str(caught[0])
+
+
+async def test_no_callback_is_fine(manager_of, cloud, caplog):
+    """Without a callback events go to the log, without secrets."""
+    manager = manager_of(on_event=None)
+
+    with caplog.at_level(logging.DEBUG, "atlassian_auth"):
+        await manager.token("acme")
+        await manager.aclose()
+
+    assert "Key 'acme': refreshed in " in caplog.text
+    assert "secret-" not in caplog.text
+
+
+async def test_a_closed_manager_can_be_used_again(cloud, atlassian):
+    """``aclose`` and ``async with`` finish; what comes later opens anew."""
+    async with cloud:
+        await cloud.token("acme")
+
+    assert (await cloud.refresh("acme")).access_token
+
+
+async def test_a_brand_new_token_that_is_refused_is_left_alone_for_a_while(
+    cloud, atlassian, atlassian_clock
+):
+    """An API that refuses every token does not burn a rotation with each request."""
+    token = await cloud.token("acme")
+    cloud.refused("acme", token)
+
+    assert await cloud.token("acme", rejected=token) is token
+    atlassian_clock.advance(300)
+    assert await cloud.token("acme", rejected=token) != token
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_inline_refreshes(manager_of, cloud, atlassian):
+    """With the inline runner all happens in the caller's loop, and is still one refresh."""
+    manager = manager_of(runner=InlineRunner())
+
+    tokens = await asyncio.gather(*(manager.token("acme") for _ in range(10)))
+
+    assert len({token.access_token for token in tokens}) == 1
+    await manager.aclose()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_refresh_ahead_that_cannot_start_is_no_trouble(
+    manager_of, cloud, atlassian_clock, caplog
+):
+    """While the token is valid a refresh that cannot even be started is logged, not raised."""
+    manager = manager_of(runner=InlineRunner())
+    token = await manager.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(seconds=50))
+
+    assert await anyio.to_thread.run_sync(manager.token_sync, "acme") == token
+    assert "ahead of time" in caplog.text
+    await manager.aclose()
+    manager._calls._runner = cloud._calls._runner
+
+
+async def test_closing_waits_for_a_refresh_in_the_air(cloud, atlassian):
+    """``aclose`` lets a refresh that is under way finish first."""
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cloud.token, "acme")
+        await gate.arrived()
+        tasks.start_soon(cloud.aclose)
+        await anyio.wait_all_tasks_blocked()
+        gate.open()
+
+    assert (await cloud.status("acme")).refresh_count == 1
+
+
+class NoMoreThreads:
+    """A runner at the interpreter's end."""
+
+    def home(self):
+        return self
+
+    def submit(self, work):
+        raise RuntimeError("can't start new thread")
+
+
+async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
+    """If no thread can be had the caller is told, and nobody waits for what never began."""
+    manager = manager_of(runner=NoMoreThreads())
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="new thread"):
+            await manager.token("acme")
+    manager._calls._runner = cloud._calls._runner
+
+    assert (await manager.token("acme")).access_token
+
+
+def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
+    """If no refresh can be started the caller is told, and the next call tries again."""
+    manager = manager_of(runner=InlineRunner())
+
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="asyncio loop"):
+            anyio.run(manager.token, "acme", backend="trio")
+    assert manager._calls._table.calls == {}
+    with pytest.raises(ConfigurationError, match="async callers only"):
+        manager.token_sync("acme")
+    manager._calls._runner = cloud._calls._runner
+
+
+async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
+    """A blocking call does not block while a fresh token is there."""
+    token = await cloud.token("acme")
+
+    assert cloud.token_sync("acme") is token
+    assert await anyio.to_thread.run_sync(lambda: cloud.token_sync("acme", rejected=token)) != token

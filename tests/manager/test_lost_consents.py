@@ -1,0 +1,241 @@
+"""A consent that the server has ended."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from atlassian_auth import (
+    AuthorizationRequired,
+    ConfigurationError,
+    CredentialState,
+    TokenManager,
+    TokenStatus,
+    TransientError,
+)
+from atlassian_auth.testing import (
+    Fault,
+)
+from tests.manager.scene import (
+    HOUR,
+    _code,
+    names,
+    without_refresh_token,
+)
+
+pytestmark = pytest.mark.every_loop
+
+
+@pytest.mark.parametrize("wording", ["invalid_grant", "unauthorized_client"])
+async def test_a_lost_grant_is_said_once_and_remembered(
+    manager_of, cloud, atlassian, told, wording
+):
+    """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
+    atlassian.rules.dead_grant_error = wording
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.access_token)
+
+    for manager in (cloud, cloud, manager_of()):
+        with pytest.raises(AuthorizationRequired) as caught:
+            await manager.token("acme", rejected=token)
+        assert (caught.value.key, caught.value.reason) == ("acme", "refused")
+
+    assert len(atlassian.token_requests) == 2
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.UNRECOVERABLE
+    await cloud.keys()
+    assert names(told).count("AuthorizationNeeded") == 1
+
+
+async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
+    """What is still valid when the grant is lost is used to its end."""
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.access_token)
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=9))
+
+    assert await cloud.token("acme") == token
+
+
+async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
+    """Once the stored refresh token changes, by whomever, all is well again."""
+    token = await cloud.token("acme")
+    atlassian.revoke_grant(token.access_token)
+    with pytest.raises(AuthorizationRequired):
+        await cloud.refresh("acme")
+
+    await manager_of().add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await cloud.token("acme", rejected=token)).access_token
+
+
+async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
+    """If the store has another refresh token by the time ours is refused, that one counts."""
+    token = await acme.token("acme")
+    spent = await acme.reveal_refresh_token("acme")
+    fresh = atlassian.issue_grant()
+    old_record = (await watched.get("tokens", "acme")).value
+    new_record = old_record.replace(spent.encode(), fresh.refresh_token.encode())
+    atlassian.revoke_grant(token.access_token)
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(acme.refresh, "acme")
+        await gate.arrived()
+        await watched.put("tokens", "acme", new_record)
+        gate.open()
+
+    assert (await acme.status("acme")).refresh_status is TokenStatus.VALID
+    assert [entry.outcome for entry in atlassian.token_requests[-2:]] == ["invalid_grant", "ok"]
+
+
+async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, atlassian_clock):
+    """If the winner's access token is fresh too, it is taken without asking."""
+    await acme.token("acme")
+    other = TokenManager(acme.grant, store=watched, clock=atlassian_clock)
+    issued = atlassian.issue_grant()
+    await other.add("other", refresh_token=issued.refresh_token)
+    winner = await other.token("other")
+    record = (await watched.get("tokens", "other")).value
+    atlassian_clock.advance(HOUR / 2)
+    atlassian.revoke_grant((await acme.token("acme")).access_token)
+    gate = atlassian.hold("token")
+    got = []
+
+    async def ask() -> None:
+        got.append(await acme.token("acme", rejected=acme.peek("acme")))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        await watched.put("tokens", "acme", record)
+        gate.open()
+
+    assert got == [winner]
+
+
+async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
+    """If the record is gone by the time its refresh token is refused, authorization is required."""
+    token = await acme.token("acme")
+    atlassian.revoke_grant(token.access_token)
+    gate = atlassian.hold("token")
+    caught = []
+
+    async def ask() -> None:
+        try:
+            await acme.refresh("acme")
+        except AuthorizationRequired as error:
+            caught.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        await watched.delete("tokens", "acme")
+        gate.open()
+
+    assert [error.key for error in caught] == ["acme"]
+
+
+async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, told, caplog):
+    """After seven days of failing a person is told, once; the refresh is tried on, and heals it."""
+    atlassian.fault("token", Fault.status(503), times=1000)
+    for _ in range(8 * 24):
+        with pytest.raises(TransientError):
+            await cloud.token("acme")
+        atlassian_clock.advance(HOUR)
+    failing = await cloud.status("acme")
+    atlassian.clear_faults()
+
+    token = await cloud.token("acme")
+
+    assert failing.refresh_status is TokenStatus.UNRECOVERABLE
+    assert failing.state is CredentialState.DEGRADED
+    assert "2026-01-01" in failing.reason
+    assert atlassian.family_of(token.access_token).alive
+    assert (await cloud.status("acme")).state is CredentialState.READY
+    assert names(told).count("KeepsFailing") == 1
+    assert "AuthorizationNeeded" not in names(told)
+    assert "Key 'acme': refreshes have failed since " in caplog.text
+
+
+@pytest.mark.parametrize("trouble", ["outage", "offline", "wrong secret"])
+async def test_silence_costs_no_consent(cloud, atlassian, atlassian_clock, trouble):
+    """Two failures with weeks of silence between them are two failures; the next refresh succeeds."""
+    faults = {
+        "outage": (Fault.status(503), TransientError),
+        "offline": (Fault.refused_connection(), TransientError),
+        "wrong secret": (Fault.json({"error": "invalid_client"}, status=401), ConfigurationError),
+    }
+    fault, error = faults[trouble]
+    for _ in range(2):
+        atlassian.fault("token", fault, times=3)
+        with pytest.raises(error):
+            await cloud.token("acme")
+        atlassian.clear_faults()
+        atlassian_clock.advance(timedelta(days=30))
+
+    assert (await cloud.status("acme")).refresh_status is TokenStatus.RECOVERABLE
+    assert atlassian.family_of((await cloud.token("acme")).access_token).alive
+
+
+async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_clock, store):
+    """A record that an earlier release has marked as lost because it was failing is tried again."""
+    stored = json.loads((await store.get("tokens", "acme")).value)
+    stored["record"] |= {"status": "unrecoverable", "ended": "failing", "failure": "HTTP 503"}
+    for newer in ("failing_since", "last_failed_at", "consent", "spent"):
+        del stored["record"][newer]
+    await store.put("tokens", "acme", json.dumps(stored).encode())
+
+    assert (await cloud.status("acme")).state is CredentialState.DEGRADED
+    assert (await cloud.token("acme")).access_token
+    assert (await cloud.status("acme")).state is CredentialState.READY
+
+
+async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atlassian, caplog):
+    """If marking a failure fails as well, the first trouble is what callers hear of."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    watched.failures["put"] = 1
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+
+    assert (await acme.status("acme")).refresh_status is TokenStatus.UNKNOWN
+    assert "could not be saved" in caplog.text
+
+
+async def test_nothing_stored(manager_of):
+    """A key that was never authorized says what to do."""
+    with pytest.raises(AuthorizationRequired, match="authorize it once") as caught:
+        await manager_of().token("acme")
+
+    assert caught.value.reason == "missing"
+
+
+async def test_no_refresh_token(manager_of, atlassian, atlassian_clock):
+    """A credential without refresh token ends with its access token, and names offline_access."""
+    manager = manager_of()
+    atlassian.fault("token", Fault.edited(without_refresh_token))
+    await manager.authorize("acme", _code(atlassian, manager))
+    assert not (await manager.status("acme")).refreshable
+    await manager.token("acme")
+
+    atlassian_clock.advance(HOUR)
+    with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
+        await manager.token("acme")
+
+    assert caught.value.reason == "no_refresh_token"
+
+
+async def test_a_refresh_token_that_is_not_rotated_stays(cloud, atlassian, atlassian_clock):
+    """If an answer brings no refresh token, the one that was presented is kept."""
+    await cloud.token("acme")
+    atlassian.fault("token", Fault.edited(without_refresh_token))
+    atlassian_clock.advance(HOUR)
+    kept = await cloud.reveal_refresh_token("acme")
+
+    await cloud.token("acme")
+
+    assert await cloud.reveal_refresh_token("acme") == kept

@@ -1,0 +1,131 @@
+"""One refresh for all callers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from atlassian_auth import (
+    Settings,
+)
+from atlassian_auth.stores import MemoryStore
+from atlassian_auth.testing import (
+    data_center_grant,
+)
+from tests.manager.scene import (
+    names,
+)
+
+pytestmark = pytest.mark.every_loop
+
+
+async def test_a_thousand_callers_are_one_refresh(cloud, atlassian):
+    """However many wait for a token, the token endpoint is asked once."""
+    got = []
+
+    async def ask() -> None:
+        got.append(await cloud.token("acme"))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(1_000):
+            tasks.start_soon(ask)
+
+    assert len(got) == 1_000
+    assert len(atlassian.token_requests) == 1
+
+
+def test_loops_and_threads_share_a_refresh(cloud, atlassian):
+    """Event loops in several threads and blocking callers share one refresh."""
+    ready = threading.Barrier(6)
+
+    def in_a_loop():
+        async def ask():
+            ready.wait()
+            return await cloud.token("acme")
+
+        return asyncio.run(ask())
+
+    def blocking():
+        ready.wait()
+        return cloud.token_sync("acme")
+
+    with ThreadPoolExecutor(6) as threads:
+        futures = [threads.submit(work) for work in [in_a_loop, blocking] * 3]
+        tokens = [future.result() for future in futures]
+
+    assert len({token.access_token for token in tokens}) == 1
+    assert len(atlassian.token_requests) == 1
+
+
+class SlowToRead(MemoryStore):
+    """A store whose reads take a few turns of the loop."""
+
+    async def get(self, namespace, key):
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return await super().get(namespace, key)
+
+
+@pytest.mark.parametrize("stripes", [1, 64])
+async def test_different_demands_share_a_refresh(manager_of, atlassian, atlassian_clock, stripes):
+    """Calls that ask for more or less life decide one after the other, and so share one refresh."""
+    store = SlowToRead(clock=atlassian_clock)
+    manager = manager_of(
+        data_center_grant(atlassian), store=store, settings=Settings(stripes=stripes)
+    )
+    issued = atlassian.issue_grant(atlassian.data_center_app)
+    await manager.add("acme", refresh_token=issued.refresh_token)
+    got = []
+
+    async def ask(minutes) -> None:
+        got.append(await manager.token("acme", margin=timedelta(minutes=minutes)))
+
+    async with anyio.create_task_group() as tasks:
+        for minutes in range(10):
+            tasks.start_soon(ask, minutes)
+
+    assert len(got) == 10
+    assert len(set(got)) == 1
+    assert len(atlassian.token_requests) == 1
+
+
+async def test_managers_on_one_store_share_a_refresh(manager_of, cloud, atlassian, told):
+    """What one manager has refreshed another adopts from the store, without asking again."""
+    other = manager_of()
+    got = []
+
+    async def ask(manager) -> None:
+        got.append(await manager.token("acme"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, cloud)
+        tasks.start_soon(ask, other)
+
+    assert got[0] == got[1]
+    assert len(atlassian.token_requests) == 1
+    for asked in (cloud, other):
+        await asked.keys()
+    assert names(told).count("TokenAdopted") == 1
+
+
+async def test_a_stalled_key_delays_no_other(manager_of, atlassian):
+    """Credentials are independent, also if both hash to one stripe."""
+    manager = manager_of(settings=Settings(stripes=1))
+    for key in ("stalled", "other"):
+        await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token)
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.token, "stalled")
+        await gate.arrived()
+        await manager.token("other")
+        assert manager.peek("stalled") is None
+        gate.open()
+
+    assert manager.peek("stalled") is not None
