@@ -297,7 +297,7 @@ async def test_nobody_uses_what_is_on_its_way(atlassian, atlassian_clock, source
     manager = TokenManager(cloud_grant(atlassian), store=source, clock=atlassian_clock)
     await on_its_way(source, target)
 
-    with pytest.raises(StoreError, match="on its way to another store"):
+    with pytest.raises(StoreError, match="is being moved to another store"):
         await manager.token(KEY)
     with pytest.raises(StoreError):
         await manager.add(KEY, refresh_token=atlassian.issue_grant().refresh_token)
