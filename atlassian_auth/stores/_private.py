@@ -21,7 +21,15 @@ from pathlib import Path
 from atlassian_auth.exceptions import StoreError
 
 __all__ = ["OpenedFolder", "check_closed", "check_file", "check_owner", "close_to_others"]
-__all__ += ["make_folders", "open_file", "opened_folder", "sync_folder"]
+__all__ += [
+    "identity",
+    "make_folders",
+    "open_file",
+    "opened_folder",
+    "replaced",
+    "resolve",
+    "sync_folder",
+]
 
 _HAS_OWNERS = hasattr(os, "geteuid")
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
@@ -40,6 +48,39 @@ class OpenedFolder:
 
     handle: int | Path
     status: os.stat_result
+
+
+def resolve(path: str) -> Path:
+    """Return the absolute path, with ``~`` and links resolved.
+
+    Links are resolved once, so that all processes find the same file and the same folder of locks.
+    """
+    return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 -- never raises
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file or folder, or None if it does not exist."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def replaced(path: Path, kind: str, *, remove: str = "") -> StoreError:
+    """Return the error for a file or folder whose identity has changed while it was in use.
+
+    Args:
+        path: Its path.
+        kind: What it is: a file or a folder.
+        remove: What else to remove if it is gone for good, with a comma.
+    """
+    return StoreError(
+        f"{path} was removed or replaced while it was in use. Move the {kind} that was there back: then "
+        "calls work again, and a token that could not be saved is saved; it is lost if its process ends "
+        f"before. Only if that {kind} is gone for good, end all processes that use it, {remove}and start "
+        "them again."
+    )
 
 
 def make_folders(path: Path) -> None:

@@ -21,7 +21,14 @@ from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores._locked_file import kernel_locks
 from atlassian_auth.stores._patience import Patience
-from atlassian_auth.stores._private import close_to_others, open_file, opened_folder, sync_folder
+from atlassian_auth.stores._private import (
+    close_to_others,
+    identity,
+    open_file,
+    opened_folder,
+    replaced,
+    sync_folder,
+)
 from atlassian_auth.stores._record_file import (
     ANY_FILE,
     FiledRecord,
@@ -172,15 +179,9 @@ class RecordFolder:
             yield
 
     def _open(self, patience: Patience) -> None:
-        identity = self._identity = self._identity or self._prepare(patience)
-        if identity != _identity(self._path):
-            message = (
-                f"{self._path} was removed or replaced while it was in use. Move the folder that was there "
-                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
-                "process ends before. Only if that folder is gone for good, end all processes that use it, "
-                "and start them again."
-            )
-            raise StoreError(message)
+        opened = self._identity = self._identity or self._prepare(patience)
+        if opened != identity(self._path):
+            raise replaced(self._path, "folder")
 
     def _prepare(self, patience: Patience) -> tuple[int, int] | None:
         self._path.mkdir(mode=0o700, exist_ok=True)
@@ -191,7 +192,7 @@ class RecordFolder:
             # If the folder cannot be written, fail now, and not later when a refreshed token must be saved.
             self._replace(_VERSION, FiledRecord("", "", self._read_version()))
             self._note_stored_expiries()
-        return _identity(self._path)
+        return identity(self._path)
 
     def _note_stored_expiries(self) -> None:
         for path in self._path.glob(ANY_FILE):
@@ -229,14 +230,6 @@ class RecordFolder:
             with suppress(OSError):
                 new.unlink()
             raise
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _check_content(path: Path) -> None:

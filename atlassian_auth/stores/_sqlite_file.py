@@ -22,7 +22,7 @@ from typing import TypeVar
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
-from atlassian_auth.stores._private import check_file, close_to_others
+from atlassian_auth.stores._private import check_file, close_to_others, identity, replaced
 
 __all__ = ["SQLiteFile"]
 
@@ -130,16 +130,11 @@ class SQLiteFile:
             _check_content(self._path)
             _make_private(self._path)
             self._connection = _open(self._path)
-            self._identity = _identity(self._path)
-        if self._identity != _identity(self._path):
+            self._identity = identity(self._path)
+        if self._identity != identity(self._path):
             # A write now would go to the removed file; and the log of the old file would damage a new one.
-            message = (
-                f"{self._path} was removed or replaced while it was in use. Move the file that was there "
-                "back: then all goes on, and a token that could not be saved is saved; it is lost if its "
-                "process ends before. Only if that file is gone for good, end all processes that use it, "
-                f"remove {self._path.name}-wal and {self._path.name}-shm, and start them again."
-            )
-            raise StoreError(message)
+            log = f"{self._path.name}-wal and {self._path.name}-shm"
+            raise replaced(self._path, "file", remove=f"remove {log}, ")
         return self._connection
 
     def _disconnect(self) -> None:
@@ -156,14 +151,6 @@ class SQLiteFile:
 _abandoned: list[sqlite3.Connection | None] = []
 
 _creating = threading.Lock()
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 def _create(path: Path) -> None:

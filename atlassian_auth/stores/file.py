@@ -10,6 +10,7 @@ from pathlib import Path
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._local import LocalStore
+from atlassian_auth.stores._private import resolve
 from atlassian_auth.stores._record_file import FiledRecord, stored, unexpired, version_of
 from atlassian_auth.stores._record_folder import RecordFolder
 from atlassian_auth.stores.base import Hold, Stored
@@ -41,7 +42,7 @@ class FileStore(LocalStore):
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
-        path = _resolve(os.fspath(folder))
+        path = _resolve_path(os.fspath(folder))
         self._folder = RecordFolder(path)
         super().__init__(f"FileStore {path.name}", self._folder.close, self._folder.locks, clock)
 
@@ -83,9 +84,8 @@ class FileStore(LocalStore):
         return record
 
 
-def _resolve(folder: str) -> Path:
+def _resolve_path(folder: str) -> Path:
     if not folder or "\0" in folder:
         message = f"folder={folder!r} cannot be a folder's path. Expected a path."
         raise ConfigurationError(message, argument="folder")
-    # As in SQLiteStore: resolve links now, so that all processes find the same folder of locks.
-    return Path(os.path.realpath(os.path.expanduser(folder)))  # noqa: PTH111 -- never raises
+    return resolve(folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores._local import LocalStore
+from atlassian_auth.stores._private import resolve
 from atlassian_auth.stores._sqlite_file import SQLiteFile
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.checked import Target
@@ -47,7 +48,7 @@ class SQLiteStore(LocalStore):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, clock: Clock = SYSTEM_CLOCK) -> None:
-        file = _resolve(os.fspath(path))
+        file = _resolve_path(os.fspath(path))
         self._file = SQLiteFile(file)
         locks = file.with_name(f"{file.name}-locks")
         super().__init__(f"SQLiteStore {file.name}", self._file.close, locks, clock)
@@ -81,15 +82,14 @@ class SQLiteStore(LocalStore):
         return await self._call(self._file.read, keys)
 
 
-def _resolve(path: str) -> Path:
+def _resolve_path(path: str) -> Path:
     if not path or path == ":memory:" or "\0" in path:
         message = (
             f"path={path!r} cannot be a file's path. Expected a path. To keep records in memory, use "
             "MemoryStore."
         )
         raise ConfigurationError(message, argument="path")
-    # Resolve links now, so that all processes find the same log and the same folder of locks.
-    return Path(os.path.realpath(os.path.expanduser(path)))  # noqa: PTH111 -- never raises
+    return resolve(path)
 
 
 def _check(database: sqlite3.Connection, target: Target) -> None:
