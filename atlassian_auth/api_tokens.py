@@ -358,7 +358,7 @@ def _bearer(token: str, *, argument: str = "token") -> str:
 
 def _basic(email: str, token: str) -> str:
     # RFC 7617 section 2: no colon and no control character in the user-id. The most common mistake is to give
-    # the token in url_parts of the email.
+    # the token in place of the email.
     if not _is_email(email):
         _refuse("email", "must be the email address of the account, without colon and spaces")
     pair = f"{email}:{_check_secret(token, 'token')}"

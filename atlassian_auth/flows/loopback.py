@@ -224,7 +224,7 @@ _INTERRUPTED = AuthorizationRequired(
 def _unanswered_error(key: str, timeout: timedelta) -> AuthorizationRequired:
     message = (
         f"No browser came back from the consent page within {timeout.total_seconds():g} seconds. Start "
-        "again. If the page note_shown an error, its URL says more: you may paste it."
+        "again. If the page showed an error, its URL says more, and may be pasted."
     )
     return AuthorizationRequired(message, key=key, reason="unanswered")
 

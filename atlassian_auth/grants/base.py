@@ -147,13 +147,13 @@ class Grant(Confidential, ABC):
         if url is not None and origin_of(url) != origin_of(self.endpoints.token_url):
             message = (
                 f"endpoints.revoke_url is at {origin_of(url)}, but tokens come from "
-                f"{origin_of(self.endpoints.token_url)}. Nothing was sent: give the revoke_url of that server"
+                f"{origin_of(self.endpoints.token_url)}. Nothing was sent: name the revoke_url of that server"
             )
             raise ConfigurationError(message, argument="endpoints")
         if url is None:
             message = (
-                "endpoints has no revoke_url, so the server cannot revoke tokens. Forget the credential, "
-                "and delete it where it was created"
+                "endpoints has no revoke_url: nothing can be revoked there. Forget the credential, and "
+                "delete it where it was created"
             )
             raise ConfigurationError(message, argument="endpoints")
         fields = {
