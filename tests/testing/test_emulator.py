@@ -313,14 +313,22 @@ def test_a_fault_for_no_request(fake, times):
 @pytest.mark.parametrize(
     ("kind", "expected", "said"),
     [
-        ("tokne", {}, "'tokne' is not a known kind of request that is counted: .*did you mean 'token'"),
+        (
+            "tokne",
+            {},
+            "'tokne' is not a known kind of request that is counted: .*did you mean 'token'",
+        ),
         ("site", {}, "expected one of token, api$"),
         (
             "token",
             {"grant": "refresh_token"},
             "not a known field of TokenRequest: .*did you mean 'grant_type'",
         ),
-        ("api", {"grant_type": "x"}, "not a known field of APIRequest: expected one of at, service, method"),
+        (
+            "api",
+            {"grant_type": "x"},
+            "not a known field of APIRequest: expected one of at, service, method",
+        ),
     ],
 )
 def test_counting_what_does_not_exist(fake, kind, expected, said):
