@@ -74,7 +74,7 @@ Position = dict[str, Any]  # the parameters that ask for a page
 
 
 class Later(Exception):
-    """A bad minute, or a limit. ``seconds`` is what the server asked us to wait, if it did."""
+    """A temporary error or a rate limit. ``seconds`` is the wait that the server asks for, if any."""
 
     def __init__(self, message: str, seconds: float | None = None) -> None:
         super().__init__(message)
@@ -82,7 +82,7 @@ class Later(Exception):
 
 
 class CannotGoOn(Exception):
-    """Trying again would not help: somebody has to change something."""
+    """An error that needs a person: trying again does not help."""
 
 
 # -- windows of time -----------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def meaning_of(response: httpx.Response) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One record, named and dated."""
+    """One record, with its name and time."""
 
     id: str
     time: datetime

@@ -1,7 +1,7 @@
-"""Who am I in Jira? The smallest whole program: one credential, one request, no thought of tokens.
+"""Prints your name in Jira. The smallest whole program: one credential and one request.
 
-The refresh token is pasted once. It is refreshed with the first request, its successors are kept in
-``tokens.db``, and adding the same one again changes nothing: the line may stay.
+The refresh token is pasted once. The first request refreshes it, and its successors are kept in
+``tokens.db``. Adding the same one again changes nothing, so the line may stay.
 """
 
 from __future__ import annotations

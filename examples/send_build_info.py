@@ -1,4 +1,4 @@
-"""Tells Jira about a build, as the app itself (2LO): nobody consents, nothing is stored.
+"""Tells Jira about a build, as the app itself (2LO), without a consent or a store.
 
     export ATLASSIAN_CLIENT_ID=… ATLASSIAN_CLIENT_SECRET=…    # Jira: Apps > OAuth credentials
     python send_build_info.py --site acme.atlassian.net --pipeline shop --number 16 \
@@ -28,7 +28,7 @@ JIRA = Endpoints.jira_software()
 
 
 class NotSent(Exception):
-    """Jira could not be told. The text says why, and what to do."""
+    """The build was not sent. The text says why, and what to do."""
 
 
 class Options(argparse.Namespace):
@@ -48,14 +48,14 @@ async def send(
     endpoints: Endpoints = JIRA,
     clock: Clock = SYSTEM_CLOCK,
 ) -> dict[str, Any]:
-    """Return Jira's answer."""
+    """Send the build, and return Jira's answer."""
     if missing := [name for name in CREDENTIAL if not environment.get(name)]:
         raise NotSent(
             f"Set {' and '.join(missing)}: Jira shows both under Apps > OAuth credentials."
         )
     client_id, client_secret = (environment[name] for name in CREDENTIAL)
     grant = ClientCredentialsGrant.jira_software(client_id, client_secret, endpoints=endpoints)
-    # The site is asked without the credential: it wants none, and must not get one.
+    # This request has no credential: the site needs none, and must not get one.
     cloud_id = options.cloud_id or await cloud_id_for_site(options.site)
     base_url = endpoints.provider_url("builds", cloud_id)
     auth = AtlassianAuth(grant, clock=clock)

@@ -105,6 +105,6 @@ def _conclusion(evidence: Evidence, verdict: Verdict) -> Text:
         return Text(f"FAILED: {broken} of {len(verdict.checks)} promises were broken.", "bold red")
     api, token = len(evidence.api_requests), len(evidence.token_requests)
     return Text(
-        f"PASSED: {api} API requests, {token} token requests; nothing lost, duplicated or needless.",
+        f"PASSED: {api} API requests, {token} token requests; nothing lost, doubled or needless.",
         "bold green",
     )

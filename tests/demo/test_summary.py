@@ -41,7 +41,7 @@ def test_a_good_run(printed, evidence):
         "No request failed kept",
     } <= set(lines)
     assert lines[-1] == (
-        "PASSED: 6 API requests, 6 token requests; nothing lost, duplicated or needless."
+        "PASSED: 6 API requests, 6 token requests; nothing lost, doubled or needless."
     )
 
 
