@@ -24,6 +24,7 @@ from atlassian_auth._refresh.calls import Calls
 from atlassian_auth._refresh.checks import (
     check_left_out,
     checked_callback,
+    checked_code,
     checked_consent_date,
     checked_grant,
     checked_key,
@@ -314,7 +315,9 @@ class TokenManager:
             AtlassianAuthError: as `token` does. A code works once: start anew.
         """
         checked_key(key)
-        redeem = functools.partial(self._lifecycle.redeem, key, code, code_verifier=code_verifier)
+        redeem = functools.partial(
+            self._lifecycle.redeem, key, checked_code(code), code_verifier=code_verifier
+        )
         return self._inspection.describe(key, await self.perform(redeem))
 
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -14,6 +15,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
@@ -149,18 +151,16 @@ class Settings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _check_values(cls, values: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+    def _check_values(
+        cls, values: Any, build: ModelWrapValidatorHandler[Self], info: ValidationInfo
+    ) -> Self:
         try:
             return build(values)
         except ValidationError as error:
             wrong = error.errors(include_input=False, include_context=False, include_url=False)
-        reasons = [f"{cls._public_name(str(one['loc'][0]))}: {_reason(one)}" for one in wrong]
-        argument = cls._public_name(str(wrong[0]["loc"][0]))
-        raise ConfigurationError("; ".join(reasons), argument=argument)
-
-    @staticmethod
-    def _public_name(name: str) -> str:
-        return name
+        names = [_public_name(str(one["loc"][0]), info.context) for one in wrong]
+        reasons = [f"{name}: {_reason(one)}" for name, one in zip(names, wrong, strict=True)]
+        raise ConfigurationError("; ".join(reasons), argument=names[0])
 
     @classmethod
     def from_environment(cls, prefix: str = "ATLASSIAN_AUTH_") -> Self:
@@ -172,17 +172,15 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: if a value is not allowed; ``argument`` is the variable.
         """
-        # Imported here because it is a quarter of the library's import time.
-        from pydantic_settings import BaseSettings, SettingsConfigDict  # noqa: PLC0415
+        variables = {_public_name(name, prefix): name for name in cls.model_fields}
+        found = {name.upper(): text for name, text in os.environ.items()}
+        given = {variables[name]: found[name] for name in variables.keys() & found.keys()}
+        return cls.model_validate(given, context=prefix)
 
-        class FromEnvironment(BaseSettings, cls):  # type: ignore[misc,valid-type]
-            model_config = SettingsConfigDict(env_prefix=prefix, frozen=True, extra="ignore")
 
-            @staticmethod
-            def _public_name(name: str) -> str:
-                return f"{prefix}{name}".upper()
-
-        return cls.model_validate(FromEnvironment().model_dump())
+def _public_name(name: str, prefix: str | None) -> str:
+    """Return the name of a setting, or of its variable if the environment was read."""
+    return name if prefix is None else f"{prefix}{name}".upper()
 
 
 def _reason(wrong: ErrorDetails) -> str:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-_NEEDED = ("platformdirs", "rich", "typer")
+_NEEDED = ("pydantic_settings", "platformdirs", "rich", "typer")
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from atlassian_auth.stores.rules import check_names
 __all__ = [
     "check_left_out",
     "checked_callback",
+    "checked_code",
     "checked_consent_date",
     "checked_grant",
     "checked_key",
@@ -82,6 +83,14 @@ def checked_store_for(grant: Grant, store: AnyStore | None, clock: Clock) -> Sto
         )
         raise ConfigurationError(message, argument="store")
     return MemoryStore()
+
+
+def checked_code(code: object) -> str:
+    """Return the authorization code if it is text."""
+    if not isinstance(code, str):
+        expected = "the text of an authorization code, such as AuthorizationCode.code"
+        raise ConfigurationError.wrong_type("code", expected, code)
+    return code
 
 
 def checked_refresh_token(grant: Grant, refresh_token: str) -> str:

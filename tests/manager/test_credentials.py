@@ -374,3 +374,9 @@ async def test_client_credentials_refresh_themselves(manager_of, atlassian, atla
     assert first != second
     assert atlassian.count("token", grant_type="client_credentials") == 2
     assert (await manager.status()).refresh_count == 2
+
+
+async def test_a_code_is_text(cloud):
+    """A parsed callback in place of its code is refused before anything is sent."""
+    with pytest.raises(ConfigurationError, match=r"code must be the text .*, not object"):
+        await cloud.authorize("acme", object())
