@@ -258,7 +258,7 @@ def _check_scopes(value: str | Iterable[str]) -> tuple[str, ...]:
     if refused := [scope for scope in scopes if scope not in _SERVICE_ACCOUNT_SCOPES]:
         message = (
             f"scopes contains {', '.join(refused)}, but Data Center grants service accounts only READ "
-            "and WRITE. For ADMIN, which the audit log needs, use DataCenterGrant"
+            "and WRITE. ADMIN, which the audit log requires, needs DataCenterGrant"
         )
         raise ConfigurationError(message, argument="scopes")
     return scopes
