@@ -75,7 +75,13 @@ def test_a_length_of_no_use_is_refused(command, seconds):
 
 @pytest.mark.parametrize(
     ("missing", "extra"),
-    [("platformdirs", "cli"), ("rich", "cli"), ("typer", "cli"), ("uvicorn", "demo")],
+    [
+        ("platformdirs", "cli"),
+        ("pydantic_settings", "cli"),
+        ("rich", "cli"),
+        ("typer", "cli"),
+        ("uvicorn", "demo"),
+    ],
 )
 def test_missing_packages_are_named(command, monkeypatch, missing, extra):
     """Without the extra there is one line that says what to install, and no traceback."""
