@@ -91,8 +91,8 @@ class TrackedWorld(World):
     def drain(self):
         """Wait until nothing is under way in the runner, blocking this thread."""
         self.runner.drain()
-        life = self.runner._thread._life
-        assert life is None or not life._tasks, "work that never ends"
+        thread = self.runner._thread._current
+        assert thread is None or not thread._tasks, "work that never ends"
 
     async def settle(self):
         """Let every call go on, and wait until nothing is under way."""
