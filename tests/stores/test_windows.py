@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
 from tests.stores import windows
 from tests.stores.test_keyring import PLAINTEXT
 
@@ -78,7 +77,7 @@ def test_the_contract(tmp_path):
     arguments = (tmp_path / "base", Path(__file__).with_name("windows_contract.py"))
     done = subprocess.run(
         [sys.executable, "-m", "tests.stores.windows", *map(str, arguments)],
-        cwd=ROOT,
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
