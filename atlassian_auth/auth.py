@@ -275,7 +275,7 @@ def _manager_of(source: object, options: ManagerOptions) -> TokenManager:
     if isinstance(source, Grant):
         return TokenManager(source, **options)
     if not isinstance(source, TokenManager):
-        raise ConfigurationError.wrong_type("source", _expected(source), source)
+        raise _not_a_source(source)
     for argument in options:
         message = (
             f"{argument}= is of no use with a TokenManager, which has its own. Leave it out, or give a grant "
@@ -285,10 +285,12 @@ def _manager_of(source: object, options: ManagerOptions) -> TokenManager:
     return source
 
 
-def _expected(source: object) -> str:
+def _not_a_source(source: object) -> ConfigurationError:
     if isinstance(source, httpx.Auth):
-        return "a grant such as CloudGrant, or a TokenManager; this is an auth itself: pass it as auth="
-    return "a grant such as CloudGrant, or a TokenManager"
+        message = f"{type(source).__name__} is an auth itself: give it to the client, as auth=."
+        return ConfigurationError(message, argument="source")
+    expected = "a grant such as CloudGrant, or a TokenManager"
+    return ConfigurationError.wrong_type("source", expected, source)
 
 
 def _header(token: Token) -> str:

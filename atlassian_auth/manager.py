@@ -23,6 +23,7 @@ from atlassian_auth._refresh.cache import Entry
 from atlassian_auth._refresh.calls import Calls
 from atlassian_auth._refresh.checks import (
     check_left_out,
+    check_ports,
     checked_callback,
     checked_code,
     checked_consent_date,
@@ -131,9 +132,11 @@ class TokenManager:
     ) -> None:
         self.grant: Grant = checked_grant(grant)
         settings = checked_settings(settings)
+        check_ports(clock=clock, runner=runner)
         self.clock: Clock = clock
         self._time = clock.time
         if sender is not None:
+            check_ports(sender=sender)
             check_left_out(
                 transport=transport, verify=None if verify is True else verify, proxy=proxy
             )

@@ -27,7 +27,6 @@ CAMPAIGNS = {
     "cancellations",
     "faults",
     "fleet",
-    "interleavings",
     "model",
     "trials",
     "world",

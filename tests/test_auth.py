@@ -36,6 +36,7 @@ from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
+    FakeAtlassian,
     Fault,
     ManualClock,
     cloud_grant,
@@ -799,11 +800,21 @@ def test_an_auth_takes_what_a_manager_takes():
     assert ManagerOptions.__optional_keys__ == taken
 
 
+@pytest.mark.parametrize("wrong", [InlineRunner, "x", 5], ids=["class", "text", "number"])
+@pytest.mark.parametrize("argument", ["clock", "runner", "sender"])
+def test_a_port_is_checked_at_once(argument, wrong):
+    """What has not the methods of a port, or is its class, is refused where it is given."""
+    with pytest.raises(ConfigurationError, match=f"^{argument} must be a ") as caught:
+        AtlassianAuth(cloud_grant(FakeAtlassian()), store=MemoryStore(), **{argument: wrong})
+
+    assert caught.value.argument == argument
+
+
 def test_an_auth_is_not_wrapped():
     """What is an auth itself is refused, and the error says where it belongs."""
     bearer = StaticToken("bearer", origins=["https://jira.example.com"])
 
-    with pytest.raises(ConfigurationError, match="pass it as auth=, not StaticToken"):
+    with pytest.raises(ConfigurationError, match="StaticToken is an auth itself"):
         AtlassianAuth(bearer)
 
 

@@ -241,9 +241,8 @@ def test_processes_share_a_credential(command):
 # -- 4: dead tokens and short outages are taken for each other ---------------------------------------
 
 _REFUSED = (
-    "The consent of key 'default' is lost: a person has to authorize it again. The refresh token was "
-    "refused: it was used elsewhere, has expired, or the person changed the password or withdrew the "
-    "consent. A person has to authorize again "
+    "The consent of key 'default' is lost. The refresh token was refused: it was used elsewhere, has "
+    "expired, or the person changed the password or withdrew the consent. A person has to authorize again "
 )
 
 

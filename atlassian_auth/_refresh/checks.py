@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from atlassian_auth.events import Event
@@ -19,15 +19,24 @@ from atlassian_auth.stores.rules import check_names
 
 __all__ = [
     "check_left_out",
+    "check_ports",
     "checked_callback",
     "checked_code",
     "checked_consent_date",
     "checked_grant",
     "checked_key",
+    "checked_period",
     "checked_refresh_token",
     "checked_settings",
     "checked_store_for",
 ]
+
+
+_PORTS = {
+    "clock": ("a Clock such as ManualClock()", ("time", "sleep", "timeout")),
+    "runner": ("a Runner such as InlineRunner()", ("home", "submit", "check_may_wait")),
+    "sender": ("a Sender, with the methods send and aclose", ("send", "aclose")),
+}
 
 
 def checked_key(key: str) -> str:
@@ -41,6 +50,22 @@ def checked_grant(grant: object) -> Grant:
     if not isinstance(grant, Grant):
         raise ConfigurationError.wrong_type("grant", "a grant such as CloudGrant", grant)
     return grant
+
+
+def checked_period(argument: str, period: object) -> timedelta:
+    """Return the period if it is positive."""
+    if not isinstance(period, timedelta) or period <= timedelta():
+        message = f"{argument} must be positive, but is {period}: write timedelta(minutes=5)"
+        raise ConfigurationError(message, argument=argument)
+    return period
+
+
+def check_ports(**ports: object) -> None:
+    """Return if each of these has the methods of the port of its name."""
+    for argument, given in ports.items():
+        expected, names = _PORTS[argument]
+        if isinstance(given, type) or not all(hasattr(given, name) for name in names):
+            raise ConfigurationError.wrong_type(argument, expected, given)
 
 
 def checked_settings(settings: object) -> Settings:
@@ -88,7 +113,7 @@ def checked_store_for(grant: Grant, store: AnyStore | None, clock: Clock) -> Sto
 def checked_code(code: object) -> str:
     """Return the authorization code if it is text."""
     if not isinstance(code, str):
-        expected = "the text of an authorization code, such as AuthorizationCode.code"
+        expected = "the text of an authorization code, such as the .value of an AuthorizationCode"
         raise ConfigurationError.wrong_type("code", expected, code)
     return code
 

@@ -297,8 +297,6 @@ class Refresher:
 
 
 def _consent_lost(key: str, record: TokenRecord) -> AuthorizationRequired:
-    message = (
-        f"The consent of key {key!r} is lost: a person has to authorize it again. "
-        f"{record.failure or ''}"
-    )
-    return AuthorizationRequired(message.rstrip(), key=key, reason="refused")
+    reason = record.failure or "A person has to authorize it again."
+    message = f"The consent of key {key!r} is lost. {reason}"
+    return AuthorizationRequired(message, key=key, reason="refused")

@@ -21,7 +21,7 @@ from atlassian_auth._records.pending import (
     name_of,
 )
 from atlassian_auth._records.records import Loaded, Records
-from atlassian_auth._refresh.checks import checked_key
+from atlassian_auth._refresh.checks import checked_key, checked_period
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import utc_now
@@ -109,11 +109,8 @@ class AuthorizationFlow:
             raise ConfigurationError.wrong_type(
                 "manager", "a TokenManager, such as the .manager of an auth", manager
             )
-        if lifetime <= timedelta():
-            message = f"lifetime must be positive, but is {lifetime}: give it some minutes"
-            raise ConfigurationError(message, argument="lifetime")
         self.manager = manager
-        self._lifetime = lifetime
+        self._lifetime = checked_period("lifetime", lifetime)
         self._issuer = issuer
         self._random_bytes = random_bytes
         self._records = Records(manager.store, PENDING_NAMESPACE, PendingFlow)

@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
+from atlassian_auth._refresh.checks import checked_period
 from atlassian_auth._runtime.future import SharedFuture, explained
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -64,14 +65,11 @@ class LoopbackLogin:
     ) -> None:
         if not isinstance(flow, AuthorizationFlow):
             raise ConfigurationError.wrong_type("flow", "an AuthorizationFlow(manager)", flow)
-        if timeout <= timedelta():
-            message = f"timeout must be positive, but is {timeout}: give it some minutes"
-            raise ConfigurationError(message, argument="timeout")
         self._flow = flow
         self._place = Place.of(flow.manager.grant.redirect_uri)
         self._open_browser = open_browser
         self._on_url = on_url
-        self._timeout = timeout
+        self._timeout = checked_period("timeout", timeout)
         self._login: _Login | None = None
 
     async def login(self, key: str) -> AuthorizationResult:

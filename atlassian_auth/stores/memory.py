@@ -81,8 +81,7 @@ class MemoryStore(CheckedStore):
     async def _lock(self, namespace: str, key: str, timeout_seconds: float) -> AsyncGenerator[None]:
         turn = self._join((namespace, key))
         try:
-            if not await self._wait_for_turn((namespace, key), turn, timeout_seconds):
-                raise lock_timeout(namespace, key, timeout_seconds)
+            await self._wait_for_turn((namespace, key), turn, timeout_seconds)
             yield
         finally:
             self._leave((namespace, key), turn)
@@ -98,15 +97,16 @@ class MemoryStore(CheckedStore):
 
     async def _wait_for_turn(
         self, name: _Name, turn: SharedFuture[None], timeout_seconds: float
-    ) -> bool:
+    ) -> None:
         try:
             async with self._clock.timeout(timeout_seconds):
                 await turn.wait()
         except TimeoutError:
             # While the process was paused, both may have come: the turn and the timeout.
             with self._guard.lock:
-                return self._lines[name][0] is turn
-        return True
+                has_come = self._lines[name][0] is turn
+            if not has_come:
+                raise lock_timeout(*name, timeout_seconds) from None
 
     def _leave(self, name: _Name, turn: SharedFuture[None]) -> None:
         with self._guard.lock:

@@ -385,7 +385,7 @@ async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, c
     assert await contents() == {}
 
 
-@pytest.mark.parametrize("lifetime", [timedelta(), -TINY])
+@pytest.mark.parametrize("lifetime", [timedelta(), -TINY, 600])
 def test_a_lifetime_that_is_over_at_once(flow, lifetime):
     """Nobody could ever complete such a login."""
     with pytest.raises(ConfigurationError, match="lifetime must be positive") as caught:

@@ -303,7 +303,7 @@ async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
     assert attempt.outcome.key == "acme"
 
 
-@pytest.mark.parametrize("timeout", [timedelta(), timedelta(seconds=-1)])
+@pytest.mark.parametrize("timeout", [timedelta(), timedelta(seconds=-1), 0.5])
 def test_a_timeout_that_is_over_at_once(flow, timeout):
     """Nobody could ever come back in time."""
     with pytest.raises(ConfigurationError, match="timeout must be positive") as caught:

@@ -24,6 +24,8 @@ from tests.interleavings.schedules import (
 )
 from tests.interleavings.simulation import play
 
+pytestmark = pytest.mark.campaign
+
 STEADY = settings(deadline=None, derandomize=True, max_examples=300)
 CHOSEN = settings.default if settings.default.max_examples > 1000 else STEADY
 
