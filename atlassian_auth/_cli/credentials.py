@@ -100,6 +100,8 @@ def status(
         show_credential(_explain_no_token(found), as_json=as_json)
         return
     if found.state is CredentialState.NEW:
+        if as_json:
+            show_credential(found, as_json=True)
         raise nothing_stored(chosen)
     show_credential(found, as_json=as_json)
     if found.refresh_status_since is None or found.state is CredentialState.REAUTHORIZE:

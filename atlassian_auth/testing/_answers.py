@@ -62,6 +62,10 @@ def _check_path(path: str) -> None:
             f"path is {path!r}, but must begin with / and have no query: '/rest/api/3/search/jql'"
         )
         raise ValueError(message)
+    if set("{}*") & set(path):
+        raise ValueError(
+            f"path is {path!r}, but is compared as it is: write '/rest/api/3/issue/A-1'"
+        )
     if path.startswith("/ex/"):
         message = f"path is {path!r}, but must be what follows the site: '/rest/api/3/search/jql'"
         raise ValueError(message)

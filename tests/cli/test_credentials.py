@@ -174,6 +174,14 @@ def test_status_of_nothing_makes_nothing(acme, home):
     assert not (home / "tokens.db").exists()
 
 
+def test_status_of_nothing_as_json(acme):
+    """A program reads the state in this case too."""
+    ended = acme("status", "acme", "--json")
+
+    assert (ended.status, ended.json["key"], ended.json["state"]) == (3, "acme", "new")
+    assert "atlassian-auth login acme" in ended.errors
+
+
 def test_status_of_another_key(authorized):
     """``status`` exits with 3 if the store has other credentials only."""
     assert authorized("status", "tracker").status == 3

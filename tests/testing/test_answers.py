@@ -181,6 +181,7 @@ def test_faults_meet_them(caller, jira):
         ("GET", SEARCH[1:], {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}?jql=x", {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}#x", {}, "must begin with / and have no query"),
+        ("GET", "/rest/api/3/issue/{key}", {}, "is compared as it is"),
         ("GET", f"/ex/jira/1{SEARCH}", {}, "must be what follows the site"),
         ("GET", SEARCH, {"status": 199}, "status is 199, but must be from 200 to 599"),
         ("GET", SEARCH, {"status": 600}, "status is 600"),
