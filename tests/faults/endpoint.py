@@ -211,6 +211,6 @@ TROUBLES = (
         stage=simulated,
         lasts=consent_withdrawn,
         seen=alike(LOST, "reauthorize", 1, fleet=1, afterwards=LOST),
-        words=("authorize it again",),
+        words=("authorize again",),
     ),
 )

@@ -273,7 +273,7 @@ TROUBLES = (
         stage=over_sockets,
         lasts=answered(lambda _: Fault.lost_answer(), times=1),
         seen=alike(LOST, "reauthorize", 2, fleet=2, afterwards=LOST),
-        words=("authorize it again", "held the only new one"),
+        words=("authorize again", "held the only new one"),
         excused=True,
     ),
 )

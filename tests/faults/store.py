@@ -88,6 +88,6 @@ TROUBLES = (
         stage=simulated,
         lasts=withdrawn_and_broken,
         seen=alike(LOST, "reauthorize", 1, afterwards=LOST),
-        words=("authorize it again",),
+        words=("authorize again",),
     ),
 )

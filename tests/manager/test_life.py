@@ -230,6 +230,9 @@ class NoMoreThreads:
     def submit(self, work):
         raise RuntimeError("can't start new thread")
 
+    def check_may_wait(self):
+        raise AssertionError("no caller blocks here")
+
 
 async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     """If no thread can be had the caller is told, and nobody waits for what never began."""
