@@ -56,7 +56,7 @@ BOXES = (
     Box(
         "The token path",
         "cache, single flight, refresh, save",
-        ("_refresh", "manager", "status"),
+        ("_refresh", "_credentials", "manager", "status"),
         *(190, 4),
     ),
     Box(

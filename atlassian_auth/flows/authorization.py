@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from atlassian_auth._credentials.checks import checked_key, checked_period
 from atlassian_auth._records.pending import (
     PENDING_NAMESPACE,
     PendingFlow,
@@ -21,7 +22,6 @@ from atlassian_auth._records.pending import (
     name_of,
 )
 from atlassian_auth._records.records import Loaded, Records
-from atlassian_auth._refresh.checks import checked_key, checked_period
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import utc_now

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from datetime import timedelta
 
 import anyio
@@ -13,8 +15,11 @@ import pytest
 from atlassian_auth import (
     ConfigurationError,
     InlineRunner,
+    TokenManager,
     TokenRejected,
 )
+from atlassian_auth.stores import SQLiteStore
+from atlassian_auth.testing import cloud_grant
 from tests.manager.scene import (
     HOUR,
     names,
@@ -265,3 +270,17 @@ async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
 
     assert cloud.token_sync("acme") is token
     assert await anyio.to_thread.run_sync(lambda: cloud.token_sync("acme", rejected=token)) != token
+
+
+def test_a_dropped_manager_is_freed_at_once(atlassian, tmp_path):
+    """A manager that is dropped takes its store's thread and files with it, without a garbage collection."""
+    manager = TokenManager(cloud_grant(atlassian), store=SQLiteStore(tmp_path / "tokens.db"))
+    manager.add_sync(refresh_token=atlassian.issue_grant().refresh_token)
+    store = weakref.ref(manager.store)
+
+    gc.disable()
+    try:
+        del manager
+        assert store() is None
+    finally:
+        gc.enable()
