@@ -224,6 +224,7 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
     assert len(atlassian.token_requests) == 1
 
 
+@pytest.mark.campaign
 async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
     """One expiry, eight processes: one takes the store's lock, seven adopt its token by a read."""
     processes = [run(COUNT_LOCKS) for _ in range(8)]

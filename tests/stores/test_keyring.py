@@ -645,6 +645,7 @@ class Failing(Mortal):
     error = RuntimeError
 
 
+@pytest.mark.campaign
 class TestEveryStep:
     """Whenever a process ends or a keyring fails, the record is the old one or the new one, and whole."""
 

@@ -8,7 +8,7 @@ from tests.world.play import play, sample
 from tests.world.scene import Scene, Seen, runs
 from tests.world.table import PAGE, line
 
-SIZE = 30
+SIZE = 24
 AT_ONCE = 10
 
 
