@@ -47,6 +47,8 @@ def runs(version: str) -> bool:
 
 
 select_pyenv_versions()
+# Hundreds of tests start an interpreter: without bytecode files, each would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The Python that runs nox is there in any case, so something always runs.
 PYTHONS = [version for version in SUPPORTED if runs(version)] or ["{}.{}".format(*sys.version_info)]
 
