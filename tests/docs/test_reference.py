@@ -10,6 +10,7 @@ import pytest
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
 SHOWN = re.findall(r"automodule:: (\S+)", REFERENCE.read_text("utf-8"))
+NAMED = re.findall(r"auto\w+:: (\S+)", REFERENCE.read_text("utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,12 @@ def test_public_names_are_in_the_reference(name):
     missing = {
         public
         for public in package.__all__
-        if not {public, f"{name}.{public}"} & {*SHOWN, *defined}
+        if not {public, f"{name}.{public}"} & {*NAMED, *defined}
     }
 
     assert missing == set()
+
+
+def test_the_reference_shows_no_private_name():
+    """Each name on the page is API: no part of its path begins with an underscore."""
+    assert [name for name in NAMED if "._" in name] == []
