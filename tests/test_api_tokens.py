@@ -370,7 +370,7 @@ async def test_unknown_origins_get_nothing(kind):
 )
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_the_router_picks_by_path(path, token, kind):
-    """Credentials of one origin are told apart by the longest path that fits, segment by segment."""
+    """Among credentials of one origin the longest matching path counts, segment by segment."""
     router = AuthRouter(
         {
             GATEWAY: ServiceAccountToken("other"),

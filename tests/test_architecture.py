@@ -143,7 +143,7 @@ def test_interfaces_are_true():
 
 
 def test_the_version_is_the_packages():
-    """It is what the package's metadata says, and what is no name of the package is told as ever."""
+    """`__version__` is that of the package's metadata; any other unknown name is an AttributeError."""
     assert atlassian_auth.__version__ == metadata.version("atlassian-auth")
     with pytest.raises(
         AttributeError, match=r"^module 'atlassian_auth' has no attribute 'version'$"

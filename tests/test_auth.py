@@ -373,7 +373,7 @@ def on_premise(atlassian, atlassian_clock):
 async def test_an_anonymous_answer_of_data_center(
     on_premise, atlassian, atlassian_clock, kind, anonymous_answer, service_account
 ):
-    """A bearer that Data Center does not know makes us nobody; however it says so, it counts as a 401."""
+    """However Data Center says that it treats a request as anonymous, the answer counts as a 401."""
     auth = on_premise
     if service_account:
         auth = AtlassianAuth(data_center_service_account_grant(atlassian), clock=atlassian_clock)
@@ -710,7 +710,7 @@ async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
 
 
 def test_its_repr_names_the_key(atlassian_auth):
-    """In a log or a debugger one credential is told from another."""
+    """The repr of an auth names its key, so logs and debuggers distinguish credentials."""
     other = atlassian_auth.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"

@@ -156,7 +156,7 @@ def on_prem(make):
 
 @pytest.fixture
 def consent(atlassian):
-    """Start, let somebody consent, complete with the callback's URL."""
+    """Start a login, let a person consent, and complete it with the callback's URL."""
 
     async def consent(client):
         return await client.oauth_complete(atlassian.browse(await client.oauth_start()))
@@ -485,7 +485,7 @@ class Unwritable(MemoryStore):
 
 
 async def test_a_start_that_fails_leaves_nothing(make, place):
-    """No verifier waits for a login that nobody was sent to."""
+    """If `oauth_start` fails, the store keeps no verifier and no login."""
     store = Unwritable()
     client = make(**place, store=store)
 
@@ -905,7 +905,7 @@ async def test_another_site(make, consent, product):
 
 
 async def test_through_httpx(atlassian, atlassian_clock, make, consent):
-    """What it is for: page by page over a day, with nobody thinking of tokens."""
+    """A client of httpx reads pages for a day without handling tokens itself."""
     client = make(cloud_id=atlassian.cloud_id)
     await consent(client)
 

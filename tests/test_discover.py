@@ -112,7 +112,7 @@ async def test_sites_are_not_asked(url, endpoints):
 
 
 async def test_another_issuer_is_refused():
-    """A document that speaks for somebody else is an error, not the absence of one."""
+    """Metadata of another issuer is an error, and does not count as missing."""
     server = Server({STANDARD: metadata("https://evil.example")})
 
     with pytest.raises(DiscoveryError, match=r"evil\.example"):

@@ -244,7 +244,7 @@ def test_plain_http_is_for_loopback_or_by_name():
     ["authorize_url", "token_url", "api_url", "revoke_url", "resources_url", "identity_url"],
 )
 def test_custom_hosts_are_checked(argument):
-    """Each URL somebody writes by hand is checked, and the error names it."""
+    """Each URL that a user writes is checked, and the error names it."""
     changed = replace(Endpoints.cloud(), **{argument: "https://proxy.corp/atlassian"})
 
     assert getattr(changed, argument) == "https://proxy.corp/atlassian"
@@ -263,7 +263,7 @@ def test_custom_api_url_loses_its_slash_and_refuses_a_query():
 
 
 def test_endpoints_are_frozen():
-    """Nobody redirects a grant that is in use."""
+    """The endpoints of a grant in use cannot be changed."""
     endpoints = Endpoints.cloud()
 
     with pytest.raises(FrozenInstanceError):

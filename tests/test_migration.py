@@ -283,7 +283,7 @@ async def test_it_goes_where_it_was_going(source, target, atlassian_clock):
 
 
 async def test_the_target_is_gone_for_good(source, target, atlassian_clock):
-    """Whoever says so can take it to another one."""
+    """With `overwrite=True` a half-moved credential can go to another target."""
     await on_its_way(source, target)
     other = MemoryStore(clock=atlassian_clock)
 

@@ -69,7 +69,7 @@ async def test_a_stale_token_is_refreshed(atlassian, atlassian_auth, atlassian_c
 
 
 async def test_service_accounts_have_sites(atlassian, atlassian_clock):
-    """The list is there for credentials that nobody consented to, too."""
+    """A service account, which has no consent, can list its sites."""
     robot = AtlassianAuth(service_account_grant(atlassian), clock=atlassian_clock)
 
     found = await sites.accessible_resources(robot, clock=atlassian_clock)
@@ -106,7 +106,7 @@ async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server,
 
 @pytest.mark.parametrize("ask", [sites.accessible_resources, sites.whoami])
 async def test_what_is_no_auth(ask, atlassian_auth):
-    """A manager in place of its auth is refused, and told what is expected."""
+    """A manager in place of an auth is refused: the error says what was expected."""
     with pytest.raises(
         ConfigurationError, match=r"such as manager.auth\(key\), not TokenManager"
     ) as caught:

@@ -543,7 +543,7 @@ class ThreadSafeStoreContract(StoreContract):
 class _Room:
     """Counts callers, and how many were inside at the same time.
 
-    Nobody leaves before all who are expected have come to the door.
+    No caller leaves before all expected callers have arrived.
     """
 
     def __init__(self, expected: int = 1) -> None:

@@ -32,7 +32,7 @@ def test_the_exit_status_is_honest(console, evidence, failures, status, last_wor
 
 
 def test_an_interrupt_is_no_verdict(console):
-    """Who presses Ctrl-C is not told that all went well, nor that it did not."""
+    """After Ctrl-C the demonstration says that nothing was checked, and gives no verdict."""
     assert report(console, interrupted) == 130
 
     assert console.file.getvalue() == "Interrupted: nothing was checked.\n"

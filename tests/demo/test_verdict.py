@@ -192,12 +192,12 @@ def test_the_age_counts_from_the_asking():
         pytest.param(calls(104, 2, status=401), Reason.REJECTED, id="the very token"),
         pytest.param(calls(104, 2), Reason.NONE, id="no refusal"),
         pytest.param(calls(104, 1, status=401), Reason.NONE, id="the token before"),
-        pytest.param(calls(104, 2, status=401, family="g"), Reason.NONE, id="somebody else's"),
+        pytest.param(calls(104, 2, status=401, family="g"), Reason.NONE, id="another credential's"),
         pytest.param(calls(104.6, 2, status=401), Reason.NONE, id="afterwards"),
     ],
 )
 def test_a_refresh_is_needed_after_a_refusal(refusal, reason):
-    """Only a 401 for the very token that is at hand is a reason to replace it."""
+    """Only a 401 for the current token is a reason to replace it."""
     assert reasons(asks(104.5, 2), api_requests=(refusal,)) == [reason]
 
 
@@ -231,7 +231,7 @@ def test_a_fault_explains_one_more_request():
 
 
 def test_a_fault_counts_what_was_issued_unseen():
-    """The generation of the token at hand counts the one whose answer was lost."""
+    """The generation of the current token also counts the token whose answer was lost."""
     lost, repeated, next_refresh = asks(107, 2, fault="lost_answer"), asks(107.1, 2), asks(108, 4)
 
     assert reasons(lost, repeated, next_refresh, api_requests=(calls(107.5, 4, status=401),)) == [
@@ -256,7 +256,7 @@ def test_the_first_answer_may_be_spoiled():
 
 
 def test_each_credential_is_judged_by_its_own_requests():
-    """What others asked explains nothing and counts for nobody else."""
+    """The requests of one credential do not count for another."""
     evidence = replace(
         CLEAN,
         token_requests=after_the_first(asks(104, client_id="ci", family=None)),

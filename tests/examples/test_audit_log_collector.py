@@ -158,7 +158,7 @@ async def test_the_same_millisecond_is_not_lost(installed, atlassian):
 
 
 async def test_equal_events_are_all_delivered(installed, atlassian):
-    """Events that are equal to the letter are told apart, within a run and across runs."""
+    """Two identical events are both delivered, within a run and across runs."""
     atlassian.add_event("again")
     atlassian.add_event("again")
     await installed.run()
@@ -662,7 +662,7 @@ async def test_a_broken_state_is_refused(collector, cloud, content):
 
 
 async def test_it_goes_on_after_a_failed_run(cloud, atlassian):
-    """Without --once, a run that failed is repeated after the interval, until somebody stops it."""
+    """Without --once, the collector repeats a failed run after the interval, until it is stopped."""
     stop = RuntimeError("the test has seen enough")
 
     class Stopping(ManualClock):

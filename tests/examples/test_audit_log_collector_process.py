@@ -126,7 +126,7 @@ def test_a_kill_loses_nothing(server, start):
 
 
 def test_stops_while_a_page_is_awaited(server, start):
-    """A server that does not answer does not keep a process alive that was told to stop."""
+    """A process that gets SIGTERM stops, even while a server does not answer."""
     gate = server.atlassian.hold("api")
     process = start()
     gate.arrived_sync()

@@ -142,7 +142,7 @@ async def test_what_is_sent_cannot_be_guessed(flow_of, atlassian):
 
 
 async def test_the_stores_keys_tell_no_state(flow, store):
-    """Whoever lists the store's keys can complete nothing with them."""
+    """A person who can list the store's keys cannot complete a login with them."""
     request = await flow.start("acme", started_by="session-1")
 
     (key,) = await store.keys("flows")
@@ -170,7 +170,7 @@ async def test_forms_of_a_callback(flow, atlassian, form):
 
 
 async def test_start_and_callback_in_different_processes(flow_of, atlassian, tmp_path):
-    """Whoever shares the store can complete what another has started."""
+    """A process can complete a login that another process has started in the same store."""
     one, other = (flow_of(store=SQLiteStore(tmp_path / "tokens.db")) for _ in "12")
     request = await one.start("acme", started_by="session-1")
 
@@ -271,7 +271,7 @@ async def test_nothing_missing_nothing_said(flow_of, atlassian, caplog):
 
 
 async def test_a_second_callback(flow, atlassian):
-    """A login works once: who comes again is told so, and no second exchange is made."""
+    """A login works once: the error says so the second time, and no second code is exchanged."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     await flow.complete(callback, started_by=None)
@@ -373,7 +373,7 @@ async def test_how_long_it_is_answered(
 
 
 async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, contents):
-    """A minute for those who want it so; what nobody came back for does not stay in the store."""
+    """A login may have a lifetime of a minute, and an expired login does not stay in the store."""
     flow = flow_of(lifetime=timedelta(minutes=1))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
@@ -387,7 +387,7 @@ async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, c
 
 @pytest.mark.parametrize("lifetime", [timedelta(), -TINY, 600])
 def test_a_lifetime_that_is_over_at_once(flow, lifetime):
-    """Nobody could ever complete such a login."""
+    """A lifetime that is not positive is refused: no person could complete such a login."""
     with pytest.raises(ConfigurationError, match="lifetime must be positive") as caught:
         AuthorizationFlow(flow.manager, lifetime=lifetime)
 
@@ -401,7 +401,7 @@ def test_a_lifetime_that_is_over_at_once(flow, lifetime):
     ("starter", "other"), [("alice", "bob"), ("alice", None), (None, "bob"), ("alice", "alice ")]
 )
 async def test_somebody_elses_login(flow, atlassian, refused, starter, other):
-    """A link from somebody else's login does not authorize in one's own session, and hurts nobody."""
+    """A callback of another session's login is refused, and that login can still be completed."""
     request = await flow.start("acme", started_by=starter)
     callback = atlassian.browse(request.url)
 
@@ -467,7 +467,7 @@ async def test_a_callback_for_another_registration(flow, flow_of, atlassian, ref
 
 
 async def test_a_callback_for_another_key(flow, atlassian):
-    """A login authorizes the key it was started for, whoever else is waiting."""
+    """A callback authorizes the key of its own login, even if other logins are waiting."""
     one, other = (
         await flow.start("one", started_by=None),
         await flow.start("other", started_by=None),
@@ -498,7 +498,7 @@ async def test_a_callback_for_another_key(flow, atlassian):
     ],
 )
 async def test_an_error_instead_of_a_code(flow, atlassian, refused, said, kind):
-    """It is told apart and changes nothing: who consents after all, on the same page, is welcome."""
+    """Each error has its own class and changes nothing: the person may still consent on that page."""
     request = await flow.start("acme", started_by=None)
 
     error = await refused(

@@ -27,7 +27,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 
 @pytest.fixture
 def redirect_uri():
-    """One with a port that is free, as far as anybody can tell."""
+    """A redirect URI whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}/callback"
 
@@ -101,7 +101,7 @@ async def visit(url):
 async def test_a_login_through_a_browser(
     flow_of, atlassian, atlassian_server, redirect_uri, grant_of
 ):
-    """On real ports from end to end: the browser is opened, sent back, and told; the token is stored."""
+    """On real ports: the browser is opened, comes back and shows the result, and the token is stored."""
     cloud = grant_of is cloud_grant
     register = atlassian.register_cloud_app if cloud else atlassian.register_data_center_app
     app = register("local", redirect_uri=redirect_uri)
@@ -218,7 +218,7 @@ async def test_a_favicon_is_not_found(flow, atlassian, redirect_uri):
 
 
 async def test_the_same_callback_twice_at_once(flow, atlassian):
-    """The first is exchanged; the second, while that is under way, is told so."""
+    """The code of the first callback is exchanged; the second gets a page that says so."""
     async with under_way(flow) as attempt:
         callback = atlassian.browse(attempt.url)
         gate = atlassian.hold("token")
@@ -278,7 +278,7 @@ async def test_nobody_comes_back(flow, atlassian, atlassian_clock, redirect_uri)
 
 
 async def test_a_computer_without_room(flow, redirect_uri, no_more_files):
-    """Running out of file descriptors does not end a login; if that lasts, nobody came back in time."""
+    """A login survives the lack of file descriptors; if it lasts, the login ends as unanswered."""
     with socket.socket() as browser:
         async with under_way(flow) as attempt:
             with no_more_files():
@@ -305,7 +305,7 @@ async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
 
 @pytest.mark.parametrize("timeout", [timedelta(), timedelta(seconds=-1), 0.5])
 def test_a_timeout_that_is_over_at_once(flow, timeout):
-    """Nobody could ever come back in time."""
+    """A timeout that is not positive is refused: no browser could come back in time."""
     with pytest.raises(ConfigurationError, match="timeout must be positive") as caught:
         LoopbackLogin(flow, timeout=timeout)
 

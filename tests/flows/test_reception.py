@@ -70,7 +70,7 @@ def test_elsewhere_nobody_can_be_waited_for(redirect_uri):
 
 @pytest.fixture
 def place():
-    """A port that is free, as far as anybody can tell."""
+    """A place whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return Place(V4, server.getsockname()[1], "/callback")
 
@@ -168,7 +168,7 @@ async def test_a_browser_is_answered(place):
     ],
 )
 async def test_anything_else_is_turned_away(place, method, path, status):
-    """One path, one method: nobody is asked what to do about the rest."""
+    """Another path or method is refused, and the login does not see the request."""
     async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.request(method, f"http://127.0.0.1:{place.port}{path}")
 
@@ -198,7 +198,7 @@ async def test_what_is_not_http_is_refused(place, request_bytes, status):
 
 
 async def test_a_browser_that_only_connects(place):
-    """Browsers open connections ahead; one that says nothing is in nobody's way."""
+    """A browser may open connections in advance: an unused one does not block the next request."""
     async with Desk(place) as desk:
         async with await anyio.connect_tcp("127.0.0.1", place.port):
             assert (await say(place, b"GET /callback? HTTP/1.0\r\n\r\n")).endswith(b"hello")
@@ -208,7 +208,7 @@ async def test_a_browser_that_only_connects(place):
 
 
 class Gone(anyio.abc.ByteStream):
-    """A connection that breaks when somebody writes to it."""
+    """A connection that breaks when the server writes to it."""
 
     async def receive(self, max_bytes=65536):
         return b"GET /callback?code=a HTTP/1.0\r\n\r\n"
@@ -220,7 +220,7 @@ class Gone(anyio.abc.ByteStream):
         raise self._error
 
     async def send_eof(self):
-        """Nobody is there to notice."""
+        """Do nothing: the other end has gone."""
 
     async def aclose(self):
         """Nothing is left to close."""

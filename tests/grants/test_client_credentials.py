@@ -72,7 +72,7 @@ def test_endpoints_of_the_wrong_type():
 
 
 def test_jira_software_without_an_audience_sends_none():
-    """A custom server that knows none is not told one."""
+    """The request for a server without an audience has no audience."""
     endpoints = replace(Endpoints.jira_software(), audience=None)
 
     grant = ClientCredentialsGrant.jira_software("client-1", SECRET, endpoints=endpoints)
@@ -119,7 +119,7 @@ def test_service_account_of_the_government_cloud():
 
 
 def test_data_center_sends_a_form_with_scopes():
-    """The instance wants to be told the scope each time."""
+    """The token request for Data Center is a form that names the scopes each time."""
     grant = ClientCredentialsGrant.data_center(
         "https://jira.acme.com/jira/", "client-1", SECRET, scopes="READ WRITE"
     )
@@ -263,7 +263,7 @@ def test_the_secret_stays_inside(make):
 
 @every_dialect
 def test_there_is_no_grant_to_be_harmed(make):
-    """A wrong secret is told without a word about a consent that nobody gave."""
+    """The error about a wrong secret does not mention a consent: this grant has none."""
     grant = make()
     refusal = HTTPResponse(401, {}, b'{"error": "access_denied"}')
 

@@ -175,7 +175,7 @@ def test_code_verifiers_that_do_not_pass(pkce, verifier, expected):
 
 
 def test_offline_access_can_be_left_out():
-    """Without it there is no refresh token, as somebody may want; a preset's is taken out."""
+    """`offline_access=False` removes the scope, even from a preset: then there is no refresh token."""
     grant = make(scopes=scopes.JIRA_AUDIT_CLASSIC, offline_access=False)
 
     assert grant.scopes == ("manage:jira-configuration",)
@@ -187,7 +187,7 @@ def test_offline_access_appears_once():
 
 
 def test_no_refresh_token_names_offline_access():
-    """Whoever has none learns why, and that somebody has to consent again."""
+    """The error for a missing refresh token names the scope, and a person has to consent again."""
     with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
         make().refresh_request(None)
 

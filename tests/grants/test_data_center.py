@@ -91,7 +91,7 @@ def test_refresh_request_is_a_form_with_the_redirect_uri():
     ],
 )
 def test_pkce_is_not_optional(call, expected):
-    """Without PKCE a code is worth more to whoever steals it."""
+    """Both steps of a Data Center login require PKCE: without it a stolen code could be used."""
     with pytest.raises(ConfigurationError, match=expected):
         call(make())
 

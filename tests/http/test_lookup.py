@@ -84,7 +84,7 @@ async def test_the_callers_transport_stays_open():
 
 
 async def test_redirects_are_answers():
-    """Nobody is sent elsewhere."""
+    """A look-up returns a redirect as it is, and does not follow it."""
     asked = []
 
     def answer(request):
@@ -279,7 +279,7 @@ async def test_a_proxy_that_is_none(proxy):
     "url", ["https://[::1/", "https://host:port/", "https://a\0b/", "https://xn--zzzzzz.net/"]
 )
 async def test_a_url_that_is_none(url):
-    """What httpx cannot read is a mistake of whoever wrote it, not trouble of the network."""
+    """A URL that httpx cannot read is an error of the configuration, not of the network."""
     with pytest.raises(ConfigurationError, match="https://host/path") as caught:
         await lookup.get(url)
 
@@ -317,7 +317,7 @@ THROUGH_AN_AUTH = {
 
 @pytest.mark.parametrize("ask", THROUGH_AN_AUTH.values(), ids=THROUGH_AN_AUTH)
 async def test_an_auth_brings_its_proxy_and_its_authorities(ask):
-    """What the auth was told about the way to Atlassian need not be said again."""
+    """A look-up with `auth=` uses the proxy and the TLS context of that auth."""
     context = Watching(ssl.PROTOCOL_TLS_CLIENT)
 
     async with (

@@ -109,7 +109,7 @@ async def test_the_size_is_bounded(size, truncated):
     ],
 )
 async def test_whether_anything_was_sent_is_told_apart(raised, expected):
-    """What failed before the first byte left is told from what failed after, and neither leaks."""
+    """A failure before the first byte and one after it are different errors, and neither shows a secret."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         raise raised(f"quoting {SECRET}", request=request)
@@ -158,7 +158,7 @@ async def test_a_name_that_is_not_known():
 
 
 async def test_a_certificate_that_does_not_fit():
-    """What is wrong with it is told in the words of whoever checked it."""
+    """The error about a certificate quotes the reason that OpenSSL gives."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         error = ssl.SSLCertVerificationError(1, "certificate verify failed")
@@ -429,7 +429,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 def test_no_descriptor_is_left(run, anyio_backend):
-    """A process that has opened all it may is told that nothing was sent."""
+    """If the process cannot open a socket for lack of descriptors, the error says that nothing was sent."""
     assert run(NO_DESCRIPTOR) == ["nothing-sent"]
 
 

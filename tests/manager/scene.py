@@ -44,7 +44,7 @@ def names(told):
 
 
 class WatchedStore(MemoryStore):
-    """Fails and runs errands when told to."""
+    """A store in memory that fails, and runs errands, as the test says."""
 
     def __init__(self, clock):
         super().__init__(clock=clock)

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
-    """Nobody sees a new access token before the refresh token that came with it is stored."""
+    """No caller gets a new access token before the refresh token that came with it is stored."""
     seen = []
 
     async def look() -> None:
@@ -54,7 +54,7 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
 
 @pytest.mark.parametrize("kind", [OSError, ConfigurationError])
 async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
-    """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
+    """If a new pair cannot be saved, callers get a StoreError, and the next call saves the pair first."""
     watched.failures["put"], watched.raises = 3, kind
 
     with pytest.raises(StoreError, match="kept in memory") as caught:
@@ -92,7 +92,7 @@ async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
 
 @pytest.mark.parametrize("action", ["put", "release"])
 async def test_a_store_that_was_set_up_wrongly_hides_no_error(acme, watched, atlassian, action):
-    """If the status cannot be saved, or the lock not be given back, the caller is told what really failed."""
+    """If the store also fails to save the status or to release the lock, the first error is raised."""
     atlassian.fault("token", Fault.status(503), times=3)
     watched.failures[action], watched.raises = 1, ConfigurationError
 
@@ -115,7 +115,7 @@ async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
 
 
 async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
-    """If somebody gave the key another refresh token meanwhile, that one counts."""
+    """If another process has stored another refresh token meanwhile, the stored one counts."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")
@@ -166,7 +166,7 @@ async def test_closing_says_if_something_is_still_unsaved(acme, watched):
 
 
 async def test_a_change_of_the_record_during_the_exchange(acme, watched):
-    """If the record changed but not its refresh token, the pair that was had for it is kept."""
+    """If the record changed during the exchange but not its refresh token, the new pair is saved."""
     record = (await watched.get("tokens", "acme")).value
 
     async def touch() -> None:

@@ -84,7 +84,7 @@ async def test_keep_fresh_leaves_other_apps_alone(manager_of, cloud, data_center
 
 
 async def test_keep_fresh_survives_a_store_that_is_down(acme, watched, atlassian_clock, caplog):
-    """If the keys cannot be listed, those at hand are kept fresh."""
+    """If the store cannot list its keys, the cached credentials are kept fresh."""
     await acme.token("acme")
 
     async def down(_namespace):
@@ -123,7 +123,7 @@ async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, ki
 
 
 async def test_a_callback_may_use_the_same_manager(manager_of, cloud, told):
-    """When an event is told no lock is held, and the new token is at hand."""
+    """A callback may use its manager: no lock is held, and the new token is in the cache."""
     seen = []
     manager = manager_of(on_event=lambda event: seen.append(manager.peek(event.key)))
 
@@ -235,7 +235,7 @@ class NoMoreThreads:
 
 
 async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
-    """If no thread can be had the caller is told, and nobody waits for what never began."""
+    """If no thread can start, each caller gets the error, and none waits for a refresh that never began."""
     manager = manager_of(runner=NoMoreThreads())
 
     for _ in range(2):
@@ -247,7 +247,7 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
 
 
 def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
-    """If no refresh can be started the caller is told, and the next call tries again."""
+    """If a refresh cannot start, the caller gets an error, and the next call tries again."""
     manager = manager_of(runner=InlineRunner())
 
     for _ in range(2):

@@ -40,7 +40,7 @@ async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
 
 
 async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watched):
-    """If whoever holds the lock has stored a newer token, it is taken."""
+    """If the process that holds the lock has stored a newer token, that token is used."""
     token = await manager_of(store=watched).token("acme")
     watched.locked_by_others = True
 

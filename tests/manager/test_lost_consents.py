@@ -34,7 +34,7 @@ pytestmark = pytest.mark.every_loop
 async def test_a_lost_grant_is_said_once_and_remembered(
     manager_of, cloud, atlassian, told, wording
 ):
-    """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
+    """A refused refresh token ends the credential: no manager on this store presents it again."""
     atlassian.rules.dead_grant_error = wording
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
@@ -140,7 +140,7 @@ async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian
 
 
 async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, told, caplog):
-    """After seven days of failing a person is told, once; the refresh is tried on, and heals it."""
+    """After seven days of failures one event asks for a person; refreshes go on, and one heals it."""
     atlassian.fault("token", Fault.status(503), times=1000)
     for _ in range(8 * 24):
         with pytest.raises(TransientError):

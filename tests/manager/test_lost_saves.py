@@ -28,7 +28,7 @@ pytestmark = pytest.mark.every_loop
 async def test_a_store_that_lost_its_last_save(
     manager_of, cloud, data_center, atlassian, atlassian_clock, store, caplog, knows, key
 ):
-    """After a failover, or a backup that was restored, whoever knows the newer pair puts it back."""
+    """After a failover or a restored backup, a process that has the newer pair in memory puts it back."""
     first = cloud if key == "acme" else data_center
     second = manager_of(first.grant)
     await first.token(key)

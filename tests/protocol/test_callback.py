@@ -59,7 +59,7 @@ def refused(**fields) -> AtlassianAuthError:
     ],
 )
 def test_code_and_state_are_found(text):
-    """In a URL, in a query, and in either as somebody pasted it."""
+    """Code and state are found in a URL and in a query, also if a person pasted it with spaces."""
     callback = UncheckedCallback.parse(text)
 
     assert [getattr(callback, name) for name in NAMES] == [CODE, STATE, None, None, None]
@@ -120,7 +120,7 @@ def test_fields_are_text(name):
 @example("\ud800=\udfff&code=%ff&state=%")
 @example("http://[::1/?code=a")
 def test_any_text_is_parsed(text):
-    """Whatever somebody pastes is parsed, or refused with an error of ours."""
+    """Any pasted text is parsed, or refused with a ConfigurationError."""
     with suppress(ConfigurationError):
         callback = UncheckedCallback.parse(text)
         assert all(getattr(callback, name) != "" for name in NAMES)
@@ -253,7 +253,7 @@ def test_another_issuer_is_refused(iss, found):
 
 
 def test_a_person_may_decline():
-    """That is no mistake of anybody's: the credential is still not authorized."""
+    """A declined consent is not a mistake: it raises AuthorizationRequired."""
     error = refused(error="access_denied", error_description="User denied")
 
     assert isinstance(error, AuthorizationRequired)

@@ -1,4 +1,4 @@
-"""Expiry is told apart from what refreshing does not cure."""
+"""A 401 of an expired token is distinguished from one that a refresh does not cure."""
 
 from __future__ import annotations
 

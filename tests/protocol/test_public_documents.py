@@ -22,7 +22,7 @@ def test_a_bad_minute_is_transient(status):
 
 @pytest.mark.parametrize("status", [200, 302, 404, 428, 430, 499])
 def test_other_answers_are_answers(status):
-    """Any other status was sent by somebody who could answer."""
+    """Any other status is an answer: the server could be reached."""
     check_reachable(answer(status), asked="The account")
 
 

@@ -133,7 +133,7 @@ def test_what_cannot_be_a_site_is_refused(site):
 
 
 def test_a_cloud_id_is_no_site():
-    """Who passes the id itself is told that there is nothing left to find out."""
+    """A cloud id in place of a site is refused: the error says what it is."""
     with pytest.raises(ConfigurationError, match="is already a cloud id"):
         site_url(UUID.upper())
 
@@ -303,7 +303,7 @@ def chosen(sites, wanted):
 
 
 def test_the_only_site_is_used():
-    """Nobody has to name what is not in doubt, and entries of one site are not in doubt."""
+    """The only site needs no selector, even if the list has two entries for it."""
     twice = [ACME, Site(ACME.cloud_id, ACME.name, ACME.url, ("read:confluence-user",))]
 
     site = select_site(twice)
@@ -388,7 +388,7 @@ def test_a_site_that_is_not_there_is_named():
 
 @pytest.mark.parametrize("wanted", [None, "acme"])
 def test_no_site_at_all_names_the_likely_causes(wanted):
-    """Nobody can choose from nothing: the error says how that comes about."""
+    """The error for an empty list of sites names the likely causes."""
     with pytest.raises(SiteNotFound, match="scopes name no product") as caught:
         select_site([], wanted)
 
@@ -433,7 +433,7 @@ def test_accounts_are_read(document, identity):
 
 @pytest.mark.parametrize("document", [b"<html>", [], {}, {"accountId": 7}])
 def test_what_is_no_account_is_refused(document):
-    """A login page with status 200 is not somebody."""
+    """A login page with status 200 is not an account."""
     with pytest.raises(DiscoveryError, match="The account"):
         read_identity(answer(document))
 
@@ -452,7 +452,7 @@ def test_a_long_list_is_quoted_in_short(wanted):
 
 @pytest.mark.parametrize("sites", [None, 1, "acme", [None], [{"id": "x"}]], ids=repr)
 def test_what_is_no_list_of_sites(sites):
-    """Whoever passes something else is told what it should be, and not by a TypeError from inside."""
+    """Anything but a list of sites is refused: the error says what was expected."""
     with pytest.raises(ConfigurationError, match="sites must be the sites that `await") as caught:
         select_site(sites, "acme")
 

@@ -250,7 +250,7 @@ def test_a_success_without_a_token_is_not_the_endpoint(body):
 
 
 def test_an_answer_that_breaks_off():
-    """A success without its end is told from a login page: it may have held the only refresh token."""
+    """The error for a truncated success says so: the lost part may hold the only refresh token."""
     json_type = {"content-type": "application/json"}
 
     cut = refused(HTTPResponse(200, json_type, b'{"access_token": "secr'))
@@ -406,7 +406,7 @@ def test_dead_codes(description):
 )
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
 def test_configuration_errors(error, argument, advice, status):
-    """A wrong setup is told apart from a dead grant, with what to change."""
+    """A wrong configuration is not reported as a lost consent, and the error says what to change."""
     body = {"error": error, "error_description": "Unauthorized"}
 
     raised = refused(answer(body, status))

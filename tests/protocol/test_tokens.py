@@ -69,7 +69,7 @@ def test_a_copy_is_the_token_itself():
 
 
 def test_tokens_are_frozen():
-    """Nobody changes a token that others hold."""
+    """A token cannot be changed: several callers share it."""
     for token in (make(), make().bearer):
         with pytest.raises(FrozenInstanceError):
             token.access_token = "other"

@@ -216,7 +216,7 @@ class TestAuthenticity:
         assert await store.delete("tokens", "acme")
 
     async def test_another_release(self, store, inside):
-        """A value of a later form is told from damage."""
+        """The error for a value of a later release says so, and does not call it damaged."""
         await inside.put("tokens", "acme", b"AtlassianAuthSeal\x02" + bytes(50))
 
         with pytest.raises(StoreError, match="another release: upgrade"):
@@ -245,7 +245,7 @@ class TestKeys:
         assert (await both.get("tokens", "new")).value == b"2"
 
     async def test_another_key(self, store, inside):
-        """A wrong key is told by ids, which are no secret; nothing changes."""
+        """The error for a wrong key names the ids of the keys, which are no secret; nothing changes."""
         await store.put("tokens", "acme", b"value")
         before = await inside.get("tokens", "acme")
         wrong = EncryptedStore(inside, OTHER)

@@ -1,4 +1,4 @@
-"""FileStore keeps the contract across processes, forks and kills, and spoils nobody's folder."""
+"""FileStore keeps the contract across processes, forks and kills, and leaves other folders alone."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class TestFileStore(ThreadSafeStoreContract):
 
     @pytest.mark.parametrize("reopened", [False, True], ids=["same store", "another store"])
     async def test_records_that_are_over_leave_the_folder(self, store, clock, folder, reopened):
-        """What was stored for a while is removed by a later `put`, whoever stored it."""
+        """A later `put` removes expired records, including those that another store object wrote."""
         await store.put("tokens", "state", b"value", ttl_seconds=10)
         await store.put("tokens", "state", b"value", ttl_seconds=9)
         await store.put("tokens", "prolonged", b"value", ttl_seconds=10)
@@ -203,7 +203,7 @@ class TestFileStore(ThreadSafeStoreContract):
         assert not record_path(folder, "state").exists()
 
     async def test_what_is_over_and_damaged(self, store, clock, folder):
-        """A damaged file among those that are over stays, and hinders nobody else's `put`."""
+        """A damaged file of an expired record stays, and a `put` of another key still works."""
         await store.put("tokens", "state", b"value", ttl_seconds=10)
         record_path(folder, "state").write_bytes(b"damaged")
         clock.advance(10)
@@ -304,7 +304,7 @@ class TestOneWriter:
             assert len(pauses) == 2
 
     def test_waiting_in_vain(self, tmp_path):
-        """Who finds another one writing for too long is told so."""
+        """If another process writes for too long, the error says so."""
         with (
             one_writer(tmp_path / "write", Patience(0)),
             pytest.raises(StoreError, match=r"another process.*10 s.*try again"),
@@ -399,7 +399,7 @@ class TestFolder:
 
 
 class TestPermissions:
-    """Nobody else reads the files."""
+    """Other users cannot read the files."""
 
     async def test_new_files(self, store, folder):
         """All files are the owner's alone from the start, whatever the umask."""
@@ -497,7 +497,7 @@ class TestPermissions:
 
 
 class TestUnusable:
-    """What cannot be used is told by an error that names the folder and says what to do."""
+    """The error for an unusable folder names the folder and says what to do."""
 
     async def refused(self, folder, text):
         with pytest.raises(StoreError, match=text) as raised:
@@ -518,7 +518,7 @@ class TestUnusable:
         await self.refused(tmp_path / "file" / below, "must be a folder")
 
     async def test_an_unknown_trouble(self, tmp_path):
-        """What nobody has foreseen is told in the words of the operating system."""
+        """The error for an unexpected fault quotes the operating system."""
         error = OSError(errno.EIO, "Input/output error")
 
         with (
@@ -594,12 +594,12 @@ class TestUnusable:
         assert await store.keys("tokens") == ["new", "old"]
 
     def test_without_locks(self, run, folder):
-        """A system that has no locks is told to be one, before anything is written."""
+        """On a system without locks the store raises before it writes anything."""
         assert run(WITHOUT_LOCKS, folder) == ["True"]
 
 
 class TestUnprivileged:
-    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+    """Missing rights are an error when the store is opened, not when a new token is saved."""
 
     @pytest.fixture
     def outside(self):
@@ -710,7 +710,7 @@ class TestDamaged:
         assert await store.keys("flows") == []
 
     async def test_listing(self, store, folder):
-        """Where a file is damaged nobody is told that its key is absent."""
+        """A damaged file makes `keys` raise: the list never omits its key in silence."""
         await store.put("tokens", "acme", b"value")
         cut_off(record_path(folder))
 

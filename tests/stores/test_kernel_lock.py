@@ -488,7 +488,7 @@ def test_ends_with_its_process(start, run, folder):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 class TestForks:
-    """A child neither has its parent's lock nor keeps it from anybody."""
+    """A forked child does not hold its parent's lock, and does not keep it from other processes."""
 
     @pytest.fixture
     def parent(self, start, folder):
@@ -520,5 +520,5 @@ class TestForks:
 
 
 def test_without_locks(run, folder):
-    """A system that has no such locks is told to be one, when a lock is wanted, and nothing is made."""
+    """On a system without such locks the first lock raises, and no file is made."""
     assert run(WITHOUT_LOCKS, folder) == ["True", "False"]

@@ -303,7 +303,7 @@ class TestItems:
         assert b"state" not in listed(backend)
 
     async def test_a_list_that_was_deleted(self, store, backend):
-        """Where somebody deleted the list, records are still read, and versions go on."""
+        """If a person deleted the list of keys, records can still be read, and versions still increase."""
         versions = [await store.put("tokens", "acme", b"value") for _ in range(3)]
         del backend.items[INDEX]
 
@@ -345,7 +345,7 @@ class TestItems:
 
 
 class TestTroubles:
-    """A keyring that cannot be used is told with what to do, and nothing changes."""
+    """The error for an unusable keyring says what to do, and nothing changes."""
 
     @pytest.mark.parametrize(
         ("error", "text"),
@@ -414,7 +414,7 @@ class TestTroubles:
         ],
     )
     async def test_long_and_refused(self, clock, kind, error, text):
-        """Where no part is kept either, that is told; who did not unlock the keyring is not asked again."""
+        """If the keyring refuses the parts too, the error says so, and the person is not asked again."""
         backend = kind()
         store = KeyringStore(backend=backend, clock=clock)
         version = await store.put("tokens", "acme", b"kept")

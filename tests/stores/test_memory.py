@@ -107,7 +107,7 @@ class TestMemoryStore(ThreadSafeStoreContract):
         assert served == [0, 1, 2, 3, 4]
 
     async def test_the_error_names_the_key(self, store):
-        """Who did not get the lock is told which, and how long they waited."""
+        """The error for a lock that was not free names the key and how long the caller waited."""
         async with store.lock("tokens", "acme", timeout_seconds=0):
             with pytest.raises(TimeoutError, match=r"'acme' in 'tokens' .* for 0 s"):
                 async with store.lock("tokens", "acme", timeout_seconds=0):

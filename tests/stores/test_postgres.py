@@ -143,7 +143,7 @@ class TestTable:
                 await enter(other)
 
     async def test_one_that_may_not_make_it(self, opened, raw, role, postgres_url):
-        """A user who may not make tables is told what to do."""
+        """If the user may not create tables, the error says what to do."""
         store = opened(f"{postgres_url}&user={role}", table=role, connections=1, locks=1)
 
         for _ in range(2):
@@ -165,7 +165,7 @@ class TestTable:
         assert await other.delete("tokens", "acme", expected=version)
 
     async def test_another_table(self, store, raw, table):
-        """A table of somebody else's is an error that shows no value, and stays as it is."""
+        """A table of another program is an error that shows no value, and stays as it is."""
         raw.execute(f"CREATE TABLE {table} (name text)")
 
         for call in (
@@ -348,7 +348,7 @@ class TestConnections:
             await enter(store)
 
     async def test_no_connection_allowed(self, opened, raw, small_role, postgres_url):
-        """Many who get no connection are all told so at once: none waits for what others have not."""
+        """If the server gives no connection, all callers get the error at once: none waits for another."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 0")
         store = opened(f"{postgres_url}&user={small_role}", timeout_seconds=600)
 
@@ -554,7 +554,7 @@ class TestTrouble:
             assert raised.value.__cause__ is raised.value.__context__ is None
 
     async def test_no_such_database(self, opened, postgres_url):
-        """What the server says of the database or the user is told."""
+        """The error quotes what the server says about the database or the user."""
         store = opened(f"{postgres_url}&dbname=nowhere")
 
         with pytest.raises(StoreError, match='database "nowhere" does not exist'):
@@ -638,7 +638,7 @@ class TestTrouble:
             await enter(other)
 
     async def test_gone_with_a_lock_held(self, opened):
-        """Where the server has gone, who holds a lock is told so at once, and waits for no connection."""
+        """If the server has gone, a call under a lock raises at once, and waits for no connection."""
         from tests.servers import PostgresCluster, short_folder
 
         with short_folder() as folder:

@@ -157,7 +157,7 @@ class TestLease:
     """A lock is a lease that is extended while it is held."""
 
     async def test_one_that_was_given_up_is_not_extended(self, clock):
-        """Not even once, if it was given up before that began; nobody is asked."""
+        """A lease that was given up before its first extension is never extended, and Redis is not asked."""
         server = _RedisServer("", None, _Names("x"), lease_seconds=30, clock=clock)
         lease = _Lease("x", "owner")
         await lease.stop()
@@ -175,7 +175,7 @@ class TestLease:
         return store, f"{{{prefix}}}:lock:6:tokens:acme"
 
     async def test_it_ends_by_itself(self, held, raw):
-        """Nobody has to come back to end a lease."""
+        """A lease ends by itself: Redis deletes it after its time."""
         store, name = held
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -194,7 +194,7 @@ class TestLease:
                 await anyio.lowlevel.checkpoint()
 
     async def test_lost(self, held, raw, clock, caplog, opened, redis_url, prefix):
-        """A lease that was lost is told of, and is not taken from who has it now."""
+        """A lost lease is a warning in the log, and is not taken from its new owner."""
         store, name = held
         lost = Listener("was lost while it was held")
         other = opened(redis_url, prefix=prefix)
@@ -226,7 +226,7 @@ class TestLease:
         assert "secret-word" not in caplog.text
 
     async def test_an_answer_that_was_lost(self, opened, raw, redis_url, prefix):
-        """A lock that was had without the caller learning of it is given back."""
+        """If the answer to a lock request is lost, the lock that Redis gave is released."""
 
         class Lossy(redis.asyncio.Redis):
             async def eval(self, script, *arguments):
@@ -299,7 +299,7 @@ class TestLease:
         await lock.__aexit__(None, None, None)
 
     async def test_the_server_is_away_for_a_while(self, servers, folder, opened, clock):
-        """A lease that cannot be extended is tried again, and told of if it is gone by then."""
+        """A failed extension is tried again, and a lease that has ended by then is a warning in the log."""
         lost = Listener("was lost while it was held")
         store = opened(f"unix://{folder}/redis.sock", clock=clock)
         with servers.redis_on_socket(folder):
@@ -520,7 +520,7 @@ def kill_connections(server):
 
 
 async def next_alarm(clock, after=None):
-    """Wait until somebody sleeps by the clock: the task that extends the lease."""
+    """Wait until the task that extends the lease sleeps by the clock."""
     while not clock._alarms - {after}:
         await anyio.lowlevel.checkpoint()
     (alarm,) = clock._alarms
@@ -598,7 +598,7 @@ class TestTrouble:
         assert "not known" not in texts["write"]
 
     async def test_wrong_password(self, trouble, own):
-        """A wrong password is told as such."""
+        """The error for a wrong password says so."""
         server = own("--requirepass", "secret-word")
 
         texts = await trouble(f"{server}?password=secret-guess")
@@ -612,7 +612,7 @@ class TestTrouble:
         assert "Correct the user name and the password" in texts["read"]
 
     async def test_too_few_rights(self, trouble, own):
-        """A user who may not do what is needed is told what that is."""
+        """If the user lacks a right, the error says where the needed rights are listed."""
         server = own("--user", "little", "on", ">secret-word", "~*", "+ping")
 
         texts = await trouble(server.replace("unix://", "unix://little:secret-word@"))
@@ -655,7 +655,7 @@ class TestTrouble:
         assert await store.delete("tokens", "acme")
 
     async def test_no_lock_where_nothing_can_be_saved(self, own, opened):
-        """A lock is a write: who could not save what is refreshed under it is told before."""
+        """If Redis can save nothing, it gives no lock, so no token is refreshed that it could not save."""
         store = opened(server := own())
         with redis.Redis.from_url(server) as client:
             for name, value in (("maxmemory", "1"), ("min-replicas-to-write", "1")):
@@ -730,7 +730,7 @@ def tcp(servers, folder):
 
 
 class TestDroppedConnections:
-    """A connection that the server has dropped costs nobody an error."""
+    """A connection that the server has dropped causes no error."""
 
     @pytest.fixture(params=["url", "client", "third version"])
     def store(self, request, opened, tcp):
@@ -798,7 +798,7 @@ class TestDroppedConnections:
 
     @pytest.mark.parametrize("expected", [0, None])
     async def test_a_put_whose_answer_was_lost(self, lossy, expected):
-        """A change that was made is not made again, and its version is told."""
+        """A change whose answer was lost is not made twice, and `put` returns its version."""
         store, lost = lossy(_PUT)
 
         version = await store.put("tokens", "acme", b"value", expected=expected)
@@ -1052,7 +1052,7 @@ async def test_sentinel(servers, folder, opened):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for this computer that nobody else has signed, with its key, in one file."""
+    """A self-signed certificate for this computer, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     today = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

@@ -1,4 +1,4 @@
-"""SQLiteStore keeps the contract across processes, forks and kills, and spoils nobody's file."""
+"""SQLiteStore keeps the contract across processes, forks and kills, and leaves other files alone."""
 
 from __future__ import annotations
 
@@ -354,7 +354,7 @@ class TestPath:
 
 @POSIX
 class TestPermissions:
-    """Nobody else reads the files."""
+    """Other users cannot read the files."""
 
     async def test_new_files(self, store, path):
         """All files are the owner's alone from the start, whatever the umask."""
@@ -420,7 +420,7 @@ class TestPermissions:
 
 
 class TestUnusable:
-    """What cannot be used is told by an error that names the path and says what to do."""
+    """The error for an unusable path names the path and says what to do."""
 
     async def refused(self, path, text):
         with pytest.raises(StoreError, match=text) as raised:
@@ -440,7 +440,7 @@ class TestUnusable:
 
     @POSIX
     async def test_a_pipe(self, path):
-        """Nobody waits for a pipe."""
+        """A named pipe is refused, and the store does not wait for it."""
         os.mkfifo(path)
 
         await self.refused(path, "not a regular file")
@@ -459,7 +459,7 @@ class TestUnusable:
 
 
 class Stopwatch:
-    """A clock that only pauses move; each pause is told beforehand."""
+    """A clock that moves with each pause only; a callback sees the pause first."""
 
     def __init__(self, on_pause=lambda seconds: None):
         self.seconds = 0.0
@@ -633,7 +633,7 @@ class TestKilledInAChange:
 
 @POSIX
 class TestUnprivileged:
-    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+    """Missing rights are an error when the store is opened, not when a new token is saved."""
 
     @pytest.fixture
     def folder(self):
@@ -690,7 +690,7 @@ class TestUnprivileged:
 
 
 def write_text(path):
-    path.write_text("These are my notes, and nobody's database.\n" * 100)
+    path.write_text("These are my notes, and not a database.\n" * 100)
 
 
 def write_little(path):

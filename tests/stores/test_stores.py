@@ -30,5 +30,5 @@ def test_no_other_name_is_there():
 
 
 def test_imported_when_asked_for(run):
-    """SQLite is not imported before somebody wants it."""
+    """SQLite is not imported before a program uses its store."""
     assert run(IMPORT) == ["False", "False", "True"]

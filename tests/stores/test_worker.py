@@ -192,7 +192,7 @@ async def test_used_after_stopping(worker):
 
 
 async def test_forgotten():
-    """A worker that nobody has any more finishes and ends its thread."""
+    """A worker that is garbage-collected finishes its work and ends its thread."""
     finished = threading.Event()
     worker = Worker("worker", finished.set)
     thread = await worker.run(threading.current_thread)
@@ -205,7 +205,7 @@ async def test_forgotten():
 
 
 async def test_no_thread_to_be_had(worker):
-    """Where the system gives no thread the caller is told so, and may try again."""
+    """If the system starts no thread, the caller gets a StoreError and may try again."""
     usual = threading.stack_size(1 << 45)
     try:
         with pytest.raises(StoreError, match="needs a thread"):

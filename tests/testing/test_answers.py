@@ -132,7 +132,7 @@ def test_confluence(caller, jira):
 
 
 def test_data_center(caller):
-    """Below its base URL, with its own scopes; who has no token there is nobody, as ever."""
+    """Scripted answers are below Data Center's base URL, need its scopes, and treat no token as anonymous."""
     caller.fake.respond("GET", "/rest/api/2/search", json=ISSUES, scope="WRITE")
     url = f"{caller.urls.dc_base_url}/rest/api/2/search"
     app = caller.fake.data_center_app
@@ -166,7 +166,7 @@ def test_other_services_are_not_answered(caller):
 
 
 def test_faults_meet_them(caller, jira):
-    """A bad minute of the API is scripted as before, and the answer is there afterwards."""
+    """A fault can meet a scripted answer first; the next request gets the answer."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     caller.fake.fault("api", Fault.status(503))
 
@@ -189,6 +189,6 @@ def test_faults_meet_them(caller, jira):
     ],
 )
 def test_what_would_answer_nothing_is_refused(method, path, more, words):
-    """A mistake in a test is told where it is made."""
+    """An argument that could never answer a request is an error in `respond` itself."""
     with pytest.raises(ValueError, match=re.escape(words)):
         FakeAtlassian().respond(method, path, **more)

@@ -1,4 +1,4 @@
-"""The manual clock: it moves when told, in every loop and thread, and wakes exactly who is due."""
+"""The manual clock: only a test moves it, in every loop and thread, and it wakes exactly what is due."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ async def test_a_sleeper_is_woken_from_another_thread(clock):
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_sleeper_is_woken_in_a_loop_of_another_thread(clock, backend):
-    """A clock is shared between loops: whoever moves it need not run one."""
+    """A thread without an event loop can move the clock of sleepers in another thread's loop."""
     woken, asleep = [], threading.Event()
     thread = threading.Thread(
         target=anyio.run, args=(_announced_sleep, clock, asleep, woken), kwargs={"backend": backend}
@@ -315,7 +315,7 @@ async def test_errors_of_a_body_are_its_own(clock):
 
 
 async def test_a_cancelled_body_is_cancelled_not_timed_out(clock):
-    """Whoever cancels from outside gets a cancellation, no TimeoutError."""
+    """A cancellation from outside stays a cancellation, and is no TimeoutError."""
     with anyio.CancelScope() as scope:
         async with clock.timeout(10):
             scope.cancel()

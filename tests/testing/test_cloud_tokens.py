@@ -91,7 +91,7 @@ def test_a_code_lives_a_minute(caller, code, age, status):
     ids=str,
 )
 def test_a_code_that_does_not_fit_is_refused(caller, code, changes):
-    """Unknown code, other redirect URI, or a verifier nobody announced."""
+    """An unknown code, another redirect URI or an unexpected verifier is refused."""
     response = caller.cloud_redeem(**({"code": code} | changes))
 
     assert (response.status_code, response.json()["error"]) == (403, "invalid_grant")
@@ -159,7 +159,7 @@ def test_within_the_leeway_the_old_refresh_token_still_answers(caller, grant, ag
 
 @pytest.mark.parametrize("age", [600, 600.5], ids=["at its end", "just after"])
 def test_outside_the_leeway_reuse_kills_the_family(caller, grant, age):
-    """A refresh token that comes back late may be stolen: nobody may use the family any more."""
+    """A refresh token that comes back late may be stolen: no token of its family works any more."""
     refreshed = caller.cloud_refresh(grant.refresh_token).json()
     caller.clock.advance(age)
 
@@ -417,7 +417,7 @@ def test_revoking_a_refresh_token_ends_its_grant(caller, grant):
 
 
 def test_revoking_an_unknown_token_succeeds(caller):
-    """Whoever wants it gone has what they want (RFC 7009 section 2.2)."""
+    """Revoking an unknown token succeeds (RFC 7009 section 2.2)."""
     app = caller.fake.cloud_app
     body = {"token": "unknown", "client_id": app.client_id, "client_secret": app.client_secret}
 

@@ -6,7 +6,7 @@ import pytest
 
 
 def test_consent_leads_back_with_code_and_state(caller):
-    """Consent is given at once; the redirect is a 303 that nobody keeps."""
+    """Consent is given at once; the redirect is a 303 that may not be cached."""
     response = caller.http.get(caller.dc_authorize_url(state="s1"))
 
     assert response.status_code == 303

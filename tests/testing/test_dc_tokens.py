@@ -270,7 +270,7 @@ def test_a_wrong_revocation_revokes_nothing(caller, grant, changes, status, erro
 
 
 def test_revoking_an_unknown_token_succeeds(caller):
-    """Whoever wants it gone has what they want (RFC 7009 section 2.2)."""
+    """Revoking an unknown token succeeds (RFC 7009 section 2.2)."""
     assert revoke(caller, "unknown").status_code == 200
 
 

@@ -81,7 +81,7 @@ def test_token_requests_are_written_down(fake):
 
 
 def test_a_refused_token_request_is_written_down_with_its_error(fake):
-    """Nobody knows the family of an unknown token."""
+    """The journal has the error of a refused request, and no family for an unknown token."""
     refresh(fake, "unknown")
 
     entry = fake.token_requests[0]
@@ -348,7 +348,7 @@ def test_a_fault_for_all_requests(fake):
 
 
 def test_unused_faults(fake):
-    """What met fewer requests than it was ordered for is told, with how many it met."""
+    """`unused_faults` lists the faults that met fewer requests than ordered, with their numbers."""
     fake.fault("site", Fault.status(503), times=2)
     fake.fault("token", Fault.hang(), times=None)
     fake.fault(lambda request: request.method == "GET", Fault.html(), times=None)

@@ -26,7 +26,7 @@ def grant(caller):
 
 
 def test_a_fault_meets_as_many_requests_as_ordered(caller, grant):
-    """Once unless told otherwise; then the server is well again."""
+    """A fault meets `times` requests; then the server answers normally."""
     caller.fake.fault("token", Fault.status(503), times=2)
 
     statuses = [caller.cloud_refresh(grant.refresh_token).status_code for _ in range(3)]
@@ -35,7 +35,7 @@ def test_a_fault_meets_as_many_requests_as_ordered(caller, grant):
 
 
 def test_faults_come_in_the_order_they_were_given(caller, grant):
-    """A bad minute is written down as it goes."""
+    """Faults for the same requests come in the order in which they were scripted."""
     caller.fake.fault("token", Fault.status(503))
     caller.fake.fault("token", Fault.status(502))
 
@@ -70,7 +70,7 @@ def test_a_predicate_chooses_requests(caller, grant):
 
 
 def test_a_predicate_sees_the_fields(caller, grant):
-    """Two grants on one endpoint can be told apart."""
+    """A predicate sees the fields of the form, so it can choose one of two grants."""
     other = caller.fake.issue_grant()
     caller.fake.fault(
         lambda request: request.fields.get("refresh_token") == other.refresh_token,
@@ -82,7 +82,7 @@ def test_a_predicate_sees_the_fields(caller, grant):
 
 
 def test_faults_can_be_called_off(caller, grant):
-    """The bad minute ends when the test says so."""
+    """`clear_faults` ends all faults at once."""
     caller.fake.fault("token", Fault.status(503), times=100)
 
     caller.fake.clear_faults()
@@ -275,7 +275,7 @@ def test_a_slow_body_takes_time_with_every_byte(caller, grant):
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_without_a_skin_a_broken_connection_is_an_exception(fake, fault, error):
-    """Whoever asks `handle` directly decides what it means."""
+    """`handle` raises an exception for a broken connection, as there is no server around it."""
     fake.fault("token", fault)
 
     with pytest.raises(error):

@@ -147,7 +147,7 @@ def test_identity_wants_its_scope(caller):
 
 @pytest.mark.parametrize("product", ["jira", "confluence"])
 def test_an_unknown_cloud_id_is_not_found(caller, product):
-    """A site nobody has heard of, or that is gone, is 404."""
+    """An unknown cloud id is a 404."""
     token = caller.fake.issue_grant().access_token
     path = "rest/api/3/auditing/record" if product == "jira" else "rest/api/audit"
 
@@ -302,7 +302,7 @@ def test_tokens_of_people_do_not_submit(caller):
 
 
 def test_service_accounts_call_the_products(caller, service_token):
-    """They see sites and products within their scopes, but are nobody."""
+    """A service account can use sites and products within its scopes, but has no account to read."""
     assert caller.jira_audit(service_token).status_code == 200
     assert caller.confluence_audit(service_token).status_code == 200
     assert len(caller.get(caller.urls.resources_url, service_token).json()) == 2

@@ -120,7 +120,7 @@ async def test_an_answer_that_never_comes_waits_for_a_standing_clock():
 
 
 async def test_an_answer_that_never_comes_can_be_cancelled(fake, http):
-    """A client without a read timeout waits until somebody loses patience."""
+    """A client without a read timeout waits until it is cancelled."""
     fake.fault("api", Fault.hang())
     ask = functools.partial(http.get, fake.urls.identity_url, timeout=None)
     async with anyio.create_task_group() as tasks:

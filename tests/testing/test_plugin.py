@@ -46,7 +46,7 @@ def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
 
 
 async def test_the_auth_is_authorized(atlassian, atlassian_auth):
-    """Somebody consented a moment ago: requests go out with a valid token at once."""
+    """The fixture's auth is authorized: its first request already has a valid token."""
     async with httpx.AsyncClient(auth=atlassian_auth) as http:
         response = await http.get(atlassian.urls.identity_url)
 
@@ -104,7 +104,7 @@ def test_a_users_suite_needs_no_configuration(tmp_path):
 
 
 def test_a_fault_that_met_nothing_fails_the_test(tmp_path):
-    """A test that orders a fault and never meets it checks nothing: it is told."""
+    """A test that scripts a fault and never meets it fails, and the message names the fault."""
     outcome = run_pytest(tmp_path, test=UNUSED_FAULT)
 
     assert outcome.returncode == 1

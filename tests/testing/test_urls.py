@@ -1,4 +1,4 @@
-"""The services are at Atlassian's own addresses, or all below one origin, told apart by path."""
+"""The services are at Atlassian's own addresses, or all below one origin, distinguished by path."""
 
 from __future__ import annotations
 
