@@ -8,7 +8,7 @@ There                                                    Here
 ======================================================== ====================================================
 get_oauth_scopes, …_onprem; Confluence's                 test_what_is_asked_for, test_other_scopes
 get_access_token_valid (2 products)                      test_a_valid_token_costs_nothing
-get_access_token_missing (2)                             test_nobody_has_authorized
+get_access_token_missing (2)                             test_nothing_is_authorized
 get_access_token_missing_refresh_token                   test_expired_with_nothing_to_refresh_with
 expired_no_refresh (Confluence)                          the same
 get_access_token_expired_refresh                         test_an_expired_token_is_refreshed_once
@@ -33,7 +33,7 @@ alias, alias_creates_cloud, alias_creates_onprem         test_the_alias
 ======================================================== ====================================================
 Defect there                                             Not here
 ======================================================== ====================================================
-state is never compared                                  test_a_callback_of_somebody_else
+state is never compared                                  test_a_callback_of_another_login
 state is never removed, used or not                      test_a_state_works_once, test_how_long_a_login_waits
 no state on-prem                                         test_start_on_prem
 an omitted refresh token overwrites the stored one       test_an_omitted_refresh_token
@@ -523,7 +523,7 @@ async def test_start_and_complete(atlassian, client, store, token_fields, whole)
     assert (await client.get_access_token()).startswith("secret-")
 
 
-async def test_a_callback_of_somebody_else(atlassian, client, store):
+async def test_a_callback_of_another_login(atlassian, client, store):
     """A code without its state, or with another, is not exchanged; the right one still works."""
     right = query_of(atlassian.browse(await client.oauth_start()))
 
@@ -597,7 +597,7 @@ async def test_a_code_that_is_refused(atlassian, client, store):
     assert await store.keys("flows") == await store.keys("tokens") == []
 
 
-async def test_somebody_declines(atlassian, client):
+async def test_a_person_declines(atlassian, client):
     """That is not an error of the app, and the error says so."""
     atlassian.deny_next_consent()
 
@@ -620,7 +620,7 @@ async def test_a_valid_token_costs_nothing(atlassian, client, consent):
     assert len(atlassian.token_requests) == 1
 
 
-async def test_nobody_has_authorized(atlassian, client):
+async def test_nothing_is_authorized(atlassian, client):
     """The error says so, and nothing is sent."""
     with pytest.raises(AuthorizationRequired) as caught:
         await client.get_access_token()

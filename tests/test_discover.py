@@ -121,7 +121,7 @@ async def test_another_issuer_is_refused():
     assert server.asked == [STANDARD]
 
 
-async def test_a_bad_minute_is_told():
+async def test_an_outage_is_an_error():
     """Conventional URLs are not a substitute for real ones that cannot be had just now."""
     server = Server({OPENID: 503})
 

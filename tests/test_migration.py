@@ -292,7 +292,7 @@ async def test_the_target_is_gone_for_good(source, target, atlassian_clock):
     assert (await held(source), await held(other)) == (None, VALUE)
 
 
-async def test_nobody_uses_what_is_on_its_way(atlassian, atlassian_clock, source, target):
+async def test_a_credential_on_its_way_is_not_used(atlassian, atlassian_clock, source, target):
     """A manager with the old store raises an error, and neither spends nor replaces it."""
     manager = TokenManager(cloud_grant(atlassian), store=source, clock=atlassian_clock)
     await on_its_way(source, target)

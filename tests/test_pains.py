@@ -310,7 +310,7 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
         ),
     ],
 )
-async def test_a_bad_minute_costs_no_grant(
+async def test_an_outage_costs_no_consent(
     atlassian, atlassian_clock, auth_of, fault, kind, message
 ):
     """Each error says what it is; the stored refresh token is unharmed, and works when the outage is over."""
@@ -681,7 +681,7 @@ async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
     assert status.consent_expires_at == began.authorized_at + timedelta(days=365)
 
 
-async def test_nobody_ever_authorized(auth_of):
+async def test_never_authorized(auth_of):
     """A key without a credential is not called expired; the error says what to do."""
     with pytest.raises(AuthorizationRequired) as caught:
         await auth_of().token()

@@ -78,7 +78,7 @@ async def test_service_accounts_have_sites(atlassian, atlassian_clock):
     assert [site.cloud_id for site in found] == [atlassian.cloud_id]
 
 
-async def test_a_list_that_cannot_be_had(atlassian, atlassian_auth, atlassian_clock):
+async def test_a_list_that_cannot_be_read(atlassian, atlassian_auth, atlassian_clock):
     """A temporary failure and a login page are different errors."""
     atlassian.fault("api", Fault.status(503))
     with pytest.raises(TransientError):
@@ -261,7 +261,7 @@ async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
     await auth.aclose()
 
 
-async def test_nobody_to_ask(atlassian_auth):
+async def test_no_person_to_ask(atlassian_auth):
     """Without identity endpoint and base URL the error says what to give."""
     with pytest.raises(ConfigurationError, match="base_url=") as caught:
         await sites.whoami(atlassian_auth, endpoints=Endpoints.government())

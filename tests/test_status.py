@@ -182,7 +182,7 @@ async def test_an_impossible_date_of_a_consent(manager, atlassian_clock, wrong):
     assert await manager.keys() == []
 
 
-async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock):
+async def test_no_person_consents_to_client_credentials(atlassian, atlassian_clock):
     """Client credentials need no consent, so they have no date of one."""
     manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
     await manager.token()

@@ -309,7 +309,7 @@ async def test_retry_after_is_waited_for(installed, atlassian, status):
         pytest.param(Fault.lost_answer(), id="lost_answer"),
     ],
 )
-async def test_bad_minutes_are_sat_out(cloud, atlassian, fault):
+async def test_outages_are_waited_out(cloud, atlassian, fault):
     """Pauses grow from 1 s to 60 s."""
     began = atlassian.clock.time()
     atlassian.add_event("Event 1")

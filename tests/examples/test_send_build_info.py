@@ -24,7 +24,7 @@ ANSWERS = {
         },
         1,
     ),
-    "nobody_knows_it": ({"acceptedBuilds": [], "unknownIssueKeys": ["SHOP-1"]}, 1),
+    "unknown_issue": ({"acceptedBuilds": [], "unknownIssueKeys": ["SHOP-1"]}, 1),
     "half_unknown": (
         {
             "acceptedBuilds": [{"pipelineId": "shop", "buildNumber": 16}],
@@ -36,7 +36,7 @@ ANSWERS = {
 REPORTS = {
     "accepted": "accepted shop #16\n",
     "rejected": "rejected shop #16: state is strange\n",
-    "nobody_knows_it": "unknown issue SHOP-1\n",
+    "unknown_issue": "unknown issue SHOP-1\n",
     "half_unknown": "accepted shop #16\nunknown issue SHOP-2\n",
 }
 

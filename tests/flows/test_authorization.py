@@ -400,7 +400,7 @@ def test_a_lifetime_that_is_over_at_once(flow, lifetime):
 @pytest.mark.parametrize(
     ("starter", "other"), [("alice", "bob"), ("alice", None), (None, "bob"), ("alice", "alice ")]
 )
-async def test_somebody_elses_login(flow, atlassian, refused, starter, other):
+async def test_a_login_of_another_session(flow, atlassian, refused, starter, other):
     """A callback of another session's login is refused, and that login can still be completed."""
     request = await flow.start("acme", started_by=starter)
     callback = atlassian.browse(request.url)
@@ -583,7 +583,7 @@ async def test_a_key_has_a_name(flow, contents, key):
     assert await contents() == {}
 
 
-async def test_nobody_has_to_consent(flow_of, atlassian, contents):
+async def test_no_consent_is_needed(flow_of, atlassian, contents):
     """Client credentials have no consent page."""
     flow = flow_of(jira_software_grant(atlassian))
 
@@ -596,7 +596,7 @@ async def test_nobody_has_to_consent(flow_of, atlassian, contents):
 # -- the exchange ----------------------------------------------------------------------------------
 
 
-async def test_a_bad_minute_of_the_token_endpoint(flow, atlassian, contents):
+async def test_an_outage_of_the_token_endpoint(flow, atlassian, contents):
     """The login is used up with its code, which the error says beside what it knows."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)

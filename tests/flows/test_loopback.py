@@ -262,7 +262,7 @@ async def test_the_exchange_fails(flow, atlassian):
     assert await flow.manager.keys() == []
 
 
-async def test_nobody_comes_back(flow, atlassian, atlassian_clock, redirect_uri):
+async def test_no_browser_comes_back(flow, atlassian, atlassian_clock, redirect_uri):
     """After five minutes it ends, and the port is free again."""
     async with under_way(flow) as attempt:
         atlassian_clock.advance(FIVE_MINUTES - timedelta(milliseconds=1))

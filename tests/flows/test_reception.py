@@ -59,7 +59,7 @@ def test_the_place_of_a_redirect_uri(redirect_uri, place):
         *("http://127.0.0.2:8765/cb", "http://0.0.0.0:8765/cb", "http://localhost:0/cb", None),
     ],
 )
-def test_elsewhere_nobody_can_be_waited_for(redirect_uri):
+def test_elsewhere_no_browser_can_be_waited_for(redirect_uri):
     """The error names the argument, what would do, and what to use instead."""
     with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:8765/callback") as caught:
         Place.of(redirect_uri)

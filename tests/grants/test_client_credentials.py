@@ -172,7 +172,7 @@ def test_plain_http_has_to_be_named():
 
 
 @every_dialect
-def test_nobody_consents(make):
+def test_no_person_consents(make):
     """There is no URL to open and no code to exchange."""
     with pytest.raises(ConfigurationError, match="no person's consent"):
         make().authorization_url(state="s")

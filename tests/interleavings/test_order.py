@@ -230,7 +230,7 @@ async def test_stale_record_is_refreshed_with_its_own_refresh_token(
     assert [request.generation for request in atlassian.token_requests] == [1, 2, 3, 4, 5]
 
 
-async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager, enrol, at_once):
+async def test_lost_race_is_no_lost_consent(atlassian, store, new_manager, enrol, at_once):
     """Refused because another manager was faster (a lock that had lapsed): its token is adopted."""
     manager, other = await enrol(new_manager("data_center")), new_manager("data_center")
     store.locks = False
@@ -424,7 +424,7 @@ async def test_aclose_waits_for_the_exchange_under_way(atlassian, new_manager, e
     assert manager.peek("acme") == token
 
 
-async def test_aclose_cuts_off_nobody_who_comes_late(
+async def test_aclose_cuts_off_no_late_caller(
     atlassian, atlassian_server, atlassian_clock, store, enrol, rotate_unsaved
 ):
     """An exchange that begins while a manager is being closed keeps its connection."""

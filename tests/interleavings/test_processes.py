@@ -42,7 +42,7 @@ ASK = """
 say(manager.token_sync("acme").access_token)
 """
 
-ASK_WHEN_TOLD = """
+ASK_ON_REQUEST = """
 say("ready")
 hear()
 say(manager.token_sync("acme").access_token)
@@ -213,7 +213,7 @@ async def test_process_is_killed_in_mid_exchange(atlassian, enrolled, run):
 
 async def test_processes_share_one_exchange(atlassian, enrolled, run):
     """Processes that need the same credential at the same time: one exchange, one token."""
-    processes = [run(ASK_WHEN_TOLD) for _ in range(3)]
+    processes = [run(ASK_ON_REQUEST) for _ in range(3)]
     assert {process.stdout.readline() for process in processes} == {"ready\n"}
 
     for process in processes:

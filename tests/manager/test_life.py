@@ -48,7 +48,7 @@ async def test_execute_retries_once(cloud, atlassian):
     assert len(atlassian.token_requests) == 2
 
 
-async def test_keep_fresh_refreshes_what_nobody_uses(
+async def test_keep_fresh_refreshes_idle_credentials(
     manager_of, cloud, atlassian, atlassian_clock, caplog
 ):
     """Idle credentials are refreshed ahead of their expiry, and trouble with one stops no other."""
@@ -110,7 +110,7 @@ async def test_events_tell_what_happened(cloud, told, atlassian_clock):
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
-async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, kind):
+async def test_a_callback_that_raises_stops_nothing(manager_of, cloud, caplog, kind):
     """An exception in a callback, be it ``sys.exit()``, is logged and goes no further."""
 
     def on_event(event):
@@ -246,7 +246,7 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     assert (await manager.token("acme")).access_token
 
 
-def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
+def test_a_call_that_cannot_start_ends_with_an_error(manager_of, cloud):
     """If a refresh cannot start, the caller gets an error, and the next call tries again."""
     manager = manager_of(runner=InlineRunner())
 
@@ -259,7 +259,7 @@ def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
     manager._calls._runner = cloud._calls._runner
 
 
-async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
+async def test_a_blocking_caller_takes_the_cached_token(cloud, atlassian):
     """A blocking call does not block while a fresh token is there."""
     token = await cloud.token("acme")
 

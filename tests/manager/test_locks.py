@@ -65,7 +65,7 @@ async def test_a_token_saved_while_the_lock_was_waited_for(manager_of, acme, wat
     watched.locked_by_others = False
 
 
-async def test_what_was_forgotten_meanwhile_is_not_kept_at_hand(manager_of, acme, watched):
+async def test_what_was_forgotten_meanwhile_leaves_the_cache(manager_of, acme, watched):
     """A token adopted without the lock is not kept if its credential is forgotten at that moment."""
     token = await manager_of(store=watched).token("acme")
     watched.locked_by_others = True

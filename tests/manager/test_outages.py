@@ -54,7 +54,7 @@ async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
     assert caught[-1].retry_after_seconds == 1
 
 
-async def test_client_credentials_in_a_bad_minute(manager_of, atlassian, atlassian_clock):
+async def test_client_credentials_in_an_outage(manager_of, atlassian, atlassian_clock):
     """A first token that cannot be had is a transient error, and nothing is stored for it."""
     manager = manager_of(jira_software_grant(atlassian))
     atlassian.fault("token", Fault.status(503), times=3)
@@ -103,7 +103,7 @@ async def test_trouble_is_not_raised_while_the_token_is_valid(
     assert (degraded.key, degraded.expires_at) == ("acme", before.expires_at)
 
 
-async def test_trouble_ahead_of_time_bothers_nobody(cloud, atlassian, atlassian_clock, told):
+async def test_a_failure_ahead_of_time_raises_nothing(cloud, atlassian, atlassian_clock, told):
     """A refresh ahead of time that fails is not repeated before its pause has passed."""
     before = await cloud.token("acme")
     atlassian.fault("token", Fault.html(), times=None)

@@ -262,7 +262,7 @@ def test_a_person_may_decline():
 
 
 @pytest.mark.parametrize("said", ["server_error", "temporarily_unavailable"])
-def test_a_bad_minute_is_transient(said):
+def test_an_outage_is_transient(said):
     """The authorization server may be asked again later."""
     error = refused(error=said)
 

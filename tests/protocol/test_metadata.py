@@ -214,7 +214,7 @@ def test_half_metadata_is_none():
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_bad_minute_is_not_the_absence_of_metadata(status):
+def test_an_outage_is_not_the_absence_of_metadata(status):
     """While the server is unavailable, conventional URLs do not take the place of the real ones."""
     with pytest.raises(TransientError, match="metadata"):
         read({}, status)

@@ -14,7 +14,7 @@ def answer(status, body=b"{}", *, truncated=False):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 599])
-def test_a_bad_minute_is_transient(status):
+def test_an_outage_is_transient(status):
     """429 and 5xx say nothing about what was asked, whatever their body says."""
     with pytest.raises(TransientError, match=f"The account .*HTTP {status}.* later"):
         check_reachable(answer(status), asked="The account")

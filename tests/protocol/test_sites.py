@@ -168,7 +168,7 @@ def test_an_unknown_site_is_not_found():
     assert caught.value.wanted == "https://acme.atlassian.net"
 
 
-def test_a_bad_minute_is_not_a_missing_site():
+def test_an_outage_is_not_a_missing_site():
     """500 is worth another try."""
     with pytest.raises(TransientError, match="The cloud id of https://acme"):
         read_cloud_id(answer({}, 500), site="https://acme.atlassian.net")

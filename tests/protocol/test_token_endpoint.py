@@ -296,7 +296,7 @@ def test_redirects_are_not_followed(status):
         pytest.param(199, {"error": "invalid_grant"}, id="199"),
     ],
 )
-def test_answers_of_somebody_else(status, body):
+def test_answers_of_another_program(status, body):
     """What is no OAuth error does not touch the grant; the error says to check the URL."""
     error = refused(answer(body, status))
 
@@ -323,7 +323,7 @@ def test_answers_of_somebody_else(status, body):
     [b"", b"<html>Bad gateway</html>", {"error": "invalid_grant"}, ISSUED],
     ids=["empty", "html", "oauth-error", "token"],
 )
-def test_bad_minutes(status, ambiguous, body, request_):
+def test_outages(status, ambiguous, body, request_):
     """429 and 5xx are transient whatever the body says; 502 and 504 may have been served."""
     error = refused(answer(body, status, retry_after="30"), request_)
 
@@ -333,7 +333,7 @@ def test_bad_minutes(status, ambiguous, body, request_):
     assert error.retry_after_seconds == 30
 
 
-def test_a_truncated_bad_minute_is_transient():
+def test_a_truncated_outage_page_is_transient():
     """A long error page of a proxy is a temporary failure as well."""
     error = refused(HTTPResponse(503, {}, b"x", truncated=True))
 
@@ -350,7 +350,7 @@ def test_retry_after_as_a_date():
 
 @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable"])
 @pytest.mark.parametrize("status", [200, 400])
-def test_bad_minutes_by_name(error, status):
+def test_outages_by_name(error, status):
     """The ``error`` decides where the status does not."""
     assert isinstance(refused(answer({"error": error}, status)), TransientError)
 

@@ -37,7 +37,7 @@ def backoff(clock):
         pytest.param(ConfigurationError("secret"), 300, id="configuration"),
     ],
 )
-def test_nobody_asks_before_the_pause_ends(backoff, clock, error, seconds):
+def test_no_request_before_the_pause_ends(backoff, clock, error, seconds):
     """Until the pause is over each caller gets its own copy of the error."""
     start = clock.time()
     pause = backoff.note("acme", error)

@@ -489,7 +489,7 @@ async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
 
 
 @pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
-async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, caplog):
+async def test_an_outage_ends_no_job(manager, atlassian, atlassian_clock, job, caplog):
     """A refresh that fails is logged, and tried again in the next round."""
     await enrol(manager, atlassian, "acme")
     atlassian_clock.advance(80 * DAY)

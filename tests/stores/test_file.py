@@ -528,7 +528,7 @@ class TestUnusable:
             raise error
 
     @pytest.mark.parametrize("name", ["notes.txt", "version-2", "0" * 64])
-    async def test_somebody_elses_folder(self, folder, name):
+    async def test_a_folder_with_other_files(self, folder, name):
         """A folder that holds other things is refused, and left as it is."""
         folder.mkdir(mode=0o755)
         (folder / name).write_text("mine")
@@ -642,7 +642,7 @@ class TestUnprivileged:
         assert "must own the folder" in self.refused(run_script, folder)
 
     @ROOT
-    def test_a_folder_that_is_somebody_elses(self, run_script, folder):
+    def test_a_folder_that_belongs_to_another_user(self, run_script, folder):
         """A folder that others can read, and that cannot be closed to them, is refused."""
         folder.chmod(0o777)
 

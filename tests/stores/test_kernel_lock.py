@@ -272,7 +272,7 @@ async def test_a_file_that_was_removed(locks, folder, attempted):
         os.close(descriptor)
 
 
-async def test_a_file_that_somebody_removed(locks, folder):
+async def test_releasing_without_its_file(locks, folder):
     """Releasing does not mind a file that is gone."""
     async with locks.hold("tokens", "acme", timeout_seconds=0):
         for path in folder.iterdir():

@@ -542,7 +542,7 @@ def end_connections(raw, name):
 class TestTrouble:
     """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
 
-    async def test_nobody_there(self, opened, tmp_path):
+    async def test_no_server_there(self, opened, tmp_path):
         """Where no server is, the place is named, without the password."""
         store = opened(f"postgresql://user:secret@/tokens?host={tmp_path}")
 

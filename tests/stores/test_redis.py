@@ -263,7 +263,7 @@ class TestLease:
         async with other.lock("tokens", "acme", timeout_seconds=0):
             pass
 
-    async def test_one_that_others_had_meanwhile(self, own, opened):
+    async def test_one_that_others_held_meanwhile(self, own, opened):
         """A lock that ended before its process came back belongs to whom it belongs to."""
         server = own("--requirepass", "secret-word") + "?password=secret-word"
         store, other = opened(server), opened(server)
@@ -589,7 +589,7 @@ class TestTrouble:
 
         return trouble
 
-    async def test_nobody_there(self, trouble, folder):
+    async def test_no_server_there(self, trouble, folder):
         """Where no server is, the place is named, without the password."""
         texts = await trouble(f"unix://user:secret@{folder}/none.sock")
 

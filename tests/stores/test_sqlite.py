@@ -446,7 +446,7 @@ class TestUnusable:
         await self.refused(path, "not a regular file")
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc of Linux")
-    async def test_where_nobody_can_write(self):
+    async def test_where_no_user_can_write(self):
         """Not even root makes files in /proc."""
         await self.refused(Path("/proc/tokens.db"), "able to read and write both")
 
@@ -681,7 +681,7 @@ class TestUnprivileged:
         assert "writable for this user" in self.refused(run_script, path)
 
     @ROOT
-    def test_a_file_that_is_somebody_elses(self, run_script, folder, path):
+    def test_a_file_that_belongs_to_another_user(self, run_script, folder, path):
         """A file of another user is refused, also if it could be read and written."""
         self.give_away(folder)
         path.chmod(0o666)

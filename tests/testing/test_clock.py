@@ -217,7 +217,7 @@ async def _announced_sleep(clock, asleep, woken):
 @pytest.mark.parametrize(
     "run", [asyncio.run, lambda main: trio.run(lambda: main)], ids=["asyncio", "trio"]
 )
-def test_a_sleeper_whose_loop_has_ended_harms_nobody(clock, run):
+def test_a_sleeper_whose_loop_has_ended_stops_nothing(clock, run):
     """Moving the clock forgets about loops that were closed with sleepers in them."""
     sleeper = clock.sleep(10)
     run(_step(sleeper))

@@ -232,7 +232,7 @@ async def test_routes_of_ones_own_work_beside_it(router, http):
     assert (await http.get("https://example.com/")).status_code == 204
 
 
-async def test_an_address_nobody_mocks_is_an_error(router, http):
+async def test_an_address_without_a_mock_is_an_error(router, http):
     """A bearer on its way to the wrong host does not get there unnoticed."""
     with pytest.raises(AssertionError, match="not mocked"):
         await http.get("https://auth.atlassian.com.evil.example.com/authorize")

@@ -24,7 +24,7 @@ SEEN = {
     "storm": "token requests: 30, failed requests: 30",
     "two_processes": REUSED,
     "failing_storm": "token requests: 30",
-    "bad_minute": CONSENT,
+    "outage": CONSENT,
     "retry_after": "the next token request comes too early",
     "lost_answer": CONSENT,
     "never_answered": "the request does not end",
