@@ -320,7 +320,7 @@ async def test_options_are_passed_on(atlassian, atlassian_clock, make, place, co
     atlassian_clock.advance(3600 - 120)
 
     assert await client.get_access_token() != old
-    await client.aclose()  # events are told after the outcome
+    await client.aclose()  # events are reported after the outcome
     assert "https://proxy.example.com" in repr(client.auth)
     assert [type(event) for event in seen] == [RefreshStarted, RefreshSucceeded]
 

@@ -39,7 +39,7 @@ def nothing_was_revoked(atlassian):
 
 
 def names(told):
-    # Ask the manager for something first: events are told after those who wait have their answer.
+    # Ask the manager for something first: events are reported after waiting callers have their answer.
     return [type(event).__name__ for event in told]
 
 

@@ -143,7 +143,7 @@ async def test_trouble_with_one_stops_no_other(
 
     assert (await manager.status("acme")).refresh_count == 2
     assert "Key 'broken' was skipped" in caplog.text
-    # A dead one is told once, and not asked for again.
+    # A lost consent is reported once, and its refresh token is not sent again.
     assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
 
