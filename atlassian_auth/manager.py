@@ -417,7 +417,7 @@ class TokenManager:
         every 15 minutes.
 
         Args:
-            every: How often to look.
+            every: How often to look. Default: 30 seconds.
         """
         await self._background.keep_fresh(every)
 
@@ -430,7 +430,7 @@ class TokenManager:
         raised.
 
         Args:
-            every: How often to look.
+            every: How often to look. Default: six hours.
         """
         await self._background.keep_alive(every)
 

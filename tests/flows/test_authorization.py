@@ -613,13 +613,15 @@ async def test_an_outage_of_the_token_endpoint(flow, atlassian, contents):
 
 
 async def test_a_code_that_came_too_late(flow_of, atlassian, atlassian_clock):
-    """Data Center's codes live for seconds, and the error says so."""
+    """The error for an expired code says how long a code works."""
     flow = flow_of(data_center_grant(atlassian))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     atlassian_clock.advance(61)
 
-    with pytest.raises(AtlassianAuthError, match="10 to 60 seconds on Data Center"):
+    with pytest.raises(
+        AtlassianAuthError, match="a code works once, for seconds rather than minutes"
+    ):
         await flow.complete(callback, started_by=None)
 
 
