@@ -152,7 +152,7 @@ def test_the_version_is_the_packages():
 
 
 def test_the_version_costs_no_import():
-    """It is looked up when it is asked for: an import of the package does not read metadata."""
+    """Importing the package reads no metadata: the version is looked up when it is used."""
     assert "importlib.metadata" not in {*imported(SOURCES["atlassian_auth"].body)}
 
 
@@ -170,7 +170,7 @@ def test_importing_the_package_imports_nothing_optional():
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if room(name) in {"protocol", "grants"}])
 def test_protocol_and_grants_are_pure(name):
-    """What is decided needs no clock, no randomness, no network, no event loop."""
+    """Protocol and grants use no clock, randomness, network or event loop."""
     nodes = list(ast.walk(SOURCES[name]))
     attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
@@ -180,7 +180,7 @@ def test_protocol_and_grants_are_pure(name):
 
 
 def test_functions_are_short():
-    """A function whose body needs more than a screen does two things."""
+    """No function has a body longer than a screen."""
     bodies = [(name, function) for name in SOURCES for function in functions(SOURCES[name])]
 
     assert [(name, long.name) for name, long in bodies if body_lines(long) > LONGEST_BODY] == []

@@ -80,7 +80,7 @@ async def revoke(auth, atlassian):
 
 
 async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassian_clock, myself):
-    """One client, three hours: each request is answered, and no 401 is seen by anyone."""
+    """A client that runs for three hours gets an answer to each request, and no 401."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         for _ in range(3):
             assert (await client.get(myself)).status_code == 200
@@ -617,7 +617,7 @@ class Watched(httpx.AsyncByteStream, httpx.SyncByteStream):
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 403, 404, 429, 500, 503])
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_other_answers_are_not_read(atlassian_auth, myself, status, kind):
-    """What is no 401 is handed on unread, so that streams stream."""
+    """The auth reads only the body of a 401, so other responses can be streamed."""
     body = Watched()
     transport = httpx.MockTransport(lambda _: httpx.Response(status, stream=body))
 
@@ -803,7 +803,7 @@ def test_an_auth_takes_what_a_manager_takes():
 @pytest.mark.parametrize("wrong", [InlineRunner, "x", 5], ids=["class", "text", "number"])
 @pytest.mark.parametrize("argument", ["clock", "runner", "sender"])
 def test_a_port_is_checked_at_once(argument, wrong):
-    """What has not the methods of a port, or is its class, is refused where it is given."""
+    """An argument without the methods of its port is refused by the constructor."""
     with pytest.raises(ConfigurationError, match=f"^{argument} must be a ") as caught:
         AtlassianAuth(cloud_grant(FakeAtlassian()), store=MemoryStore(), **{argument: wrong})
 
@@ -811,7 +811,7 @@ def test_a_port_is_checked_at_once(argument, wrong):
 
 
 def test_an_auth_is_not_wrapped():
-    """What is an auth itself is refused, and the error says where it belongs."""
+    """An auth in place of a grant is refused, and the error says how to use it."""
     bearer = StaticToken("bearer", origins=["https://jira.example.com"])
 
     with pytest.raises(ConfigurationError, match="StaticToken is an auth itself"):
@@ -822,7 +822,7 @@ def test_an_auth_is_not_wrapped():
     ("wrong", "kind"), [(None, "NoneType"), ("grant", "str"), (CloudGrant, "the class CloudGrant")]
 )
 def test_a_source_is_checked_at_once(wrong, kind):
-    """What hands out no tokens is refused where it is given."""
+    """Anything but a grant or a manager is refused by the constructor."""
     with pytest.raises(
         ConfigurationError, match=f"source must be a grant .*, not {kind}"
     ) as caught:
@@ -906,7 +906,7 @@ async def test_an_endless_refusal_is_left(status, kind):
 @UNFINISHED
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_an_endless_refusal_is_the_callers(kind):
-    """Where there is no other token, the caller who streams has the response before its end."""
+    """A caller that streams gets an endless 401 before its end if there is no other token."""
     with RawServer(endless(401)) as server:
         auth = StaticToken("bearer", origins=[server.url])
 
@@ -916,7 +916,7 @@ async def test_an_endless_refusal_is_the_callers(kind):
 @UNFINISHED
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_scope_is_missing_whatever_follows(kind):
-    """The header tells it; the body does not have to end."""
+    """A missing scope named in the header is reported without reading the body."""
     challenge = 'www-authenticate: Bearer error="insufficient_scope", scope="write:x"'
     head = answer(401, challenge)
     with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
@@ -927,7 +927,7 @@ async def test_a_scope_is_missing_whatever_follows(kind):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_compressed_refusal_is_understood(kind):
-    """What httpx asks for by itself is undone as far as it tells the reason."""
+    """The reason in a compressed 401 is read."""
     body = gzip.compress(b'{"code":401,"message":"Unauthorized; scope does not match"}')
     with RawServer(answer(401, "content-encoding: gzip", body=body)) as server:
         auth = two_tokens(server.url)

@@ -299,7 +299,7 @@ def test_what_consumers_read():
     ],
 )
 def test_an_option_of_the_other_kind(options, argument):
-    """What would count for nothing is refused, by its name."""
+    """An option that only the other kind of client uses is refused, by its name."""
     with pytest.raises(ConfigurationError) as caught:
         create_atlassian_oauth_client(*ARGUMENTS, store=MemoryStore(), **options)
 
@@ -392,7 +392,7 @@ def test_the_base_class_is_abstract():
 
 
 async def test_a_trailing_slash(make):
-    """It makes no difference, and the context path is kept."""
+    """A trailing slash of the server's URL makes no difference, and the context path is kept."""
     with_slash, without = make(server_url=SERVER + "/"), make(server_url=SERVER)
 
     assert with_slash.base_url == without.base_url == SERVER
@@ -432,7 +432,7 @@ async def test_other_scopes(make, place, asked):
 
 
 async def test_a_subclass_with_scopes_of_its_own(store):
-    """What an overridden ``get_oauth_scopes`` returns is asked for, as in XSOAR."""
+    """A subclass can override `get_oauth_scopes`, as in XSOAR."""
 
     class WithWork(JiraCloudOAuthClient):
         def get_oauth_scopes(self):
@@ -587,7 +587,7 @@ async def test_two_starts(atlassian, client):
 
 
 async def test_a_code_that_is_refused(atlassian, client, store):
-    """Neither state nor verifier outlives the exchange, whatever comes of it."""
+    """After an exchange, even a failed one, the store keeps neither state nor verifier."""
     callback = atlassian.browse(await client.oauth_start())
     atlassian.fault("token", Fault.json({"error": "invalid_grant"}, status=400))
 
@@ -598,7 +598,7 @@ async def test_a_code_that_is_refused(atlassian, client, store):
 
 
 async def test_a_person_declines(atlassian, client):
-    """That is not an error of the app, and the error says so."""
+    """The error for a declined consent says that the person declined."""
     atlassian.deny_next_consent()
 
     with pytest.raises(AuthorizationRequired) as caught:
@@ -611,7 +611,7 @@ async def test_a_person_declines(atlassian, client):
 
 
 async def test_a_valid_token_costs_nothing(atlassian, client, consent):
-    """It is returned as it is, without a request."""
+    """A valid token is returned without a request."""
     await consent(client)
 
     tokens = {await client.get_access_token() for _ in range(3)}
@@ -630,7 +630,7 @@ async def test_nothing_is_authorized(atlassian, client):
 
 
 async def test_expired_with_nothing_to_refresh_with(atlassian, atlassian_clock, client, consent):
-    """Another error than before the first consent, and nothing is sent."""
+    """An expired token without a refresh token is an error with its own reason, without a request."""
     atlassian.fault("token", Fault.edited(without_refresh_token))
     await consent(client)
     atlassian_clock.advance(3600)
@@ -645,7 +645,7 @@ async def test_expired_with_nothing_to_refresh_with(atlassian, atlassian_clock, 
 async def test_an_expired_token_is_refreshed_once(
     atlassian, atlassian_clock, make, place, client, consent
 ):
-    """One request, and the new token is stored: a client that starts anew has it."""
+    """An expired token is refreshed with one request, and a new client finds the new token."""
     await consent(client)
     old = await client.get_access_token()
     atlassian_clock.advance(3600)
@@ -719,7 +719,7 @@ async def test_many_callers_one_exchange(atlassian, atlassian_clock, client, con
 
 
 async def test_two_workers(atlassian, atlassian_clock, make, place, consent, tmp_path):
-    """Who shares the store shares the credential: each refresh token is presented once."""
+    """Two workers on one store present each refresh token once."""
     workers = [make(**place, store=SQLiteStore(tmp_path / "tokens.db")) for _ in "12"]
     await consent(workers[0])
     tokens = []
@@ -772,7 +772,7 @@ async def test_a_code_is_exchanged(atlassian, client, store, token_fields):
 
 
 async def test_a_code_of_data_center_without_its_verifier(atlassian, on_prem):
-    """It could not be exchanged, so it is not tried."""
+    """A Data Center code without its verifier is refused without a request."""
     with pytest.raises(ConfigurationError) as caught:
         await on_prem.oauth2_retrieve_access_token("some-code")
 
@@ -781,7 +781,7 @@ async def test_a_code_of_data_center_without_its_verifier(atlassian, on_prem):
 
 
 async def test_a_refresh_token_is_exchanged(atlassian, client, place, token_fields):
-    """Neither code nor verifier is sent, and on-prem the redirect URI is; the successor is kept."""
+    """A refresh token is exchanged without code and verifier, and its successor is stored."""
     on_prem = "server_url" in place
     app = atlassian.data_center_app if on_prem else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
@@ -810,7 +810,7 @@ async def test_the_same_refresh_token_again(atlassian, client, place):
     "given", [{}, {"code": "a", "refresh_token": "b"}], ids=["neither", "both"]
 )
 async def test_either_a_code_or_a_refresh_token(atlassian, client, store, given):
-    """Both or neither is refused before any request, and nothing stored changes."""
+    """Giving both or neither is refused before any request, and the store does not change."""
     with pytest.raises(ConfigurationError, match="either code or refresh_token"):
         await client.oauth2_retrieve_access_token(**given)
 
@@ -863,7 +863,7 @@ async def test_connection_errors(atlassian, client, place):
 
 
 async def test_a_good_connection(atlassian, client, consent):
-    """It is silent, and a live call was made."""
+    """`test_connection` makes a request and raises nothing."""
     await consent(client)
 
     assert await client.test_connection() is None
@@ -896,7 +896,7 @@ async def test_what_answers_is_not_atlassian(atlassian, client, consent):
 
 @pytest.mark.parametrize("product", ["jira", "confluence"])
 async def test_another_site(make, consent, product):
-    """The credential works, but not for this cloud id: that is said."""
+    """If the credential cannot use this cloud id, the error names the site that it can use."""
     client = make(cloud_id="99999999-0000-4000-8000-000000000001", product=product)
     await consent(client)
 
@@ -919,7 +919,7 @@ async def test_through_httpx(atlassian, atlassian_clock, make, consent):
 
 
 async def test_a_proxy(atlassian_clock):
-    """It is handed on for what is sent here, live calls included; XSOAR's False is none."""
+    """The client sends all its own requests through the proxy; XSOAR's False means no proxy."""
     atlassian, store = FakeAtlassian(atlassian_clock), MemoryStore(clock=atlassian_clock)
     with LoopbackServer(atlassian) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

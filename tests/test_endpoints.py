@@ -72,7 +72,7 @@ def test_origin_is_scheme_host_and_port(url, origin):
     ],
 )
 def test_origin_needs_an_absolute_url(url):
-    """What two readers could read differently is refused."""
+    """A URL that two programs could read differently is refused."""
     with pytest.raises(ConfigurationError, match="url must be") as caught:
         origin_of(url)
 
@@ -103,7 +103,7 @@ def test_origin_is_stable(host, port, tail):
     ],
 )
 def test_secure_urls_pass_unchanged(url):
-    """What is https passes, and so does http that stays on this machine."""
+    """An https URL passes unchanged, and so does http on loopback."""
     assert check_secure(url, argument="redirect_uri") == url
 
 
@@ -372,7 +372,7 @@ async def test_provider_apis_are_posted_to(entity, atlassian, atlassian_clock):
     ],
 )
 def test_provider_urls_need_known_parts(entity, cloud_id, argument):
-    """What would send data to the wrong place is refused by name."""
+    """An unknown kind of data or a wrong cloud id is refused by name."""
     with pytest.raises(ConfigurationError) as caught:
         Endpoints.jira_software().provider_url(entity, cloud_id)
 
@@ -395,7 +395,7 @@ def test_provider_urls_need_known_parts(entity, cloud_id, argument):
     ],
 )
 def test_only_provider_paths_are_translated(path):
-    """Another path is refused, not guessed."""
+    """A path that is no provider path is refused."""
     with pytest.raises(ConfigurationError) as caught:
         Endpoints.jira_software().translate_url(path, CLOUD_ID)
 

@@ -100,7 +100,7 @@ def refreshes(atlassian):
 
 
 async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_clock, jira):
-    """One refresh serves them all, when the token has expired and when the API has refused it."""
+    """Fifty tasks share one refresh, after an expiry and after a refusal by the API."""
     for spoil in (lambda: atlassian_clock.advance(3600), atlassian.expire_access_tokens):
         before, answers = refreshes(atlassian), []
 
@@ -331,7 +331,7 @@ async def test_an_outage_costs_no_consent(
 
 
 async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
-    """One client that is used the whole time gets no 401."""
+    """A client that is used for three hours gets no 401."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         statuses = set()
         for _ in range(3 * 60):
@@ -541,7 +541,7 @@ def test_cloud_is_mistaken_for_data_center(base_url, scope, message):
 
 
 def test_data_center_is_mistaken_for_cloud():
-    """And the other way round."""
+    """A Data Center scope in a CloudGrant is an error that names DataCenterGrant."""
     with pytest.raises(ConfigurationError) as caught:
         CloudGrant(client_id="id", client_secret="s", redirect_uri=CALLBACK, scopes="ADMIN")
 
@@ -636,7 +636,7 @@ def test_no_store_is_named(atlassian):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 async def test_others_read_the_file(atlassian, auth_of, tmp_path):
-    """Other users cannot read it: every file is its owner's alone, whatever the umask says."""
+    """Other users cannot read the store's files, whatever the umask is."""
     before = os.umask(0)
     try:
         auth = await pasted(auth_of(store=SQLiteStore(tmp_path / "tokens.db")), atlassian)

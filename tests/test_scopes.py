@@ -88,7 +88,7 @@ def test_parsing_is_idempotent(values):
     ],
 )
 def test_missing_scopes(granted, required, missing):
-    """What is required, not granted, and not covered by a higher level."""
+    """A scope is missing if it is required, not granted, and not covered by a higher level."""
     assert scopes.missing_scopes(granted, required) == missing
 
 
@@ -110,7 +110,7 @@ def test_missing_scopes_are_a_part_of_the_required(granted, required):
     ids=["issues", "pages"],
 )
 def test_reading_and_writing(read, write, added, granular):
-    """Who may write may read as well; a preset is all classic, or all granular."""
+    """A preset for writing can also read, and no preset mixes classic and granular scopes."""
     assert set(write) - set(read) == added
     assert set(read) < set(write)
     kinds = {scope.count(":") == 2 for scope in write if scope != scopes.OFFLINE_ACCESS}

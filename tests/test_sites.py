@@ -37,7 +37,7 @@ async def data_center_auth(atlassian, atlassian_clock):
 
 
 async def test_sites_of_a_token(atlassian, atlassian_auth, atlassian_clock):
-    """Both products of a site are one site, and it is chosen without being named."""
+    """Jira and Confluence of one site are one site, which needs no selector."""
     found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
 
     site = sites.select_site(found)
@@ -46,7 +46,7 @@ async def test_sites_of_a_token(atlassian, atlassian_auth, atlassian_clock):
 
 
 async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
-    """They come sorted, and one has to be named."""
+    """Several sites come sorted by name, and one has to be selected."""
     atlassian.add_site("aardvark", products=("jira",))
 
     found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
@@ -90,7 +90,7 @@ async def test_a_list_that_cannot_be_read(atlassian, atlassian_auth, atlassian_c
 
 
 async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server, atlassian_clock):
-    """Another cloud, a proxy or an emulator: whom the auth belongs to is asked, and no other host."""
+    """With `auth=`, requests go to the endpoints of its grant and to no other host."""
     grant = cloud_grant(atlassian, atlassian_server.urls)
     auth = AtlassianAuth(grant, store="memory:", clock=atlassian_clock)
     await auth.manager.add(refresh_token=atlassian.issue_grant().refresh_token)
@@ -142,7 +142,7 @@ async def test_the_cloud_id_of_a_site(atlassian, atlassian_clock, site):
 
 
 async def test_nothing_secret_is_sent():
-    """One request to the site's own host, without Authorization."""
+    """The look-up of a cloud id is one request to the site, without Authorization."""
     seen = []
 
     def answer(request):
@@ -170,7 +170,7 @@ async def test_ids_are_remembered(atlassian, atlassian_clock):
 
 
 async def test_the_memory_may_be_the_callers(atlassian, atlassian_clock):
-    """With a mapping of one's own the process-wide one stays empty."""
+    """With `cache=`, the cache of the process stays empty."""
     mine = {}
 
     await sites.cloud_id_for_site("acme", clock=atlassian_clock, cache=mine)
@@ -250,7 +250,7 @@ async def test_who_it_is_on_data_center(atlassian, atlassian_clock, data_center_
 
 
 async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
-    """Who did not ask for ``read:me`` gets the auth's own error."""
+    """Without the scope `read:me`, `whoami` raises the auth's own ScopeMismatch."""
     store = MemoryStore(clock=atlassian_clock)
     auth = AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock)
     tokens = atlassian.issue_grant(scopes="read:jira-work")
@@ -270,7 +270,7 @@ async def test_no_person_to_ask(atlassian_auth):
 
 
 async def test_a_malformed_base_url(atlassian_auth):
-    """It is named before anything is sent."""
+    """A malformed base URL is an error that names it, before any request."""
     with pytest.raises(ConfigurationError) as caught:
         await sites.whoami(atlassian_auth, base_url="jira.example.com")
 

@@ -41,7 +41,7 @@ def test_credentials_that_began_together_drift_apart(spread):
 
 
 def test_without_spread_they_stay_together():
-    """What the setting is for: without it the crowd of the first minute is there in the last hour."""
+    """Without the spread, tokens issued in one minute are still refreshed together at the end."""
     settings = Settings(refresh_spread_seconds=0)
 
     load = follow(KEYS[:500], settings=settings)

@@ -19,7 +19,7 @@ def world_for(number, backends):
 
 @pytest.mark.parametrize(("operation", "end"), pairs(ENDINGS))
 def test_loop_may_end_anywhere(operation, end):
-    """What was begun in a loop that ended is finished: saved, unlocked, shared, asked for once."""
+    """A refresh whose loop has ended is finished: saved, unlocked, shared, requested once."""
     for number, checkpoint in enumerate(places(operation, end)):
         store, product, backend = world_for(number, ENDINGS[end])
         play_ending(operation, checkpoint, end, backend, product, store)

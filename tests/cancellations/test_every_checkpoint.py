@@ -159,7 +159,7 @@ def test_no_checkpoint_is_left_out(kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs(KINDS))
 def test_caller_may_leave_anywhere(operation, kind):
-    """Its leaving is prompt, and what was begun ends: saved, unlocked, shared, asked for once."""
+    """A cancelled caller leaves at once, and its refresh is saved, unlocked, shared, requested once."""
     struck = hits(operation, kind)
 
     assert struck == places(operation, kind)

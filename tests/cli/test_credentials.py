@@ -137,7 +137,7 @@ def test_what_is_not_stored_needs_no_secret(authorized, home, name):
 
 
 def test_nothing_to_revoke_needs_no_secret(authorized, home):
-    """That also holds for a credential that needs no consent."""
+    """If nothing is stored, revoke needs no secret, also for a client credential."""
     (home / "robot.secret").unlink()
 
     ended = authorized("revoke", "robot")

@@ -140,7 +140,7 @@ def test_through_every_kind_of_store(
 
 
 def test_keys_come_from_the_environment(authorized, states, home, monkeypatch):
-    """There is one key option for each store."""
+    """Each of the two stores has its own variable for its encryption key."""
     there, key = home / "there.db", EncryptedStore.generate_key()
     monkeypatch.setenv("ATLASSIAN_AUTH_TO_ENCRYPTION_KEY", key)
     monkeypatch.setenv("ATLASSIAN_AUTH_TO", f"sqlite:///{there}")

@@ -25,7 +25,7 @@ def console():
     ids=["good", "bad"],
 )
 def test_the_exit_status_is_honest(console, evidence, failures, status, last_word):
-    """It is 1 if anything went wrong, and what is printed says the same."""
+    """The exit status is 1 if anything went wrong, and the printed verdict agrees."""
     assert report(console, lambda: evidence(failures=failures)) == status
 
     assert console.file.getvalue().splitlines()[-1].startswith(last_word)

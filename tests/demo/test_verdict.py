@@ -148,7 +148,7 @@ def test_a_clean_run_passes():
     ],
 )
 def test_each_problem_is_found(changes, promise, problem):
-    """What is wrong breaks its own promise and no other, and the exit status tells."""
+    """Each problem breaks its own promise and no other, and the exit status is 1."""
     verdict = judge(replace(CLEAN, **changes))
 
     assert {check.promise: check.problems for check in verdict.checks if not check.ok} == {
@@ -249,7 +249,7 @@ def test_an_error_is_no_excuse():
 
 
 def test_the_first_answer_may_be_spoiled():
-    """Who has nothing yet may ask again after a fault."""
+    """A credential without a token may be requested again after a fault."""
     evidence = replace(CLEAN, token_requests=(asks(100, fault="status 503", outcome=""), asks(101)))
 
     assert reasons_of(CLOUD, evidence) == (Reason.FIRST, Reason.REPEATED)

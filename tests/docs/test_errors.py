@@ -65,7 +65,7 @@ def test_there_are_no_others():
     ],
 )
 def test_each_oauth_error_is_there(title, errors):
-    """What the library knows the meaning of, the page explains."""
+    """The page explains each OAuth error whose meaning the library knows."""
     missing = {error for error in errors if f"`{error}`" not in section(title)}
 
     assert missing == set()

@@ -17,7 +17,7 @@ NAMED = re.findall(r"auto\w+:: (\S+)", REFERENCE.read_text("utf-8"))
     "name", ["atlassian_auth", "atlassian_auth.stores", "atlassian_auth.testing"]
 )
 def test_public_names_are_in_the_reference(name):
-    """What users may import is shown: itself, or the module that defines it."""
+    """The page shows each name that users may import, or the module that defines it."""
     package = importlib.import_module(name)
     modules = [importlib.import_module(module) for module in SHOWN]
     defined = [

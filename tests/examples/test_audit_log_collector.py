@@ -147,7 +147,7 @@ async def test_a_restart_goes_on_with_what_is_new(installed, atlassian):
 
 
 async def test_the_same_millisecond_is_not_lost(installed, atlassian):
-    """What happens in the very moment of the newest event, but after it was read, comes next."""
+    """An event in the same millisecond as the newest one read comes with the next run."""
     atlassian.add_event("first")
     await installed.run()
     atlassian.add_event("second")
@@ -444,7 +444,7 @@ async def test_sparse_records_are_delivered(cloud, atlassian):
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
 async def test_a_run_with_a_limit(installed, atlassian, limit):
-    """It delivers no more than that, the oldest first, and the next run goes on there."""
+    """A run with a limit delivers so many events, the oldest first; the next run goes on there."""
     atlassian.generate_events(3, interval=HOUR)
     atlassian.generate_events(2)
     expected = sorted(names(3) + names(2))
@@ -461,7 +461,7 @@ async def test_a_run_with_a_limit(installed, atlassian, limit):
 
 
 async def test_a_limit_lets_late_events_in(cloud, atlassian):
-    """What turns up late, within five minutes of the last event of a run, comes with a later one."""
+    """An event that turns up within five minutes of a run's last event comes with a later run."""
     now = atlassian.clock.now()
     for age in (0, 60, 120):
         atlassian.add_event(f"{age} seconds ago", at=now - timedelta(seconds=age))
@@ -505,7 +505,7 @@ async def test_how_far_back_the_first_run_goes(cloud, atlassian, text, age):
     ],
 )
 def test_wrong_options(cloud, capsys, wrong):
-    """They are named, and nothing is collected."""
+    """The error names the wrong option, and nothing is collected."""
     with pytest.raises(SystemExit):
         cloud.options(*wrong)
 
@@ -558,7 +558,7 @@ async def test_basic(cloud, atlassian, target, service, path, records):
 
 @pytest.mark.parametrize("name", BASIC)
 async def test_basic_needs_both_parts(collector, cloud, name):
-    """What is missing is named before anything is asked."""
+    """The error names the missing variable before any request."""
     cloud.environment = BASIC | {name: ""}
 
     with pytest.raises(collector.CannotGoOn, match=f"Set {name}: "):
@@ -566,7 +566,7 @@ async def test_basic_needs_both_parts(collector, cloud, name):
 
 
 async def test_a_proxy(cloud, atlassian, monkeypatch):
-    """It is for all requests: those of the collector, of the auth, and the one for the cloud id."""
+    """The proxy carries all requests: the collector's, the auth's, and the one for the cloud id."""
     used = []
 
     class Noted(httpx.AsyncHTTPTransport):
@@ -608,7 +608,7 @@ async def test_a_log_that_never_stands_still(collector, cloud, atlassian):
 
 @pytest.mark.parametrize("time", [10**30, -(10**30)])
 async def test_a_time_beyond_the_calendar(cloud, atlassian, time):
-    """Such a record is delivered, and moves no watermark."""
+    """A record with an impossible date is delivered, and does not move the watermark."""
     cloud.target = ["--cloud-id", atlassian.cloud_id, "--product", "confluence"]
     page = {"results": [{"creationDate": time}], "start": 0, "limit": 1000}
     atlassian.fault("api", Fault.json(page))
@@ -643,7 +643,7 @@ async def test_lines_can_be_printed(cloud, atlassian, capsys):
 
 
 async def test_a_foreign_state_is_refused(collector, cloud):
-    """Another site's watermark would skip events: it is not used."""
+    """The state of another site is refused, because its watermark would skip events."""
     cloud.state.write_text(
         '{"source": "https://other/", "since": "2026-01-01T00:00:00+00:00", "delivered": []}'
     )

@@ -138,7 +138,7 @@ def test_stops_while_a_page_is_awaited(server, start):
 
 
 def test_stops_in_a_pause(server, start):
-    """Nor does a server that wants an hour of patience."""
+    """A process that waits for an hour's Retry-After stops on SIGTERM."""
     server.atlassian.fault("api", Fault.rate_limited(3600))
     process = start()
     asked_again = process.stderr.readline()

@@ -144,7 +144,7 @@ def test_says_what_jira_made_of_it(sender, atlassian, environment, monkeypatch, 
     ],
 )
 def test_wrong_input(sender, environment, monkeypatch, capsys, site, left_out, said):
-    """It ends in a sentence that says what to do, and with a status that is not a rejection's."""
+    """A wrong input ends with one line that says what to do, and another status than a rejection."""
     for name, value in environment.items():
         monkeypatch.setenv(name, "" if name in left_out else value)
 

@@ -62,7 +62,7 @@ def test_the_page_is_current():
 
 
 def test_the_page_is_complete():
-    """It has a line for each trouble, and none for what is no longer played."""
+    """The page has a line for each fault that the tests run, and no other line."""
     text = PAGE.read_text("utf-8")
     names = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| ")]
     expected = [line(trouble, ()).split(" | ")[0] for trouble in TROUBLES]

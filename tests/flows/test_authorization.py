@@ -100,7 +100,7 @@ async def test_a_login_brings_a_token(flow_of, atlassian, contents, grant_of):
 
 
 async def test_cloud_with_pkce(flow_of, atlassian):
-    """Where the grant binds its codes, the verifier is remembered, and only its challenge is sent."""
+    """With PKCE the store keeps the verifier, and the URL has its challenge only."""
     flow = flow_of(own_grant(atlassian.cloud_app, pkce=True))
 
     request = await flow.start("acme", started_by=None)
@@ -161,7 +161,7 @@ async def test_the_stores_keys_tell_no_state(flow, store):
     ],
 )
 async def test_forms_of_a_callback(flow, atlassian, form):
-    """As a framework has it, and as a person pastes it."""
+    """A callback is accepted as a framework gives it, and as a person pastes it."""
     request = await flow.start("acme", started_by=None)
 
     result = await flow.complete(**form(atlassian.browse(request.url)), started_by=None)
@@ -180,7 +180,7 @@ async def test_start_and_callback_in_different_processes(flow_of, atlassian, tmp
 
 
 async def test_two_logins_for_one_key(flow, atlassian):
-    """Both may come back, in any order; the last one counts."""
+    """Two logins of one key may complete in any order; the last one counts."""
     first, second = [await flow.start("acme", started_by=None) for _ in "12"]
 
     await flow.complete(atlassian.browse(second.url), started_by=None)
@@ -225,7 +225,7 @@ async def test_a_cancelled_caller_loses_nothing(flow, atlassian):
 
 
 async def test_less_than_asked_for(flow_of, atlassian, caplog):
-    """What is missing is in the result, and in a warning that says what to do."""
+    """Scopes that were not granted are in the result, and in a warning that says what to do."""
     flow = flow_of(cloud_grant(atlassian, scopes="read:me read:jira-work"))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
@@ -256,7 +256,7 @@ def without_refresh_token(answer):
 
 
 async def test_nothing_missing_nothing_said(flow_of, atlassian, caplog):
-    """Neither a full grant nor one that was not to be refreshed is worth a warning."""
+    """There is no warning if all scopes were granted, or offline_access was not requested."""
     once = own_grant(atlassian.cloud_app, offline_access=False)
     with caplog.at_level(logging.WARNING, "atlassian_auth"):
         for flow in (flow_of(), flow_of(once)):
@@ -454,7 +454,7 @@ def moved_app(atlassian):
     ],
 )
 async def test_a_callback_for_another_registration(flow, flow_of, atlassian, refused, grant_of):
-    """Its code would be refused, so it is not even tried, and the right app can still complete."""
+    """A callback of another app is refused without a request, and the right app can complete it."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
 
@@ -511,7 +511,7 @@ async def test_an_error_instead_of_a_code(flow, atlassian, refused, said, kind):
 
 
 async def test_a_person_declines(flow, atlassian, refused):
-    """As the emulated Atlassian says it; the error names the key."""
+    """If the person declines, the error names the key."""
     request = await flow.start("acme", started_by=None)
     atlassian.deny_next_consent()
 
@@ -642,7 +642,7 @@ async def test_a_store_that_fails(flow_of, atlassian):
 
 @pytest.mark.parametrize("what", ["an auth", "a grant", "nothing"])
 def test_a_flow_needs_a_manager(atlassian_auth, what):
-    """What is no manager is refused where it is given, with where to find one."""
+    """A flow refuses anything but a manager, and the error says where to find one."""
     wrong = {"an auth": atlassian_auth, "a grant": atlassian_auth.manager.grant, "nothing": None}
 
     with pytest.raises(
@@ -662,7 +662,7 @@ def test_a_loopback_login_needs_a_flow(atlassian_auth):
 
 
 async def test_a_login_of_an_earlier_release(flow, flow_of, atlassian, store):
-    """Its state has no mark of its key; who was sent away before an upgrade can come back after it."""
+    """A login that was started before an upgrade can be completed after it."""
     request = await flow.start("acme", started_by=None)
     (name,) = await store.keys("flows")
     earlier = request.state.partition(".")[2]

@@ -153,7 +153,7 @@ async def test_what_is_missing_is_shown(flow, atlassian):
 
 
 async def test_one_object_logs_in_again(flow, atlassian):
-    """One after the other, for any key."""
+    """One LoopbackLogin can be used for several logins, one after the other."""
     async with under_way(flow) as attempt:
         await visit(atlassian.browse(attempt.url))
     attempt.ended, attempt.started = anyio.Event(), anyio.Event()
@@ -180,7 +180,7 @@ async def test_one_object_logs_in_again(flow, atlassian):
     ],
 )
 async def test_a_stranger_is_turned_away(flow, atlassian, redirect_uri, query):
-    """It is shown an error and changes nothing, and the login goes on waiting."""
+    """A callback of another login gets an error page, changes nothing, and the login goes on."""
     async with under_way(flow) as attempt:
         page = await visit(f"{redirect_uri}?{query}")
         assert atlassian.token_requests == ()
@@ -290,7 +290,7 @@ async def test_a_computer_without_room(flow, redirect_uri, no_more_files):
 
 
 async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
-    """Who comes back at the last moment is not turned away while the exchange takes its time."""
+    """A callback at the last moment counts: the exchange may take longer than the timeout."""
     async with under_way(flow, timeout=timedelta(seconds=1)) as attempt:
         callback = atlassian.browse(attempt.url)
         gate = atlassian.hold("token")
@@ -313,7 +313,7 @@ def test_a_timeout_that_is_over_at_once(flow, timeout):
 
 
 def test_a_redirect_uri_elsewhere(flow_of, atlassian):
-    """It is refused before anything is opened."""
+    """A redirect URI on another computer is refused before a browser opens."""
     app = atlassian.register_cloud_app("web", redirect_uri="https://app.example.com/cb")
 
     with pytest.raises(ConfigurationError) as caught:
@@ -410,7 +410,7 @@ async def test_a_pasted_callback(flow, atlassian):
 
 
 async def test_a_pasted_callback_from_a_thread(flow, atlassian):
-    """As a command line does that reads its input in a thread."""
+    """A thread that reads the person's input can paste the callback."""
     async with under_way(flow) as attempt:
         paste = functools.partial(attempt.local.paste, atlassian.browse(attempt.url))
         result = await anyio.to_thread.run_sync(anyio.from_thread.run, paste)
@@ -420,7 +420,7 @@ async def test_a_pasted_callback_from_a_thread(flow, atlassian):
 
 @pytest.mark.parametrize("text", ["", "code=a", "code=a&state=guess", "code=a&code=b"])
 async def test_something_else_is_pasted(flow, atlassian, text):
-    """It is refused with an error that says what to paste, and the login goes on waiting."""
+    """The error for a wrong pasted text says what to paste, and the login goes on."""
     async with under_way(flow) as attempt:
         with pytest.raises(ConfigurationError):
             await attempt.local.paste(text)
@@ -455,7 +455,7 @@ async def test_nothing_to_paste_into(flow, atlassian):
     ids=["opened", "nothing-said", "no-browser", "an-error"],
 )
 async def test_a_browser_that_cannot_be_opened(flow, atlassian, caplog, warned, outcome, said):
-    """That is a warning: the person may open the URL themselves."""
+    """If the browser cannot be opened, there is a warning: the person may open the URL."""
     tried = threading.Event()
 
     def open_browser(_url):
@@ -486,7 +486,7 @@ async def test_a_browser_that_does_not_return(flow, atlassian):
 
 
 async def test_an_on_url_that_raises(flow, store, atlassian):
-    """Its error is the caller's, as it is, and the port is free again."""
+    """An error of `on_url` reaches the caller unchanged, and the port is free again."""
 
     def on_url(_url):
         raise RuntimeError("no terminal")

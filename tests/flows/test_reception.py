@@ -141,7 +141,7 @@ async def rest_of(stream) -> bytes:
 
 
 async def test_a_browser_is_answered(place):
-    """It gets the page, its length, and headers that keep it to itself."""
+    """The browser gets the page, its length, and headers that forbid caching and loading."""
     async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.get(f"http://127.0.0.1:{place.port}/callback?code=a&state=b")
         answered = await desk.served(1)
@@ -244,7 +244,7 @@ async def test_a_browser_that_goes_away(place, error):
 # Releases of anyio before 4.11 leave the socket that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_port_in_use(place):
-    """The error says which port, and what can be done; afterwards it can be had."""
+    """The error names the port and what to do; when the port is free, listening works."""
     async with Desk(place):
         with pytest.raises(ConfigurationError, match=f"port {place.port} of 127") as caught:
             await Desk(place).__aenter__()
@@ -312,14 +312,14 @@ async def test_another_program_at_one_of_both(both, address):
 @ipv6
 @pytest.mark.parametrize("address", BOTH)
 async def test_both_addresses_are_held(both, address):
-    """As long as the login waits, no other program can listen at either of them."""
+    """While the login waits, no other program can listen at either address."""
     async with Desk(both):
         with pytest.raises(OSError, match="in use"), thief(address, both.port):
             pass  # pragma: no cover -- it is not entered
 
 
 async def test_an_address_this_computer_does_not_have(place):
-    """Where there is no IPv6, the other address is all there is."""
+    """On a computer without IPv6 the login listens on the other address only."""
     one = Place((*V4, NOWHERE), place.port, place.path)
 
     async with Desk(one):
@@ -327,7 +327,7 @@ async def test_an_address_this_computer_does_not_have(place):
 
 
 async def test_no_address_that_this_computer_has(place):
-    """Where there is nothing to listen at, that is said."""
+    """If the computer has none of the addresses, the error says so."""
     with pytest.raises(ConfigurationError, match=f"cannot listen on .* of {NOWHERE}"):
         await Desk(Place((NOWHERE,), place.port, place.path)).__aenter__()
 

@@ -35,7 +35,7 @@ every_dialect = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def test_jira_software_sends_json_with_an_audience():
-    """As its page shows: four members, to the API host."""
+    """The request is as on Atlassian's page: four members, to the API host."""
     request = MAKERS["jira_software"]().refresh_request(None)
 
     assert request.url == "https://api.atlassian.com/oauth/token"
@@ -110,7 +110,7 @@ def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
 
 
 def test_service_account_of_the_government_cloud():
-    """Other hosts come in through the endpoints."""
+    """With the government's endpoints the request goes to its token endpoint."""
     grant = ClientCredentialsGrant.service_account(
         "client-1", SECRET, endpoints=Endpoints.government()
     )
@@ -173,7 +173,7 @@ def test_plain_http_has_to_be_named():
 
 @every_dialect
 def test_no_person_consents(make):
-    """There is no URL to open and no code to exchange."""
+    """Client credentials have no authorization URL and no code to exchange."""
     with pytest.raises(ConfigurationError, match="no person's consent"):
         make().authorization_url(state="s")
     with pytest.raises(ConfigurationError, match="no person's consent"):
@@ -182,7 +182,7 @@ def test_no_person_consents(make):
 
 @every_dialect
 def test_there_is_no_refresh_token(make):
-    """One that is given belongs to another grant."""
+    """A refresh token is refused: it belongs to another grant."""
     with pytest.raises(ConfigurationError, match="must be None") as caught:
         make().refresh_request("refresh-1")
 

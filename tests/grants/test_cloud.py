@@ -182,7 +182,7 @@ def test_offline_access_can_be_left_out():
 
 
 def test_offline_access_appears_once():
-    """It is added where missing and not repeated where given."""
+    """`offline_access` is added if missing, and not repeated if given."""
     assert make(scopes="offline_access read:me").scopes == ("read:me", "offline_access")
 
 
@@ -270,7 +270,7 @@ def test_malformed_credentials_are_refused(argument, value, expected):
     ],
 )
 def test_malformed_parameters_are_refused(call, argument):
-    """What would be refused by the server, or worse, is not sent."""
+    """A malformed parameter is an error that names it, before anything is sent."""
     with pytest.raises(ConfigurationError) as caught:
         call(make())
 
@@ -326,7 +326,7 @@ def test_malformed_scopes_are_refused(value):
 
 
 def test_no_secret_is_shown():
-    """Neither the grant nor its requests show one."""
+    """Neither the grant nor its requests show a secret."""
     grant = make()
 
     shown = (
@@ -354,7 +354,7 @@ def test_grants_stay_where_they_are():
 
 
 def test_answers_are_read_with_what_the_grant_knows():
-    """Its lifetime and scopes stand in for what the answer leaves out."""
+    """If the answer lacks lifetime or scopes, the grant's defaults or the previous ones count."""
     grant = make()
     request = grant.refresh_request("refresh-1")
     response = HTTPResponse(200, {}, b'{"access_token": "access-2"}')
@@ -410,7 +410,7 @@ def test_nowhere_to_revoke():
 
 
 def test_secrets_are_not_sent_to_another_host_to_be_revoked():
-    """Where tokens come from another server, Atlassian's own address for revoking is refused."""
+    """With another token endpoint, a token is not sent to Atlassian's revocation endpoint."""
     elsewhere = make(
         endpoints=replace(Endpoints.cloud(), token_url="https://auth.example.com/oauth/token")
     )

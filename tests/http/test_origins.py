@@ -46,7 +46,7 @@ def test_another_origin_is_refused(url, origin):
 
 
 def test_the_remedy_is_the_owners():
-    """Who holds the origins says how to add one."""
+    """The error says what to do in the words of the auth that has the origins."""
     with pytest.raises(OriginNotAllowed, match="or ask Ada"):
         Origins(["https://api.atlassian.com"], remedy="ask Ada").check(
             httpx.URL("https://acme.atlassian.net")
@@ -61,7 +61,7 @@ def test_the_remedy_is_the_owners():
     ],
 )
 def test_a_sites_own_address(gateway, site):
-    """What belongs behind the gateway would be refused there: not the origin is to be allowed."""
+    """For a site's own address the error names the gateway, and no option to allow the address."""
     with pytest.raises(OriginNotAllowed, match=r"use Endpoints\.jira_url\(cloud_id\)") as caught:
         Origins([gateway]).check(httpx.URL(site))
 
@@ -103,7 +103,7 @@ def test_targets_are_equal_where_origins_are():
 
 
 def test_origins_are_read():
-    """What follows the host is dropped; loopback may be plain http."""
+    """Of a URL only its origin counts; on loopback it may be plain http."""
     urls = ["https://A.example/x", "http://localhost:80/"]
 
     assert read_origins(urls, argument="where") == {"https://a.example", "http://localhost"}

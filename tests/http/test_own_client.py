@@ -97,7 +97,7 @@ async def test_only_if_it_was_asked_for(address):
 
 
 async def test_the_proxys_address_is_the_proxys():
-    """What was connected to is not the host of the request then."""
+    """Behind a proxy the connected address is the proxy's, and is not checked."""
     await connect("10.0.0.1", host="proxy.internal")
 
 

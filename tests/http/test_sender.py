@@ -133,7 +133,7 @@ async def test_the_operating_system_may_speak():
 
 
 async def test_the_systems_words_lie_deep():
-    """They are found behind the transport's own errors, also in a chain that bites its tail."""
+    """The error quotes the operating system, even from deep inside a circular chain of causes."""
     refused = ConnectionRefusedError(111, "refused")
     outer = httpx.ConnectError("quoting")
     refused.__context__ = outer
@@ -241,7 +241,7 @@ def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
 
 @pytest.mark.parametrize("proxy", ["", "ftp://user:secret@proxy", "http://secret\0", "nonsense"])
 async def test_a_proxy_that_is_none(proxy):
-    """It is refused when the sender is made, and not quoted: it may hold a password."""
+    """A wrong proxy URL is refused at once, and not quoted: it may hold a password."""
     with pytest.raises(ConfigurationError, match="proxy is not the URL of a proxy") as caught:
         HttpxSender(proxy=proxy)
 
@@ -461,7 +461,7 @@ def test_a_request_imports_nothing(run, anyio_backend):
 
 @pytest.mark.parametrize("verify", [0, 1, None, "/etc/ssl/certs/ca.pem"])
 def test_what_verify_may_be(verify, anyio_backend):
-    """What is neither a bool nor a context is refused when the sender is made, not at the first request."""
+    """`verify=` must be a bool or a context; anything else is refused when the sender is made."""
     with pytest.raises(
         ConfigurationError, match=r"verify must be True, False or an ssl\."
     ) as caught:
@@ -489,7 +489,7 @@ async def test_private_addresses_can_be_refused(host):
 
 
 async def test_behind_a_proxy_the_proxy_decides():
-    """Its own address may be private; which one it connects to, it alone knows."""
+    """Behind a proxy private addresses are not refused: only the proxy knows the address."""
     with RawServer(answer(403)) as proxy:
         carrier = HttpxSender(Settings(public_addresses_only=True), proxy=proxy.url)
         response = await carrier.send(dataclasses.replace(REQUEST, url="http://dc.example.com/t"))

@@ -100,7 +100,7 @@ async def test_cancelled_caller_loses_nothing_on_any_backend(
 async def test_inline_refresh_survives_its_caller(
     product, atlassian, new_manager, enrol, anyio_backend
 ):
-    """Where refreshes share the caller's loop, its cancellation does not reach them either."""
+    """With `InlineRunner` too, the cancellation of a caller does not stop the refresh."""
     manager = await enrol(new_manager(product, runner=InlineRunner()))
     gate = atlassian.hold("token")
 

@@ -189,7 +189,7 @@ async def gate_arrives(manager, gate):
 
 
 async def test_refreshes_do_not_run_in_the_callers_context(new_manager, enrol):
-    """What belongs to one request, such as its id or its deadline, is not carried into a refresh."""
+    """A refresh does not inherit a caller's context variables or deadline."""
     seen = []
     manager = new_manager(on_event=lambda _event: seen.append(REQUEST_ID.get()))
     await enrol(manager)

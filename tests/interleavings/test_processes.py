@@ -225,7 +225,7 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
 
 
 async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
-    """One expiry, eight processes: one takes the store's lock, seven adopt its token by a read."""
+    """When a token expires, one of eight processes takes the lock; seven read its token."""
     processes = [run(COUNT_LOCKS) for _ in range(8)]
     assert {process.stdout.readline() for process in processes} == {"ready\n"}
 

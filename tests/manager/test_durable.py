@@ -76,7 +76,7 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
 
 
 async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
-    """Its own words reach the caller, unless there is a token that is still valid."""
+    """The store's own ConfigurationError is raised, unless a valid token is in the cache."""
     watched.failures["get"], watched.raises = 2, ConfigurationError
     with pytest.raises(ConfigurationError, match=r"^get$"):
         await acme.token("acme")
@@ -221,7 +221,7 @@ async def test_a_forgetting_that_fails_forgets_nothing(acme, watched):
 
 
 async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
-    """A pair that is not durable is not handed out because the lock is not to be had."""
+    """An unsaved pair is not handed out if the lock cannot be taken either."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")

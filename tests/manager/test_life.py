@@ -24,7 +24,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_execute_hands_over_a_saved_token(cloud, store):
-    """The function gets a token whose refresh token is stored already, and its result comes back."""
+    """`execute` calls the function with a token that is already saved, and returns its result."""
 
     async def fn(token):
         stored = await store.get("tokens", "acme")

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
-    """If the lock cannot be had in time that is a transient error, not a reason to go on anyway."""
+    """If the lock is not free in time, a TransientError is raised and no refresh token is sent."""
     watched.locked_by_others = True
 
     with pytest.raises(TransientError, match="held by others for 60 seconds"):
@@ -48,7 +48,7 @@ async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watch
 
 
 async def test_a_token_saved_while_the_lock_was_waited_for(manager_of, acme, watched):
-    """What the holder of the lock saves while others wait for it is taken when their time is over."""
+    """If the wait for the lock times out, a token that its holder has saved meanwhile is used."""
     before = (await watched.get("tokens", "acme")).value
     token = await acme.token("acme")
     after = (await watched.get("tokens", "acme")).value

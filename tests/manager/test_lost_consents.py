@@ -51,7 +51,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
 
 
 async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
-    """What is still valid when the grant is lost is used to its end."""
+    """After a consent is lost, its access token is used until it expires."""
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
 
@@ -61,7 +61,7 @@ async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_c
 
 
 async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
-    """Once the stored refresh token changes, by whomever, all is well again."""
+    """After any process stores another refresh token, the credential works again."""
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
     with pytest.raises(AuthorizationRequired):

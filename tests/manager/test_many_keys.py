@@ -152,7 +152,7 @@ def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
 
 
 async def test_a_refresh_by_name_gets_through(cloud, atlassian, atlassian_clock):
-    """What a server asked for holds up requests; ``refresh`` asks again after a moment."""
+    """A long Retry-After holds up requests, but `refresh` tries again after a moment."""
     atlassian.fault("token", Fault.rate_limited(999_999))
     with pytest.raises(TransientError) as caught:
         await cloud.token("acme")

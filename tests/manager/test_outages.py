@@ -55,7 +55,7 @@ async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
 
 
 async def test_client_credentials_in_an_outage(manager_of, atlassian, atlassian_clock):
-    """A first token that cannot be had is a transient error, and nothing is stored for it."""
+    """If the first token cannot be obtained, a TransientError is raised and nothing is stored."""
     manager = manager_of(jira_software_grant(atlassian))
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -131,7 +131,7 @@ async def test_a_restart_within_the_buffer_is_no_trouble_either(
 
 
 async def test_a_rejected_token_is_not_served_in_trouble(cloud, atlassian):
-    """What an API has refused is not handed out again because refreshing fails."""
+    """A token that an API has refused is not returned again when the refresh fails."""
     token = await cloud.token("acme")
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -186,7 +186,7 @@ async def test_a_lost_answer_on_data_center(data_center, atlassian):
 
 
 async def test_a_lock_that_cannot_be_released_spoils_nothing(acme, watched, caplog):
-    """What was done under a lock is done, also if releasing it fails."""
+    """If releasing the lock fails, the new token is still saved and returned."""
     watched.failures["release"] = 1
 
     assert (await acme.token("acme")).access_token

@@ -226,7 +226,7 @@ def test_a_pasted_error_page_tells_what_is_wrong():
     [(None, None), (None, "https://anybody"), ("https://as.example.com", "https://as.example.com")],
 )
 def test_the_issuer_may_be_unknown_or_right(issuer, iss):
-    """Where it is not known it is not compared."""
+    """The issuer of a callback is compared only if the flow names one."""
     callback = UncheckedCallback(code=CODE, state=STATE, iss=iss)
 
     assert check_callback(callback, state=STATE, issuer=issuer).value == CODE
@@ -297,7 +297,7 @@ def test_a_wrong_registration_is_explained(said, name, argument, advice):
 
 
 def test_a_strangers_text_is_cleaned():
-    """What an error echoes of code and state is hidden, and so are control characters and length."""
+    """A quoted error text is shortened, without control characters, code or state."""
     text = f"\x1b[31m{CODE} {STATE}\r\n" + "x" * 500
 
     error = refused(code=CODE, error="e" * 300, error_description=text)
@@ -315,7 +315,7 @@ def test_an_error_beside_a_code_counts():
 
 @pytest.mark.parametrize("code", [None, ""])
 def test_neither_code_nor_error(code):
-    """It says what should have been pasted."""
+    """The error for a callback without code and error says what to paste."""
     error = refused(code=code)
 
     assert isinstance(error, ConfigurationError)
@@ -325,7 +325,7 @@ def test_neither_code_nor_error(code):
 
 @pytest.mark.parametrize("code", ["a b", "ü", "\ufffd", "a\n"], ids=ascii)
 def test_a_damaged_code_is_refused(code):
-    """It could not be exchanged, so the login that waits for it is not used up."""
+    """A damaged code is refused before the exchange, so the login can still be completed."""
     error = refused(code=code)
 
     assert isinstance(error, ConfigurationError)

@@ -51,7 +51,7 @@ def test_documents_are_read(body, document):
 
 
 def test_half_a_document_is_none():
-    """What was cut off is not read, though it may look complete."""
+    """A truncated document is not read, even if it looks complete."""
     half = answer(200, b"[]", truncated=True)
 
     assert read_document(half, asked="It", advice="look") is None

@@ -85,14 +85,14 @@ def test_two_ways_of_writing_at_once():
 
 
 def test_a_text_without_secrets_stays_as_it_was_written():
-    """It is decoded only to be searched."""
+    """A text without a secret is returned as it was, not decoded."""
     text = "100%25 of a+b &amp; c\\n"
 
     assert redact(text, (SECRET,)) == text
 
 
 def test_more_layers_than_can_be_told():
-    """What goes on revealing secrets with each decoding is not shown at all."""
+    """A text that still reveals a secret after many decodings is hidden completely."""
     text = "".join(f"%{'25' * layer}73" for layer in range(30))
 
     assert redact(text, ("s",)) == "[secret]"

@@ -187,7 +187,7 @@ def test_an_outage_is_not_a_missing_site():
     ],
 )
 def test_a_cloud_id_must_be_one(document):
-    """What could not stand in a URL of the gateway is refused."""
+    """A cloud id that cannot be part of a gateway URL is refused."""
     with pytest.raises(DiscoveryError) as caught:
         read_cloud_id(answer(document), site="https://acme.atlassian.net")
 
@@ -349,7 +349,7 @@ def test_elsewhere_a_name_is_no_choice():
 
 
 def test_names_of_sites_on_this_computer_are_not_guessed():
-    """One that two sites have is no choice, and a part of one is no match."""
+    """A name that two sites have is ambiguous, and a part of a name does not match."""
     sites = [Site("1", "acme", f"{LOCAL}/1"), Site("2", "acme", f"{LOCAL}/2")]
 
     with pytest.raises(AmbiguousSite):

@@ -263,7 +263,7 @@ def test_an_answer_that_breaks_off():
 
 
 def test_a_truncated_answer_is_not_read():
-    """What was cut off is not trusted, even where it looks complete."""
+    """A truncated answer is not used, even if it looks complete."""
     whole = answer(ISSUED)
 
     error = refused(HTTPResponse(200, {}, whole.body, truncated=True))
@@ -297,7 +297,7 @@ def test_redirects_are_not_followed(status):
     ],
 )
 def test_answers_of_another_program(status, body):
-    """What is no OAuth error does not touch the grant; the error says to check the URL."""
+    """An answer that is no OAuth error does not end the consent; the error says to check the URL."""
     error = refused(answer(body, status))
 
     assert isinstance(error, TokenResponseError)
@@ -367,7 +367,7 @@ DEAD = [
 @pytest.mark.parametrize("request_", [REFRESH, REFRESH_FORM], ids=["json", "form"])
 @pytest.mark.parametrize(("error", "description"), DEAD)
 def test_dead_refresh_tokens(error, description, request_, status):
-    """What is said about this refresh token ends the grant, whatever the status."""
+    """A refused refresh token ends the consent, whatever the status of the answer."""
     body = {"error": error, "error_description": description}
 
     raised = refused(answer(body, status), request_)
@@ -546,7 +546,7 @@ def test_a_rotated_pair_is_never_thrown_away(members, request_):
 
 
 def test_an_answer_that_quotes_its_own_secrets():
-    """What a success has just issued does not reach the error that refuses it."""
+    """An error about an answer does not quote the tokens in it."""
     issued = {"access_token": "NEW-access-token", "refresh_token": "NEW-refresh-token"}
     words = "/".join([*issued.values(), "NEW-id-token"])
     body = {**issued, "id_token": "NEW-id-token", "token_type": "odd", "error": words}

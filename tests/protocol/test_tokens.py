@@ -44,7 +44,7 @@ def make(**changes):
 
 
 def test_repr_holds_no_secret():
-    """What is logged tells expiry and scopes only."""
+    """The repr of a token shows expiry and scopes only."""
     shown = f"{make()!r} {make()}"
 
     assert "secret" not in shown
@@ -147,7 +147,7 @@ def test_missing_scopes_are_those_not_granted():
 
 
 def test_a_bearer_is_the_pair_without_its_refresh_token():
-    """It has the same access token, times and scopes, and is no pair."""
+    """The bearer of a pair has its access token, times and scopes, and no refresh token."""
     bearer = make().bearer
 
     assert bearer == Token("access-secret", NOW, NOW + HOUR, ("read:me",))
@@ -181,7 +181,7 @@ PUBLISHERS = {
 @pytest.mark.parametrize("publish", PUBLISHERS.values(), ids=PUBLISHERS)
 @pytest.mark.parametrize("token", [make(), make().bearer], ids=["pair", "bearer"])
 def test_a_token_is_not_published_by_accident(token, publish):
-    """What turns any object into JSON is refused, and the refusal holds no secret."""
+    """A token cannot be converted to JSON, and the error holds no secret."""
     with pytest.raises((TypeError, PydanticUserError, PydanticSerializationError)) as caught:
         publish(token)
 

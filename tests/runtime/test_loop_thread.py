@@ -180,7 +180,7 @@ async def test_a_cancelled_caller(thread, log):
 
 
 async def test_a_closed_loop(thread, log):
-    """Work whose caller's event loop has been closed is finished, and the thread goes on."""
+    """Work is finished even if its caller's event loop was closed, and the thread goes on."""
     plug = Plug()
 
     async def ask_and_leave():

@@ -144,7 +144,7 @@ def test_dropped_stores_leave_nothing(make, descriptors):
 
 @pytest.mark.usefixtures("no_collector")
 async def test_dropped_after_an_error(make):
-    """A store whose last call failed is dropped as any other."""
+    """A store whose last call failed also ends its thread when it is garbage-collected."""
     store = make()
     thread = await use(store)
     await fail(store)

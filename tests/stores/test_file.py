@@ -214,7 +214,7 @@ class TestFileStore(ThreadSafeStoreContract):
 
 
 class TestDurability:
-    """What `put` returned from is on the disk, whole."""
+    """When `put` returns, the whole record is on the disk."""
 
     @FORKS
     @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ class TestDurability:
         assert stored.value == b"x" * 500_000
 
     async def test_what_a_killed_writer_left(self, folder, store):
-        """What lies beside the records, half written, is never read, and is gone after a `put`."""
+        """A half-written file of a killed process is never read, and the next `put` removes it."""
         await store.put("tokens", "acme", b"value")
         (folder / "new").write_bytes(b"half a rec")
 
@@ -251,7 +251,7 @@ class TestDurability:
         assert not (folder / "new").exists()
 
     async def test_a_cancelled_put(self, store):
-        """A `put` whose caller is cancelled is completed."""
+        """A `put` is completed even if its caller is cancelled."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await store.put("tokens", "acme", b"value")
@@ -272,7 +272,7 @@ class TestDurability:
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
     def test_at_exit(self, run_script, folder):
-        """What is saved while the interpreter exits is saved."""
+        """A record that is saved while the interpreter exits is stored."""
         run_script("at_exit", made(folder))
 
         assert decode(record_path(folder).read_bytes()).value == b"saved"
@@ -287,10 +287,10 @@ class TestDurability:
 
 
 class TestOneWriter:
-    """One writer at a time."""
+    """Only one process at a time writes to a folder."""
 
     def test_waiting(self, tmp_path):
-        """Who finds another one writing tries again until that has ended."""
+        """A writer that finds another one tries again until the other has finished."""
         other = ExitStack()
         other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         pauses = []
@@ -313,7 +313,7 @@ class TestOneWriter:
             pytest.fail("two are inside")
 
     def test_stopped_while_waiting(self, tmp_path):
-        """Whose process stood still beyond the time, while the other one ended, writes."""
+        """A writer whose process was paused beyond its time limit still tries once more."""
         other = ExitStack()
         other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         times = iter([0, 10_000])
@@ -378,7 +378,7 @@ class TestFolder:
 
     @pytest.mark.parametrize("name", ["", "a\0b"])
     def test_no_folder(self, name):
-        """What names no folder is refused at once."""
+        """A text that cannot name a folder is refused at once."""
         with pytest.raises(ConfigurationError) as raised:
             FileStore(name)
         assert raised.value.argument == "folder"
@@ -417,7 +417,7 @@ class TestPermissions:
         }
 
     def test_from_the_start(self, tmp_path):
-        """There is no moment in which others could open the file, and no link is followed."""
+        """A new file is never readable for other users, not even for a moment, and no link is followed."""
         usual = os.umask(0)
         try:
             _record_folder._write(tmp_path / "new", b"")
@@ -460,7 +460,7 @@ class TestPermissions:
         ],
     )
     async def test_a_record_of_another_user(self, store, folder, others, text):
-        """What is not this user's own file is no record, is left as it is, and hinders no other one."""
+        """A file of another user, or no regular file, is refused and left alone; other records work."""
         await store.put("tokens", "acme", b"value")
         await store.put("tokens", "well", b"value")
         record = record_path(folder)
@@ -475,7 +475,7 @@ class TestPermissions:
         assert mode(planted) == 0o644
 
     async def test_a_record_that_others_could_read(self, store, folder):
-        """It is closed to them when it is read, if not before."""
+        """If other users can read a record, the store removes that right when it reads the record."""
         await store.put("tokens", "acme", b"value")
         record_path(folder).chmod(0o644)
 
@@ -484,7 +484,7 @@ class TestPermissions:
         assert mode(record_path(folder)) == 0o600
 
     async def test_old_files(self, store, folder):
-        """What others could read is closed to them when the store is opened."""
+        """If other users can read the folder or a file, the store removes that right when it opens."""
         await store.put("tokens", "acme", b"value")
         await store.aclose()
         record_path(folder).chmod(0o664)
@@ -555,7 +555,7 @@ class TestUnusable:
         assert await store.put("tokens", "acme", b"value") == 1
 
     async def test_other_files_among_ours(self, store, folder):
-        """What is put into the folder later is neither read nor touched."""
+        """Other files that are put into the folder later are neither read nor changed."""
         await store.put("tokens", "acme", b"value")
         copy = folder / f"{record_path(folder).name}~"
         shutil.copy(record_path(folder), copy)
@@ -674,7 +674,7 @@ def swap(path):
 
 
 class TestDamaged:
-    """What is not whole is an error that names the file, and is left as it is, to the byte."""
+    """A damaged file is an error that names it, and the file is left as it is, to the byte."""
 
     @pytest.mark.parametrize(
         ("damage", "text"),
@@ -718,7 +718,7 @@ class TestDamaged:
             await store.keys("tokens")
 
     async def test_the_versions(self, store, folder):
-        """Where the highest version is not known none is given: it might have been given before."""
+        """If the highest version is not known, `put` raises: a version must not be given twice."""
         await store.put("tokens", "acme", b"value")
         cut_off(folder / "version")
 

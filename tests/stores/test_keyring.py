@@ -373,7 +373,7 @@ class TestTroubles:
         assert await store.get("tokens", "acme") == Stored(b"kept", version)
 
     async def test_no_keyring(self):
-        """Where there is no keyring, the error says what to keep the records in instead."""
+        """If there is no keyring, the error names another store to use."""
         store = KeyringStore(backend=keyring.backends.fail.Keyring())
 
         with pytest.raises(
@@ -431,7 +431,7 @@ class TestTroubles:
         await store.aclose()
 
     async def test_no_state_folder(self, monkeypatch, tmp_path, backend):
-        """Where the locks cannot be made, the error names the place."""
+        """If the folder of the locks cannot be made, the error names it."""
         (tmp_path / "file").touch()
         monkeypatch.setenv("HOME", str(tmp_path / "file"))
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
@@ -461,7 +461,7 @@ class TestTroubles:
 
     @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's folder")
     async def test_a_folder_of_another_user(self, store, backend, state_folder):
-        """Where another user owns the folder of the locks, nothing is stored."""
+        """If another user owns the folder of the locks, nothing is stored."""
         await store.get("tokens", "acme")
         (folder,) = state_folder.iterdir()
         os.chown(folder, 54321, -1)
@@ -476,7 +476,7 @@ class TestTroubles:
 
     @pytest.mark.parametrize("package", ["keyring", "platformdirs"])
     def test_without_the_extra(self, run, package):
-        """Where a package is missing, the error names the extra to install."""
+        """If a package is missing, the error names the extra to install."""
         assert run(WITHOUT, package) == ["True"]
 
 
@@ -530,7 +530,7 @@ def whole(backend):
 
 
 class TestParts:
-    """What is too long for an item of the keyring is kept in several."""
+    """A record that is too long for one item of the keyring is stored in several."""
 
     @pytest.mark.parametrize("kind", [Small, Cutting])
     async def test_long(self, clock, kind):
@@ -687,7 +687,7 @@ class TestEveryStep:
         ],
     )
     async def test_put_at_every_step(self, clock, kind, moment, earlier):
-        """What was put is stored, what was refused is not, and the next save leaves no rest."""
+        """A `put` that is killed at any step stores the record or not, and the next one tidies up."""
         old = earlier[-1] if earlier else None
         for step in itertools.count():
             backend, version = kind(moment), 0
@@ -712,7 +712,7 @@ class TestEveryStep:
     @pytest.mark.parametrize("moment", MOMENTS)
     @pytest.mark.parametrize("earlier", [[LONG], [b"short", LONG]])
     async def test_delete_at_every_step(self, clock, kind, moment, earlier):
-        """What is deleted is there whole or not at all, and the next save or deletion leaves no rest."""
+        """A `delete` that is killed at any step leaves the record whole or removes it."""
         for step in itertools.count():
             backend, version = kind(moment), 0
             store = KeyringStore(backend=backend, clock=clock)

@@ -89,7 +89,7 @@ class TestMemoryStore(ThreadSafeStoreContract):
             await holder.aclose()
 
     async def test_first_come_first_served(self, store):
-        """The lock is had in the order in which it was asked for."""
+        """Tasks get the lock in the order in which they asked for it."""
         served = []
 
         async def enter(number):
@@ -114,7 +114,7 @@ class TestMemoryStore(ThreadSafeStoreContract):
                     pytest.fail("two are inside")
 
     async def test_records_that_are_over_take_no_memory(self, store, clock):
-        """What was stored for a while is dropped, and nothing is kept of it."""
+        """An expired record is removed from memory, with all that was kept about it."""
         for number in range(100):
             await store.put("flows", f"state {number}", b"value", ttl_seconds=number)
         await store.put("flows", "state 0", b"value")

@@ -132,7 +132,7 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
     ],
 )
 def test_no_url_of_a_store(url, expected):
-    """What cannot be opened is refused with what was expected, and is not repeated."""
+    """The error for an unknown URL says what was expected, and does not quote the URL."""
     with pytest.raises(ConfigurationError) as raised:
         open_store(url)
 
@@ -184,7 +184,7 @@ def test_what_takes_a_store_takes_its_url(argument, make):
     "url", ["redis://redis.acme.com:6379/0", "postgresql://db.acme.com/tokens?application_name=x"]
 )
 def test_an_insecure_network(url):
-    """What crosses a network unprotected is refused, unless an argument or the URL allows it."""
+    """A URL without verified TLS is refused, unless an argument or the URL allows it."""
     with pytest.raises(ConfigurationError, match="allow_insecure_network"):
         open_store(url)
 

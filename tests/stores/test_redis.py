@@ -107,7 +107,7 @@ class TestRedisStore(ThreadSafeStoreContract):
         return RedisStore(redis_url, prefix=prefix, clock=clock)
 
     async def test_records_that_are_over_leave_the_server(self, store, clock, raw, prefix):
-        """What was stored for a while is removed by a later `put`, not only hidden."""
+        """A later `put` deletes expired records from the server."""
         await store.put("flows", "state", b"value", ttl_seconds=10)
         clock.advance(10)
 
@@ -243,7 +243,7 @@ class TestLease:
         assert not raw.exists(f"{{{prefix}}}:lock:6:tokens:acme")
 
     async def test_one_that_could_not_be_given_back(self, own, opened):
-        """This process has a lock again at once that it could not give back; others wait for its end."""
+        """A process can retake at once a lock that it could not release; other processes wait."""
         server = own("--requirepass", "secret-word") + "?password=secret-word"
         store, other = opened(server, lease_seconds=600), opened(server, lease_seconds=600)
 
@@ -264,7 +264,7 @@ class TestLease:
             pass
 
     async def test_one_that_others_held_meanwhile(self, own, opened):
-        """A lock that ended before its process came back belongs to whom it belongs to."""
+        """A lock that ended before its process came back belongs to the process that took it since."""
         server = own("--requirepass", "secret-word") + "?password=secret-word"
         store, other = opened(server), opened(server)
 
@@ -325,7 +325,7 @@ class LateClock(ManualClock):
 
 
 class TestHold:
-    """Who holds a lock can ask whether it still does."""
+    """The holder of a lock can ask whether it still has it."""
 
     @pytest.fixture
     def clock(self):
@@ -349,7 +349,7 @@ class TestHold:
             assert 5_000 < raw.pttl(name) <= 30_000
 
     async def test_for_longer_than_a_lease(self, store, raw, name, clock):
-        """It lasts for as long as was asked, and no extension shortens that."""
+        """A lock that was confirmed for longer is not shortened by later extensions."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             assert await hold.confirm(600)
             assert 600_000 < raw.pttl(name) <= 610_000
@@ -377,7 +377,7 @@ class TestHold:
             assert 0 < raw.pttl(name) <= 30_000
 
     async def test_deleted(self, store, raw, name):
-        """A lock that is gone is not held, also if it could be had again."""
+        """A lock whose key was deleted is not held, even if it could be taken again."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             raw.delete(name)
 
@@ -394,7 +394,7 @@ class TestHold:
             assert not await hold.confirm()
 
     async def test_lost_for_good(self, store, raw, name):
-        """What was lost once stays lost, whatever the server says later."""
+        """A lost lock stays lost, even if its key comes back."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             owner = raw.get(name)
             raw.delete(name)
@@ -431,7 +431,7 @@ class TestHold:
                 assert not await hold.confirm()
 
     async def test_after_the_end(self, store):
-        """What was given back is not held, nor what was closed."""
+        """A lock is not held after its release, nor after the store was closed."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as released:
             pass
         async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
@@ -450,7 +450,7 @@ class TestHold:
             assert await hold.confirm()
 
     async def test_without_the_server(self, servers, folder, opened):
-        """Where nothing can be asked nothing is confirmed."""
+        """If the server cannot be reached, `confirm` raises."""
         with servers.redis_on_socket(folder) as server:
             store = opened(server)
             lock = store.lock("tokens", "acme", timeout_seconds=0)
@@ -590,7 +590,7 @@ class TestTrouble:
         return trouble
 
     async def test_no_server_there(self, trouble, folder):
-        """Where no server is, the place is named, without the password."""
+        """The error for a missing server names its address, without the password."""
         texts = await trouble(f"unix://user:secret@{folder}/none.sock")
 
         assert f"Redis at {folder}/none.sock did not connect" in texts["write"]
@@ -606,7 +606,7 @@ class TestTrouble:
         assert "Correct the user name and the password" in texts["write"]
 
     async def test_no_password(self, trouble, own):
-        """So is one that is missing."""
+        """The error for a missing password says so."""
         texts = await trouble(own("--requirepass", "secret-word"))
 
         assert "Correct the user name and the password" in texts["read"]
@@ -764,7 +764,7 @@ class TestDroppedConnections:
         assert await store.get("tokens", "acme") is None
 
     async def test_many_at_once(self, store, tcp):
-        """So are many, that find many connections dropped."""
+        """Many calls at once work after the server has dropped many connections."""
 
         async def put_all(value):
             async with anyio.create_task_group() as tasks:
@@ -807,7 +807,7 @@ class TestDroppedConnections:
         assert await store.get("tokens", "acme") == Stored(b"value", version)
 
     async def test_a_delete_whose_answer_was_lost(self, lossy):
-        """Who deleted a record learns that it was there: a login may be used once."""
+        """A delete whose answer was lost returns True, so a login is used exactly once."""
         store, lost = lossy(_DELETE)
         version = await store.put("flows", "state", b"value")
 
@@ -834,7 +834,7 @@ class TestDroppedConnections:
         assert len(lost) == 2
 
     async def test_receipts_end(self, store, tcp):
-        """What remembers a change for its repetition does not stay."""
+        """The receipt of a change expires after ten minutes."""
         await store.put("tokens", "acme", b"value")
         await store.delete("tokens", "acme")
 
@@ -844,7 +844,7 @@ class TestDroppedConnections:
             assert all(0 < client.ttl(receipt) <= 600 for receipt in receipts)
 
     async def test_a_server_that_is_slow_is_asked_once(self, opened):
-        """Who waited for an answer in vain does not wait twice."""
+        """A call that timed out waiting for an answer is not repeated."""
         connected = []
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
@@ -878,7 +878,7 @@ class TestDroppedConnections:
         assert _connection_was_lost(error) is is_cut
 
     def test_connections_in_use(self):
-        """Who waited for a free connection in vain does not wait twice."""
+        """A call that timed out waiting for a free connection is not repeated."""
         error = redis.ConnectionError("No connection available.")
         error.__cause__ = TimeoutError()
 
@@ -906,7 +906,7 @@ class TestDroppedConnections:
 
 
 class TestDamaged:
-    """What no store has written is an error that says so, and stays as it is."""
+    """A value that no store has written is an error that says so, and stays as it is."""
 
     @pytest.mark.parametrize(
         "entry", [b"", b"value", b"x::value", b"1:x:value", b"1:value", b":1.0:value"]
@@ -925,7 +925,7 @@ class TestDamaged:
         assert raw.hget(name, "acme") == entry
 
     async def test_replaced(self, store, raw, prefix):
-        """It may be overwritten, or deleted, by who says that any version will do."""
+        """A damaged record can be replaced or deleted by a call that accepts any version."""
         name = f"{{{prefix}}}:records:tokens"
         raw.hset(name, "acme", b"value")
         raw.hset(name, "other", b"value")
@@ -956,7 +956,7 @@ class TestFactory:
         assert raised.value.argument == "server"
 
     async def test_a_client_for_each_life(self, opened, raw, redis_url, prefix):
-        """It is called where the client is used, and again after closing."""
+        """The function is called in the store's thread, and again after closing."""
         threads = []
 
         def connect():
@@ -972,7 +972,7 @@ class TestFactory:
         assert threading.current_thread() not in threads
 
     async def test_one_that_fails(self, opened):
-        """What it raises is a `StoreError` without its text."""
+        """An error of the function is a StoreError without its text."""
 
         def connect():
             raise LookupError("secret")
@@ -1174,7 +1174,7 @@ class TestTLS:
 
 
 class TestArguments:
-    """What cannot work is refused at once, with the argument's name and without a password."""
+    """A wrong argument is refused at once; the error names it and shows no password."""
 
     @pytest.mark.parametrize(
         "url",
@@ -1204,7 +1204,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("seconds", [0.999, float("inf"), float("nan")])
     def test_lease_seconds(self, seconds):
-        """A lease is a second at least, and ends."""
+        """A lease must last at least a second, and be finite."""
         RedisStore("redis://localhost", lease_seconds=1)
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", lease_seconds=seconds)
@@ -1212,13 +1212,13 @@ class TestArguments:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
     def test_timeout_seconds(self, seconds):
-        """There is no waiting for ever."""
+        """A timeout must be positive and finite."""
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", timeout_seconds=seconds)
         assert raised.value.argument == "timeout_seconds"
 
     def test_connections(self):
-        """Without connections there is nothing to wait for."""
+        """The number of connections must be positive."""
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", connections=0)
         assert raised.value.argument == "connections"
@@ -1257,7 +1257,7 @@ class TestArguments:
         ],
     )
     def test_a_secure_network(self, url):
-        """This computer, sockets, and checked TLS need no permission."""
+        """Loopback, sockets and verified TLS need no permission."""
         RedisStore(url)
 
     def test_without_the_package(self, monkeypatch):

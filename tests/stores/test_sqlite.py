@@ -122,7 +122,7 @@ class TestSQLiteStore(ThreadSafeStoreContract):
         return SQLiteStore(path, clock=clock)
 
     async def test_records_that_are_over_leave_the_file(self, store, clock, path):
-        """What was stored for a while is removed by a later `put`, not only hidden."""
+        """A later `put` deletes expired records from the file."""
         await store.put("flows", "state", b"value", ttl_seconds=10)
         clock.advance(10)
 
@@ -140,7 +140,7 @@ async def store(path):
 
 
 class TestDurability:
-    """What `put` returned from is on the disk, and what was replaced is not."""
+    """When `put` returns, the record is on the disk, and the one that it replaced is not."""
 
     async def test_settings(self, store):
         """Commits reach the disk before they return, and deleted bytes are overwritten."""
@@ -186,7 +186,7 @@ class TestDurability:
         assert b"other-secret" not in content
 
     async def test_a_cancelled_put(self, store):
-        """A `put` whose caller is cancelled is completed."""
+        """A `put` is completed even if its caller is cancelled."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await store.put("tokens", "acme", b"value")
@@ -208,7 +208,7 @@ class TestDurability:
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
     def test_at_exit(self, run_script, path):
-        """What is saved while the interpreter exits is saved."""
+        """A record that is saved while the interpreter exits is stored."""
         run_script("at_exit", made(path))
 
         with raw(path) as database:
@@ -250,7 +250,7 @@ class TestProcesses:
 
     @FORKS
     def test_a_fork(self, run, path):
-        """Parent and child go on with connections of their own, whose locks the kernel knows."""
+        """After a fork parent and child have connections of their own, and the kernel knows their locks."""
         assert run(FORK, path) == ["child", "parent"]
         with raw(path) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -331,7 +331,7 @@ class TestPath:
 
     @pytest.mark.parametrize("name", ["", ":memory:", "a\0b"])
     def test_no_file(self, name):
-        """What names no file is refused at once."""
+        """A text that cannot name a file is refused at once."""
         with pytest.raises(ConfigurationError, match="MemoryStore") as raised:
             SQLiteStore(name)
         assert raised.value.argument == "path"
@@ -371,7 +371,7 @@ class TestPermissions:
         }
 
     def test_from_the_start(self, path):
-        """There is no moment in which others could open the file."""
+        """A new file is never readable for other users, not even for a moment."""
         usual = os.umask(0)
         try:
             _sqlite_file._create(path)
@@ -383,7 +383,7 @@ class TestPermissions:
     @ROOT
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
     async def test_a_file_of_another_user(self, store, path, suffix):
-        """What another user owns is refused, also by root, and left as it is: they could read it."""
+        """A file of another user, who could read it, is refused and left as it is, also for root."""
         file = path.with_name(f"tokens.db{suffix}")
         file.touch()
         file.chmod(0o666)
@@ -447,11 +447,11 @@ class TestUnusable:
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc of Linux")
     async def test_where_no_user_can_write(self):
-        """Not even root makes files in /proc."""
+        """A path in /proc, where not even root can make files, is refused."""
         await self.refused(Path("/proc/tokens.db"), "able to read and write both")
 
     async def test_a_value_that_is_none(self, store):
-        """Whatever SQLite objects to comes out as `StoreError`, and the store is well afterwards."""
+        """Any error of SQLite is raised as a StoreError, and the store works afterwards."""
         with pytest.raises(StoreError, match="type 'set' is not supported"):
             await store.put("tokens", "acme", {"secret"})
 
@@ -523,7 +523,7 @@ class TestLocked:
         assert file.read(count, Stopwatch().patience()) == 0
 
     def test_reading_waits_for_no_writer(self, path, file):
-        """While another program writes, records are read as ever."""
+        """A read does not wait while another program writes."""
         file.write(put, Stopwatch().patience())
 
         with raw(path) as other:
@@ -620,7 +620,7 @@ class TestKilledInAChange:
         await store.aclose()
 
     async def test_one_of_another_program(self, run, path):
-        """Another program's database is refused as ever, with what it held before the change."""
+        """An interrupted change of another program's database is rolled back, and the file is refused."""
         run(KILLED_IN_A_CHANGE, path, "theirs")
 
         with pytest.raises(StoreError, match="another program's file"):
@@ -771,7 +771,7 @@ def contents(folder):
 
 
 class TestForeign:
-    """What is not certainly ours is refused and left as it is, to the byte."""
+    """A file that may belong to another program is refused and left as it is, to the byte."""
 
     @pytest.mark.parametrize(
         ("make", "text"),
@@ -813,7 +813,7 @@ class TestForeign:
         assert after.keys() - before.keys() <= {"tokens.db-shm", "tokens.db-wal"}
 
     async def test_damage_within(self, path):
-        """A database of ours whose pages are damaged is an error, and is not made worse."""
+        """Damaged pages of the database are an error, and the store does not change them."""
         make_ours(path)
         damaged = bytearray(path.read_bytes())
         damaged[4096:] = b"\xff" * (len(damaged) - 4096)

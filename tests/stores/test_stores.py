@@ -19,7 +19,7 @@ print("atlassian_auth.stores.sqlite" in sys.modules)
 
 
 def test_every_name_is_there():
-    """What the package promises can be imported from it."""
+    """Each name in `__all__` can be imported."""
     assert [name for name in stores.__all__ if not hasattr(stores, name)] == []
 
 

@@ -130,7 +130,7 @@ async def test_a_cancelled_caller(worker, log):
 
 
 async def test_a_closed_loop(worker, log):
-    """A call whose caller's event loop has been closed is made, and the worker goes on."""
+    """A call is made even if its caller's event loop was closed, and the worker goes on."""
     plug = Plug()
 
     async def ask_and_leave():
@@ -162,7 +162,7 @@ async def test_stop(worker, log):
 
 
 async def test_stop_tells_what_went_wrong():
-    """What finishing raises is raised by `stop`, and by nothing else."""
+    """Only `stop` raises an error of the finishing call."""
     worker = Worker("worker", _fail_once())
     await worker.run(lambda: None)
 
@@ -217,7 +217,7 @@ async def test_no_thread_to_be_had(worker):
 
 
 def test_works_while_the_interpreter_exits(run):
-    """What is asked for by handlers that run at exit is still done."""
+    """Calls of handlers that run at exit are still made."""
     assert run(AT_EXIT) == ["opened", "saved"]
 
 

@@ -86,7 +86,7 @@ def test_all_scopes_are_needed(caller, jira):
 
 
 def test_without_a_scope_any_token_will_do(caller, jira):
-    """Where scopes are not what is tested."""
+    """An answer without `scope=` needs a valid token with any scopes."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
 
     assert jira(token=caller.fake.issue_grant(scopes=["read:me"]).access_token).status_code == 200
@@ -101,7 +101,7 @@ def test_the_last_answer_counts(caller, jira):
 
 
 def test_it_stands_before_the_emulators_own(caller, jira):
-    """What the emulator answers itself can be another person, say."""
+    """A scripted answer replaces the emulator's own answer."""
     caller.fake.respond("GET", "/rest/api/3/myself", json={"accountId": "b"})
 
     assert jira("/rest/api/3/myself").json() == {"accountId": "b"}
@@ -120,7 +120,7 @@ def test_methods_are_told_apart(caller, jira):
 
 
 def test_confluence(caller, jira):
-    """What begins with /wiki is Confluence's, and nothing else is."""
+    """A path that begins with /wiki belongs to Confluence only."""
     caller.fake.respond("GET", PAGES, json={"results": []})
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     token = caller.fake.issue_grant().access_token

@@ -161,7 +161,7 @@ async def _sleep(clock, seconds, woken):
 
 
 async def test_a_sleep_of_nothing_returns(clock):
-    """Without autojump too, a pause of zero is over at once."""
+    """A sleep of zero seconds returns at once, also without autojump."""
     await clock.sleep(0)
 
     assert clock.now() == START
@@ -255,7 +255,7 @@ async def test_a_body_whose_time_was_over_before_it_began_is_ended(clock):
 
 
 async def test_a_body_is_ended_from_another_thread(clock):
-    """The thread that moves the clock need not be the one whose time is up."""
+    """A thread can move the clock beyond the timeout of another thread's body."""
     moving = threading.Thread(target=clock.advance, args=(10,))
 
     with pytest.raises(TimeoutError):

@@ -62,7 +62,7 @@ def test_a_fault_meets_only_its_kind(caller, grant, kind):
 
 
 def test_a_predicate_chooses_requests(caller, grant):
-    """It sees the request as the server does."""
+    """A predicate chooses the requests that a fault meets."""
     caller.fake.fault(lambda request: request.path == "/me", Fault.status(599))
 
     assert caller.jira_audit(grant.access_token).status_code == 200
@@ -105,7 +105,7 @@ def test_a_status_comes_with_body_and_headers(caller, grant):
 
 
 def test_any_reply_can_be_given(caller, grant):
-    """What has no name of its own is written out."""
+    """`Fault.reply` sends any reply."""
     caller.fake.fault("token", Fault.reply(Reply(418, {"x-pot": "tea"}, b"\x00\xff")))
 
     response = caller.cloud_refresh(grant.refresh_token)
@@ -255,7 +255,7 @@ def test_a_delay_takes_the_clocks_time(caller, grant):
 
 
 def test_a_slow_body_takes_time_with_every_byte(caller, grant):
-    """It arrives whole in the end."""
+    """A slow body takes time for each byte, and arrives complete."""
     before = caller.clock.time()
     caller.fake.fault("token", Fault.slow_body(2))
 

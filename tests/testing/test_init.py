@@ -32,12 +32,12 @@ def test_every_exported_name_is_there(name):
 
 
 def test_exports_are_sorted():
-    """One order for all modules."""
+    """The exported names are sorted."""
     assert sorted(testing.__all__) == testing.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """As for any module."""
+    """An unknown name is an AttributeError."""
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         testing.nothing  # noqa: B018
 

@@ -37,7 +37,7 @@ def test_the_clock_is_manual(atlassian_clock, atlassian):
 
 
 def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
-    """What the test arranges is on the port too."""
+    """The fixture's server serves the Atlassian of the fixture `atlassian`."""
     atlassian.add_site("globex", cloud_id="c-2")
 
     response = httpx.get(f"{atlassian_server.urls.site('globex')}/_edge/tenant_info")

@@ -26,7 +26,7 @@ def scored(**exceptions):
 
 
 def test_page_describes_the_trials():
-    """What the page says of each trial is what the code says of it."""
+    """The page describes each trial as its code does."""
     assert page.replaced(PAGE, "trials", page.described()) == PAGE
 
 
