@@ -210,7 +210,7 @@ async def test_a_missing_scope_is_explained(headers, missing, kind):
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @pytest.mark.parametrize("category", ["", "FAILURE_CLIENT_AUTH_MISMATCH"])
 async def test_an_endless_refusal_is_left(category, kind):
-    """A caller who streams has the answer, or the error, before the end of its body."""
+    """A caller that streams gets the response or the error before the body ends."""
     head = answer(401, f"x-failure-category: {category}")
     with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
         auth = PersonalAccessToken(server.url, TOKEN)
@@ -233,7 +233,7 @@ async def test_an_endless_refusal_is_left(category, kind):
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @ONE_OF_EACH
 async def test_an_api_may_echo_the_credential(make, origin, header, kind):
-    """An API that repeats what it was sent does not publish it through our error."""
+    """If an API repeats the credential, the error does not show it."""
     scope = f"read:x {header.split()[1]} {TOKEN}"
 
     def echo(request):
@@ -443,7 +443,7 @@ async def test_oauth_and_other_credentials_share_a_client(atlassian, atlassian_a
     ],
 )
 def test_a_malformed_table_is_refused(auths, expected):
-    """The error says what was expected."""
+    """The error for a malformed table says what was expected."""
     with pytest.raises(ConfigurationError, match=expected) as caught:
         AuthRouter(auths)
 

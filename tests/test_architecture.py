@@ -133,7 +133,7 @@ def test_the_door_opens_only_when_used():
 
 
 def test_interfaces_are_true():
-    """`__all__` names what a module has, and everything public it defines."""
+    """Each `__all__` names existing names only, and everything public that the module defines."""
     modules = {name: importlib.import_module(name) for name in SOURCES}
     defined = [(name, public) for name in SOURCES for public in public_definitions(SOURCES[name])]
     named = [(name, public) for name, module in modules.items() for public in module.__all__]
@@ -187,7 +187,7 @@ def test_functions_are_short():
 
 
 def test_tests_state_their_promise():
-    """Each test says in a docstring what it proves."""
+    """Each test has a docstring."""
     tests = [(name, test) for name in TEST_SOURCES for test in functions(TEST_SOURCES[name])]
 
     assert [
@@ -198,7 +198,7 @@ def test_tests_state_their_promise():
 
 
 def test_the_token_path_is_short():
-    """From a request to a saved token is at most so many lines: what a reader can read in an hour or two."""
+    """The code from a request to a saved token is short enough to read in two hours."""
     folder = PACKAGE / "_refresh"
     path = [PACKAGE / "auth.py", PACKAGE / "manager.py", *folder.glob("*.py")]
 

@@ -386,7 +386,7 @@ def test_an_unknown_option():
 
 
 def test_the_base_class_is_abstract():
-    """Which kind it is has to be said."""
+    """The base class cannot be used: the program has to choose Cloud or Data Center."""
     with pytest.raises(TypeError, match="abstract"):
         AtlassianOAuthClient(None, SERVER)
 
@@ -424,7 +424,7 @@ def test_what_is_asked_for(make, place, expected):
     [("jira-cloud", "read:jira-user offline_access"), ("on-prem", "READ")],
 )
 async def test_other_scopes(make, place, asked):
-    """An app that was registered otherwise is asked for what it has."""
+    """The scopes to request can be given, for an app with other scopes."""
     client = make(**PLACES[place], scopes=asked)
 
     assert query_of(await client.oauth_start())["scope"] == asked
@@ -500,7 +500,7 @@ async def test_a_start_that_fails_leaves_nothing(make, place):
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole-url", "code-and-state"])
 async def test_start_and_complete(atlassian, client, store, token_fields, whole):
-    """The code, and on-prem its verifier, are exchanged; tokens are stored, and the login is gone."""
+    """`oauth_complete` exchanges the code, stores the tokens, and removes the login."""
     url = await client.oauth_start()
     callback = atlassian.browse(url)
     parts = query_of(callback)
@@ -577,7 +577,7 @@ async def test_how_long_a_login_waits(atlassian, atlassian_clock, make, place, s
 
 
 async def test_two_starts(atlassian, client):
-    """Two people who start at the same time do not spoil each other's login."""
+    """Two people can log in at the same time."""
     first, second = [await client.oauth_start() for _ in "12"]
 
     await client.oauth_complete(atlassian.browse(second))
@@ -702,7 +702,7 @@ async def test_no_lifetime(atlassian, atlassian_clock, client, consent):
 
 
 async def test_many_callers_one_exchange(atlassian, atlassian_clock, client, consent):
-    """A thousand who find the token expired make one request, and all get the same new one."""
+    """A thousand callers with an expired token share one request and one new token."""
     await consent(client)
     atlassian_clock.advance(3600)
     tokens = []
@@ -848,7 +848,7 @@ async def test_http_errors(atlassian, client, place, fault, kind):
 
 
 async def test_connection_errors(atlassian, client, place):
-    """No connection is no HTTP error: it says what happened, and the grant is as it was."""
+    """A failed connection is an error that says what happened, and the credential is kept."""
     app = atlassian.data_center_app if "server_url" in place else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
     atlassian.fault("token", Fault.refused_connection(), times=None)
@@ -873,7 +873,7 @@ async def test_a_good_connection(atlassian, client, consent):
 
 
 async def test_a_bad_connection(atlassian, client, consent):
-    """A grant that was revoked behind our back is found out, also while the token looks good."""
+    """`test_connection` notices a revoked consent, even if the token looks valid."""
     with pytest.raises(AuthorizationRequired):
         await client.test_connection()
     await consent(client)
@@ -950,7 +950,7 @@ class Recorded(ssl.SSLContext):
 
 
 async def test_verify(atlassian_clock):
-    """A private certificate authority counts for what is sent here, live calls included."""
+    """A private certificate authority counts for all requests of the client."""
     Recorded.connections = 0
     context = Recorded(ssl.PROTOCOL_TLS_CLIENT)
     with LoopbackServer() as speaks_no_tls:
@@ -978,7 +978,7 @@ async def test_verify(atlassian_clock):
 
 
 async def test_nothing_secret_is_shown(client, consent, caplog):
-    """Not in the repr, not in the log, not in what comes back; and it cannot be pickled."""
+    """No repr, log record or result shows a secret, and the client cannot be pickled."""
     caplog.set_level("DEBUG")
 
     result = await consent(client)

@@ -157,7 +157,7 @@ def test_cloud_is_where_the_pages_say():
 
 
 def test_government_cloud_lists_sites_on_its_authorization_server():
-    """The bearer may go to both hosts there, because one of them lists the sites."""
+    """In the government cloud the bearer may go to the authorization server, which lists the sites."""
     government = Endpoints.government()
 
     assert government.authorize_url == "https://auth.atlassian-us-gov-mod.com/authorize"

@@ -62,7 +62,7 @@ async def test_a_credential_moves(source, target):
 
 
 async def test_it_goes_on_in_the_target(atlassian, atlassian_clock, tmp_path):
-    """A manager with the new store refreshes it; one with the old store says that nothing is there."""
+    """After a move the target's manager refreshes the credential; the source's says it is missing."""
     grant, options = cloud_grant(atlassian), {"clock": atlassian_clock}
     old = TokenManager(grant, store=SQLiteStore(tmp_path / "old.db", **options), **options)
     new = TokenManager(grant, store=SQLiteStore(tmp_path / "new.db", **options), **options)
@@ -136,7 +136,7 @@ async def test_the_target_is_not_overwritten(source, target):
 
 
 async def test_the_target_is_overwritten_on_demand(source, target):
-    """The other one is gone then."""
+    """With `overwrite=True` the moved credential replaces that of the target."""
     await source.put("tokens", KEY, VALUE)
     await target.put("tokens", KEY, b"other")
 
@@ -307,12 +307,12 @@ async def test_a_credential_on_its_way_is_not_used(atlassian, atlassian_clock, s
 
 
 async def test_what_is_on_its_way_shows_nothing(source, target):
-    """Not even to who debugs the transfer."""
+    """The repr of a half-moved credential shows no secret."""
     assert "secret" not in repr(_Transit("a", 0, b"secret"))
 
 
 async def test_a_cancelled_caller(source, target):
-    """The move goes on to its end."""
+    """A move whose caller is cancelled is finished."""
     await source.put("tokens", KEY, VALUE)
     reached, go_on = SharedFuture[None](), SharedFuture[None]()
 

@@ -52,7 +52,7 @@ def test_scopes_are_split_once(value, parsed):
     ],
 )
 def test_malformed_scopes_are_refused(value, expected):
-    """The error says what is expected and names the caller's argument."""
+    """The error for malformed scopes says what was expected, and names the argument."""
     with pytest.raises(ConfigurationError, match=expected) as caught:
         scopes.parse_scopes(value, argument="required")
 
@@ -61,7 +61,7 @@ def test_malformed_scopes_are_refused(value, expected):
 
 @given(st.lists(SCOPES, min_size=1))
 def test_parsing_is_idempotent(values):
-    """Parsing what was parsed, as a list or as text, changes nothing."""
+    """Parsing parsed scopes again changes nothing."""
     parsed = scopes.parse_scopes(values)
 
     assert scopes.parse_scopes(parsed) == parsed

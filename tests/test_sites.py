@@ -262,7 +262,7 @@ async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
 
 
 async def test_no_person_to_ask(atlassian_auth):
-    """Without identity endpoint and base URL the error says what to give."""
+    """Without an identity endpoint, `whoami` needs a base URL, and the error says so."""
     with pytest.raises(ConfigurationError, match="base_url=") as caught:
         await sites.whoami(atlassian_auth, endpoints=Endpoints.government())
 

@@ -89,7 +89,7 @@ def test_skipped_row_says_why():
 
 
 def test_missing_server_is_said_to_be_missing():
-    """A store without a server here is not left out: its row says what is missing."""
+    """A store whose server is missing still has a row, which says so."""
     [missing] = on_store(Place("Redis", None, "no redis-server"), quick=True)
 
     assert (missing.what, missing.measured) == ("refreshes, Redis", "skipped: no redis-server")

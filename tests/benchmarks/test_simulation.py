@@ -96,7 +96,7 @@ def test_command_prints_each_budget():
 
 
 def test_curve_stays_inside_the_picture():
-    """Each line is one curve; what is off the scale is drawn at its edge."""
+    """Each line is one curve, and values off the scale are drawn at its edge."""
     picture = drawn([Line("a", "red", [0, 1, 1000]), Line("b", "blue", [1])])
 
     curves = re.findall(r'<polyline points="([^"]+)"', picture)

@@ -27,7 +27,7 @@ def test_loop_may_end_anywhere(operation, end):
 
 @pytest.mark.parametrize("operation", SYNC)
 def test_blocked_thread_may_be_interrupted_anywhere(operation):
-    """Ctrl-C reaches a thread that waits for a token at once, and the refresh not at all."""
+    """Ctrl-C ends a thread that waits for a token at once, and does not reach the refresh."""
     for number, checkpoint in enumerate(PASSED[operation]):
         if checkpoint.startswith("body"):
             continue  # a sync body has no checkpoint

@@ -167,7 +167,7 @@ def test_caller_may_leave_anywhere(operation, kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs(LATER))
 def test_caller_may_leave_an_inline_refresh_anywhere(operation, kind):
-    """The same where refreshes run in the caller's own loop, as long as that loop goes on."""
+    """With `InlineRunner` a cancelled caller's refresh is finished if its loop goes on."""
     struck = hits(operation, kind, inline=True)
 
     assert struck == places(operation, kind)

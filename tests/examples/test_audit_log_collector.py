@@ -98,7 +98,7 @@ async def test_collects_all_pages_oldest_first(installed, atlassian):
 
 
 async def test_a_long_absence_is_caught_up_in_steps(installed, atlassian):
-    """Windows of a day each, so that memory holds a day and a restart goes on where it stopped."""
+    """After a long absence the collector reads one day at a time, and a restart goes on there."""
     atlassian.generate_events(1, interval=HOUR)
     await installed.run()
     atlassian.clock.advance(timedelta(days=10))
@@ -135,7 +135,7 @@ async def test_the_first_run_goes_back_three_days(installed, atlassian):
 
 
 async def test_a_restart_goes_on_with_what_is_new(installed, atlassian):
-    """The next process delivers what came since, and nothing again."""
+    """After a restart the collector delivers only new events."""
     atlassian.generate_events(3, interval=timedelta(seconds=1))
     await installed.run()
     atlassian.clock.advance(60)
@@ -248,7 +248,7 @@ async def test_a_file_of_one_torn_line_becomes_whole(cloud, atlassian):
 
 
 async def test_what_cannot_be_delivered_moves_no_watermark(cloud, atlassian):
-    """A delivery that fails ends the program; the next start delivers what it could not."""
+    """If a delivery fails, the program ends, and the next start delivers those events."""
     atlassian.add_event("Event 1")
 
     with pytest.raises(IsADirectoryError):
@@ -277,7 +277,7 @@ async def test_a_server_with_a_coarse_from_repeats_nothing(cloud, atlassian):
     ("wish", "pause"), [("3599", 3599), ("3600", 3600), ("3601", 3600), ("9" * 5000, 3600)]
 )
 async def test_no_pause_is_longer_than_an_hour(cloud, atlassian, wish, pause):
-    """A server that wants more is mistaken: its quotas end with the hour."""
+    """A Retry-After above an hour is cut to an hour, because quotas end with the hour."""
     began = atlassian.clock.time()
     atlassian.fault("api", Fault.status(429, headers={"retry-after": wish}))
 
@@ -288,7 +288,7 @@ async def test_no_pause_is_longer_than_an_hour(cloud, atlassian, wish, pause):
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_waited_for(installed, atlassian, status):
-    """The server's wish is kept to the second, also if it wants the rest of the hour."""
+    """The collector waits as long as Retry-After says, up to an hour."""
     began = atlassian.clock.time()
     atlassian.add_event("Event 1")
     atlassian.fault("api", Fault.rate_limited(1800, status=status))
@@ -333,7 +333,7 @@ async def test_once_gives_up_in_the_end(collector, cloud, atlassian):
 
 
 async def test_a_failing_token_endpoint_is_sat_out(installed, atlassian):
-    """Trouble with the token endpoint is trouble like any other; the grant survives it."""
+    """The collector waits until a failing token endpoint works again, and the consent survives."""
     atlassian.add_event("Event 1")
     atlassian.fault("token", Fault.status(503), times=5)
 
@@ -381,7 +381,7 @@ async def test_a_failing_store_is_sat_out(collector, cloud, atlassian):
     ],
 )
 async def test_what_is_no_audit_log_is_named(collector, cloud, atlassian, fault, words):
-    """Answers that waiting cannot cure say what they mean and what to check, and end the run."""
+    """If waiting cannot help, the run ends, and the error says what to check."""
     atlassian.fault("api", fault)
 
     with pytest.raises(collector.CannotGoOn, match=words):
@@ -400,7 +400,7 @@ async def test_a_token_that_is_refused_for_good(collector, cloud, atlassian):
 
 
 async def test_a_lost_grant_ends_the_program(cloud, atlassian):
-    """Without a grant nothing can be collected: the library's own error says what to do."""
+    """A lost consent ends the program with the library's own error."""
     atlassian.revoke_grant(cloud.environment["ATLASSIAN_REFRESH_TOKEN"])
 
     with pytest.raises(AuthorizationRequired):

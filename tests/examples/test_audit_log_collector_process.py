@@ -168,7 +168,7 @@ def test_a_stop_in_the_middle_of_a_refresh_loses_no_grant(server, start):
 
 
 def test_a_lost_grant_is_said_on_stderr(server, start):
-    """The exit status is 1, and the message says what to do; no traceback, no secret."""
+    """A lost consent ends with status 1 and a message without traceback or secret."""
     [family] = server.atlassian.families
     server.atlassian.revoke_grant(family.refresh_token)
 

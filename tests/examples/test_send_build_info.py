@@ -65,7 +65,7 @@ def environment(atlassian):
     ],
 )
 async def test_sends_one_build(sender, atlassian, atlassian_clock, environment, site):
-    """The build arrives at the site, however it was written, with everything Jira wants to know."""
+    """The build arrives at the site with all fields that Jira needs, however the site is named."""
     options = sender.parse(["--site", site, *BUILD])
 
     await sender.send(options, environment, clock=atlassian_clock)

@@ -85,7 +85,7 @@ def refused(atlassian, contents):
 
 @pytest.mark.parametrize("grant_of", [cloud_grant, data_center_grant])
 async def test_a_login_brings_a_token(flow_of, atlassian, contents, grant_of):
-    """Start, consent, complete: the token is stored, its key can be used, and the login is gone."""
+    """A completed login stores a token for its key, and the login is removed."""
     flow = flow_of(grant_of(atlassian))
 
     request = await flow.start("acme", started_by=None)
@@ -300,7 +300,7 @@ class OneStepBehind:
 
 
 async def test_two_callbacks_at_once(flow_of, atlassian, store):
-    """Of two processes that have both read the login, only the one that deletes it goes on."""
+    """If two processes get one callback, only the one that deletes the login exchanges the code."""
     flow = flow_of(store=OneStepBehind(store))
     request = await flow.start("acme", started_by=None)
 
@@ -414,7 +414,7 @@ async def test_a_login_of_another_session(flow, atlassian, refused, starter, oth
 
 
 async def test_the_starter_is_never_left_out(flow, contents):
-    """A web app that forgets the session would be open to prepared links: None has to be said."""
+    """`started_by` has no default, because a web app that omits it is open to prepared links."""
     with pytest.raises(TypeError, match="started_by"):
         await flow.start("acme")
     with pytest.raises(TypeError, match="started_by"):
@@ -597,7 +597,7 @@ async def test_no_consent_is_needed(flow_of, atlassian, contents):
 
 
 async def test_an_outage_of_the_token_endpoint(flow, atlassian, contents):
-    """The login is used up with its code, which the error says beside what it knows."""
+    """If the exchange fails, the error says that the login is used up."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     atlassian.fault("token", Fault.rate_limited(3000), times=None)

@@ -142,7 +142,7 @@ async def test_localhost_is_this_computer(named_flow, atlassian):
 
 
 async def test_what_is_missing_is_shown(flow, atlassian):
-    """The person who could have granted it learns that it was not granted."""
+    """The page names the scopes that were not granted."""
     async with under_way(flow) as attempt:
         callback = atlassian.browse(attempt.url)
         atlassian.fault("token", Fault.edited(lambda answer: answer | {"scope": "other"}))
@@ -345,7 +345,7 @@ async def test_a_port_in_use(flow, atlassian, store):
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_thief_at_the_other_address(named_flow, redirect_uri, store):
-    """A browser would give its code to who listens on ::1: no browser is opened, nothing is started."""
+    """If another program listens on ::1, the login refuses to start and opens no browser."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("this computer has no ::1")
     opened, there = [], ("::1", httpx.URL(redirect_uri).port)
@@ -374,7 +374,7 @@ async def test_cancelled_it_frees_the_port(flow, atlassian):
 
 
 async def test_cancelled_in_the_middle_of_the_exchange(flow, atlassian):
-    """The token is stored all the same, and who pasted the callback does not wait for ever."""
+    """After a cancellation the token is still stored, and `paste` returns."""
     pasted = Attempt(flow)
 
     async def paste(callback):

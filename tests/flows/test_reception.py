@@ -60,7 +60,7 @@ def test_the_place_of_a_redirect_uri(redirect_uri, place):
     ],
 )
 def test_elsewhere_no_browser_can_be_waited_for(redirect_uri):
-    """The error names the argument, what would do, and what to use instead."""
+    """For a redirect URI on another host, the error names the argument and an alternative."""
     with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:8765/callback") as caught:
         Place.of(redirect_uri)
 
@@ -187,7 +187,7 @@ async def test_anything_else_is_turned_away(place, method, path, status):
     ],
 )
 async def test_what_is_not_http_is_refused(place, request_bytes, status):
-    """A request that is malformed or has no end is refused, and the port goes on serving."""
+    """A malformed or endless request is refused, and the port goes on serving."""
     async with Desk(place) as desk:
         answer = await say(place, request_bytes)
         good = await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")
@@ -232,7 +232,7 @@ class Gone(anyio.abc.ByteStream):
     ids=repr,
 )
 async def test_a_browser_that_goes_away(place, error):
-    """A browser that is closed early has still brought what it had to."""
+    """A callback counts even if its browser has closed the connection."""
     desk = Desk(place)
 
     reply = await desk.reception.receive(Gone(error))
@@ -295,7 +295,7 @@ def thief(address, port):
 @pytest.mark.parametrize("address", BOTH)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_another_program_at_one_of_both(both, address):
-    """The port is refused, with what to do; what was taken of it already is free again."""
+    """If one of both addresses is in use, the login fails and frees the other."""
     refused = pytest.raises(ConfigurationError, match="in place of localhost")
     with thief(address, both.port), refused as caught:
         await Desk(both).__aenter__()
@@ -397,7 +397,7 @@ async def test_a_request_has_ten_seconds(place):
 
 
 async def test_the_oldest_silent_one_makes_room(place):
-    """32 may be silent at once; the next one is heard, and only the oldest is closed for it."""
+    """With 32 silent connections, a new one is served, and only the oldest is closed."""
     async with Desk(place) as desk, silent_ones(desk, 32) as streams:
         assert desk.answered == []
         assert (await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")).endswith(b"hello")

@@ -56,7 +56,7 @@ def test_jira_software_sends_json_with_an_audience():
     ],
 )
 def test_jira_software_asks_the_api_host(endpoints, token_url):
-    """Endpoints at which people consent are taken for what these credentials need of them."""
+    """Endpoints of a Cloud are adapted: the token comes from the API host."""
     grant = ClientCredentialsGrant.jira_software("id", "secret", endpoints=endpoints)
 
     assert grant.endpoints.token_url == token_url
@@ -97,7 +97,7 @@ def test_service_account_sends_a_form():
 @pytest.mark.parametrize("with_audience", [True, False])
 @pytest.mark.parametrize("kind", ["jira_software", "service_account"])
 def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
-    """JSON or a form, with the audience or without: each can be said, whatever the default is."""
+    """A grant can send JSON or a form, with or without the audience."""
     make = getattr(ClientCredentialsGrant, kind)
 
     request = make("id", SECRET, as_json=as_json, with_audience=with_audience).refresh_request()
@@ -139,7 +139,7 @@ def test_data_center_sends_a_form_with_scopes():
 
 @pytest.mark.parametrize("scope", ["ADMIN", "SYSTEM_ADMIN", "PROJECT_ADMIN", "READ_ALL"])
 def test_service_accounts_of_data_center_only_read_and_write(scope):
-    """More is refused by the server; the error says what reads the audit log."""
+    """Scopes above WRITE are refused, and the error says what reads the audit log."""
     with pytest.raises(ConfigurationError, match=f"{scope}.*audit log.*DataCenterGrant") as caught:
         ClientCredentialsGrant.data_center(
             "https://jira.acme.com", "client-1", SECRET, scopes=["READ", scope]

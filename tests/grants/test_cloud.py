@@ -56,7 +56,7 @@ def test_authorize_url_is_the_documented_one():
 
 
 def test_code_request_is_the_documented_one():
-    """JSON with five members, to the token URL; the redirect URI is the one of the consent."""
+    """The code request is the documented JSON: five members, with the redirect URI of the consent."""
     request = make().code_request("code-1")
 
     assert request.url == "https://auth.atlassian.com/oauth/token"
@@ -116,7 +116,7 @@ async def test_a_form_refreshes(atlassian, atlassian_clock):
 
 
 def test_openid_is_refused():
-    """Cloud's consent page does not work with it; the error names what does."""
+    """The scope openid is refused, because Cloud's consent page fails with it; the error says what works."""
     with pytest.raises(ConfigurationError, match=r"openid.*read:me") as caught:
         make(scopes="read:jira-work openid")
 
@@ -400,7 +400,7 @@ def test_revocation_request():
 
 
 def test_nowhere_to_revoke():
-    """Without a URL for it, the error says what to do instead."""
+    """If there is no revocation endpoint, the error says what to do instead."""
     nowhere = make(endpoints=replace(Endpoints.cloud(), revoke_url=None))
 
     with pytest.raises(ConfigurationError, match="delete it where it was created") as caught:

@@ -165,7 +165,7 @@ def test_bad_arguments_are_named(changes, argument):
 
 @pytest.mark.parametrize(("length", "accepted"), [(449, True), (450, True), (451, False)])
 def test_redirect_uris_have_a_longest_length(length, accepted):
-    """450 characters are what the server takes."""
+    """A redirect URI may have at most 450 characters, the server's limit."""
     redirect_uri = REDIRECT.ljust(length, "x")
 
     if accepted:

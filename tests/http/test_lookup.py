@@ -119,7 +119,7 @@ async def test_what_announces_to_be_longer_is_not_read():
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 @pytest.mark.parametrize("length", [{}, {"content-length": "junk"}], ids=["unknown", "junk"])
 async def test_an_endless_answer_ends(length):
-    """Without a length 1 MiB is read, and said not to be all."""
+    """Of an answer without a length, 1 MiB is read, and it is marked as truncated."""
 
     async def endless():
         while True:
@@ -450,7 +450,7 @@ async def test_no_cookie_comes_back():
     ids=["get", "discover", "whoami", "me", "resources"],
 )
 async def test_private_addresses_can_be_refused(ask):
-    """A tenant who names a server of ours learns nothing from it: it is sent nothing."""
+    """With `public_addresses_only`, no request is sent to a private address."""
     with (
         RawServer(answer(200)) as server,
         pytest.raises(ConfigurationError, match="not a public address") as caught,

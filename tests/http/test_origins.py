@@ -70,7 +70,7 @@ def test_a_sites_own_address(gateway, site):
 
 @pytest.mark.parametrize("clouds", [GATEWAYS, GATEWAYS[::-1]], ids=["government", "public"])
 def test_the_gateway_of_another_cloud(clouds):
-    """A credential of one cloud for the gateway of the other: allowing that is not what is advised."""
+    """The error for another cloud's gateway does not advise to allow it."""
     own, other = clouds
 
     with pytest.raises(OriginNotAllowed, match="another Atlassian cloud") as caught:
@@ -80,7 +80,7 @@ def test_the_gateway_of_another_cloud(clouds):
 
 
 def test_a_relative_url():
-    """A request to a path without a host says so, and what is missing."""
+    """The error for a path without a host says what is missing."""
     with pytest.raises(OriginNotAllowed, match=r"names no host.*base_url=") as caught:
         Origins(["https://a.example"]).check(httpx.URL("/rest/api/3/myself"))
 

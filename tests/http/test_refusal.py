@@ -91,7 +91,7 @@ def refusal(chunks, **headers):
 
 
 async def test_a_refusal_is_read_twice(reader):
-    """Once by us and once by the caller, for whom nothing has changed."""
+    """The library and the caller can both read a refusal, which is unchanged."""
     response, body = refusal([MESSAGE[:9], MESSAGE[9:]])
 
     assert await reader.look(response) == MESSAGE
@@ -102,7 +102,7 @@ async def test_a_refusal_is_read_twice(reader):
 
 @pytest.mark.parametrize("size", [LONGEST - 1, LONGEST, LONGEST + 1, 3 * LONGEST])
 async def test_no_more_than_the_beginning_is_read(reader, size):
-    """64 KiB of a long body, in chunks of 1 KiB; the rest is there for the caller."""
+    """The library reads the first 64 KiB of a long body; the caller can read the rest."""
     whole = bytes(number % 251 for number in range(size))
     response, body = refusal([whole[at : at + 1024] for at in range(0, size, 1024)])
 
@@ -168,7 +168,7 @@ async def test_an_error_of_the_network_is_the_readers(reader):
 
 
 async def test_closing_reaches_the_network(reader):
-    """A caller who wants nothing of it gives the connection back."""
+    """A caller that closes the response without reading it frees the connection."""
     response, body = refusal([MESSAGE])
     await reader.look(response)
 

@@ -216,7 +216,7 @@ async def test_closing_leaves_what_is_in_the_air():
 
 
 async def test_closing_closes_what_is_idle():
-    """A client without a request under way is closed at once, and another one opened at the next need."""
+    """`aclose` closes an idle client at once, and the next request opens another one."""
     transport = Closable(lambda _: httpx.Response(200))
     carrier = HttpxSender(transport=transport)
     await carrier.send(REQUEST)
@@ -229,7 +229,7 @@ async def test_closing_closes_what_is_idle():
 
 
 def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
-    """A sender that served one event loop serves the next, and closes only what is its own there."""
+    """A sender can be used in a new event loop, and closes only the client of that loop."""
     carrier = sender(lambda _: httpx.Response(200))
 
     async def use() -> int:
@@ -297,7 +297,7 @@ async def test_a_coded_answer_is_told_by_its_header(coding):
 
 
 async def test_identity_is_no_coding():
-    """A server may say that it did what it was asked."""
+    """The content coding `identity` is accepted."""
     with RawServer(answer(200, "content-encoding: identity", body=b"{}")) as server:
         carrier = HttpxSender()
         response = await carrier.send(to(server))
@@ -454,7 +454,7 @@ print("done", *imported)
 
 
 def test_a_request_imports_nothing(run, anyio_backend):
-    """All is there when the sender is made: a fork during a request copies no half-imported module."""
+    """A request imports nothing, so a fork during it copies no half-imported module."""
     with RawServer(answer(200)) as server:
         assert run(SILENT, server.url) == ["done"]
 

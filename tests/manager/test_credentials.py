@@ -61,7 +61,7 @@ async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassi
 
 
 async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watched, atlassian):
-    """If saving it failed after it had happened, it counts as saved, and is not saved again later."""
+    """A pair that was saved in spite of an error is not saved again after it was forgotten."""
     watched.failures["after put"] = 1
     await acme.authorize("fresh", _code(atlassian, acme))
 
@@ -84,7 +84,7 @@ async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian
 
 
 async def test_adding_what_another_process_has_added_takes_its_token(manager_of, cloud, atlassian):
-    """If another process was first to add a new refresh token, its tokens count here too at once."""
+    """If another process has added the same refresh token, its access token is used at once."""
     await cloud.token("acme")
     pasted = atlassian.issue_grant().refresh_token
     other = manager_of()
@@ -168,7 +168,7 @@ async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_cl
 
 
 async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
-    """If another process was first, after this one had looked, it has the token."""
+    """If two processes add one refresh token under two keys, one of them is refused."""
     store = Raced(clock=atlassian_clock)
     first, second = manager_of(store=store), manager_of(store=store)
     pasted = atlassian.issue_grant().refresh_token
@@ -342,7 +342,7 @@ async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
 
 
 async def test_forgetting(cloud):
-    """A forgotten credential is gone, here and in the store; forgetting again is nothing."""
+    """A forgotten credential is deleted from memory and store; forgetting it again changes nothing."""
     await cloud.token("acme")
 
     assert await cloud.forget("acme") is True

@@ -43,7 +43,7 @@ async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
 
 @pytest.mark.parametrize("moment", ["put", "after put"])
 async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, moment):
-    """A save that fails once is repeated, also if it had happened after all."""
+    """A save that fails once is repeated, even if the first one was stored after all."""
     watched.failures[moment] = 1
 
     token = await acme.token("acme")
@@ -127,7 +127,7 @@ async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched
 
 
 async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
-    """A pair that waits to be saved is the successor of what is stored, also by a clock set back."""
+    """An unsaved pair is newer than the stored one, even if the clock was set back."""
     await acme.token("acme")
     watched.failures["put"] = 3
     atlassian.clock.move_to(atlassian.clock.now() - timedelta(minutes=2))
@@ -233,7 +233,7 @@ async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
 
 
 async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
-    """In a forked child what the parent could not save is let go: the parent still has it."""
+    """A forked child drops the unsaved pair of its parent, which saves it itself."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")

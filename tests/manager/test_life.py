@@ -51,7 +51,7 @@ async def test_execute_retries_once(cloud, atlassian):
 async def test_keep_fresh_refreshes_idle_credentials(
     manager_of, cloud, atlassian, atlassian_clock, caplog
 ):
-    """Idle credentials are refreshed ahead of their expiry, and trouble with one stops no other."""
+    """`keep_fresh` refreshes idle credentials before they expire; a fault of one stops no other."""
     manager = manager_of()
     await manager.add("broken", refresh_token="unknown")
 
@@ -111,7 +111,7 @@ async def test_events_tell_what_happened(cloud, told, atlassian_clock):
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
 async def test_a_callback_that_raises_stops_nothing(manager_of, cloud, caplog, kind):
-    """An exception in a callback, be it ``sys.exit()``, is logged and goes no further."""
+    """An exception in a callback, even `sys.exit()`, is logged and has no other effect."""
 
     def on_event(event):
         raise kind
@@ -162,7 +162,7 @@ async def test_no_callback_is_fine(manager_of, cloud, caplog):
 
 
 async def test_a_closed_manager_can_be_used_again(cloud, atlassian):
-    """``aclose`` and ``async with`` finish; what comes later opens anew."""
+    """A closed manager opens again when it is used."""
     async with cloud:
         await cloud.token("acme")
 
@@ -260,7 +260,7 @@ def test_a_call_that_cannot_start_ends_with_an_error(manager_of, cloud):
 
 
 async def test_a_blocking_caller_takes_the_cached_token(cloud, atlassian):
-    """A blocking call does not block while a fresh token is there."""
+    """A blocking call returns a fresh token from the cache without blocking."""
     token = await cloud.token("acme")
 
     assert cloud.token_sync("acme") is token

@@ -176,7 +176,7 @@ async def test_a_lock_that_cannot_be_confirmed_is_an_error(acme, watched, atlass
 
 
 async def test_how_long_a_lock_is_to_last(manager_of, watched, atlassian):
-    """A server that takes a refresh token once is asked under a lock that outlasts a long standstill."""
+    """For a server without a leeway, the lock is extended to `standstill_seconds`."""
 
     class Brief(CloudGrant):
         reuse_leeway_seconds = 76.0

@@ -73,7 +73,7 @@ async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
 
 
 async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
-    """If the store has another refresh token by the time ours is refused, that one counts."""
+    """If the store has another refresh token when one is refused, the stored one counts."""
     token = await acme.token("acme")
     spent = await acme.reveal_refresh_token("acme")
     fresh = atlassian.issue_grant()
@@ -118,7 +118,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
 
 
 async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
-    """If the record is gone by the time its refresh token is refused, authorization is required."""
+    """If the record was deleted before its refresh token is refused, the error says it is missing."""
     token = await acme.token("acme")
     atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
@@ -195,7 +195,7 @@ async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_
 
 
 async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atlassian, caplog):
-    """If marking a failure fails as well, the first trouble is what callers hear of."""
+    """If saving the status fails too, callers get the first error."""
     atlassian.fault("token", Fault.status(503), times=3)
     watched.failures["put"] = 1
 
@@ -207,7 +207,7 @@ async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atla
 
 
 async def test_nothing_stored(manager_of):
-    """A key that was never authorized says what to do."""
+    """The error for a key that was never authorized says what to do."""
     with pytest.raises(AuthorizationRequired, match="authorize it once") as caught:
         await manager_of().token("acme")
 

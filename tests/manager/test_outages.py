@@ -68,7 +68,7 @@ async def test_client_credentials_in_an_outage(manager_of, atlassian, atlassian_
 
 
 async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
-    """After the backoff the next call asks again, and all is well."""
+    """After the backoff the next call tries again and succeeds."""
     atlassian.fault("token", Fault.status(503), times=3)
     with pytest.raises(TransientError):
         await cloud.token("acme")

@@ -92,7 +92,7 @@ async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
 
 
 async def test_refreshing_ahead_makes_no_caller_wait(cloud, atlassian, atlassian_clock, told):
-    """Shortly before the buffer a call starts a refresh and goes on with the token it has."""
+    """Shortly before expiry a call starts a refresh and returns the current token."""
     before = await cloud.token("acme")
     atlassian_clock.advance(HOUR - timedelta(seconds=59))
     gate = atlassian.hold("token")

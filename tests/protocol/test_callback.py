@@ -79,7 +79,7 @@ def test_everything_is_kept():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("twice", ["{0}=a&{0}=b", "{0}=a&{0}=a", "{0}=&{0}=a", "{0}=a&{0}"])
 def test_duplicates_are_refused(name, twice):
-    """A parameter that is there twice is refused, whatever it holds: two readers could see two."""
+    """A parameter that occurs twice is refused: two programs could read different values."""
     with pytest.raises(ConfigurationError, match=f"has {name} more than once") as caught:
         UncheckedCallback.parse("http://127.0.0.1/cb?" + twice.format(name))
 
@@ -88,7 +88,7 @@ def test_duplicates_are_refused(name, twice):
 
 @pytest.mark.parametrize("given", [None, 7, b"code=a", ["code=a"]], ids=repr)
 def test_only_text_is_parsed(given):
-    """Anything else gets an error that says what was expected."""
+    """The error for anything but text says what was expected."""
     with pytest.raises(ConfigurationError, match=r"callback must be text \(str\)") as caught:
         UncheckedCallback.parse(given)
 
@@ -287,7 +287,7 @@ def test_an_outage_is_transient(said):
     ],
 )
 def test_a_wrong_registration_is_explained(said, name, argument, advice):
-    """Each error names what to change, in the words of the place where that is done."""
+    """Each error names what to change, as the developer console calls it."""
     error = refused(error=said, error_description="Because.")
 
     assert isinstance(error, ConfigurationError)

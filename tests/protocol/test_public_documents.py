@@ -15,7 +15,7 @@ def answer(status, body=b"{}", *, truncated=False):
 
 @pytest.mark.parametrize("status", [429, 500, 503, 599])
 def test_an_outage_is_transient(status):
-    """429 and 5xx say nothing about what was asked, whatever their body says."""
+    """A status 429 or 5xx is a TransientError, whatever its body is."""
     with pytest.raises(TransientError, match=f"The account .*HTTP {status}.* later"):
         check_reachable(answer(status), asked="The account")
 
@@ -28,7 +28,7 @@ def test_other_answers_are_answers(status):
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 403, 404])
 def test_only_200_is_read(status):
-    """The error says what was asked, what came, and what to do."""
+    """The error for another status says what was requested, what came, and what to do."""
     with pytest.raises(DiscoveryError, match=r"The account .*HTTP \d+.*: look\.") as caught:
         read_document(answer(status), asked="The account", advice="look")
 

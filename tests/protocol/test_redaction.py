@@ -68,7 +68,7 @@ TWICE = quote(quote(SECRET, safe=""), safe="")
     ],
 )
 def test_a_secret_is_found_however_it_is_written(written, shown):
-    """Encoded, escaped, in base64 or cut, what is shown does not tell the secret."""
+    """A secret is hidden even if it is encoded, escaped, in base64 or cut."""
     assert redact(f"bad {written}!", (SECRET,)) == f"bad {shown}!"
 
 
@@ -143,7 +143,7 @@ def test_what_is_printable(length, shown):
 
 @given(st.lists(SECRETS, min_size=1, max_size=3), st.text(max_size=30), st.text(max_size=30))
 def test_no_secret_survives(secrets, before, after):
-    """Wherever secrets stand, none is left in what is shown."""
+    """A secret is hidden at any position of a text."""
     shown = redact(before + "\n".join(secrets) + after, secrets, longest=1000)
 
     assert not any(secret in shown for secret in secrets)

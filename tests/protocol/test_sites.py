@@ -140,7 +140,7 @@ def test_a_cloud_id_is_no_site():
 
 @given(st.text())
 def test_any_text_is_a_site_or_an_error(text):
-    """Whatever is written, the result is an address on a site's domain or an error of ours."""
+    """Any text is an address on a site's domain, or a ConfigurationError."""
     try:
         url = site_url(text)
     except ConfigurationError:
@@ -359,7 +359,7 @@ def test_names_of_sites_on_this_computer_are_not_guessed():
 
 
 def test_several_sites_are_never_guessed():
-    """The error lists them all, with what to write."""
+    """The error for several sites lists them, with what to write."""
     with pytest.raises(AmbiguousSite, match=r"beta\.atlassian\.net \(id-beta\)") as caught:
         select_site([BETA, ACME])
 
@@ -379,7 +379,7 @@ def test_only_an_exact_match_counts(wanted):
 
 
 def test_a_site_that_is_not_there_is_named():
-    """The error says what was wanted and what there is."""
+    """The error for an unknown site names it and lists the known ones."""
     with pytest.raises(SiteNotFound, match=r"'gamma'.*acme\.atlassian\.net") as caught:
         select_site([ACME], "gamma")
 

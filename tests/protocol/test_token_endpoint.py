@@ -183,7 +183,7 @@ def test_missing_scopes_leave_the_previous_ones(scope):
 
 
 def test_granted_scopes_replace_the_requested_ones():
-    """Fewer or other scopes than requested are what counts, each once."""
+    """The granted scopes count, even if they are fewer or others than requested."""
     token = read(answer(ISSUED | {"scope": " b  a\tb "}), requested_scopes=("c",))
 
     assert token.scopes == ("b", "a")
@@ -534,7 +534,7 @@ def test_any_answer_is_a_token_or_one_of_our_errors(response, request_, previous
 
 @given(members=MEMBERS, request_=st.sampled_from([REFRESH, REFRESH_FORM]))
 def test_a_rotated_pair_is_never_thrown_away(members, request_):
-    """Whatever stands beside it, a pair that was issued arrives."""
+    """A success with a token is read, whatever other members it has."""
     pair = {"access_token": "access-1", "refresh_token": "refresh-2", "token_type": "bearer"}
 
     token = read(answer(members | pair), request_, previous=PREVIOUS)
@@ -555,7 +555,7 @@ def test_an_answer_that_quotes_its_own_secrets():
 
 
 def test_names_of_errors_are_no_secrets():
-    """A member beside the error takes no word out of it."""
+    """The name of an error is shown even if another member contains the same word."""
     error = refused(answer({"error": "invalid_client", "status": "invalid_client"}, 401))
 
     assert "invalid_client" in str(error)
@@ -586,7 +586,7 @@ def test_an_answer_in_a_coding(status):
 
 
 def test_trouble_in_a_coding_is_transient():
-    """The status of a server in trouble counts, whatever its body looks like."""
+    """A status of 5xx is transient, even if its body is compressed."""
     assert isinstance(refused(HTTPResponse(503, {"content-encoding": "gzip"})), TransientError)
 
 

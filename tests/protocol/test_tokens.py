@@ -102,7 +102,7 @@ def test_equality_is_by_value(changes, equal):
 
 @pytest.mark.parametrize("access_token", ["", "a b", "a\nb", "t\u00f6ken", None, 7])
 def test_an_access_token_fits_in_a_header(access_token):
-    """A token that would break the Authorization header does not come to be."""
+    """An access token that cannot be part of a header is refused."""
     with pytest.raises(ConfigurationError, match="visible ASCII") as caught:
         make(access_token=access_token)
 
@@ -140,7 +140,7 @@ def test_expiry_includes_the_moment(now, expired):
 
 
 def test_missing_scopes_are_those_not_granted():
-    """A token tells what a call would lack."""
+    """A token says which of the required scopes it lacks."""
     token = make(scopes=("ADMIN", "read:me"))
 
     assert token.missing_scopes("READ read:me read:jira-work") == ("read:jira-work",)
@@ -281,5 +281,5 @@ def test_buffer_is_at_most_a_quarter(lifetime, buffer):
 
 @given(st.text())
 def test_visible_ascii_is_what_a_header_may_hold(text):
-    """Letters, digits and signs from ``!`` to ``~``, at least one of them."""
+    """Visible ASCII is one or more characters from ``!`` to ``~``."""
     assert is_visible_ascii(text) is (text != "" and all("!" <= char <= "~" for char in text))

@@ -134,7 +134,7 @@ async def test_a_foreign_record_is_an_error_and_stays(store, records, foreign):
     ids=["number", "text", "40-characters", "41-characters", "far-too-long", "controls"],
 )
 async def test_a_schema_is_quoted_in_brief(store, records, schema, shown):
-    """At most 40 printable characters of what stands in a schema's place reach the message."""
+    """A message quotes at most 40 printable characters of a wrong schema."""
     await store.put("tokens", "acme", f'{{"schema": {schema}, "record": {{}}}}'.encode())
 
     with pytest.raises(StoreError, match="another release") as caught:

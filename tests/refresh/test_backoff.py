@@ -108,7 +108,7 @@ def test_jitter_only_prolongs(clock):
     ],
 )
 def test_what_costs_no_token_request_is_looked_at_anew(backoff, error):
-    """A lost consent and a failing store are never paused: a repair is noticed at once."""
+    """A lost consent and a failing store cause no pause, so a repair counts at once."""
     backoff.note("acme", error)
 
     assert backoff.active("acme") is None

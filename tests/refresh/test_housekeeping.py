@@ -421,7 +421,7 @@ async def test_what_only_fails_is_kept_for_long(
 
 
 async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
-    """With another ``now`` it deletes what is unusable at that time."""
+    """`prune(now)` deletes what is unusable at that time."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     since = (await manager.status("dead")).refresh_status_since

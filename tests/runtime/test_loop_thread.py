@@ -126,7 +126,7 @@ async def thread(log):
 
 
 async def test_outcomes_come_back(thread):
-    """The caller gets what the work returned, or the exception it raised."""
+    """The caller gets the result of its work, or its exception."""
     with pytest.raises(ZeroDivisionError):
         await thread.run(lambda client: client.fail(ZeroDivisionError()))
     with pytest.raises(KeyboardInterrupt):

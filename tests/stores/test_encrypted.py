@@ -273,7 +273,7 @@ class TestKeys:
         assert (await EncryptedStore(inside, key).get("tokens", "acme")).value == b"value"
 
     async def test_blanks(self, inside):
-        """A line break, as files end with, does no harm."""
+        """A line break after the key, as in a file, is ignored."""
         await EncryptedStore(inside, f" {OLD}\n").put("tokens", "acme", b"value")
 
         assert (await EncryptedStore(inside, OLD).get("tokens", "acme")).value == b"value"
@@ -325,7 +325,7 @@ class TestReencrypt:
     """`reencrypt` moves all to the first key, and loses nothing that others do meanwhile."""
 
     async def test_all_are_moved(self, store, inside):
-        """Afterwards the old key is needed no more; what was moved before is left alone."""
+        """After `reencrypt` the old key is not needed, and records with the new key are not written again."""
         for key in ("a", "b"):
             await store.put("tokens", key, key.encode())
         await store.put("flows", "c", b"c")

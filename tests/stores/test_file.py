@@ -229,7 +229,7 @@ class TestDurability:
         assert {*found} == {before, after}
 
     def test_a_killed_writer(self, start_script, folder):
-        """After a kill in the midst of writing all is there that `put` had returned."""
+        """After a kill during a write, every record whose `put` had returned is there."""
         writer = start_script("write", made(folder), 500_000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
@@ -278,7 +278,7 @@ class TestDurability:
         assert decode(record_path(folder).read_bytes()).value == b"saved"
 
     def test_a_full_disk(self, run_script, folder):
-        """A value that does not fit is an error that does not show it; what was there is still there."""
+        """A value that does not fit is an error that does not show it, and the old record stays."""
         error, *after = run_script("full_disk", made(folder), folder / "new")
 
         assert str(folder) in error
@@ -582,7 +582,7 @@ class TestUnusable:
         assert await store.keys("tokens") == ["new"]
 
     async def test_moved_back(self, store, folder):
-        """The error says to move the folder back; then the same store goes on, and nothing is missing."""
+        """After the folder is moved back, as the error says, the store has all records."""
         await store.put("tokens", "old", b"value")
         folder.rename(folder.with_name("moved"))
         with pytest.raises(StoreError, match=r"Move the folder that was there back.*it is lost if"):
@@ -734,7 +734,7 @@ class TestDamaged:
     data=st.data(),
 )
 def test_any_other_bit_is_damage(value, expires_at, key, data):
-    """A file says what was stored, or, with any bit of it turned, nothing."""
+    """A file with any bit changed is reported as damaged, and never read as another value."""
     record = FiledRecord("tokens", key, 1, expires_at, value)
     content = encode(record)
     assert decode(content) == record

@@ -183,7 +183,7 @@ async def test_private_while_held_and_gone_afterwards(locks, folder):
 
 
 async def test_no_descriptor_stays(locks, opened):
-    """Success, timeouts, exceptions and cancellation all close what they opened."""
+    """No outcome leaves a file descriptor open."""
     async with locks.hold("tokens", "acme", timeout_seconds=0):
         assert len(opened()) == 1
         with pytest.raises(TimeoutError):

@@ -278,7 +278,7 @@ class TestItems:
         assert raised.value.argument == "service"
 
     async def test_listed_first(self, store, backend):
-        """A key is listed before its record is there, and until after it is gone."""
+        """The list of keys has a key before its record is stored, and until it is deleted."""
         await store.put("tokens", "acme", b"value")
         stored = [name for what, name in backend.asked if what == "set"]
         backend.asked.clear()
@@ -327,7 +327,7 @@ class TestItems:
         ],
     )
     async def test_damaged(self, store, backend, content, text):
-        """An item that is not ours is an error that does not show it, and is left as it is."""
+        """An item that is no record is an error that does not show it, and is left as it is."""
         backend.items[ITEM] = content
 
         for call in (
@@ -358,7 +358,7 @@ class TestTroubles:
     )
     @pytest.mark.parametrize("what", ["get", "set", "delete"])
     async def test_errors(self, store, backend, error, text, what):
-        """Whatever the keyring raises comes out as `StoreError`, without the words it had for it."""
+        """Any error of the keyring is raised as a StoreError without its text."""
         version = await store.put("tokens", "acme", b"kept")
         before = dict(backend.items)
         backend.trouble[what] = [error]
@@ -391,7 +391,7 @@ class TestTroubles:
         await store.aclose()
 
     async def test_deletes_nothing(self, clock):
-        """A keyring that does not delete what it should is found out."""
+        """A keyring that does not delete an item is noticed, and `delete` raises."""
         store = KeyringStore(backend=Sticky(), clock=clock)
         version = await store.put("tokens", "acme", b"value")
 

@@ -156,7 +156,7 @@ async def test_a_path(monkeypatch, tmp_path, place):
 
 @pytest.mark.parametrize("place", [None, b"tokens.db", MemoryStore], ids=repr)
 def test_neither_url_nor_path(place):
-    """Anything else is refused with what was expected."""
+    """The error for anything else says what was expected."""
     with pytest.raises(ConfigurationError, match="url must be the URL of a store") as raised:
         open_store(place)
 
@@ -172,7 +172,7 @@ def test_neither_url_nor_path(place):
     ],
 )
 def test_what_takes_a_store_takes_its_url(argument, make):
-    """Wherever a store is wanted its URL will do, and what is neither is refused by name."""
+    """A URL is accepted wherever a store is; anything else is refused by name."""
     make("memory:")
 
     with pytest.raises(ConfigurationError, match=f"{argument} must be a store such as") as raised:

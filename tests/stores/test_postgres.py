@@ -115,7 +115,7 @@ class TestTable:
     """The store makes its table, or takes the one it finds."""
 
     async def test_made_by_many(self, opened, raw, postgres_url, table):
-        """Many who start together on a new database make one table, and none fails."""
+        """Many stores that open a new database together make one table, and none fails."""
         stores = [opened(postgres_url, table=table) for _ in range(8)]
 
         async with anyio.create_task_group() as tasks:
@@ -273,7 +273,7 @@ class TestConnections:
             await enter(store)
 
     async def test_a_write_ended_in_use(self, store, raw):
-        """A change is not made twice: what became of it is for the caller to look up."""
+        """A change is not made twice: if its outcome is unknown, the error says so."""
         await store.put("tokens", "acme", b"value")
 
         async with ended_in_use(store, raw):
@@ -384,7 +384,7 @@ class TestConnections:
         assert re.search(r"too many connections.* for 0.2 s", told)
 
     async def test_a_lock_ended_by_the_server(self, opened, raw, postgres_url, table, caplog):
-        """A lock ends with its connection, at once; who held it is warned and goes on."""
+        """A lock ends with its connection, and its holder logs a warning and goes on."""
         store = opened(f"{postgres_url}&application_name={table}", table=table)
         other = opened(postgres_url, table=table)
 
@@ -397,7 +397,7 @@ class TestConnections:
         await enter(store)
 
     async def test_closed_with_a_lock_held(self, opened, store, postgres_url, table):
-        """Closing ends the locks; who held one leaves without harm."""
+        """Closing the store ends its locks, and their holders leave without an error."""
         other = opened(postgres_url, table=table)
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -540,7 +540,7 @@ def end_connections(raw, name):
 
 
 class TestTrouble:
-    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+    """Any fault of the server or the network is a StoreError that says what to do, without a secret."""
 
     async def test_no_server_there(self, opened, tmp_path):
         """The error for a missing server names its address, without the password."""
@@ -597,7 +597,7 @@ class TestTrouble:
         assert await replica.get("tokens", "acme") is None
 
     async def test_no_lock_where_nothing_can_be_saved(self, store, postgres_url, table, opened):
-        """A server that reads but does not write gives no lock: what is refreshed could not be saved."""
+        """A server that cannot write gives no lock, so no token is refreshed that it could not save."""
         await store.keys("tokens")
         replica = opened(
             f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table
@@ -656,7 +656,7 @@ class TestTrouble:
             await lock.__aexit__(None, None, None)
 
     async def test_restarted(self, opened):
-        """After the server was away, the next call works, and what was stored is there."""
+        """After a restart of the server the next call works, and the records are there."""
         from tests.servers import PostgresCluster, short_folder
 
         with short_folder() as folder:
@@ -720,7 +720,7 @@ class TestArguments:
         ],
     )
     def test_an_insecure_network(self, conninfo):
-        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        """A server on another computer needs verified TLS, or express permission."""
         match = r"sslmode=verify-full.*allow_insecure_network"
         with pytest.raises(ConfigurationError, match=match) as raised:
             PostgresStore(conninfo)

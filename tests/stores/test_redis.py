@@ -212,7 +212,7 @@ class TestLease:
                     assert raw.get(name) == owner
 
     async def test_not_released(self, own, opened, caplog):
-        """A lock that cannot be released is a warning: what was done under it is done."""
+        """A lock that cannot be released is a warning, and no error of the work under it."""
         server = own("--requirepass", "secret-word")
         store = opened(f"{server}?password=secret-word")
 
@@ -281,7 +281,7 @@ class TestLease:
                         pytest.fail("two are inside")
 
     async def test_closed_with_a_lock_held(self, held, raw):
-        """Closing ends the locks; who held one leaves without harm to the next."""
+        """Closing the store ends its locks, and the next lock of the key is not affected."""
         store, name = held
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -569,7 +569,7 @@ def write_and_read(store):
 
 
 class TestTrouble:
-    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+    """Any fault of the server or the network is a StoreError that says what to do, without a secret."""
 
     @pytest.fixture
     def trouble(self, opened):
@@ -637,7 +637,7 @@ class TestTrouble:
         assert await store.delete("tokens", "other")
 
     async def test_out_of_memory(self, own, opened):
-        """A full server refuses what is new, and says so."""
+        """A full server refuses a new record, and the error says so."""
         store = opened(own("--maxmemory", "1"))
 
         with pytest.raises(StoreError, match="Give it more memory"):
@@ -826,7 +826,7 @@ class TestDroppedConnections:
         assert len(lost) == 1
 
     async def test_answers_that_are_always_lost(self, lossy):
-        """A question is repeated once, and what became of a change is not known then."""
+        """A call is repeated once; if that fails too, the error says that the outcome is unknown."""
         store, lost = lossy(_PUT, always=True)
 
         with pytest.raises(StoreError, match="not known"):
@@ -874,7 +874,7 @@ class TestDroppedConnections:
         ],
     )
     def test_what_is_repeated(self, error, is_cut):
-        """Only what failed because a connection was gone: nothing that was waited for, or refused."""
+        """A call is repeated only after a lost connection, not after a timeout or a refusal."""
         assert _connection_was_lost(error) is is_cut
 
     def test_connections_in_use(self):
@@ -948,7 +948,7 @@ class TestFactory:
     """A function that makes a client serves where a URL does not."""
 
     async def test_bytes_only(self, opened, redis_url):
-        """A client that decodes answers would spoil values, and is refused."""
+        """A client that decodes answers is refused, because it would change values."""
         store = opened(lambda: redis.asyncio.Redis.from_url(redis_url, decode_responses=True))
 
         with pytest.raises(ConfigurationError, match="decode_responses=False") as raised:
@@ -1132,7 +1132,7 @@ class Tunnel:
 
 
 class TestTLS:
-    """``rediss://`` is TLS, and checks whom it speaks to."""
+    """With ``rediss://`` the connection is TLS, and the server's certificate is verified."""
 
     @pytest.fixture
     def tunnel(self, certificate, own):
@@ -1235,7 +1235,7 @@ class TestArguments:
         ],
     )
     def test_an_insecure_network(self, url):
-        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        """A server on another computer needs verified TLS, or express permission."""
         with pytest.raises(
             ConfigurationError, match=r"rediss://.*allow_insecure_network"
         ) as raised:

@@ -27,7 +27,7 @@ def test_what_is_no_name(name):
     ],
 )
 def test_conflicts_say_what_was_found(expected, actual, text):
-    """A conflict names the key, what was expected and what is there."""
+    """A conflict names the key, the expected version and the actual one."""
     with pytest.raises(VersionConflict, match=text):
         check_version("tokens", "acme", expected=expected, actual=actual)
 
@@ -53,5 +53,5 @@ def test_lock_timeout():
 
 
 def test_stored_values_are_not_shown():
-    """The text of what was read holds the version alone."""
+    """The repr of a stored record shows its version only."""
     assert repr(Stored(b"secret", 7)) == "Stored(version=7)"

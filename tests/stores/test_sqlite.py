@@ -215,7 +215,7 @@ class TestDurability:
             assert database.execute("SELECT value FROM records").fetchall() == [(b"saved",)]
 
     def test_a_killed_writer(self, start_script, path):
-        """After a kill in the midst of writing all is there that `put` had returned."""
+        """After a kill during a write, every record whose `put` had returned is there."""
         writer = start_script("write", made(path), 5000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
@@ -229,7 +229,7 @@ class TestDurability:
 
     @POSIX
     def test_a_full_disk(self, run_script, path):
-        """A value that does not fit is an error that does not show it; what was there is still there."""
+        """A value that does not fit is an error that does not show it, and the old record stays."""
         error, *after = run_script("full_disk", made(path), path.with_name("new"))
 
         assert str(path) in error
@@ -396,7 +396,7 @@ class TestPermissions:
 
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
     async def test_a_link_in_its_place(self, store, path, suffix):
-        """A link that was put there is refused, and what it leads to is left as it is."""
+        """A link in place of the file is refused, and its target is left as it is."""
         victim = path.with_name("victim")
         victim.touch()
         victim.chmod(0o644)
@@ -532,7 +532,7 @@ class TestLocked:
 
     @pytest.mark.usefixtures("locked")
     def test_locked_for_too_long(self, file):
-        """The error says who is the reason, how long was waited and what to do; all ten seconds were."""
+        """After ten seconds the error says what keeps the file locked, and what to do."""
         watch = Stopwatch()
 
         with pytest.raises(StoreError, match=r"Another program.*10 s.*End that") as raised:
@@ -543,7 +543,7 @@ class TestLocked:
 
     @pytest.mark.usefixtures("locked")
     async def test_many_calls_fail_together(self, file):
-        """Twenty calls that were made at once have waited ten seconds when the last one fails."""
+        """Twenty calls that were made together wait for ten seconds in all."""
         watch = Stopwatch()
         worker = Worker("worker", file.close)
         failed = []
@@ -563,7 +563,7 @@ class TestLocked:
         assert 10 <= watch.seconds < 10.02
 
     def test_late_and_not_locked(self, path, file):
-        """A call that comes to its turn after its time is made all the same."""
+        """A call whose time is over when its turn comes is still tried once."""
         watch = Stopwatch()
         patience = watch.patience()
         watch.seconds = 1000.0
@@ -842,7 +842,7 @@ class TestForeign:
 
 
 class TestRemoved:
-    """A file that goes away under an open store is noticed: what has no name is lost when it closes."""
+    """If the file is removed while the store is open, calls raise: records would be lost on closing."""
 
     async def test_removed(self, store, path):
         """After a removal the store refuses, until it is closed; then it begins anew."""
@@ -860,7 +860,7 @@ class TestRemoved:
             assert database.execute("SELECT key FROM records").fetchall() == [("new",)]
 
     async def test_moved_back(self, store, path):
-        """The error says to move the file back; then the same store goes on, and nothing is missing."""
+        """After the file is moved back, as the error says, the store has all records."""
         await store.put("tokens", "old", b"value")
         path.rename(path.with_name("moved"))
         with pytest.raises(StoreError, match=r"Move the file that was there back.*it is lost if"):

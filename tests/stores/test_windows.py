@@ -196,7 +196,7 @@ anyio.run(main)
 
 
 def test_who_reads_makes_writers_wait(start, before, tmp_path):
-    """A file that is being read cannot be replaced there, so who writes waits until it is read."""
+    """On Windows a file that is being read cannot be replaced, so a writer waits."""
     lines = start(before + READ_AND_WRITE, tmp_path).communicate()[0].splitlines()
 
     assert "write is locked: another process was writing" in lines[0]

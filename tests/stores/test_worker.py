@@ -64,7 +64,7 @@ async def worker(log):
 
 
 async def test_outcomes_come_back(worker):
-    """The caller gets what the call returned, or the exception it raised."""
+    """The caller gets the result of its call, or its exception."""
     assert await worker.run(lambda: 42) == 42
     with pytest.raises(ZeroDivisionError):
         await worker.run(lambda: 1 / 0)
@@ -222,5 +222,5 @@ def test_works_while_the_interpreter_exits(run):
 
 
 def test_after_a_fork(run):
-    """The child makes its calls itself, in a thread of its own, and the parent goes on."""
+    """A forked child makes its calls in a thread of its own, and the parent goes on."""
     assert run(FORK) == ["True", "True"]

@@ -58,7 +58,7 @@ def test_the_bearer_is_checked_first(caller, jira, kind, message):
 
 
 def test_a_token_of_another_kind(caller, jira):
-    """Credentials for builds open no site, as with what the emulator answers itself."""
+    """A token of Jira Software gets no scripted answer of a site."""
     app = caller.fake.jira_software_app
     fields = {"client_id": app.client_id, "client_secret": app.client_secret}
     body = {"grant_type": "client_credentials", "audience": "api.atlassian.com", **fields}
@@ -93,7 +93,7 @@ def test_without_a_scope_any_token_will_do(caller, jira):
 
 
 def test_the_last_answer_counts(caller, jira):
-    """A test changes what is answered as it goes on."""
+    """A later `respond` replaces the earlier one."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     caller.fake.respond("GET", SEARCH, json={"errorMessages": ["Bad JQL"]}, status=400)
 
@@ -108,7 +108,7 @@ def test_it_stands_before_the_emulators_own(caller, jira):
 
 
 def test_methods_are_told_apart(caller, jira):
-    """A GET is not answered by what was meant for a POST, and an answer may have no body."""
+    """A scripted answer is for one method, and may have no body."""
     caller.fake.respond("POST", SEARCH, status=204)
     token = caller.fake.issue_grant().access_token
     url = f"{caller.urls.jira(caller.fake.cloud_id)}{SEARCH[1:]}"

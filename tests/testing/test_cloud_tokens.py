@@ -183,7 +183,7 @@ def test_the_leeway_counts_from_the_first_exchange(caller, grant):
 
 
 def test_the_leeway_can_be_changed(caller, grant):
-    """Three seconds, as Atlassian had it once."""
+    """The leeway can be set, for example to the three seconds of earlier years."""
     caller.fake.rules.reuse_leeway_seconds = 3
     caller.cloud_refresh(grant.refresh_token)
     caller.clock.advance(3)

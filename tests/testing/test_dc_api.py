@@ -14,7 +14,7 @@ def grant(caller, scope):
     [("READ", 403), ("WRITE", 403), ("READ_ALL", 403), ("ADMIN", 200), ("SYSTEM_ADMIN", 200)],
 )
 def test_the_audit_log_wants_admin(caller, scope, status):
-    """ADMIN or what includes it."""
+    """The audit log needs ADMIN, or a level that includes it."""
     assert caller.dc_audit(grant(caller, scope)).status_code == status
 
 

@@ -50,7 +50,7 @@ def test_json_is_a_server_error(caller, code):
 
 
 def test_a_replayed_code_takes_its_tokens_with_it(caller, code):
-    """The second use is refused, and the tokens of the first are gone."""
+    """A second use of a code is refused, and revokes the tokens of the first."""
     token = caller.dc_redeem(code).json()
 
     again = caller.dc_redeem(code)
@@ -139,7 +139,7 @@ def test_a_refresh_deletes_the_old_pair_at_once(caller, grant):
 
 
 def test_there_is_no_leeway(caller, grant):
-    """The second use of a refresh token is refused at once; the family lives on."""
+    """A spent refresh token is refused at once, and its family stays valid."""
     refreshed = caller.dc_refresh(grant.refresh_token).json()
 
     again = caller.dc_refresh(grant.refresh_token)
@@ -218,7 +218,7 @@ def test_a_refresh_token_belongs_to_its_client(caller, grant):
 
 @pytest.mark.parametrize(("age", "status"), [(3599.5, 200), (3600, 401), (3600.5, 401)])
 def test_an_access_token_lives_an_hour(caller, grant, age, status):
-    """Afterwards the call is anonymous, and what it asks for wants a person."""
+    """After an hour the request is anonymous, and an API that needs a person refuses it."""
     caller.clock.advance(age)
 
     assert caller.dc_myself(grant.access_token).status_code == status

@@ -111,7 +111,7 @@ def test_the_exchange_of_a_code_is_written_down_with_its_family(caller):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_faults_are_written_down(fake, fault, outcome):
-    """The outcome is what the server did, whatever became of the answer."""
+    """The journal has what the server did, even if a fault changed the answer."""
     grant = fake.issue_grant()
     fake.fault("token", fault)
 
@@ -185,7 +185,7 @@ def test_requests_are_counted_by_what_they_were(fake):
 
 
 def test_the_journal_holds_no_secret(caller):
-    """No token, code or client secret is in what a failing test prints."""
+    """The repr of the journal has no token, code or client secret."""
     caller.cloud_redeem(caller.cloud_authorize()[1]["code"])
     grant = caller.fake.issue_grant()
     caller.cloud_refresh(grant.refresh_token)

@@ -46,7 +46,7 @@ def test_faults_come_in_the_order_they_were_given(caller, grant):
 
 @pytest.mark.parametrize("kind", ["authorize", "token", "revoke", "api", "site"])
 def test_a_fault_meets_only_its_kind(caller, grant, kind):
-    """Trouble with one part of Atlassian leaves the others alone."""
+    """A fault of one service does not meet requests to another."""
     calls = {
         "authorize": lambda: caller.http.get(caller.cloud_authorize_url()),
         "token": lambda: caller.cloud_refresh(grant.refresh_token),
@@ -294,6 +294,6 @@ def test_a_fault_of_ones_own_decides_about_the_work(fake):
 
 @pytest.mark.parametrize("fault", [503, "hang", None, Fault.hang], ids=repr)
 def test_what_is_no_fault(fake, fault):
-    """A status alone, or a method that was not called, is refused at once with what was meant."""
+    """A status, or a method that was not called, in place of a fault is refused with what was meant."""
     with pytest.raises(TypeError, match=r"must be a Fault, such as Fault\.status\(503\)"):
         fake.fault("token", fault)

@@ -113,7 +113,7 @@ def test_a_fault_that_met_nothing_fails_the_test(tmp_path):
 
 @pytest.mark.parametrize("module", ["respx", "uvicorn"])
 def test_a_missing_package_names_the_extra(tmp_path, module):
-    """The error says what to install."""
+    """If a package is missing, the error names the extra to install."""
     outcome = run_pytest(tmp_path, BLOCKED.format(module=module))
 
     assert outcome.returncode == 1

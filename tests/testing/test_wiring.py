@@ -73,7 +73,7 @@ def test_an_app_and_scopes_of_ones_own_can_be_given(fake):
 
 @pytest.mark.parametrize("make", GRANTS, ids=lambda make: make.__name__)
 def test_the_default_addresses_are_atlassians(fake, make):
-    """Behind httpx nothing needs to be said."""
+    """Without `urls` a grant has Atlassian's own addresses."""
     assert make(fake).endpoints == make(fake, fake.urls).endpoints
 
 

@@ -39,7 +39,7 @@ SEEN = {
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
 def test_careless_client_fails(trial, tried):
-    """A client that is written in an afternoon fails each trial, and the sheet says what was seen."""
+    """A simple careless client fails each trial, and the result says why."""
     if trial.name == "restarted":
         result = tried(trial, [trial], "tests.trials.careless", EFFORT)
     else:
