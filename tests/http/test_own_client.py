@@ -92,7 +92,7 @@ async def test_other_addresses_are_not(address):
 
 @pytest.mark.parametrize("address", PRIVATE)
 async def test_only_if_it_was_asked_for(address):
-    """A Data Center in one's own network is an ordinary one."""
+    """Without `public_addresses_only`, a Data Center in a private network can be used."""
     await connect(address, public_only=False)
 
 

@@ -103,7 +103,7 @@ class WatchedStore(MemoryStore):
 
 
 class HeldByOthers:
-    """A lock that is not to be had in time."""
+    """A lock that other processes hold for longer than the caller waits."""
 
     async def __aenter__(self):
         raise TimeoutError

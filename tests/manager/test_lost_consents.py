@@ -118,7 +118,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
 
 
 async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
-    """If the record was deleted before its refresh token is refused, the error says it is missing."""
+    """If the record was deleted before its refresh token is refused, callers get AuthorizationRequired."""
     token = await acme.token("acme")
     atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")

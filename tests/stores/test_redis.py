@@ -239,7 +239,7 @@ class TestLease:
 
         with pytest.raises(StoreError, match="did not lock"):
             async with store.lock("tokens", "acme", timeout_seconds=0):
-                pytest.fail("it was not known to be had")
+                pytest.fail("the caller got no lock")
         assert not raw.exists(f"{{{prefix}}}:lock:6:tokens:acme")
 
     async def test_one_that_could_not_be_given_back(self, own, opened):
