@@ -73,12 +73,12 @@ def test_named_credentials_move(authorized, home):
     there = home / "there.db"
     other = authorized("add", "acme", "--key", "other", stdin="another-refresh-token")
 
-    ended = authorized("migrate", "nobody", "other", "--to", there, "--json")
+    ended = authorized("migrate", "unknown", "other", "--to", there, "--json")
 
     assert other.status == 0
     assert ended.status == 2
     assert ended.json == [
-        {"key": "nobody", "outcome": "configuration", "exit_status": 2},
+        {"key": "unknown", "outcome": "configuration", "exit_status": 2},
         {"key": "other", "outcome": "moved", "exit_status": 0},
     ]
     assert "Neither the source nor the target has a key" in ended.errors
