@@ -374,7 +374,7 @@ async def test_cancelled_it_frees_the_port(flow, atlassian):
 
 
 async def test_cancelled_in_the_middle_of_the_exchange(flow, atlassian):
-    """After a cancellation the token is still stored, and `paste` returns."""
+    """After a cancellation the token is still stored, and `paste` raises instead of waiting."""
     pasted = Attempt(flow)
 
     async def paste(callback):

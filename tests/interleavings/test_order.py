@@ -291,7 +291,7 @@ async def test_token_is_published_before_the_lock_is_free(store, new_manager, en
 
 @pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
 async def test_lock_that_cannot_be_released_does_no_harm(error, store, new_manager, enrol):
-    """If the store cannot release its lock, the new token is still saved."""
+    """If the store cannot release its lock, the new token is still returned."""
     manager = await enrol(new_manager())
     store.fail("released", 1, error)
 

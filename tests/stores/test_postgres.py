@@ -468,7 +468,7 @@ class TestHold:
         assert not await released.confirm()
 
     async def test_no_answer(self, opened, store, raw, postgres_url, table):
-        """A server that does not answer in time is as good as gone: the connection is given up."""
+        """If the server does not answer in time, the lock counts as lost and the connection is closed."""
         await store.keys("tokens")
         hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS)
 
@@ -561,7 +561,7 @@ class TestTrouble:
             await store.get("tokens", "acme")
 
     async def test_no_answer(self, opened, store, raw, postgres_url, table):
-        """An answer is not waited for for ever, nor is a connection; a write may have been made."""
+        """A call times out waiting for an answer or a connection; a write may have been made."""
         await store.keys("tokens")
         hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS, connections=1)
         problems = []
