@@ -32,7 +32,7 @@ else:
 manager = TokenManager(grant, store=SQLiteStore(database))
 
 def say(word):
-    print(word, flush=True)
+    print(f"{word}\\n", end="", flush=True)  # one write: lines of forked processes stay whole
 
 def hear():
     sys.stdin.readline()
