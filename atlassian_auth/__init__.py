@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from atlassian_auth import scopes
 from atlassian_auth._records.records import TokenStatus
+from atlassian_auth._runtime.event_stream import EventStream
 from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.api_tokens import StaticToken
 from atlassian_auth.auth import AtlassianAuth
@@ -49,6 +50,7 @@ __all__ = [
     "DataCenterGrant",
     "DiscoveryError",
     "Endpoints",
+    "EventStream",
     "Grant",
     "InlineRunner",
     "OriginNotAllowed",

@@ -42,10 +42,11 @@ class CredentialStatus:
             fails. None if nothing is stored.
         scopes: The granted scopes.
         access_expires_at: When the access token expires; None if none was issued yet.
-        inactive_by: When the consent ends unless the token is refreshed before; see `Lifetimes`. None if that
-            is not known, as for a refresh token that was added and not used yet.
-        consent_expires_at: When the consent ends in any case; see `Lifetimes`. None if that is not known, as
-            without ``authorized_at``.
+        inactive_by: When the consent ends unless the token is refreshed before; each refresh moves it. None
+            if that is not known, as for a refresh token that was added and not used yet.
+        consent_expires_at: When the consent ends in any case: then a person has to authorize again. Refreshes
+            do not move it. None if that is not known, as without ``authorized_at``. Without a refresh token
+            it is the expiry of the access token.
         authorized_at: When a person consented; None without a consent (client credentials), or if a refresh
             token was added without this date.
         last_refreshed_at: When the last refresh succeeded; None if none has.

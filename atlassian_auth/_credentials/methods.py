@@ -166,7 +166,7 @@ class Credentials:
         every 15 minutes.
 
         Args:
-            every: How often to look.
+            every: How often to look. Default: 30 seconds.
         """
         await self._background.keep_fresh(every)
 
@@ -179,7 +179,7 @@ class Credentials:
         raised.
 
         Args:
-            every: How often to look.
+            every: How often to look. Default: six hours.
         """
         await self._background.keep_alive(every)
 

@@ -88,7 +88,8 @@ class AuthorizationFlow:
 
     Args:
         manager: The manager of the credentials; its store keeps the logins that wait.
-        lifetime: How long a person may take.
+        lifetime: How long a person may take from `start` to the callback, as a ``timedelta``. Default: ten
+            minutes.
         issuer: The ``iss`` that each callback must have (RFC 9207); a callback with another one, or without,
             is then refused. Atlassian's servers are not known to send it.
         random_bytes: Returns so many bytes that cannot be guessed.

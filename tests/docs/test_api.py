@@ -79,7 +79,7 @@ def api():
 
 
 def test_the_api_is_the_one_in_the_file():
-    """Whoever changes a public name or signature changes the file too, and so means it."""
+    """A change of a public name or signature needs a change of the file, and so is made on purpose."""
     assert api() == FILE.read_text("utf-8"), "on purpose? python -m tests.docs.test_api"
 
 

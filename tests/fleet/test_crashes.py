@@ -76,7 +76,7 @@ def at_points(deaths):
 
 @pytest.mark.parametrize("product", ["cloud"])
 def test_no_kill_loses_a_grant_on_cloud(server, result):
-    """Wherever a process is killed, the next one goes on: within the leeway, if need be."""
+    """After a kill at any point another process goes on, if necessary within Cloud's leeway."""
     deaths = result.deaths
 
     assert {death.exit_code for death in deaths} <= KILLED

@@ -143,7 +143,7 @@ async def test_trouble_with_one_stops_no_other(
 
     assert (await manager.status("acme")).refresh_count == 2
     assert "Key 'broken' was skipped" in caplog.text
-    # A dead one is told once, and not asked for again.
+    # A lost consent is reported once, and its refresh token is not sent again.
     assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
 
@@ -421,7 +421,7 @@ async def test_what_only_fails_is_kept_for_long(
 
 
 async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
-    """With another ``now`` it deletes what is unusable at that time."""
+    """`prune(now)` deletes what is unusable at that time."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     since = (await manager.status("dead")).refresh_status_since
@@ -489,7 +489,7 @@ async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
 
 
 @pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
-async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, caplog):
+async def test_an_outage_ends_no_job(manager, atlassian, atlassian_clock, job, caplog):
     """A refresh that fails is logged, and tried again in the next round."""
     await enrol(manager, atlassian, "acme")
     atlassian_clock.advance(80 * DAY)

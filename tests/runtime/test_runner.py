@@ -96,7 +96,7 @@ def test_where_an_unexpected_error_came_from_is_logged(caplog):
 
 
 def test_a_caller_that_ends_its_loop_disturbs_nothing():
-    """Work goes on when the loop that asked for it has ended, and the next loop gets the result."""
+    """Work goes on after its caller's loop has ended, and the next loop gets the result."""
     begun, may_end, future = SharedFuture[None](), SharedFuture[None](), SharedFuture[str]()
 
     async def work() -> None:
@@ -327,7 +327,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_interpreters_exit_waits_for_work_under_way():
-    """Work that is under way when the program ends is finished before the process is gone."""
+    """The interpreter's exit waits until running work is finished."""
     program = """
 import asyncio, threading
 from atlassian_auth._runtime.runner import SHARED_RUNNER
