@@ -33,7 +33,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!atlassian_auth)(\w+\.)+\w+.*"),
     ("py:.*", r"atlassian_auth[\w.]*\.[A-Z]"),  # type variables
     ("py:class", r"(NonNegative|Positive)(Float|Int)"),  # pydantic's
-    ("py:class", r"atlassian_auth\.([\w.]+\.)?_[\w.]+"),  # private bases: the reference shows what they add
+    (
+        "py:class",
+        r"atlassian_auth\.([\w.]+\.)?_[\w.]+",
+    ),  # private bases: the reference shows what they add
 ]
 
 add_module_names = False
