@@ -7,9 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from atlassian_auth._records.lifetimes import Lifetimes
-from atlassian_auth._records.records import TokenRecord, TokenStatus
-from atlassian_auth.settings import Settings
+from atlassian_auth._records.records import TokenStatus
 
 __all__ = ["CredentialState", "CredentialStatus"]
 
@@ -69,70 +67,7 @@ class CredentialStatus:
     refreshable: bool = False
 
     @classmethod
-    def of(cls, key: str, record: TokenRecord, *, now: datetime, settings: Settings) -> Self:
-        """Return the status of a stored record."""
-        lifetimes = Lifetimes.of(record, settings)
-        state, reason = _judge(record, lifetimes, now)
-        return cls(
-            key=key,
-            state=state,
-            reason=reason,
-            refresh_status=record.status,
-            refresh_status_since=record.status_since,
-            scopes=record.token.scopes if record.token else (),
-            access_expires_at=lifetimes.access_expires_at,
-            inactive_by=lifetimes.inactive_by if record.token else None,
-            consent_expires_at=lifetimes.consent_expires_at,
-            authorized_at=record.authorized_at,
-            last_refreshed_at=record.last_refreshed_at,
-            refresh_count=record.refresh_count,
-            refreshable=record.refresh_token is not None
-            and state is not CredentialState.REAUTHORIZE,
-        )
-
-    @classmethod
-    def without_record(cls, key: str, *, pending_until: datetime | None = None) -> Self:
-        """Return the status of a key without a stored credential; a login may be in progress.
-
-        Args:
-            key: Which credential.
-            pending_until: Until when the login may be completed; None if there is none.
-        """
-        if pending_until is None:
-            reason = "Nothing is stored: authorize it, or add a refresh token."
-            return cls(key=key, state=CredentialState.NEW, reason=reason)
-        reason = f"A login was started and may be completed until {_date(pending_until)}."
-        return cls(key=key, state=CredentialState.PENDING, reason=reason)
-
-
-def _judge(
-    record: TokenRecord, lifetimes: Lifetimes, now: datetime
-) -> tuple[CredentialState, str | None]:
-    if record.refused:
-        return CredentialState.REAUTHORIZE, record.failure
-    passed = lifetimes.passed(now)
-    if passed is not None:
-        return CredentialState.REAUTHORIZE, _why_ended(record, passed)
-    if record.status in {TokenStatus.RECOVERABLE, TokenStatus.UNRECOVERABLE}:
-        return CredentialState.DEGRADED, _why_degraded(record)
-    if record.token is None:
-        reason = "A refresh token was added; it has not been used yet."
-        return CredentialState.PENDING, reason
-    return CredentialState.READY, None
-
-
-def _why_degraded(record: TokenRecord) -> str:
-    since = _date(record.failing_since or record.status_since)
-    return (
-        f"Refreshes have failed since {since} and are still tried. {record.failure or ''}".rstrip()
-    )
-
-
-def _why_ended(record: TokenRecord, passed: datetime) -> str:
-    if record.refresh_token is None:
-        return f"The access token expired at {_date(passed)}, and no refresh token came with it."
-    return f"The consent has most likely ended at {_date(passed)}; a refresh is still tried when it is due."
-
-
-def _date(moment: datetime) -> str:
-    return moment.isoformat(timespec="minutes")
+    def without_record(cls, key: str) -> Self:
+        """Return the status of a key for which nothing is stored."""
+        reason = "Nothing is stored: authorize it, or add a refresh token."
+        return cls(key=key, state=CredentialState.NEW, reason=reason)

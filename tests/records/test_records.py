@@ -19,9 +19,9 @@ from atlassian_auth import (
     TokenStatus,
     VersionConflict,
 )
+from atlassian_auth._credentials.inspection import describe
 from atlassian_auth._records.records import Loaded, Records, TokenRecord
 from atlassian_auth.protocol.tokens import TokenPair
-from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores import ABSENT, MemoryStore
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -324,7 +324,7 @@ def test_a_record_keeps_its_secrets():
     """Neither the record nor its status shows a secret, and the record cannot be pickled."""
     secretive = record(token=token(), pasted_refresh_token=SECRETS[2])
 
-    status = CredentialStatus.of("acme", secretive, now=NOW, settings=Settings())
+    status = describe("acme", secretive, now=NOW, settings=Settings())
     shown = f"{secretive!r} {secretive} {status!r}"
 
     assert not any(secret in shown for secret in SECRETS)
