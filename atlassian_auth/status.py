@@ -7,9 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from atlassian_auth._records.records import TokenStatus
-
-__all__ = ["CredentialState", "CredentialStatus"]
+__all__ = ["CredentialState", "CredentialStatus", "TokenStatus"]
 
 
 class CredentialState(StrEnum):
@@ -25,6 +23,19 @@ class CredentialState(StrEnum):
     """The last refresh failed; the next may succeed. Calls work until the access token expires."""
     REAUTHORIZE = "reauthorize"
     """The consent is lost, or has most likely ended: a person has to authorize again."""
+
+
+class TokenStatus(StrEnum):
+    """How the last refresh ended; the same states as in Atlassian's own OAuth client plugin."""
+
+    UNKNOWN = "unknown"
+    """No refresh was made yet."""
+    VALID = "valid"
+    """The last refresh succeeded."""
+    RECOVERABLE = "recoverable"
+    """The last refresh failed; the next may succeed."""
+    UNRECOVERABLE = "unrecoverable"
+    """A person has to act: the server refused the refresh token, or refreshes have failed for days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

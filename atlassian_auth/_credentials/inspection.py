@@ -7,11 +7,11 @@ from datetime import datetime
 
 from atlassian_auth._records.lifetimes import Lifetimes
 from atlassian_auth._records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
-from atlassian_auth._records.records import STORE_ERRORS, Records, TokenRecord, TokenStatus
+from atlassian_auth._records.records import STORE_ERRORS, Records, TokenRecord
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.ports import utc_now
 from atlassian_auth.settings import Settings
-from atlassian_auth.status import CredentialState, CredentialStatus
+from atlassian_auth.status import CredentialState, CredentialStatus, TokenStatus
 
 __all__ = ["Inspection", "describe"]
 

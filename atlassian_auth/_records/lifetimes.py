@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Self
 
-from atlassian_auth._records.records import TokenRecord, TokenStatus
+from atlassian_auth._records.records import TokenRecord
 from atlassian_auth.events import ConsentEndsSoon, Limit
 from atlassian_auth.settings import Settings
+from atlassian_auth.status import TokenStatus
 
 __all__ = [
     "Lifetimes",

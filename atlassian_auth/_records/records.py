@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import (
@@ -29,9 +28,10 @@ from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, St
 from atlassian_auth.ports import is_being_cancelled
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import TokenPair
+from atlassian_auth.status import TokenStatus
 from atlassian_auth.stores.base import Hold, Store
 
-__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "TokenRecord"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -50,19 +50,6 @@ STORE_ERRORS = (StoreError, ConfigurationError)
 
 # Ours is a small number; of another text no more than this is quoted in a message.
 _LONGEST_SCHEMA = 40
-
-
-class TokenStatus(StrEnum):
-    """How the last refresh ended; the same states as in Atlassian's own OAuth client plugin."""
-
-    UNKNOWN = "unknown"
-    """No refresh was made yet."""
-    VALID = "valid"
-    """The last refresh succeeded."""
-    RECOVERABLE = "recoverable"
-    """The last refresh failed; the next may succeed."""
-    UNRECOVERABLE = "unrecoverable"
-    """A person has to act: the server refused the refresh token, or refreshes have failed for days."""
 
 
 class _StoredPair(BaseModel):
