@@ -13,13 +13,14 @@ from atlassian_auth import ConfigurationError, Settings
 from atlassian_auth.connections import (
     ClientType,
     ConfigurationNotFound,
+    Connections,
     FlowNotFound,
     FlowOutOfOrder,
     FlowPending,
     TokenNotFound,
 )
 from atlassian_auth.testing import Fault
-from tests.connections.conftest import BASE_URL, CALLBACK, SESSION
+from tests.connections.conftest import BASE_URL, CALLBACK, EVERY_STORE, SESSION
 
 SUFFIX = CALLBACK.rpartition("/")[2]
 TICK = timedelta(milliseconds=1)
@@ -31,6 +32,7 @@ def provider(answer):
     return httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
 
 
+@EVERY_STORE
 async def test_a_person_connects(connections, config, consent, atlassian):
     """Seed 001, 1.21 and 1.23: create, start, consent, land, and the result names a saved token."""
     flow, landed = await consent(config)
@@ -81,6 +83,7 @@ async def test_a_flow_is_pending_until_the_callback(connections, config):
         await connections.flows.get(SESSION, flow.id)
 
 
+@EVERY_STORE
 async def test_another_session_finds_nothing(connections, config, atlassian):
     """Seed 001, 1.22: for another session the flow does not exist, and its attempts change nothing."""
     flow = await connections.flows.create(SESSION, config, landing=DONE)
@@ -97,6 +100,7 @@ async def test_another_session_finds_nothing(connections, config, atlassian):
     assert (await connections.flows.get(SESSION, flow.id)).ok
 
 
+@EVERY_STORE
 async def test_a_second_start_ends_the_flow(connections, config, atlassian):
     """Each step comes once: who starts a flow again ends it."""
     flow = await connections.flows.create(SESSION, config, landing=DONE)
@@ -115,6 +119,7 @@ async def test_a_second_start_ends_the_flow(connections, config, atlassian):
     assert atlassian.count("token") == 0
 
 
+@EVERY_STORE
 async def test_two_starts_at_the_same_moment_end_the_flow(connections, config):
     """Of two starts at once one URL is returned at most, and the flow is over."""
     flow = await connections.flows.create(SESSION, config, landing=DONE)
@@ -135,6 +140,7 @@ async def test_two_starts_at_the_same_moment_end_the_flow(connections, config):
         await connections.flows.get(SESSION, flow.id)
 
 
+@EVERY_STORE
 async def test_a_replayed_callback_changes_nothing(connections, config, consent, atlassian):
     """A state works once: the same callback again finds no flow, and the result stays."""
     flow = await connections.flows.create(SESSION, config, landing=DONE)
@@ -220,6 +226,7 @@ async def test_a_deleted_configuration_ends_its_flows(connections, config, atlas
         await connections.flows.create(SESSION, config, landing=DONE)
 
 
+@EVERY_STORE
 async def test_another_process_receives_the_callback(
     connections_of, connections, config, atlassian
 ):
@@ -229,6 +236,44 @@ async def test_another_process_receives_the_callback(
     await connections_of().flows.callback(SESSION, SUFFIX, callback)
 
     assert (await connections_of().flows.get(SESSION, flow.id)).ok
+
+
+async def test_a_browser_that_hangs_up_loses_nothing(connections, config, atlassian):
+    """If the request of the callback is cancelled, the exchange ends, and the result is there."""
+    flow = await connections.flows.create(SESSION, config, landing=DONE)
+    callback = atlassian.browse(await connections.flows.start(SESSION, flow.id))
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connections.flows.callback, SESSION, SUFFIX, callback)
+        await gate.arrived()
+        tasks.cancel_scope.cancel()
+    gate.open()
+    await connections.aclose()
+
+    while not await finished(connections, flow):
+        await anyio.lowlevel.checkpoint()
+    assert (await connections.flows.get(SESSION, flow.id)).ok
+
+
+async def finished(connections, flow):
+    try:
+        return await connections.flows.get(SESSION, flow.id)
+    except FlowPending:
+        return None
+
+
+@pytest.mark.every_loop
+async def test_one_object_for_all(store, atlassian_clock, mail, atlassian, app):
+    """A `Connections` is a context, and works on each event loop."""
+    async with Connections(store, base_url=f"{BASE_URL}/", clock=atlassian_clock) as connections:
+        config = await connections.configs.save(mail)
+        flow = await connections.flows.create(SESSION, config, landing=DONE)
+        callback = atlassian.browse(await connections.flows.start(SESSION, flow.id))
+        await connections.flows.callback(SESSION, SUFFIX, callback)
+        result = await connections.flows.get(SESSION, flow.id)
+
+        assert await connections.handler.get_refreshed_token(result.to_success().token_id)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -269,6 +314,7 @@ async def test_a_person_comes_back_in_time(connections_of, mail, atlassian, atla
     assert atlassian.count("token") == (not late)
 
 
+@EVERY_STORE
 async def test_a_result_is_fetched_in_time(connections, config, consent, atlassian_clock):
     """Seed 001, 1.4: a result may be read again and again, for 60 seconds and the clock skew of 60."""
     flow, _ = await consent(config)

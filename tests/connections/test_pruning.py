@@ -11,6 +11,7 @@ from atlassian_auth import AuthorizationRequired, ConfigurationError, Settings
 from atlassian_auth.connections._pruning import next_time
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import ManualClock
+from tests.connections.conftest import EVERY_STORE
 
 DAY = timedelta(days=1)
 SKEW = timedelta(seconds=60)
@@ -51,6 +52,7 @@ async def test_a_dead_token_is_deleted_in_time(
     assert len(await connections.tokens.list()) == 1
 
 
+@EVERY_STORE
 async def test_tokens_of_a_deleted_configuration_are_deleted(
     connections, config, connected, atlassian_clock
 ):
@@ -64,6 +66,7 @@ async def test_tokens_of_a_deleted_configuration_are_deleted(
     assert await connections.tokens.list() == ()
 
 
+@EVERY_STORE
 async def test_other_keys_of_the_store_are_left_alone(connections, config, store, connected):
     """A store may be shared with managers that know nothing of connections."""
     await store.put("tokens", "acme", b"not ours")
@@ -82,14 +85,14 @@ async def run_job(*all_connections, until):
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.every_loop
 @pytest.mark.parametrize(
     ("settings", "minutes"),
     [(Settings(), 11 * 60), (Settings(prune_schedule="0 30 14 ? * THU"), 150)],
 )
 async def test_the_job_follows_the_schedule(connections_of, dead, store, config, settings, minutes):
     """Seed 001, 1.7: at 23:00 UTC each day, or as ``prune_schedule`` says; not before."""
-    clock = ManualClock(NOON + 40 * DAY, autojump=False)
-    clock.move_to(datetime(2026, 2, 12, 12, tzinfo=UTC))  # a Thursday too
+    clock = ManualClock(NOON + 42 * DAY, autojump=False)  # a Thursday too
     connections = connections_of(clock=clock, settings=settings)
 
     async def until():

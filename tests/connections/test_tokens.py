@@ -16,6 +16,8 @@ from atlassian_auth import (
     ConfigurationError,
     CredentialState,
     Settings,
+    StoreError,
+    TokenManager,
     TokenRejected,
     TokenStatus,
     TransientError,
@@ -27,8 +29,9 @@ from atlassian_auth.connections import (
     TokenNotFound,
 )
 from atlassian_auth.events import RefreshSucceeded
+from atlassian_auth.stores import EncryptedStore, MemoryStore
 from atlassian_auth.testing import Fault
-from tests.connections.conftest import OAUTH
+from tests.connections.conftest import BASE_URL, EVERY_STORE, OAUTH
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -53,10 +56,15 @@ def jwt(**claims):
     return f"e30.{body}.secret-signature"
 
 
+async def fail(*args, **options):
+    raise OSError("the disk is full")
+
+
 async def bearer(token):
     return token.access_token
 
 
+@EVERY_STORE
 class TestStorage:
     async def test_the_five_fields_come_back(self, connections, issued):
         """Seed 001, 1.24: a token is saved under a new id, with its five fields."""
@@ -128,6 +136,33 @@ class TestStorage:
                 await ask
         assert await connections.tokens.delete(connected)
         assert await connections.tokens.list() == ()
+
+    async def test_a_refresh_token_alone_is_no_token_yet(self, connections, config, store, issued):
+        """A refresh token that a manager was given under such an id has no access token to return."""
+        saved = await connections.tokens.save(issued)
+        await connections.tokens.get(saved.id)
+        manager = TokenManager(config.grant(BASE_URL), store=store)
+        await manager.add(saved.id, refresh_token="secret-other")
+
+        with pytest.raises(TokenNotFound):
+            await connections.tokens.get(saved.id)
+        assert (await connections.tokens.status(saved.id)).state is CredentialState.PENDING
+
+    async def test_secrets_are_encrypted_at_rest(
+        self, connections_of, mail, issued, atlassian_clock
+    ):
+        """Seed 001, 1.17: with an `EncryptedStore` neither client secrets nor tokens can be read."""
+        inner = MemoryStore(clock=atlassian_clock)
+        keys = [EncryptedStore.generate_key()]
+        connections = connections_of(on=EncryptedStore(inner, keys=keys, clock=atlassian_clock))
+        config = await connections.configs.save(mail)
+        saved = await connections.tokens.save(issued.changed(config_id=config.id))
+
+        assert (await connections.configs.get(config.id)).client_secret == mail.client_secret
+        assert await connections.tokens.get(saved.id) == saved
+        for namespace in ("client_configs", "tokens", "refresh_token_expirations"):
+            for key in await inner.keys(namespace):
+                assert b"secret-" not in (await inner.get(namespace, key)).value
 
     async def test_the_tokens_are_shown_nowhere(self, issued):
         """Neither repr nor JSON has a token, and it cannot be pickled."""
@@ -281,6 +316,7 @@ class TestHandler:
         assert token.access_token == stored.access_token
         assert atlassian.count("token", grant_type="refresh_token") == 0
 
+    @EVERY_STORE
     async def test_a_refreshed_token_is_saved_before_it_is_used(
         self, connections, connections_of, connected, atlassian_clock
     ):
@@ -369,6 +405,7 @@ class TestHandler:
             assert await connections.handler.get_refreshed_token(other)
             gate.open()
 
+    @EVERY_STORE
     async def test_another_process_has_refreshed(
         self, connections_of, connected, atlassian, atlassian_clock
     ):
@@ -393,6 +430,26 @@ class TestHandler:
         atlassian_clock.advance(HOUR)
 
         assert await connections.handler.get_refreshed_token(connected)
+
+    async def test_a_changed_configuration_loses_no_unsaved_token(
+        self, connections_of, mail, issued, atlassian_clock
+    ):
+        """While a rotated token cannot be saved, its manager stays, and the error says so."""
+        store = MemoryStore(clock=atlassian_clock)
+        connections = connections_of(on=store)
+        config = await connections.configs.save(mail)
+        saved = await connections.tokens.save(issued.changed(config_id=config.id))
+        put, store.put = store.put, fail
+        with pytest.raises(StoreError, match="kept in memory"):
+            await connections.handler.refresh(saved.id)
+        store.put = put
+        await connections_of(on=store).configs.save(config.changed(description="changed"))
+        store.put = fail
+        with pytest.raises(StoreError):
+            await connections.handler.get_refreshed_token(saved.id)
+        store.put = put
+
+        assert await connections.handler.refresh(saved.id)
 
     async def test_events_are_reported(self, connections_of, connected):
         """The options of `TokenManager` are those of `Connections`: here ``on_event``."""
@@ -508,6 +565,12 @@ class TestClientCredentials:
         assert token.refresh_token is None
         assert newer.access_token != token.access_token
         assert atlassian.count("token", grant_type="client_credentials") == 2
+
+    async def test_a_token_of_its_own_may_be_short(self, connections, robot, issued):
+        """Seed 001, 1.2: an app that acts for itself has no refresh token, and needs none."""
+        alone = issued.changed(config_id=robot.id, refresh_token=None)
+
+        assert (await connections.tokens.save(alone)).id
 
     async def test_a_deleted_token_is_not_obtained_again(self, connections, robot, atlassian):
         """An id that was deleted stays unknown, although the secret could get a token."""
