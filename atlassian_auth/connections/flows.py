@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from atlassian_auth.connections._desk import Desk, config_id_of, digest_of
+from atlassian_auth.connections._credentials import Credentials, config_id_of
+from atlassian_auth.connections._desk import Desk, digest_of
 from atlassian_auth.connections.config import CALLBACK_PATH, ClientConfig, ClientType
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.connections.errors import (
@@ -19,7 +20,6 @@ from atlassian_auth.connections.errors import (
     FlowPending,
     TokenNotFound,
 )
-from atlassian_auth.connections.tokens import ClientTokens
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -127,10 +127,10 @@ class FlowRequests:
     result.
     """
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, tokens: ClientTokens) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
         self._desk = desk
         self._configs = configs
-        self._tokens = tokens
+        self._credentials = credentials
         self._flows = Records(desk.store, "flow_requests", _Flow)
         self._started = Records(desk.store, "started_flow_requests", _Started)
         settings = desk.settings
@@ -173,7 +173,7 @@ class FlowRequests:
         flow = _Flow(
             session_sha256=digest_of(session),
             config_id=stored.id or "",
-            token_id=token_id or self._tokens.new_id(stored),
+            token_id=token_id or self._credentials.new_id(stored),
             landing_url=self._check_landing(landing(flow_id)),
             expires_at=self._desk.now() + self._client_window,
         )
@@ -235,7 +235,7 @@ class FlowRequests:
                 "No token of this configuration has this id: create the flow without token_id."
             )
             raise TokenNotFound(message, reason="missing")
-        await self._tokens.manager_of(token_id)
+        await self._credentials.manager_of(token_id)
 
     def _check_landing(self, landing: str) -> str:
         origin = origin_of(self._desk.base_url)
@@ -321,7 +321,7 @@ class FlowRequests:
         expires_at: datetime | None,
     ) -> None:
         try:
-            self._tokens.check_lifetime(config, expires_at)
+            self._credentials.check_lifetime(config, expires_at)
         except ConfigurationError:
             await login.manager.forget(flow.token_id)
             raise

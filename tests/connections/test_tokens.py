@@ -97,6 +97,7 @@ class TestStorage:
             connections.tokens.status(connected),
             connections.handler.get_refreshed_token(connected),
             connections.handler.refresh(connected),
+            connections.handler.auth(connected),
             connections.handler.execute(connected, bearer),
         ):
             with pytest.raises(TokenNotFound, match="List the tokens") as caught:
@@ -450,6 +451,16 @@ class TestHandler:
         store.put = put
 
         assert await connections.handler.refresh(saved.id)
+
+    async def test_a_client_of_httpx_uses_it(self, connections, connected, atlassian_clock):
+        """The handler returns an ``httpx.Auth``, whose requests have a fresh bearer."""
+        atlassian_clock.advance(HOUR)
+        auth = await connections.handler.auth(connected)
+
+        async with httpx.AsyncClient(auth=auth, base_url="https://jira.example.com/jira/") as jira:
+            response = await jira.get("rest/api/2/myself")
+
+        assert response.status_code == 200
 
     async def test_events_are_reported(self, connections_of, connected):
         """The options of `TokenManager` are those of `Connections`: here ``on_event``."""
