@@ -8,7 +8,7 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, ValidationInfo, field_validator
 
 from atlassian_auth.connections._credentials import (
     EXPIRATIONS,
@@ -22,6 +22,7 @@ from atlassian_auth.connections.config import ClientConfig, ClientType
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.connections.errors import ConfigurationNotFound, TokenNotFound
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.grants.base import check_text
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import TokenPair
@@ -54,6 +55,11 @@ class ClientToken(Form):
     refresh_token: str | None = Field(default=None, repr=False, exclude=True)
     refresh_token_expiration: AwareDatetime | None = None
     scopes: tuple[str, ...] = ()
+
+    @field_validator("access_token", "refresh_token")
+    @classmethod
+    def _check_token(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else check_text(value, str(info.field_name))
 
 
 class _Expiration(BaseModel):
@@ -180,11 +186,7 @@ class ClientTokens:
 
 
 def pair_of(token: ClientToken, now: datetime) -> TokenPair:
-    """Return the two tokens, as if they were issued ``now``.
-
-    Raises:
-        ConfigurationError: if the access token cannot be sent in a header.
-    """
+    """Return the two tokens, as if they were issued ``now``."""
     ends_at = token.access_token_expiration
     return TokenPair(
         token.access_token, min(now, ends_at), ends_at, token.refresh_token, token.scopes

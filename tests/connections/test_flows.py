@@ -256,6 +256,45 @@ async def test_a_browser_that_hangs_up_loses_nothing(connections, config, atlass
     assert (await connections.flows.get(SESSION, flow.id)).ok
 
 
+async def test_a_slow_exchange_outlives_the_window(connections, config, atlassian, atlassian_clock):
+    """Who comes back in time gets the result, also if the provider answers after the window."""
+    flow = await connections.flows.create(SESSION, config, landing=DONE)
+    consent_page = await connections.flows.start(SESSION, flow.id)
+    atlassian_clock.advance(179)
+    callback = atlassian.browse(consent_page)
+    gate = atlassian.hold("token")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connections.flows.callback, SESSION, SUFFIX, callback)
+        await gate.arrived()
+        atlassian_clock.advance(10)
+        gate.open()
+
+    assert (await connections.flows.get(SESSION, flow.id)).ok
+
+
+async def test_a_start_during_the_exchange_ends_the_flow(connections, config, atlassian):
+    """Out of order is out of order: the callback finds that the flow has ended."""
+    flow = await connections.flows.create(SESSION, config, landing=DONE)
+    callback = atlassian.browse(await connections.flows.start(SESSION, flow.id))
+    gate = atlassian.hold("token")
+    ended = []
+
+    async def come_back():
+        with pytest.raises(FlowNotFound):
+            await connections.flows.callback(SESSION, SUFFIX, callback)
+        ended.append(flow.id)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(come_back)
+        await gate.arrived()
+        with pytest.raises(FlowOutOfOrder):
+            await connections.flows.start(SESSION, flow.id)
+        gate.open()
+
+    assert ended == [flow.id]
+
+
 async def finished(connections, flow):
     try:
         return await connections.flows.get(SESSION, flow.id)
