@@ -242,7 +242,7 @@ class FlowRequests:
 
     def _check_landing(self, landing: str) -> str:
         origin = origin_of(self._desk.base_url)
-        url = f"{origin}{landing}" if landing.startswith("/") else landing
+        url = f"{origin}{landing}" if str(landing).startswith("/") else landing
         check_secure(url, argument="landing", allow_http=True)
         if origin_of(url) != origin:
             message = f"landing must return a path, or a URL at {origin}: the browser is sent nowhere else"
