@@ -32,6 +32,7 @@ OPTIONAL = {
     *(
         "aiosqlite",
         "authlib",
+        "croniter",
         "cryptography",
         "keyring",
         "platformdirs",

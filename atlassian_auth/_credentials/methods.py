@@ -21,6 +21,7 @@ from atlassian_auth._records.records import TokenRecord
 from atlassian_auth._refresh.calls import Calls
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.ports import utc_now
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.status import CredentialStatus
 
 __all__ = ["DEFAULT_KEY", "Credentials"]
@@ -104,6 +105,19 @@ class Credentials:
         )
         return self._inspection.describe(key, await self._calls.perform(redeem))
 
+    async def save(self, key: str, pair: TokenPair) -> CredentialStatus:
+        """Store a pair that was issued elsewhere in place of what the key had.
+
+        No other program may use its refresh token from now on. To start with a configured refresh token, use
+        `add`, which undoes no rotation.
+
+        Raises:
+            ConfigurationError: if the key belongs to another registration.
+            StoreError: if the pair cannot be saved.
+        """
+        save = functools.partial(self._lifecycle.save, checked_key(key), pair)
+        return self._inspection.describe(key, await self._calls.perform(save))
+
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
         """Return the state of the credential, as its store has it. No server is asked.
 
@@ -129,9 +143,17 @@ class Credentials:
         Raises:
             StoreError: if the store cannot be read.
         """
-        checked_key(key)
-        record = await self._calls.perform(functools.partial(self._parts.repository.peek, key))
+        record = await self._peek_record(key)
         return record.refresh_token if record else None
+
+    async def reveal_pair(self, key: str = DEFAULT_KEY) -> TokenPair | None:
+        """Return the stored pair as `reveal_refresh_token` does; None if none was issued yet.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        record = await self._peek_record(key)
+        return record.token if record else None
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
@@ -206,3 +228,7 @@ class Credentials:
         checked = checked_refresh_token(self._parts.grant, refresh_token)
         consented_at = checked_consent_date(authorized_at, self._parts.clock)
         return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
+
+    async def _peek_record(self, key: str) -> TokenRecord | None:
+        checked_key(key)
+        return await self._calls.perform(functools.partial(self._parts.repository.peek, key))
