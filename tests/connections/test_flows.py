@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from atlassian_auth import ConfigurationError, Settings
+from atlassian_auth import ConfigurationError, InlineRunner, Settings
 from atlassian_auth.connections import (
     ClientType,
     ConfigurationNotFound,
@@ -313,6 +313,15 @@ async def test_one_object_for_all(store, atlassian_clock, mail, atlassian, app):
         result = await connections.flows.get(SESSION, flow.id)
 
         assert await connections.handler.get_refreshed_token(result.to_success().token_id)
+
+
+async def test_it_runs_where_its_managers_run(store, atlassian_clock, mail):
+    """With a runner of one's own, configurations are kept in its event loop too."""
+    options = {"clock": atlassian_clock, "runner": InlineRunner()}
+    async with Connections(store, base_url=BASE_URL, **options) as connections:
+        config = await connections.configs.save(mail)
+
+        assert await connections.configs.list() == (config,)
 
 
 @pytest.mark.parametrize("late", [False, True])
