@@ -14,8 +14,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypedDict, TypeVar
 
-import httpx
-
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth._records.records import TokenRecord
 from atlassian_auth._refresh.background import Background

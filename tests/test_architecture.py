@@ -38,7 +38,18 @@ OPTIONAL = {
         "pydantic_settings",
         "pytest",
     ),
-    *("redis", "requests", "respx", "rich", "sqlite3", "trio", "typer", "uvicorn", "uvloop"),
+    *(
+        "httpx2",
+        "redis",
+        "requests",
+        "respx",
+        "rich",
+        "sqlite3",
+        "trio",
+        "typer",
+        "uvicorn",
+        "uvloop",
+    ),
 }
 IMPURE = {
     *("anyio", "asyncio", "concurrent", "httpcore", "httpx", "logging", "os", "pathlib", "random"),

@@ -8,8 +8,7 @@ from __future__ import annotations
 import ssl
 from contextlib import suppress
 
-import httpx
-
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct, new_client, read_raw
 from atlassian_auth.exceptions import (
     AtlassianAuthError,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import httpx
-
+from atlassian_auth._http.library import httpx
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
 from atlassian_auth.protocol._redaction import printable
@@ -45,6 +44,9 @@ class Origins:
 
     def __repr__(self) -> str:
         return f"Origins({list(getattr(self, 'names', ()))})"  # no names if the constructor raised
+
+    def __contains__(self, target: Target) -> bool:
+        return target in self._targets
 
     def check(self, url: httpx.URL) -> None:
         """Raise unless the credential may be sent to this URL.

@@ -14,8 +14,7 @@ from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
-import httpx
-
+from atlassian_auth._http.library import CORE, httpx
 from atlassian_auth.endpoints import is_loopback
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock, NothingSent
@@ -30,7 +29,7 @@ _IMPORTED_BY_A_REQUEST = (
     "concurrent.futures.thread",  # looks names up
     "encodings.idna",
     "encodings.punycode",
-    "httpcore",
+    CORE,
 )
 
 # RFC 6052 section 2.1: the IPv4 address is the last 32 bits.

@@ -14,8 +14,7 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import httpx
-
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.own_client import (
     RequestGuard,
     check_tls,
