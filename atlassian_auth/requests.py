@@ -31,8 +31,6 @@ from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["AtlassianAuth"]
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
 
 @dataclass(slots=True)
 class _Sent:
@@ -73,15 +71,20 @@ class AtlassianAuth(auth.AtlassianAuth, AuthBase):
         if not isinstance(request, PreparedRequest):
             super()._check_origin(request)
             return
-        # Read by the function with which requests finds the host to connect to: both mean the same host.
-        parts = urlsplit(cast("str", request.url))
-        host, port = parts.hostname or "", parts.port
-        if port == _DEFAULT_PORTS.get(parts.scheme):
-            port = None
-        if (parts.scheme, host.encode(), port) not in self._origins:
-            self._origins.check(httpx.URL(scheme=parts.scheme, host=host, port=port))
+        url = cast("str", request.url)
+        if not url.startswith(self._beginnings):
+            # Read by the function with which requests finds the host to connect to: both mean the same host.
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+            self._origins.check(httpx.URL(scheme=parts.scheme, host=host, port=parts.port))
+
+    @functools.cached_property
+    def _beginnings(self) -> tuple[str, ...]:
+        return tuple(f"{origin}/" for origin in self._origins.names)
 
     def _answered(self, sent: _Sent, response: Response, **options: Any) -> Response:
+        if response.status_code < 400 and not self._answers_anonymously:
+            return response
         answer = _as_httpx(response)
         if not self._may_have_expired(answer, sent.token):
             return response

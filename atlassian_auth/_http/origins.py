@@ -45,9 +45,6 @@ class Origins:
     def __repr__(self) -> str:
         return f"Origins({list(getattr(self, 'names', ()))})"  # no names if the constructor raised
 
-    def __contains__(self, target: Target) -> bool:
-        return target in self._targets
-
     def check(self, url: httpx.URL) -> None:
         """Raise unless the credential may be sent to this URL.
 
