@@ -258,6 +258,17 @@ def test_the_wrong_client_is_told_what_to_import(atlassian_auth, send, advice, n
     assert caught.value.argument == "auth"
 
 
+async def test_a_transport_of_the_other_library_is_refused(auth):
+    """The library's own requests go through httpx; what carries them must be a transport of it."""
+    transport = httpx2.MockTransport(print)
+    with pytest.raises(ConfigurationError, match=r"transport must be an httpx\.") as caught:
+        twins.AtlassianAuth(auth.manager.grant, store="memory://", transport=transport)
+    with pytest.raises(ConfigurationError, match=r"transport must be an httpx\."):
+        await accessible_resources(auth, transport=transport)
+
+    assert caught.value.argument == "transport"
+
+
 # -- one library, the other, or one under the name of the other -----------------------------------
 
 WITHOUT_HTTPX = "import sys; sys.modules['httpx'] = sys.modules['httpcore'] = None"
