@@ -47,25 +47,25 @@ class AtlassianAuth(auth.AtlassianAuth, AuthBase):
     exists: ``AtlassianAuth(manager, key="acme")``.
     """
 
-    def __call__(self, request: Any, /) -> PreparedRequest:
-        """Return ``request`` with a fresh bearer; if that has expired meanwhile, it is sent once more.
+    def __call__(self, r: Any) -> PreparedRequest:
+        """Return ``r`` with a fresh bearer; if that has expired meanwhile, it is sent once more.
 
         Args:
-            request: The ``requests.PreparedRequest``.
+            r: The ``requests.PreparedRequest``; requests gives the name.
 
         Raises:
             OriginNotAllowed: before anything is sent, if the request goes elsewhere.
             AtlassianAuthError: as `TokenManager.token` does.
         """
-        if not isinstance(request, PreparedRequest):
-            return cast("PreparedRequest", super().__call__(request))
+        if not isinstance(r, PreparedRequest):
+            return cast("PreparedRequest", super().__call__(r))
         token = self._current()
         if token is None:
-            self._check_origin(request)  # before anything is asked for
+            self._check_origin(r)  # before anything is asked for
             token = self._manager.token_sync(self._key)
-        self._sign(request, token)
-        request.register_hook("response", functools.partial(self._answered, _Sent(token)))
-        return request
+        self._sign(r, token)
+        r.register_hook("response", functools.partial(self._answered, _Sent(token)))
+        return r
 
     def _check_origin(self, request: Any) -> None:
         if not isinstance(request, PreparedRequest):

@@ -108,7 +108,7 @@ class _Beginning:
         self._limit = limit
         self._failure: Exception | None = None
         self._is_cut = False
-        self._raw = bytearray()
+        self._raw: bytearray = bytearray()
 
     def cut(self, headers: Mapping[str, str]) -> None:
         # httpx decodes this stream when it reads it. The body is left out if it would decode to more than the
@@ -123,7 +123,7 @@ class _AsyncPeeked(_Beginning):
 
     def __init__(self, stream: Any, limit: _ReadLimit) -> None:
         super().__init__(stream, limit)
-        self._rest = aiter(stream)
+        self._rest: AsyncIterator[bytes] = aiter(stream)
 
     async def peek(self) -> bytes:
         try:
@@ -155,7 +155,7 @@ class _Peeked(_Beginning):
 
     def __init__(self, stream: Any, limit: _ReadLimit) -> None:
         super().__init__(stream, limit)
-        self._rest = iter(stream)
+        self._rest: Iterator[bytes] = iter(stream)
 
     def peek(self) -> bytes:
         try:
@@ -178,8 +178,9 @@ class _Peeked(_Beginning):
 
 
 def _replace_stream(peeked: type[P], response: Any, clock: Clock) -> P:
-    kind = cast("type[P]", _of_its_library((peeked, type(response.stream))))
-    response.stream = wrapped = kind(response.stream, _ReadLimit(response.headers, clock))
+    stream: object = response.stream
+    kind = cast("type[P]", _of_its_library((peeked, type(stream))))
+    response.stream = wrapped = kind(stream, _ReadLimit(response.headers, clock))
     return wrapped
 
 

@@ -80,14 +80,14 @@ class _Httpx2Router(respx.MockRouter):
         super().__init__(using="httpcore2", assert_all_called=False)
         self._router = router
 
-    def handler(self, request: httpx.Request) -> httpx.Response | None:
+    def handler(self, request: httpx.Request) -> httpx.Response:
         token = _library.set(import_module("httpx2"))
         try:
             return self._router.handler(request)
         finally:
             _library.reset(token)
 
-    async def async_handler(self, request: httpx.Request) -> httpx.Response | None:
+    async def async_handler(self, request: httpx.Request) -> httpx.Response:
         token = _library.set(import_module("httpx2"))
         try:
             return await self._router.async_handler(request)
