@@ -9,15 +9,13 @@ import httpx2
 import openai
 import pytest
 import requests
-from mcp import Client
-from mcp.client.streamable_http import streamable_http_client
-from mcp.server.mcpserver import MCPServer
 
 import atlassian_auth.httpx2 as twins
 from atlassian_auth import AtlassianAuth, ConfigurationError, StaticToken, api_tokens
 from atlassian_auth.api_tokens import AuthRouter
 from atlassian_auth.sites import accessible_resources
 from atlassian_auth.testing import Fault
+from tests.guarded import Guarded
 
 LOOPBACK = "http://127.0.0.1:8000"
 SITE = "https://jira.example.com"
@@ -29,56 +27,11 @@ def auth(atlassian_auth):
     return twins.AtlassianAuth(atlassian_auth.manager, allowed_origins=[LOOPBACK])
 
 
-class Guarded:
-    """An ASGI app that only a bearer which the emulated Atlassian knows may reach; it keeps the statuses."""
-
-    def __init__(self, app, atlassian):
-        self._app = app
-        self._atlassian = atlassian
-        self.statuses = []
-
-    async def __call__(self, scope, receive, send):
-        bearer = dict(scope["headers"]).get(b"authorization", b"").decode()
-        url, headers = self._atlassian.urls.identity_url, {"authorization": bearer}
-        status = self._atlassian.handle("GET", url, headers, b"").status
-        self.statuses.append(status)
-        if status == 200:
-            await self._app(scope, receive, send)
-        else:
-            await send({"type": "http.response.start", "status": status, "headers": []})
-            await send({"type": "http.response.body", "body": b""})
-
-
 async def revoke(auth, atlassian):
     atlassian.revoke_access_token((await auth.token()).access_token)
 
 
 # -- real clients ---------------------------------------------------------------------------------
-
-
-async def test_an_mcp_client_calls_tools_over_a_revocation(auth, atlassian):
-    """The client of the MCP SDK is answered before and after its bearer has ended at the server."""
-    server = MCPServer("jira")
-
-    @server.tool()
-    def add(a: int, b: int) -> int:
-        return a + b
-
-    app = Guarded(server.streamable_http_app(json_response=True, stateless_http=True), atlassian)
-    http = httpx2.AsyncClient(auth=auth, transport=httpx2.ASGITransport(app))
-    sums = []
-    async with (
-        server.session_manager.run(),
-        http,
-        Client(streamable_http_client(f"{LOOPBACK}/mcp", http_client=http)) as client,
-    ):
-        for number in range(2):
-            result = await client.call_tool("add", {"a": 1, "b": number})
-            sums.append(result.structured_content)
-            await revoke(auth, atlassian)
-
-    assert sums == [{"result": 1}, {"result": 2}]
-    assert (app.statuses.count(401), app.statuses[0]) == (1, 200)
 
 
 async def test_an_openai_client_asks_over_a_revocation(auth, atlassian):
