@@ -186,7 +186,7 @@ class Derived(StaticToken):
         ),
         (
             lambda auth: requests.get(SITE, auth=auth, timeout=1),
-            "Import the class for requests: from atlassian_auth.requests import AtlassianAuth.",
+            "For requests there is one class: from atlassian_auth.requests import AtlassianAuth.",
         ),
         (lambda auth: auth(None), "No class of this library is for them"),
     ],

@@ -12,7 +12,7 @@ __all__ = ["HttpxAuth"]
 
 _ADVICE = {
     "httpx2": "Import the class for httpx2: from atlassian_auth.httpx2 import {name}",
-    "requests": "Import the class for requests: from atlassian_auth.requests import AtlassianAuth",
+    "requests": "For requests there is one class: from atlassian_auth.requests import AtlassianAuth",
 }
 _OTHERWISE = "No class of this library is for them: set the header yourself, from await AtlassianAuth.token()"
 

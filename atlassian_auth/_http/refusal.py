@@ -111,7 +111,7 @@ class _Beginning:
         self._raw: bytearray = bytearray()
 
     def cut(self, headers: Mapping[str, str]) -> None:
-        # httpx decodes this stream when it reads it. The body is left out if it would decode to more than the
+        # It is closed already. httpx decodes this stream when it reads it. The body is left out if it would decode to more than the
         # limit, or cannot be decoded here.
         whole = _decode(bytes(self._raw), headers, longest=LONGEST + 1)
         self._raw = self._raw[:LONGEST] if 0 < len(whole) <= LONGEST else bytearray()
@@ -147,7 +147,8 @@ class _AsyncPeeked(_Beginning):
             yield chunk
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        if not self._is_cut:
+            await self._stream.aclose()
 
 
 class _Peeked(_Beginning):
@@ -174,7 +175,8 @@ class _Peeked(_Beginning):
         yield from self._rest
 
     def close(self) -> None:
-        self._stream.close()
+        if not self._is_cut:
+            self._stream.close()
 
 
 def _replace_stream(peeked: type[P], response: Any, clock: Clock) -> P:
