@@ -111,7 +111,7 @@ class _Beginning:
         self._raw: bytearray = bytearray()
 
     def cut(self, headers: Mapping[str, str]) -> None:
-        # The stream is closed, and httpx decodes what is left when it reads it. The body is left out if it would
+        # The stream is closed, and httpx decodes what is left when it reads it. Nothing is left if that would
         # decode to more than the limit, or cannot be decoded here.
         whole = _decode(bytes(self._raw), headers, longest=LONGEST + 1)
         self._raw = self._raw[:LONGEST] if 0 < len(whole) <= LONGEST else bytearray()
