@@ -54,6 +54,26 @@ async def test_an_openai_client_asks_over_a_revocation(auth, atlassian):
     assert (names, app.statuses) == (["rovo"], [401, 200])
 
 
+async def test_an_event_stream_begins_after_a_401(auth, atlassian):
+    """The methods that httpx has not, such as ``sse``, use the same flow."""
+
+    async def events(scope, receive, send):
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"data: one\n\ndata: two\n\n"})
+
+    app = Guarded(events, atlassian)
+    await revoke(auth, atlassian)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        httpx2.AsyncClient(auth=auth, transport=transport) as client,
+        client.sse(LOOPBACK) as stream,
+    ):
+        received = [event.data async for event in stream]
+
+    assert (received, app.statuses) == (["one", "two"], [401, 200])
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -230,6 +250,7 @@ ALIASED = "import httpx2; httpx2.alias_httpx()"
 # A login's refresh token, a revocation, a look-up of our own.
 WORK = """
 import asyncio, httpx2, sys
+import atlassian_auth
 from atlassian_auth.httpx2 import AtlassianAuth
 from atlassian_auth.sites import accessible_resources
 from atlassian_auth.testing import LoopbackServer, cloud_grant
@@ -243,6 +264,7 @@ async def main(server):
         await client.get(server.urls.identity_url)
         await accessible_resources(auth)
     print(*[entry.status for entry in atlassian.api_requests], sys.modules["httpx"] in (None, httpx2))
+    print(issubclass(atlassian_auth.AtlassianAuth, httpx2.Auth))
 
 with LoopbackServer() as server:
     asyncio.run(main(server))
@@ -252,7 +274,7 @@ with LoopbackServer() as server:
 @pytest.mark.parametrize("before", [WITHOUT_HTTPX, ALIASED], ids=["httpx is absent", "alias"])
 def test_httpx2_alone(run, before):
     """Where there is no httpx, or it is httpx2 by another name, everything goes through httpx2."""
-    assert run(before + WORK) == ["401", "200", "200", "True"]
+    assert run(before + WORK) == ["401", "200", "200", "True", "True"]
 
 
 def test_httpx_alone(run):

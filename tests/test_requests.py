@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
-import subprocess
-import sys
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -181,17 +180,18 @@ def test_a_client_of_httpx2_is_told_what_to_import(auth):
         client.get(ME)
 
 
-def test_requests_may_be_absent():
+def test_requests_may_be_absent(run):
     """The package works without it, and the module for it says what to install."""
-    script = (
-        "import sys; sys.modules['requests'] = None; import atlassian_auth, atlassian_auth.requests"
-    )
-
-    run = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, text=True
-    )
-
-    assert "ImportError: atlassian_auth.requests needs requests: pip install" in run.stderr
+    script = """
+import sys
+sys.modules["requests"] = None
+import atlassian_auth
+try:
+    import atlassian_auth.requests
+except ImportError as error:
+    print(error)
+"""
+    assert "pip install 'atlassian-auth[requests]'" in " ".join(run(script))
 
 
 # -- where the bearer goes ------------------------------------------------------------------------
@@ -319,6 +319,23 @@ def test_a_prepared_request_may_be_kept(auth, session, atlassian_clock, myself):
     for _ in range(3):
         assert session.send(prepared).status_code == 200
         atlassian_clock.advance(HOUR)
+
+
+def test_hooks_of_the_session_see_the_second_answer(auth, session, atlassian, myself):
+    """One that raises for each refusal does not come between a 401 and the refresh."""
+    session.hooks["response"].append(lambda response, **_: response.raise_for_status())
+    revoke(auth, atlassian)
+
+    assert session.get(myself).status_code == 200
+
+
+def test_a_response_gives_away_no_secret(auth, session, myself):
+    """It has the request with the bearer: it is not pickled, and what is shown of its hooks is no secret."""
+    response = session.get(myself)
+
+    with pytest.raises(TypeError, match="holds secrets"):
+        pickle.dumps(response)
+    assert auth.token_sync().access_token not in repr(response.request.hooks)
 
 
 @pytest.mark.parametrize("stream", [False, True])
