@@ -196,7 +196,7 @@ def audit(session: nox.Session) -> None:
     session.install("pip-audit", "uv")
     pins = f"{session.create_tmp()}/requirements.txt"
     session.run("uv", "pip", "compile", "-q", "--all-extras", "pyproject.toml", "-o", pins)
-    session.run("pip-audit", "--disable-pip", "--no-deps", "-r", pins)
+    session.run("pip-audit", "--strict", "--disable-pip", "--no-deps", "-r", pins)
 
 
 @nox.session(default=False)
