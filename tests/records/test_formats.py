@@ -1,4 +1,4 @@
-"""What any release has stored, this one reads. Each folder of ``formats`` is a schema number."""
+"""What any release has stored, this one reads. Each folder of ``formats`` is one way of writing, in order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VALUE = (FORMATS / "1" / "tokens-refreshed.json").read_bytes()
 
 
 def written(number):
-    """The records of this schema number, or of all, with a short name each."""
+    """The records of this format, or of all, with a short name each."""
     paths = sorted(FORMATS.glob(f"{number}/*-*.json"))
     return [pytest.param(path, id=f"{path.parent.name}-{path.stem}") for path in paths]
 
@@ -37,7 +37,7 @@ async def read(path):
 
 @pytest.mark.parametrize("path", written("*"))
 async def test_each_record_is_read(path):
-    """A record of each schema number and each state is read."""
+    """A record of each format and each state is read."""
     record, _, _ = await read(path)
 
     assert record.configuration == "cloud:your-client-id@https://auth.atlassian.com/oauth/token"
@@ -52,6 +52,16 @@ async def test_the_newest_format_is_written(path):
     await records.put("acme", record)
 
     assert (await store.get(namespace, "acme")).value == path.read_bytes()
+
+
+async def test_a_later_release_may_add_a_field(tmp_path):
+    """During a rolling upgrade, a field that this release does not know changes nothing."""
+    path = tmp_path / "tokens-later.json"
+    path.write_bytes(VALUE.replace(b'"record":{', b'"record":{"from_a_later_release":1,'))
+
+    record, _, _ = await read(path)
+
+    assert record.refresh_token == "fake-refresh-3"
 
 
 @pytest.mark.parametrize(
