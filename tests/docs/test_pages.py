@@ -45,6 +45,17 @@ def test_a_block_stands_alone(block):
     assert unknown(table, set(dir(builtins))) == set()
 
 
+@pytest.mark.parametrize(
+    "figure", ["805 B", "937 B", "1.02 ×", "1.03", "1,384", "899", "478", "342"]
+)
+def test_figures_are_those_of_the_benchmarks(figure):
+    """The page about capacity quotes what was measured last, in every figure."""
+    number = figure.split()[0]
+
+    assert figure in (DOCS / "benchmarks.md").read_text("utf-8")
+    assert number in (DOCS / "capacity.md").read_text("utf-8")
+
+
 def test_each_rule_of_the_emulator_has_a_source():
     """The page about what was never tried names each limit of the emulated servers."""
     page = (DOCS / "untried.md").read_text("utf-8")
