@@ -3,7 +3,7 @@
 `FakeAtlassian` behaves like Atlassian, as documented and observed: rotation, reuse leeway, scopes, and
 the texts of errors. `mock_router` connects it to httpx, and `LoopbackServer` serves it on a port. The
 pytest plugin has the fixtures ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
-``atlassian_auth``. `mock_router`, `LoopbackServer` and the fixtures need
+``atlassian_credential``. `mock_router`, `LoopbackServer` and the fixtures need
 ``pip install atlassian-auth[testing]``; the rest does not.
 """
 

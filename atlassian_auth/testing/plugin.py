@@ -49,7 +49,7 @@ def atlassian_server(atlassian: FakeAtlassian) -> Generator[testing.LoopbackServ
         yield server
 
 
-@pytest.fixture(name="atlassian_auth")
+@pytest.fixture(name="atlassian_credential")
 def authorized(atlassian: FakeAtlassian, atlassian_clock: ManualClock) -> Generator[AtlassianAuth]:
     """Yield an ``AtlassianAuth`` for Cloud with a new consent."""
     grant = testing.cloud_grant(atlassian)

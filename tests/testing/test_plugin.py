@@ -45,20 +45,22 @@ def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
     assert response.json() == {"cloudId": "c-2"}
 
 
-async def test_the_auth_is_authorized(atlassian, atlassian_auth):
+async def test_the_auth_is_authorized(atlassian, atlassian_credential):
     """Somebody consented a moment ago: requests go out with a valid token at once."""
-    async with httpx.AsyncClient(auth=atlassian_auth) as http:
+    async with httpx.AsyncClient(auth=atlassian_credential) as http:
         response = await http.get(atlassian.urls.identity_url)
 
     assert response.status_code == 200
     assert atlassian.count("token") == atlassian.count("token", grant_type="authorization_code")
 
 
-def test_the_auth_refreshes_when_the_clock_says_so(atlassian, atlassian_auth, atlassian_clock):
+def test_the_auth_refreshes_when_the_clock_says_so(
+    atlassian, atlassian_credential, atlassian_clock
+):
     """An hour later the next request refreshes, also in a sync client."""
     atlassian_clock.advance(timedelta(hours=1))
 
-    with httpx.Client(auth=atlassian_auth) as http:
+    with httpx.Client(auth=atlassian_credential) as http:
         response = http.get(atlassian.urls.identity_url)
 
     assert response.status_code == 200
@@ -66,7 +68,7 @@ def test_the_auth_refreshes_when_the_clock_says_so(atlassian, atlassian_auth, at
 
 
 USER_TEST = """
-def test_it(atlassian_auth, atlassian_server): pass
+def test_it(atlassian_credential, atlassian_server): pass
 """
 
 BLOCKED = """
