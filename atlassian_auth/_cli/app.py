@@ -11,6 +11,7 @@ import typer
 
 from atlassian_auth._cli import credentials
 from atlassian_auth._cli.doctor.command import doctor
+from atlassian_auth._cli.emulator import emulator
 from atlassian_auth._cli.group import Command, Commands
 from atlassian_auth._cli.init import init
 from atlassian_auth._cli.login import login
@@ -189,6 +190,9 @@ for _name, _command in (
     ("doctor", doctor),
 ):
     app.command(_name, cls=Command, epilog=_SETTINGS_EPILOG)(_command)
+
+
+app.command("emulator", cls=Command)(emulator)
 
 
 @app.command(cls=Command)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from atlassian_auth.testing import _routes as routes
 from atlassian_auth.testing._names import check_name
+from atlassian_auth.testing._state import describe
 from atlassian_auth.testing._world import World
 from atlassian_auth.testing.answers import Answer
-from atlassian_auth.testing.apps import Product
+from atlassian_auth.testing.apps import App, Product
 from atlassian_auth.testing.faults import Fault, Faults, Kind
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.journal import APIRequest, Journal, TokenRequest
@@ -144,6 +145,12 @@ class Emulator:
             return self._faults.unused
 
     @property
+    def apps(self) -> tuple[App, ...]:
+        """The registered apps and client credentials."""
+        with self._lock:
+            return tuple(self._world.apps.values())
+
+    @property
     def token_requests(self) -> tuple[TokenRequest, ...]:
         """Every request to a token endpoint so far."""
         return tuple(self._journal.token_requests)
@@ -152,6 +159,11 @@ class Emulator:
     def api_requests(self) -> tuple[APIRequest, ...]:
         """Every request to an API so far."""
         return tuple(self._journal.api_requests)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the state as values of JSON, without secrets: apps, sites, consents, faults and requests."""
+        with self._lock:
+            return describe(self._world, self._journal, self._faults)
 
     @property
     def refreshes(self) -> int:
