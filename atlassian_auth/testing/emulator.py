@@ -99,7 +99,7 @@ class Emulator:
                 API.
 
         Returns:
-            The answer, which has the requests that passed the checks: ``answer.requests[0].document``.
+            The answer; its ``requests`` are those that passed the checks.
 
         Raises:
             ValueError: if no request can have this method, path or product, or no answer this status or body.
