@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import anyio
 
+from atlassian_auth.testing._control import control
 from atlassian_auth.testing._delivery import carry
-from atlassian_auth.testing._state import control
 from atlassian_auth.testing.faults import NeverAnswered
 from atlassian_auth.testing.model import FakeAtlassian
 from atlassian_auth.testing.urls import Urls
