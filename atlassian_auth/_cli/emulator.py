@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import anyio
 import typer
 
+from atlassian_auth._cli.documents import AppDocument, EmulatorDocument
 from atlassian_auth._cli.options import AsJSON
 from atlassian_auth._cli.output import say, show, show_table
 from atlassian_auth.exceptions import ConfigurationError
@@ -43,10 +44,11 @@ def emulator(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Serve an emulated Atlassian on this computer, until Ctrl-C.
+    """Serve an emulated Atlassian until Ctrl-C.
 
-    It has Cloud and Data Center, and apps that are registered already. Its page shows the state. The
-    variable ATLASSIAN_AUTH_EMULATOR points services with this library, and the commands, at it.
+    It is on this computer only. It has Cloud and Data Center, and apps that are registered already. Its page
+    shows the state. The variable ATLASSIAN_AUTH_EMULATOR points services with this library, and the commands,
+    at it.
     """
     if find_spec("uvicorn") is None:
         raise SystemExit(
@@ -81,7 +83,8 @@ def _rules(lifetime: float | None) -> Rules:
 def _introduce(origin: str, base_url: str, atlassian: FakeAtlassian, *, as_json: bool) -> None:
     rows = [_row(app) for app in atlassian.apps]
     if as_json:
-        show({"url": origin, "data_center_url": base_url, "apps": rows}, as_json=True)
+        document: EmulatorDocument = {"url": origin, "data_center_url": base_url, "apps": rows}
+        show(document, as_json=True)
     else:
         show_table(rows, columns=_COLUMNS, as_json=False)
     sys.stdout.flush()  # a program may wait for it
@@ -91,5 +94,10 @@ def _introduce(origin: str, base_url: str, atlassian: FakeAtlassian, *, as_json:
     )
 
 
-def _row(app: App) -> dict[str, str | None]:
-    return {name: getattr(app, name) for name in _COLUMNS}
+def _row(app: App) -> AppDocument:
+    return {
+        "product": app.product,
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "redirect_uri": app.redirect_uri,
+    }

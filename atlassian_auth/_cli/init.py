@@ -14,6 +14,7 @@ from typing import cast
 
 import typer
 
+from atlassian_auth._cli.documents import ProfileDocument
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of
 from atlassian_auth._cli.output import say, show
 from atlassian_auth._cli.place import is_url
@@ -182,7 +183,7 @@ def _ask_secret(flags: Flags, name: str) -> str:
     return typed.strip()
 
 
-def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> dict[str, str]:
+def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> ProfileDocument:
     """Write the profile, and its secret if there is one; return the names of the files."""
     secret_file = _secret_file(flags, name)
     kept = {"client_secret_file": secret_file.name} if secret else {}
@@ -196,8 +197,10 @@ def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> dict[str,
     except OSError as error:
         wrong = error.strerror or type(error).__name__
     else:
-        return {"profile": name, "file": str(flags.file)} | {
-            setting: str(secret_file) for setting in kept
+        return {
+            "profile": name,
+            "file": str(flags.file),
+            "client_secret_file": str(secret_file) if secret else None,
         }
     raise ConfigurationError(f"{flags.file} cannot be written: {wrong}.", argument="config")
 

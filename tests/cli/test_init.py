@@ -112,7 +112,8 @@ def test_flags_answer(command, config):
 
     ended = command("init", "new", "--config", config, *CLOUD, "--json")
 
-    assert (ended.status, ended.json) == (0, {"profile": "new", "file": str(config)})
+    assert ended.status == 0
+    assert ended.json == {"profile": "new", "file": str(config), "client_secret_file": None}
     assert config.read_text("utf-8").startswith(before)
     assert profiles(config)["new"] == {
         "product": "cloud",
