@@ -14,6 +14,7 @@ import pytest
 
 from atlassian_auth.sites import CLOUD_IDS, cloud_id_for_site
 from atlassian_auth.testing import LoopbackServer
+from tests.cli.test_documents import check
 
 # A shell that starts tests in the background lets them ignore interrupts; a person's shell does not.
 START = """
@@ -42,6 +43,7 @@ def emulator(home):
 def test_a_program_in_any_language_can_use_it(emulator):
     """It prints its address and its apps, issues tokens, shows its state, and ends with Ctrl-C."""
     process, printed = emulator
+    check("emulator", json.dumps(printed))
     app = next(app for app in printed["apps"] if app["product"] == "service_account")
     form = {
         "grant_type": "client_credentials",
