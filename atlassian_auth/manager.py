@@ -43,7 +43,7 @@ from atlassian_auth._runtime.event_stream import EventStream
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import Event
-from atlassian_auth.exceptions import TokenRejected
+from atlassian_auth.exceptions import ConfigurationError, TokenRejected
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.ports import (
     SYSTEM_CLOCK,
@@ -255,6 +255,8 @@ class TokenManager:
             TokenRejected: if the API refuses the second token too.
             AtlassianAuthError: as `token` does.
         """
+        if not callable(fn):
+            raise ConfigurationError.wrong_type("fn", "an async function of a Token", fn)
         token = await self.token(key, margin=margin)
         try:
             return await fn(token)

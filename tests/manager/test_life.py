@@ -265,3 +265,14 @@ async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
 
     assert cloud.token_sync("acme") is token
     assert await anyio.to_thread.run_sync(lambda: cloud.token_sync("acme", rejected=token)) != token
+
+
+async def test_what_cannot_be_called_is_refused(cloud, atlassian):
+    """A coroutine in place of its function, say, is refused before a token is used."""
+    with pytest.raises(
+        ConfigurationError, match="fn must be an async function of a Token, not"
+    ) as caught:
+        await cloud.execute("acme", None)
+
+    assert caught.value.argument == "fn"
+    assert atlassian.token_requests == ()
