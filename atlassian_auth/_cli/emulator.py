@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, get_args
 
@@ -16,7 +17,7 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK
 
 if TYPE_CHECKING:
-    from atlassian_auth.testing import App, FakeAtlassian, Rules
+    from atlassian_auth.testing import App, FakeAtlassian, LoopbackServer, Rules
 
 __all__ = ["emulator"]
 
@@ -54,13 +55,20 @@ def emulator(
         raise SystemExit(
             "atlassian-auth: not installed: uvicorn. Run: pip install 'atlassian-auth[cli,testing]'"
         )
-    from atlassian_auth.testing import FakeAtlassian, LoopbackServer  # noqa: PLC0415 -- see _rules
+    from atlassian_auth.testing import FakeAtlassian  # noqa: PLC0415 -- see _rules
 
     atlassian = FakeAtlassian(SYSTEM_CLOCK, rules=_rules(lifetime))
+    with ExitStack() as stack:
+        server = _start(atlassian, port, stack)
+        _introduce(server.origin, server.urls.dc_base_url, atlassian, as_json=as_json)
+        anyio.run(anyio.sleep_forever)
+
+
+def _start(atlassian: FakeAtlassian, port: int, stack: ExitStack) -> LoopbackServer:
+    from atlassian_auth.testing import LoopbackServer  # noqa: PLC0415 -- see _rules
+
     try:
-        with LoopbackServer(atlassian, port=port) as server:
-            _introduce(server.origin, server.urls.dc_base_url, atlassian, as_json=as_json)
-            anyio.run(anyio.sleep_forever)
+        return stack.enter_context(LoopbackServer(atlassian, port=port))
     except OSError as error:
         wrong = error.strerror or type(error).__name__
     message = f"port {port} cannot be opened: {wrong}. Pass --port with another one"

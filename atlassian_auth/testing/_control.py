@@ -96,8 +96,9 @@ def _page(state: dict[str, Any]) -> Reply:
 def _table(rows: list[Any]) -> str:
     if not rows:
         return "<p>None.</p>"
-    named = [row if isinstance(row, dict) else {"what": row} for row in rows]
-    documents = cast("list[dict[str, object]]", named)
+    documents: list[dict[str, object]] = [
+        row if isinstance(row, dict) else {"what": row} for row in rows
+    ]
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in documents[0])
     lines = ("".join(f"<td>{_cell(value)}</td>" for value in row.values()) for row in documents)
     return f"<table><tr>{head}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
@@ -106,4 +107,5 @@ def _table(rows: list[Any]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "–"
-    return html.escape(" ".join(map(str, value)) if isinstance(value, tuple) else str(value))
+    words = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    return html.escape(" ".join(map(str, words)))

@@ -94,7 +94,8 @@ def provider_bulk(world: World, request: Request) -> Reply:
 def answered(answer: Answer, world: World, request: Request) -> Reply:
     """Return the test's answer, if the bearer is valid and has the scopes, and the site exists."""
     usual = _PROVIDERS if request.path.startswith("/jira/") else _PEOPLE
-    token = _bearer(world, request, *([answer.product] if answer.product else usual))
+    products = (answer.product,) if answer.product else usual
+    token = _bearer(world, request, *products)
     if "cloud_id" in request.values:
         _site(world, request)
     _need(token, frozenset(answer.scopes))
