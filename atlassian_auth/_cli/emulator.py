@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["emulator"]
 
 _PORT = 8900
+_LONGEST = 365 * 86_400
 _COLUMNS = ("product", "client_id", "client_secret", "redirect_uri")
 
 
@@ -40,7 +41,9 @@ def emulator(
     lifetime: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", help="How long access tokens live; default: as at Atlassian."
+            metavar="SECONDS",
+            max=_LONGEST,
+            help="How long access tokens live; default: as at Atlassian.",
         ),
     ] = None,
     as_json: AsJSON = False,

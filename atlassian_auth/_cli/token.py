@@ -21,6 +21,8 @@ from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["token"]
 
+_LONGEST = 365 * 86_400
+
 # kubernetes.io/docs/reference/config-api/client-authentication.v1: kubectl says in this variable which
 # version it reads.
 _KUBERNETES = "KUBERNETES_EXEC_INFO"
@@ -32,10 +34,11 @@ def token(
     profile: ProfileName = DEFAULT,
     *,
     min_seconds: Annotated[
-        float,
+        int,
         typer.Option(
             metavar="N",
             min=0,
+            max=_LONGEST,
             help="Refresh first if the token lives for less than N seconds.",
             show_default=False,
         ),
@@ -84,7 +87,7 @@ def _warn_of_short_life(fresh: Token, least: timedelta) -> None:
     if left < least:
         say(
             f"atlassian-auth: The new token lives for {left.total_seconds():.0f} s only: the server issues "
-            f"none that lives for {least.total_seconds():g} s."
+            f"none that lives for {least.total_seconds():.0f} s."
         )
 
 

@@ -85,7 +85,8 @@ _CHANGES: Mapping[str, Callable[[FakeAtlassian, Any], None]] = {
 def _page(state: dict[str, Any]) -> Reply:
     parts = [_PAGE, f"<p>{html.escape(state.pop('time'))}</p>"]
     for name, rows in state.items():
-        parts.append(f"<h2>{name.replace('_', ' ').capitalize()}</h2>{_table([*rows][-_LAST:])}")
+        title = name.replace("_", " ").capitalize().replace("Api", "API")
+        parts.append(f"<h2>{title}</h2>{_table([*rows][-_LAST:])}")
     headers = {
         "content-type": "text/html; charset=utf-8",
         "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'",

@@ -16,7 +16,7 @@ __all__ = ["describe"]
 def describe(world: World, journal: Journal, faults: Faults) -> dict[str, Any]:
     """Return the state as values of JSON, without secrets."""
     return {
-        "time": datetime.fromtimestamp(world.now, UTC).isoformat(),
+        "time": _moment(world.now),
         "apps": [
             {
                 "product": app.product,
@@ -38,6 +38,10 @@ def describe(world: World, journal: Journal, faults: Faults) -> dict[str, Any]:
             for family in world.ledger.families.values()
         ],
         "faults": faults.unused,
-        "token_requests": [asdict(entry) for entry in journal.token_requests],
-        "api_requests": [asdict(entry) for entry in journal.api_requests],
+        "token_requests": [asdict(e) | {"at": _moment(e.at)} for e in journal.token_requests],
+        "api_requests": [asdict(e) | {"at": _moment(e.at)} for e in journal.api_requests],
     }
+
+
+def _moment(time: float) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds")

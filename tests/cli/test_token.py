@@ -12,7 +12,7 @@ def test_a_token_that_lives_long_enough(authorized, world):
     first = authorized("token", "acme").output
 
     kept = authorized("token", "acme", "--min-seconds", "3000")
-    renewed = authorized("token", "acme", "--min-seconds", "3599.9")
+    renewed = authorized("token", "acme", "--min-seconds", "3600")
 
     assert (kept.output, kept.errors) == (first, "")
     assert renewed.output != first
@@ -88,6 +88,7 @@ def _moment(text):
         (["--format", "xml"], "--format: must be one of: header, curl, kubernetes, process"),
         (["--format", "curl", "--json"], "--format: it excludes --json"),
         (["--min-seconds", "-1"], "--min-seconds"),
+        (["--min-seconds", "1e99"], "--min-seconds"),
     ],
 )
 def test_a_form_that_does_not_exist(authorized, arguments, words):
