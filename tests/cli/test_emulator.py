@@ -12,8 +12,9 @@ import sys
 import httpx
 import pytest
 
+from atlassian_auth._cli.emulator import _introduce
 from atlassian_auth.sites import CLOUD_IDS, cloud_id_for_site
-from atlassian_auth.testing import LoopbackServer
+from atlassian_auth.testing import FakeAtlassian, LoopbackServer
 from tests.cli.test_documents import check
 
 # A shell that starts tests in the background lets them ignore interrupts; a person's shell does not.
@@ -60,6 +61,18 @@ def test_a_program_in_any_language_can_use_it(emulator):
     assert app["client_secret"] not in page.text
     assert process.returncode == 130
     assert f"export ATLASSIAN_AUTH_EMULATOR={printed['url']}" in errors
+
+
+def test_a_person_reads_a_table(home, capsys):
+    """Without --json the apps are a table, and advice goes to standard error."""
+    atlassian = FakeAtlassian()
+
+    _introduce("http://127.0.0.1:8900", "http://127.0.0.1:8900/dc/jira", atlassian, as_json=False)
+
+    printed = capsys.readouterr()
+    assert printed.out.startswith("PRODUCT ")
+    assert atlassian.cloud_app.client_secret in printed.out
+    assert "its Data Center is http://127.0.0.1:8900/dc/jira." in printed.err
 
 
 @pytest.fixture
