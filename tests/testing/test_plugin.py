@@ -259,6 +259,7 @@ def test_a_missing_package_names_the_extra(suite, monkeypatch, module):
     outcome.stdout.fnmatch_lines(["*pip install 'atlassian-auth[[]testing]'*"])
 
 
+@pytest.mark.programs
 def test_a_run_without_the_fixtures_imports_nothing():
     """A test run that uses no fixture of ours loads one small module of ours."""
     script = (
