@@ -19,7 +19,7 @@ from atlassian_auth.testing import FakeAtlassian, mock_router
 if TYPE_CHECKING:
     from sybil import Example
 
-pytest_plugins = ["atlassian_auth.testing.plugin", "tests.servers"]
+pytest_plugins = ["pytest_atlassian_auth", "tests.servers"]
 
 
 def open_page(names: dict[str, Any]) -> None:

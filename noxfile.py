@@ -132,7 +132,7 @@ def wheel(session: nox.Session) -> None:
         session.install(str(built))
         session.run("python", "-c", "import atlassian_auth, atlassian_auth.stores")
         session.install(f"{built}{EXTRAS}", *group("tests"))
-        session.run("python", "-c", "import atlassian_auth.testing.plugin, atlassian_auth._cli")
+        session.run("python", "-c", "import pytest_atlassian_auth, atlassian_auth._cli")
         with session.chdir(source):
             session.run("pytest", *PARALLEL, *session.posargs)
 
@@ -151,11 +151,12 @@ def build(session: nox.Session, source: Path) -> Path:
         session.run("hatchling", "build", "-t", "wheel", "-d", str(source.parent), silent=True)
     [built] = source.parent.glob("*.whl")
     names = zipfile.ZipFile(built).namelist()
-    ours = re.compile(r"atlassian_auth(/|-[\d.]+\.dist-info/)")
+    ours = re.compile(r"atlassian_auth(/|-[\d.]+\.dist-info/)|pytest_atlassian_auth\.py$")
     strangers = [name for name in names if not ours.match(name)]
     if strangers or "atlassian_auth/py.typed" not in names:
         session.error(f"the wheel holds {strangers or names}")
     shutil.rmtree(source / "atlassian_auth")
+    (source / "pytest_atlassian_auth.py").unlink()
     return built
 
 

@@ -30,8 +30,6 @@ __all__ = [
     "StaticToken",
 ]
 
-_CLOUD = Endpoints.cloud()
-
 # The causes of FAILURE_CLIENT_AUTH_MISMATCH in field reports (2026-08); Atlassian does not document it.
 _MISMATCH = (
     "The API refused this kind of credential (FAILURE_CLIENT_AUTH_MISMATCH). An API token without scopes "
@@ -130,7 +128,7 @@ class ApiToken(FixedCredential):
         email: str,
         token: str,
         *,
-        endpoints: Endpoints = _CLOUD,
+        endpoints: Endpoints | None = None,
         allowed_origins: Iterable[str] = (),
     ) -> Self:
         """Return the auth for an API token with scopes, which works behind the gateway only.
@@ -168,7 +166,7 @@ class ServiceAccountToken(FixedCredential):
         token: str,
         *,
         email: str | None = None,
-        endpoints: Endpoints = _CLOUD,
+        endpoints: Endpoints | None = None,
         allowed_origins: Iterable[str] = (),
     ) -> None:
         header = _bearer(token) if email is None else _basic(email, token)
@@ -190,7 +188,7 @@ class OrganizationApiKey(FixedCredential):
     """
 
     def __init__(
-        self, key: str, *, endpoints: Endpoints = _CLOUD, allowed_origins: Iterable[str] = ()
+        self, key: str, *, endpoints: Endpoints | None = None, allowed_origins: Iterable[str] = ()
     ) -> None:
         super().__init__(_bearer(key, argument="key"), _api_origin(endpoints), allowed_origins)
 
@@ -326,8 +324,8 @@ def _secrets_in(header: str) -> tuple[str, ...]:
     return value, token
 
 
-def _api_origin(endpoints: Endpoints) -> set[str]:
-    return {origin_of(endpoints.api_url)}
+def _api_origin(endpoints: Endpoints | None) -> set[str]:
+    return {origin_of((Endpoints.cloud() if endpoints is None else endpoints).api_url)}
 
 
 def _origin_and_path(url: str) -> tuple[str, str]:

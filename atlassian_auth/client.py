@@ -50,8 +50,6 @@ __all__ = [
     "create_jira_oauth_client",
 ]
 
-_CLOUD = Endpoints.cloud()
-
 
 class ClientOptions(TypedDict, total=False):
     """The keyword arguments of every client and the factory; `AtlassianOAuthClient` explains each."""
@@ -234,11 +232,12 @@ class AtlassianCloudOAuthClient(AtlassianOAuthClient):
         cloud_id: str,
         *,
         scopes: str | Iterable[str] | None = None,
-        endpoints: Endpoints = _CLOUD,
+        endpoints: Endpoints | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
         self._scopes = None if scopes is None else presets.parse_scopes(scopes)
         self._cloud_id = cloud_id
+        endpoints = Endpoints.cloud() if endpoints is None else endpoints
         allow_http = endpoints.allow_insecure_http
         grant = CloudGrant(
             client_id=client_id,
@@ -388,7 +387,7 @@ def create_atlassian_oauth_client(
     app = (client_id, client_secret, callback_url)
     if cloud_id:
         _check_not_given("allow_insecure_http", allow_insecure_http, "a Cloud site")
-        return on_cloud(*app, cloud_id, scopes=scopes, endpoints=endpoints or _CLOUD, **options)
+        return on_cloud(*app, cloud_id, scopes=scopes, endpoints=endpoints, **options)
     if not server_url:
         message = "Give cloud_id for a Cloud site or server_url for a Data Center: both are empty."
         raise ConfigurationError(message, argument="cloud_id")

@@ -6,15 +6,31 @@ unless the caller allows plain http by name.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from atlassian_auth.exceptions import ConfigurationError
 
-__all__ = ["Endpoints", "check_endpoints", "check_secure", "is_loopback", "origin_of"]
+__all__ = [
+    "Endpoints",
+    "check_endpoints",
+    "check_secure",
+    "emulated_site",
+    "emulator_origin",
+    "is_loopback",
+    "origin_of",
+]
+
+logger: logging.Logger = logging.getLogger("atlassian_auth")
+
+_EMULATOR = "ATLASSIAN_AUTH_EMULATOR"
+
 
 # RFC 3986 section 2 allows visible ASCII only. The standard library silently drops tabs and line breaks, and
 # browsers read a backslash as a slash, so two programs could read two different hosts from one URL.
@@ -142,6 +158,48 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def emulator_origin() -> str | None:
+    """Return the origin of the emulator that takes the place of Atlassian Cloud; None if there is none.
+
+    The variable ``ATLASSIAN_AUTH_EMULATOR`` names it, such as ``http://127.0.0.1:8080``. It is read where
+    endpoints are made. A warning is logged once for each origin.
+
+    Raises:
+        ConfigurationError: if the variable is not a URL of this computer.
+    """
+    value = os.environ.get(_EMULATOR)
+    return _check_emulator(value) if value else None
+
+
+@lru_cache
+def _check_emulator(value: str) -> str:
+    origin = _check_base_url(value, argument=_EMULATOR, allow_http=False)
+    if not is_loopback(urlsplit(origin).hostname or ""):
+        _refuse(
+            _EMULATOR, f"must be on this computer, such as http://127.0.0.1:8080, but is {origin}"
+        )
+    logger.warning(
+        "%s is set: the emulator at %s takes the place of Atlassian Cloud in this process.",
+        _EMULATOR,
+        origin,
+    )
+    return origin
+
+
+def emulated_site(url: str) -> str:
+    """Return the URL of a Cloud site; at the emulator, if one takes the place of Atlassian Cloud.
+
+    Args:
+        url: ``https://NAME.atlassian.net``.
+
+    Raises:
+        ConfigurationError: as `emulator_origin` does.
+    """
+    origin = emulator_origin()
+    name = (urlsplit(url).hostname or "").partition(".")[0]
+    return url if origin is None else f"{origin}/site/{name}"
+
+
 def _refuse(argument: str, message: str) -> NoReturn:
     raise ConfigurationError(f"{argument} {message}", argument=argument)
 
@@ -159,6 +217,9 @@ class Endpoints:
 
     Build one with `cloud`, `government`, `jira_software`, `data_center` or `below`. For other hosts give all
     URLs, or replace some: ``dataclasses.replace(Endpoints.cloud(), api_url=...)``.
+
+    If the variable ``ATLASSIAN_AUTH_EMULATOR`` is set, `cloud`, `government` and `jira_software` return the
+    endpoints of the emulator there; see `emulator_origin`.
 
     Args:
         authorize_url: The authorization endpoint, at which a person consents; None if no person has to.
@@ -201,6 +262,8 @@ class Endpoints:
 
         Source: https://developer.atlassian.com/cloud/jira/platform/oauth-2-3lo-apps/
         """
+        if origin := emulator_origin():
+            return cls.below(origin)
         return cls(
             authorize_url="https://auth.atlassian.com/authorize",
             token_url="https://auth.atlassian.com/oauth/token",
@@ -220,6 +283,8 @@ class Endpoints:
 
         Source: the provider table of NangoHQ/nango, 2026-08. Atlassian's public pages name none.
         """
+        if origin := emulator_origin():
+            return cls.below(origin)
         return cls(
             authorize_url="https://auth.atlassian-us-gov-mod.com/authorize",
             token_url="https://auth.atlassian-us-gov-mod.com/oauth/token",
@@ -273,6 +338,8 @@ class Endpoints:
         Source: "Integrate Jira Software Cloud with on-premises tools", developer.atlassian.com,
         read 2026-11-20. The token comes from the API host, not from auth.atlassian.com.
         """
+        if origin := emulator_origin():
+            return cls.below(origin).for_jira_software()
         return cls(
             token_url="https://api.atlassian.com/oauth/token",
             audience="api.atlassian.com",

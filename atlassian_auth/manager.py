@@ -34,7 +34,7 @@ from atlassian_auth._runtime.event_stream import EventStream
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import Event
-from atlassian_auth.exceptions import TokenRejected
+from atlassian_auth.exceptions import ConfigurationError, TokenRejected
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Runner, Sender, system_jitter
 from atlassian_auth.protocol._requirement import Requirement
@@ -172,7 +172,7 @@ class TokenManager(Credentials, Closing):
             StoreError: if the store fails and no valid token is cached.
         """
         token = self.current(key) if margin is None and rejected is None else None
-        return token or await self._asked(key, margin, rejected).wait()
+        return token or await self._ask(key, margin, rejected).wait()
 
     def token_sync(
         self,
@@ -186,7 +186,7 @@ class TokenManager(Credentials, Closing):
         if token is not None:
             return token
         self._calls.check_may_wait()
-        return self._asked(key, margin, rejected).wait_sync()
+        return self._ask(key, margin, rejected).wait_sync()
 
     def current(self, key: str = DEFAULT_KEY) -> Token | None:
         """Return the same as `peek`, and start a refresh that is due, without waiting for it."""
@@ -230,6 +230,8 @@ class TokenManager(Credentials, Closing):
             TokenRejected: if the API refuses the second token too.
             AtlassianAuthError: as `token` does.
         """
+        if not callable(fn):
+            raise ConfigurationError.wrong_type("fn", "an async function of a Token", fn)
         token = await self.token(key, margin=margin)
         try:
             return await fn(token)
@@ -325,7 +327,7 @@ class TokenManager(Credentials, Closing):
             )
         return entry.token
 
-    def _asked(
+    def _ask(
         self, key: str, margin: timedelta | None, rejected: Token | None
     ) -> SharedFuture[Token]:
         checked_key(key)

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 from atlassian_auth._http import lookup
 from atlassian_auth._http.library import httpx
 from atlassian_auth.auth import AtlassianAuth
-from atlassian_auth.endpoints import Endpoints, check_secure
+from atlassian_auth.endpoints import Endpoints, check_secure, emulated_site
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock
 from atlassian_auth.protocol._metadata import built_in_endpoints, metadata_locations, read_metadata
@@ -116,7 +116,7 @@ async def cloud_id_for_site(
         TransientError: if there is no answer, or 429 or 5xx.
         DiscoveryError: if the answer holds no cloud id.
     """
-    url = site_url(site)
+    url = emulated_site(site_url(site))
     if url not in cache:
         answer = await lookup.get(
             f"{url}/_edge/tenant_info",

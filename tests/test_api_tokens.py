@@ -415,9 +415,9 @@ async def test_a_wrong_table_leaks_nothing():
         await send(router, "https://evil.example/", never)
 
 
-async def test_oauth_and_other_credentials_share_a_client(atlassian, atlassian_auth):
+async def test_oauth_and_other_credentials_share_a_client(atlassian, atlassian_credential):
     """The flow of the chosen auth runs whole: an ended token is refreshed behind the router."""
-    router = AuthRouter({GATEWAY: atlassian_auth, JIRA: PersonalAccessToken(JIRA, TOKEN)})
+    router = AuthRouter({GATEWAY: atlassian_credential, JIRA: PersonalAccessToken(JIRA, TOKEN)})
     atlassian.expire_access_tokens()
 
     async with httpx.AsyncClient(auth=router) as client:

@@ -53,9 +53,10 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def atlassian_auth(library, atlassian_auth):
+def atlassian_credential(library, atlassian_credential):
     """The fixture of users, in the class for the client's library."""
-    return AtlassianAuth(atlassian_auth.manager) if library == "httpx2" else atlassian_auth
+    manager = atlassian_credential.manager
+    return AtlassianAuth(manager) if library == "httpx2" else atlassian_credential
 
 
 @pytest.fixture
@@ -86,9 +87,11 @@ async def revoke(auth, atlassian):
 # -- the bearer -----------------------------------------------------------------------------------
 
 
-async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassian_clock, myself):
+async def test_requests_carry_a_fresh_bearer(
+    atlassian_credential, atlassian, atlassian_clock, myself
+):
     """A client that runs for three hours gets an answer to each request, and no 401."""
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         for _ in range(3):
             assert (await client.get(myself)).status_code == 200
             atlassian_clock.advance(HOUR)
@@ -97,9 +100,9 @@ async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassia
     assert atlassian.count("token", grant_type="refresh_token") == 2
 
 
-def test_sync_clients_share_it(atlassian_auth, atlassian, atlassian_clock, myself):
+def test_sync_clients_share_it(atlassian_credential, atlassian, atlassian_clock, myself):
     """A sync client sends the same token, and a refresh only blocks its thread."""
-    with httpx.Client(auth=atlassian_auth) as client:
+    with httpx.Client(auth=atlassian_credential) as client:
         assert client.get(myself).status_code == 200
         atlassian_clock.advance(HOUR)
         assert client.get(myself).status_code == 200
@@ -108,7 +111,7 @@ def test_sync_clients_share_it(atlassian_auth, atlassian, atlassian_clock, mysel
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_exactly_one_header_leaves(atlassian_auth, atlassian, myself, kind):
+async def test_exactly_one_header_leaves(atlassian_credential, atlassian, myself, kind):
     """Whatever placeholder was there, one Authorization header leaves, spelled "Bearer"."""
     seen = []
 
@@ -121,13 +124,13 @@ async def test_exactly_one_header_leaves(atlassian_auth, atlassian, myself, kind
     headers = [("Authorization", "placeholder"), ("authorization", "Basic Zm9v")]
     transport = httpx.MockTransport(look)
     if kind == "async":
-        async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+        async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
             await client.get(myself, headers=headers)
     else:
-        with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+        with httpx.Client(auth=atlassian_credential, transport=transport) as client:
             client.get(myself, headers=headers)
 
-    token = await atlassian_auth.token()
+    token = await atlassian_credential.token()
     assert seen == [[f"Bearer {token.access_token}".encode()]]
 
 
@@ -143,7 +146,7 @@ async def test_exactly_one_header_leaves(atlassian_auth, atlassian, myself, kind
     ],
 )
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_the_bearer_goes_nowhere_else(atlassian_auth, url, kind):
+async def test_the_bearer_goes_nowhere_else(atlassian_credential, url, kind):
     """A request to another origin is refused before it is sent, and the error says what is allowed."""
 
     def never(request):
@@ -152,10 +155,10 @@ async def test_the_bearer_goes_nowhere_else(atlassian_auth, url, kind):
     transport = httpx.MockTransport(never)
     with pytest.raises(OriginNotAllowed, match="allowed_origins=") as caught:
         if kind == "async":
-            async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+            async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
                 await client.get(url)
         else:
-            with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+            with httpx.Client(auth=atlassian_credential, transport=transport) as client:
                 client.get(url)
 
     assert caught.value.allowed == ("https://api.atlassian.com",)
@@ -165,15 +168,15 @@ async def test_the_bearer_goes_nowhere_else(atlassian_auth, url, kind):
 @pytest.mark.parametrize(
     "url", ["https://API.Atlassian.com:443/x", "https://api.atlassian.com/y?z#f"]
 )
-async def test_the_same_origin_is_the_same_however_written(atlassian_auth, url):
+async def test_the_same_origin_is_the_same_however_written(atlassian_credential, url):
     """Case, default port, path and query do not matter."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200))
 
-    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
         assert (await client.get(url)).status_code == 200
 
 
-async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_auth, myself):
+async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_credential, myself):
     """After a redirect to another origin the request has no bearer, and its 401 refreshes nothing."""
     seen = []
 
@@ -184,11 +187,13 @@ async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_aut
         return httpx.Response(401)
 
     async with httpx.AsyncClient(
-        auth=atlassian_auth, transport=httpx.MockTransport(answer), follow_redirects=True
+        auth=atlassian_credential, transport=httpx.MockTransport(answer), follow_redirects=True
     ) as client:
         response = await client.get(myself)
         with pytest.raises(OriginNotAllowed):
-            await client.send(httpx.Request("GET", "https://evil.example/"), auth=atlassian_auth)
+            await client.send(
+                httpx.Request("GET", "https://evil.example/"), auth=atlassian_credential
+            )
 
     assert response.status_code == 401
     assert [request.headers.get("Authorization", "") != "" for request in seen] == [True, False]
@@ -239,15 +244,15 @@ async def test_data_center_has_one_origin(atlassian, atlassian_clock):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_a_401_is_refreshed_and_replayed_once(atlassian_auth, atlassian, myself, kind):
+async def test_a_401_is_refreshed_and_replayed_once(atlassian_credential, atlassian, myself, kind):
     """A token that ended early at the server is refreshed once and the request sent again."""
-    await revoke(atlassian_auth, atlassian)
+    await revoke(atlassian_credential, atlassian)
 
     if kind == "async":
-        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        async with httpx.AsyncClient(auth=atlassian_credential) as client:
             response = await client.get(myself)
     else:
-        with httpx.Client(auth=atlassian_auth) as client:
+        with httpx.Client(auth=atlassian_credential) as client:
             response = client.get(myself)
 
     assert response.status_code == 200
@@ -255,12 +260,12 @@ async def test_a_401_is_refreshed_and_replayed_once(atlassian_auth, atlassian, m
     assert [entry.status for entry in atlassian.api_requests] == [401, 200]
 
 
-async def test_a_storm_of_401s_is_one_refresh(atlassian_auth, atlassian, myself):
+async def test_a_storm_of_401s_is_one_refresh(atlassian_credential, atlassian, myself):
     """A hundred requests with the same dead token are one refresh, and all are answered."""
-    await revoke(atlassian_auth, atlassian)
+    await revoke(atlassian_credential, atlassian)
     statuses = []
 
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
 
         async def get():
             statuses.append((await client.get(myself)).status_code)
@@ -341,18 +346,18 @@ async def test_a_spent_body_is_not_replayed(ci_auth, atlassian, upload, kind):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_the_second_401_is_the_callers(atlassian_auth, atlassian, myself, kind):
+async def test_the_second_401_is_the_callers(atlassian_credential, atlassian, myself, kind):
     """An API that refuses every token answers its caller, and does not burn a rotation each time."""
     unauthorized = Fault.json({"code": 401, "message": "Unauthorized"}, status=401)
     atlassian.fault("api", unauthorized, times=None)
     statuses = []
 
     if kind == "async":
-        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        async with httpx.AsyncClient(auth=atlassian_credential) as client:
             for _ in range(3):
                 statuses.append((await client.get(myself)).status_code)
     else:
-        with httpx.Client(auth=atlassian_auth) as client:
+        with httpx.Client(auth=atlassian_credential) as client:
             for _ in range(3):
                 statuses.append(client.get(myself).status_code)
 
@@ -475,11 +480,13 @@ async def test_other_answers_of_data_center_are_answers(on_premise, atlassian, p
     assert atlassian.count("token") == 1
 
 
-async def test_a_page_of_the_gateway_is_no_anonymous_answer(atlassian_auth, atlassian, myself):
+async def test_a_page_of_the_gateway_is_no_anonymous_answer(
+    atlassian_credential, atlassian, myself
+):
     """On Cloud only a 401 is examined: its gateway treats no token as anonymous."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, html="<h1>Log in</h1>"))
 
-    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
         await client.get(myself)
 
     assert atlassian.count("token", grant_type="refresh_token") == 0
@@ -508,7 +515,7 @@ async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_401_about_the_kind_of_credential_is_not_expiry(
-    atlassian_auth, atlassian, myself, kind
+    atlassian_credential, atlassian, myself, kind
 ):
     """If the API says that this kind of token does not fit its host, the error says which host does."""
     transport = httpx.MockTransport(
@@ -519,23 +526,23 @@ async def test_a_401_about_the_kind_of_credential_is_not_expiry(
 
     with pytest.raises(ConfigurationError, match=r"Endpoints\.jira_url"):
         if kind == "async":
-            async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+            async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
                 await client.get(myself)
         else:
-            with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+            with httpx.Client(auth=atlassian_credential, transport=transport) as client:
                 client.get(myself)
 
     assert atlassian.count("token", grant_type="refresh_token") == 0
 
 
-async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_auth, myself):
+async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_credential, myself):
     """A ``WWW-Authenticate`` that names the scopes needed says which are missing."""
     challenge = 'Bearer error="insufficient_scope", scope="read:me write:jira-work"'
     transport = httpx.MockTransport(
         lambda _: httpx.Response(401, headers={"WWW-Authenticate": challenge})
     )
 
-    async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
         with pytest.raises(ScopeMismatch, match=r"lacks .*: write:jira-work") as caught:
             await client.get(myself)
 
@@ -544,12 +551,12 @@ async def test_the_missing_scopes_are_named_where_the_api_names_them(atlassian_a
 
 @pytest.mark.parametrize("status", [403, 404])
 async def test_other_refusals_do_not_refresh_a_fresh_token(
-    atlassian_auth, atlassian, myself, status
+    atlassian_credential, atlassian, myself, status
 ):
     """403 and 404 are answers, not expiry, while the clock says that the token is fresh."""
     atlassian.fault("api", Fault.status(status), times=5)
 
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         for _ in range(5):
             assert (await client.get(myself)).status_code == status
 
@@ -558,7 +565,9 @@ async def test_other_refusals_do_not_refresh_a_fresh_token(
 
 @pytest.mark.parametrize("status", [403, 404])
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_an_expired_token_answered_403_or_404(atlassian_auth, atlassian_clock, status, kind):
+async def test_an_expired_token_answered_403_or_404(
+    atlassian_credential, atlassian_clock, status, kind
+):
     """If the token ended while the request was under way, such an answer is looked into once."""
     seen = []
 
@@ -571,34 +580,34 @@ async def test_an_expired_token_answered_403_or_404(atlassian_auth, atlassian_cl
 
     transport = httpx.MockTransport(answer)
     if kind == "async":
-        async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
+        async with httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client:
             response = await client.get("https://api.atlassian.com/me")
     else:
-        with httpx.Client(auth=atlassian_auth, transport=transport) as client:
+        with httpx.Client(auth=atlassian_credential, transport=transport) as client:
             response = client.get("https://api.atlassian.com/me")
 
     assert (response.status_code, len(seen)) == (200, 2)
 
 
-async def test_trouble_after_a_401_is_raised(atlassian_auth, atlassian, myself):
+async def test_trouble_after_a_401_is_raised(atlassian_credential, atlassian, myself):
     """If the refused token cannot be refreshed, the caller learns why rather than seeing a bare 401."""
-    await revoke(atlassian_auth, atlassian)
+    await revoke(atlassian_credential, atlassian)
     atlassian.fault("token", Fault.status(503), times=3)
 
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         with pytest.raises(TransientError):
             await client.get(myself)
         atlassian.clock.advance(60)
         assert (await client.get(myself)).status_code == 200
 
 
-async def test_a_lost_grant_is_raised(atlassian_auth, atlassian, atlassian_clock, myself):
+async def test_a_lost_grant_is_raised(atlassian_credential, atlassian, atlassian_clock, myself):
     """A grant that was revoked is an error that asks for authorization, not a 401."""
-    token = await atlassian_auth.token()
+    token = await atlassian_credential.token()
     atlassian.revoke_grant(token.access_token)
     atlassian_clock.advance(HOUR)
 
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         with pytest.raises(AuthorizationRequired):
             await client.get(myself)
 
@@ -626,28 +635,30 @@ class Watched(*BOTH):
 
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 403, 404, 429, 500, 503])
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_other_answers_are_not_read(atlassian_auth, myself, status, kind):
+async def test_other_answers_are_not_read(atlassian_credential, myself, status, kind):
     """The auth reads only the body of a 401, so other responses can be streamed."""
     body = Watched()
     transport = httpx.MockTransport(lambda _: httpx.Response(status, stream=body))
 
     if kind == "async":
         async with (
-            httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client,
+            httpx.AsyncClient(auth=atlassian_credential, transport=transport) as client,
             client.stream("GET", myself) as response,
         ):
             assert not body.read
             assert await response.aread() == b"streamed"
     else:
         with (
-            httpx.Client(auth=atlassian_auth, transport=transport) as client,
+            httpx.Client(auth=atlassian_credential, transport=transport) as client,
             client.stream("GET", myself) as response,
         ):
             assert not body.read
             assert response.read() == b"streamed"
 
 
-async def test_token_requests_are_not_the_users(atlassian_auth, atlassian, atlassian_clock, myself):
+async def test_token_requests_are_not_the_users(
+    atlassian_credential, atlassian, atlassian_clock, myself
+):
     """Token requests are in no history, hook, cookie jar or connection pool of the user's client."""
     hooked = []
 
@@ -656,7 +667,7 @@ async def test_token_requests_are_not_the_users(atlassian_auth, atlassian, atlas
 
     atlassian_clock.advance(HOUR)
     async with httpx.AsyncClient(
-        auth=atlassian_auth, event_hooks={"request": [hook], "response": [hook]}
+        auth=atlassian_credential, event_hooks={"request": [hook], "response": [hook]}
     ) as client:
         response = await client.get(myself)
 
@@ -665,63 +676,68 @@ async def test_token_requests_are_not_the_users(atlassian_auth, atlassian, atlas
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
-async def test_nothing_is_held_while_a_request_is_under_way(atlassian_auth, atlassian, myself):
+async def test_nothing_is_held_while_a_request_is_under_way(
+    atlassian_credential, atlassian, myself
+):
     """A request that hangs keeps no other from refreshing."""
     gate = atlassian.hold("api")
 
-    async with httpx.AsyncClient(auth=atlassian_auth) as client, anyio.create_task_group() as tasks:
+    async with (
+        httpx.AsyncClient(auth=atlassian_credential) as client,
+        anyio.create_task_group() as tasks,
+    ):
         tasks.start_soon(client.get, myself)
         await gate.arrived()
-        await atlassian_auth.refresh()
+        await atlassian_credential.refresh()
         gate.open()
 
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_a_flow_may_be_closed_anywhere(atlassian_auth, myself):
+async def test_a_flow_may_be_closed_anywhere(atlassian_credential, myself):
     """A generator that httpx drops at its ``yield`` holds nothing: the next request is fine."""
-    flow = atlassian_auth.async_auth_flow(httpx.Request("GET", myself))
+    flow = atlassian_credential.async_auth_flow(httpx.Request("GET", myself))
     await anext(flow)
     await flow.aclose()
 
-    assert (await atlassian_auth.refresh()).access_token
+    assert (await atlassian_credential.refresh()).access_token
 
 
 # -- the object -----------------------------------------------------------------------------------
 
 
-async def test_without_httpx(atlassian_auth):
+async def test_without_httpx(atlassian_credential):
     """Programs without httpx can call `token`, `refresh` and `status`."""
-    first = await atlassian_auth.token()
-    second = await atlassian_auth.refresh()
+    first = await atlassian_credential.token()
+    second = await atlassian_credential.refresh()
 
-    status = await atlassian_auth.status()
+    status = await atlassian_credential.status()
 
     assert first != second
-    assert (status.key, status.refresh_count) == (atlassian_auth.key, 1)
+    assert (status.key, status.refresh_count) == (atlassian_credential.key, 1)
 
 
-async def test_ending_a_credential(atlassian_auth):
+async def test_ending_a_credential(atlassian_credential):
     """Revoking ends the grant; there is nothing left to revoke."""
-    assert await atlassian_auth.revoke() is True
-    assert await atlassian_auth.revoke() is False
+    assert await atlassian_credential.revoke() is True
+    assert await atlassian_credential.revoke() is False
 
 
-async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
+async def test_it_shows_and_gives_away_no_secret(atlassian_credential):
     """Its repr has no secret, it cannot be pickled, and a copy of it is itself."""
-    token = await atlassian_auth.token()
+    token = await atlassian_credential.token()
 
-    assert token.access_token not in repr(atlassian_auth)
-    assert "origins=['https://api.atlassian.com']" in repr(atlassian_auth)
+    assert token.access_token not in repr(atlassian_credential)
+    assert "origins=['https://api.atlassian.com']" in repr(atlassian_credential)
     with pytest.raises(TypeError, match="secrets"):
-        pickle.dumps(atlassian_auth)
-    assert copy.deepcopy(atlassian_auth) is atlassian_auth
+        pickle.dumps(atlassian_credential)
+    assert copy.deepcopy(atlassian_credential) is atlassian_credential
 
 
-def test_its_repr_names_the_key(atlassian_auth):
+def test_its_repr_names_the_key(atlassian_credential):
     """The repr of an auth names its key, so logs and debuggers distinguish credentials."""
-    other = atlassian_auth.manager.auth("tenant-42")
+    other = atlassian_credential.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
 
@@ -771,11 +787,11 @@ def test_a_script_needs_no_event_loop(atlassian, atlassian_clock, myself):
     assert used.authorized_at == now
 
 
-async def test_one_manager_many_keys(atlassian_auth, atlassian):
+async def test_one_manager_many_keys(atlassian_credential, atlassian):
     """``manager.auth(key)`` gives auths that share the manager."""
-    other = atlassian_auth.manager.auth("other")
+    other = atlassian_credential.manager.auth("other")
 
-    assert other.manager is atlassian_auth.manager
+    assert other.manager is atlassian_credential.manager
     assert other.key == "other"
     with pytest.raises(AuthorizationRequired):
         await other.token()
@@ -795,10 +811,10 @@ OF_NO_USE = {
 
 
 @pytest.mark.parametrize("argument", OF_NO_USE)
-def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
+def test_an_argument_of_no_use_is_refused(atlassian_credential, argument):
     """Next to a manager, an argument for a grant is an error that names it."""
     with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
-        AtlassianAuth(atlassian_auth.manager, **{argument: OF_NO_USE[argument]})
+        AtlassianAuth(atlassian_credential.manager, **{argument: OF_NO_USE[argument]})
 
     assert caught.value.argument == argument
 
@@ -1097,12 +1113,12 @@ def test_what_was_refused_can_be_shown(make):
     assert traceback.TracebackException.from_exception(caught.value, capture_locals=True)
 
 
-async def test_a_forced_refresh_names_no_secret(atlassian, atlassian_auth):
+async def test_a_forced_refresh_names_no_secret(atlassian, atlassian_credential):
     """The frames of a traceback have no token in their local variables."""
-    bearer = (await atlassian_auth.token()).access_token
+    bearer = (await atlassian_credential.token()).access_token
     atlassian.fault("token", Fault.status(500), times=None)
     with pytest.raises(TransientError) as caught:
-        await atlassian_auth.refresh()
+        await atlassian_credential.refresh()
 
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     ours = [

@@ -138,3 +138,9 @@ async def test_malformed_urls_are_refused_locally(url):
         await discover(url, transport=server.transport)
 
     assert (caught.value.argument, server.asked) == ("url", [])
+
+
+async def test_what_is_no_auth_is_refused():
+    """Nothing is sent if the network settings cannot come from this argument."""
+    with pytest.raises(ConfigurationError, match="auth must be an AtlassianAuth or None, not int"):
+        await discover("https://jira.example.com/jira", auth=5)

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth import AtlassianAuth
-from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
+from atlassian_auth import AtlassianAuth, ClientCredentialsGrant, CloudGrant
+from atlassian_auth.api_tokens import ServiceAccountToken
+from atlassian_auth.endpoints import Endpoints, check_secure, emulated_site, origin_of
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.protocol._metadata import built_in_endpoints, metadata_locations
 from atlassian_auth.testing import jira_software_grant
 
 CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"
@@ -455,3 +457,75 @@ def test_data_center_urls_stay_below_the_base(host, segments):
         parts = urlsplit(url)
         assert parts.netloc == host
         assert parts.path.startswith(f"{context}/rest/oauth2/latest/")
+
+
+ORIGIN = "http://127.0.0.1:8123"
+
+
+@pytest.fixture
+def emulated(monkeypatch):
+    """Let the emulator at a port take the place of Atlassian Cloud."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_EMULATOR", f"{ORIGIN}/")
+
+
+def test_one_variable_points_the_library_at_an_emulator(emulated):
+    """Where nothing else is said, each grant, token and URL of Cloud belongs to the emulator."""
+    cloud = CloudGrant(
+        client_id="c", client_secret="s", redirect_uri="http://127.0.0.1/", scopes="read:me"
+    )
+    builds = ClientCredentialsGrant.jira_software("c", "s")
+
+    assert cloud.endpoints == Endpoints.below(ORIGIN) == Endpoints.government()
+    assert ClientCredentialsGrant.service_account("c", "s").endpoints == Endpoints.below(ORIGIN)
+    assert builds.endpoints == Endpoints.below(ORIGIN).for_jira_software()
+    assert ORIGIN in repr(ServiceAccountToken("token"))
+    assert built_in_endpoints("https://auth.atlassian.com") == Endpoints.below(ORIGIN)
+    assert metadata_locations("https://auth.atlassian.com") == ()
+    assert emulated_site("https://acme.atlassian.net") == f"{ORIGIN}/site/acme"
+
+
+def test_endpoints_that_are_given_stay(emulated):
+    """The variable changes defaults only: a Data Center and a URL that the caller names stay."""
+    named = Endpoints(token_url="https://a.example/token", api_url="https://a.example")
+
+    assert ClientCredentialsGrant("c", "s", endpoints=named).endpoints == named
+    assert Endpoints.data_center("https://jira.example.com").api_url == "https://jira.example.com"
+
+
+def test_the_log_says_it_once(monkeypatch, caplog):
+    """A warning says that requests do not go to Atlassian, once in a process."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_EMULATOR", "http://localhost:8124")
+
+    Endpoints.cloud()
+    Endpoints.cloud()
+
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        "ATLASSIAN_AUTH_EMULATOR is set: the emulator at http://localhost:8124 takes the place of "
+        "Atlassian Cloud in this process."
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("https://evil.example", "must be on this computer, such as http://127.0.0.1:8080"),
+        ("http://evil.example", "must be https"),
+        ("127.0.0.1:8080", "must be an absolute http or https URL"),
+    ],
+)
+def test_the_emulator_is_on_this_computer(monkeypatch, value, words):
+    """The variable cannot send a secret to another computer."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_EMULATOR", value)
+
+    with pytest.raises(ConfigurationError, match=f"ATLASSIAN_AUTH_EMULATOR {words}"):
+        Endpoints.cloud()
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch):
+    """As for the other variables."""
+    monkeypatch.setenv("ATLASSIAN_AUTH_EMULATOR", "")
+
+    assert Endpoints.cloud().api_url == "https://api.atlassian.com"
+    assert emulated_site("https://acme.atlassian.net") == "https://acme.atlassian.net"

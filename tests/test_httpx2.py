@@ -22,9 +22,9 @@ SITE = "https://jira.example.com"
 
 
 @pytest.fixture
-def auth(atlassian_auth):
+def auth(atlassian_credential):
     """The auth of the fixture, for httpx2, which may also send to the tests' own server."""
-    return twins.AtlassianAuth(atlassian_auth.manager, allowed_origins=[LOOPBACK])
+    return twins.AtlassianAuth(atlassian_credential.manager, allowed_origins=[LOOPBACK])
 
 
 async def revoke(auth, atlassian):
@@ -174,10 +174,10 @@ class Wrapper(httpx2.Auth):
 
 @pytest.mark.parametrize("wrap", [Adapter, Wrapper])
 @pytest.mark.parametrize("kind", ["async", "sync"])
-async def test_a_replay_survives_an_adapter(atlassian_auth, atlassian, wrap, kind):
+async def test_a_replay_survives_an_adapter(atlassian_credential, atlassian, wrap, kind):
     """What may be replayed is not told by the classes of httpx: a 401 is answered by a second request."""
-    await revoke(atlassian_auth, atlassian)
-    auth, url = wrap(atlassian_auth), atlassian.urls.identity_url
+    await revoke(atlassian_credential, atlassian)
+    auth, url = wrap(atlassian_credential), atlassian.urls.identity_url
 
     if kind == "async":
         async with httpx2.AsyncClient(auth=auth) as client:
@@ -213,11 +213,11 @@ class Derived(StaticToken):
     ids=["httpx2", "requests", "another"],
 )
 @pytest.mark.parametrize("name", ["AtlassianAuth", "StaticToken", "AuthRouter", "Derived"])
-def test_the_wrong_client_is_told_what_to_import(atlassian_auth, send, advice, name):
+def test_the_wrong_client_is_told_what_to_import(atlassian_credential, send, advice, name):
     """Nothing is sent, and the error names the class for this client."""
     token = StaticToken("bearer", origins=[SITE])
     auths = {
-        "AtlassianAuth": atlassian_auth,
+        "AtlassianAuth": atlassian_credential,
         "StaticToken": token,
         "AuthRouter": AuthRouter({SITE: token}),
         "Derived": Derived("bearer", origins=[SITE]),

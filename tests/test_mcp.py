@@ -13,9 +13,9 @@ from tests.guarded import Guarded
 LOOPBACK = "http://127.0.0.1:8000"
 
 
-async def test_an_mcp_client_calls_tools_over_a_revocation(atlassian_auth, atlassian):
+async def test_an_mcp_client_calls_tools_over_a_revocation(atlassian_credential, atlassian):
     """The client of the MCP SDK is answered before and after its bearer has ended at the server."""
-    auth = AtlassianAuth(atlassian_auth.manager, allowed_origins=[LOOPBACK])
+    auth = AtlassianAuth(atlassian_credential.manager, allowed_origins=[LOOPBACK])
     server = MCPServer("jira")
 
     @server.tool()

@@ -100,7 +100,7 @@ def refreshes(atlassian):
 # -- 1: concurrent refreshes burn the rotating token -----------------------------------------------
 
 
-async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_clock, jira):
+async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_credential, atlassian_clock, jira):
     """Fifty tasks share one refresh, after an expiry and after a refusal by the API."""
     for spoil in (lambda: atlassian_clock.advance(3600), atlassian.expire_access_tokens):
         before, answers = refreshes(atlassian), []
@@ -108,7 +108,7 @@ async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_
         async def call(client, answers=answers):
             answers.append((await client.get(jira)).status_code)
 
-        async with httpx.AsyncClient(auth=atlassian_auth) as client:
+        async with httpx.AsyncClient(auth=atlassian_credential) as client:
             await client.get(jira)
             before = refreshes(atlassian)
             spoil()
@@ -157,17 +157,17 @@ async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, au
 
 @pytest.mark.parametrize("refresh_token", [None, ""])
 async def test_an_answer_without_a_refresh_token(
-    atlassian, atlassian_auth, atlassian_clock, refresh_token
+    atlassian, atlassian_credential, atlassian_clock, refresh_token
 ):
     """The refresh token that was sent is kept; no empty one takes its place."""
-    await atlassian_auth.token()
-    before = await atlassian_auth.manager.reveal_refresh_token()
+    await atlassian_credential.token()
+    before = await atlassian_credential.manager.reveal_refresh_token()
     atlassian.fault("token", Fault.edited(lambda said: said | {"refresh_token": refresh_token}))
 
     atlassian_clock.advance(3600)
 
-    await atlassian_auth.token()
-    assert await atlassian_auth.manager.reveal_refresh_token() == before
+    await atlassian_credential.token()
+    assert await atlassian_credential.manager.reveal_refresh_token() == before
 
 
 # -- 3: two processes invalidate each other --------------------------------------------------------
@@ -331,9 +331,9 @@ async def test_an_outage_costs_no_consent(
 # -- 5: the token dies after an hour ---------------------------------------------------------------
 
 
-async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
+async def test_a_session_of_three_hours(atlassian_credential, atlassian_clock, jira):
     """A client that is used for three hours gets no 401."""
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         statuses = set()
         for _ in range(3 * 60):
             statuses.add((await client.get(jira)).status_code)
@@ -347,11 +347,11 @@ async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
 
 @pytest.mark.parametrize("status", [403, 404])
 async def test_an_expired_token_looks_forbidden(
-    atlassian, atlassian_auth, atlassian_clock, jira, status
+    atlassian, atlassian_credential, atlassian_clock, jira, status
 ):
     """If the token ended on the way, the request is sent again; while it is fresh, the answer stands."""
     odd = Fault.json({}, status=status)
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         atlassian.fault("api", odd, times=5)
         fresh = [(await client.get(jira)).status_code for _ in range(5)]
         asked = refreshes(atlassian)
@@ -388,11 +388,11 @@ async def test_a_scope_is_missing(atlassian, auth_of, jira):
 # -- 8: the wrong site is chosen -------------------------------------------------------------------
 
 
-async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
+async def test_several_sites(atlassian, atlassian_credential, atlassian_clock):
     """No site is guessed: the sites are listed, and each way to name one finds it."""
     other = atlassian.add_site("globex")
 
-    found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
+    found = await accessible_resources(atlassian_credential, clock=atlassian_clock)
     with pytest.raises(AmbiguousSite) as caught:
         select_site(found)
 
@@ -420,9 +420,9 @@ async def test_no_site(atlassian, auth_of, atlassian_clock):
     )
 
 
-async def test_another_site(atlassian_auth, atlassian_clock):
+async def test_another_site(atlassian_credential, atlassian_clock):
     """A name that no site has is not taken for the nearest one."""
-    found = await accessible_resources(atlassian_auth, clock=atlassian_clock)
+    found = await accessible_resources(atlassian_credential, clock=atlassian_clock)
 
     with pytest.raises(SiteNotFound) as caught:
         select_site(found, "acm")
@@ -555,9 +555,9 @@ def test_data_center_is_mistaken_for_cloud():
 # -- 11: the right token at the wrong host ---------------------------------------------------------
 
 
-async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
+async def test_oauth_at_the_sites_address(atlassian, atlassian_credential):
     """The token is not sent where it would be refused; the message says which URL to use."""
-    async with httpx.AsyncClient(auth=atlassian_auth) as client:
+    async with httpx.AsyncClient(auth=atlassian_credential) as client:
         with pytest.raises(OriginNotAllowed) as caught:
             await client.get("https://acme.atlassian.net/rest/api/3/myself")
 
@@ -570,9 +570,12 @@ async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
     assert atlassian.api_requests == ()
 
 
-def test_the_client_is_of_another_library(atlassian_auth):
+def test_the_client_is_of_another_library(atlassian_credential):
     """The libraries that one needs have gone from httpx to httpx2; the error says what to import there."""
-    with httpx2.Client(auth=atlassian_auth) as client, pytest.raises(ConfigurationError) as caught:
+    with (
+        httpx2.Client(auth=atlassian_credential) as client,
+        pytest.raises(ConfigurationError) as caught,
+    ):
         client.get("https://api.atlassian.com/me")
 
     assert str(caught.value) == (
@@ -600,12 +603,16 @@ async def test_an_api_token_of_the_wrong_kind(atlassian):
 # -- 12: one refresh token, two holders ------------------------------------------------------------
 
 
-async def test_jira_and_confluence_share_a_grant(atlassian, atlassian_auth, atlassian_clock, jira):
+async def test_jira_and_confluence_share_a_grant(
+    atlassian, atlassian_credential, atlassian_clock, jira
+):
     """Two clients, or two auths for one key of a store, are one holder."""
-    manager = atlassian_auth.manager
+    manager = atlassian_credential.manager
     twin = AtlassianAuth(manager.grant, store=manager.store, clock=atlassian_clock)
     audit = manager.grant.endpoints.confluence_url(atlassian.cloud_id) + "rest/api/audit"
-    clients = [httpx.AsyncClient(auth=auth) for auth in (atlassian_auth, manager.auth(), twin)]
+    clients = [
+        httpx.AsyncClient(auth=auth) for auth in (atlassian_credential, manager.auth(), twin)
+    ]
 
     for _ in range(3):
         atlassian_clock.advance(timedelta(hours=1))

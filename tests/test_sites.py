@@ -36,20 +36,20 @@ async def data_center_auth(atlassian, atlassian_clock):
 # -- sites of a token -----------------------------------------------------------------------------
 
 
-async def test_sites_of_a_token(atlassian, atlassian_auth, atlassian_clock):
+async def test_sites_of_a_token(atlassian, atlassian_credential, atlassian_clock):
     """Jira and Confluence of one site are one site, which needs no selector."""
-    found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
+    found = await sites.accessible_resources(atlassian_credential, clock=atlassian_clock)
 
     site = sites.select_site(found)
     assert (site.cloud_id, site.url) == (atlassian.cloud_id, "https://acme.atlassian.net")
     assert site.products == ("confluence", "jira")
 
 
-async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
+async def test_several_sites(atlassian, atlassian_credential, atlassian_clock):
     """Several sites come sorted by name, and one has to be selected."""
     atlassian.add_site("aardvark", products=("jira",))
 
-    found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
+    found = await sites.accessible_resources(atlassian_credential, clock=atlassian_clock)
 
     assert [site.name for site in found] == ["aardvark", "acme"]
     assert sites.select_site(found, "acme").cloud_id == atlassian.cloud_id
@@ -57,12 +57,12 @@ async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
         sites.select_site(found)
 
 
-async def test_a_stale_token_is_refreshed(atlassian, atlassian_auth, atlassian_clock):
+async def test_a_stale_token_is_refreshed(atlassian, atlassian_credential, atlassian_clock):
     """The 401 of this call is looked into like any other: one refresh, one more try."""
-    await atlassian_auth.token()
+    await atlassian_credential.token()
     atlassian.expire_access_tokens()
 
-    found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
+    found = await sites.accessible_resources(atlassian_credential, clock=atlassian_clock)
 
     assert len(found) == 1
     assert atlassian.count("token", grant_type="refresh_token") == 1
@@ -78,15 +78,15 @@ async def test_service_accounts_have_sites(atlassian, atlassian_clock):
     assert [site.cloud_id for site in found] == [atlassian.cloud_id]
 
 
-async def test_a_list_that_cannot_be_read(atlassian, atlassian_auth, atlassian_clock):
+async def test_a_list_that_cannot_be_read(atlassian, atlassian_credential, atlassian_clock):
     """A temporary failure and a login page are different errors."""
     atlassian.fault("api", Fault.status(503))
     with pytest.raises(TransientError):
-        await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
+        await sites.accessible_resources(atlassian_credential, clock=atlassian_clock)
 
     atlassian.fault("api", Fault.html())
     with pytest.raises(DiscoveryError):
-        await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
+        await sites.accessible_resources(atlassian_credential, clock=atlassian_clock)
 
 
 async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server, atlassian_clock):
@@ -105,12 +105,12 @@ async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server,
 
 
 @pytest.mark.parametrize("ask", [sites.accessible_resources, sites.whoami])
-async def test_what_is_no_auth(ask, atlassian_auth):
+async def test_what_is_no_auth(ask, atlassian_credential):
     """A manager in place of an auth is refused: the error says what was expected."""
     with pytest.raises(
         ConfigurationError, match=r"such as manager.auth\(key\), not TokenManager"
     ) as caught:
-        await ask(atlassian_auth.manager)
+        await ask(atlassian_credential.manager)
 
     assert caught.value.argument == "auth"
 
@@ -122,12 +122,12 @@ async def test_a_data_center_has_no_list_of_sites(data_center_auth):
             await ask(data_center_auth)
 
 
-async def test_data_center_has_no_sites(atlassian_auth):
+async def test_data_center_has_no_sites(atlassian_credential):
     """Endpoints without such a list are refused by name."""
     endpoints = Endpoints.data_center("https://jira.example.com/jira")
 
     with pytest.raises(ConfigurationError, match="only Cloud") as caught:
-        await sites.accessible_resources(atlassian_auth, endpoints=endpoints)
+        await sites.accessible_resources(atlassian_credential, endpoints=endpoints)
 
     assert caught.value.argument == "endpoints"
 
@@ -223,21 +223,21 @@ async def test_a_bad_name_is_refused_locally():
 # -- whose token it is ----------------------------------------------------------------------------
 
 
-async def test_who_consented(atlassian_auth, atlassian_clock):
+async def test_who_consented(atlassian_credential, atlassian_clock):
     """On Cloud the identity endpoint says it."""
-    identity = await sites.whoami(atlassian_auth, clock=atlassian_clock)
+    identity = await sites.whoami(atlassian_credential, clock=atlassian_clock)
 
     assert (identity.name, identity.email) == ("Ada Admin", "ada@example.com")
     assert identity.username is None
 
 
-async def test_who_it_is_on_a_site(atlassian, atlassian_auth, atlassian_clock):
+async def test_who_it_is_on_a_site(atlassian, atlassian_credential, atlassian_clock):
     """A site's Jira says the same."""
     jira = Endpoints.cloud().jira_url(atlassian.cloud_id)
 
-    on_site = await sites.whoami(atlassian_auth, base_url=jira, clock=atlassian_clock)
+    on_site = await sites.whoami(atlassian_credential, base_url=jira, clock=atlassian_clock)
 
-    assert on_site == await sites.whoami(atlassian_auth, clock=atlassian_clock)
+    assert on_site == await sites.whoami(atlassian_credential, clock=atlassian_clock)
 
 
 async def test_who_it_is_on_data_center(atlassian, atlassian_clock, data_center_auth):
@@ -261,17 +261,17 @@ async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
     await auth.aclose()
 
 
-async def test_no_person_to_ask(atlassian_auth):
+async def test_no_person_to_ask(atlassian_credential):
     """Without an identity endpoint, `whoami` needs a base URL, and the error says so."""
     with pytest.raises(ConfigurationError, match="base_url=") as caught:
-        await sites.whoami(atlassian_auth, endpoints=Endpoints.government())
+        await sites.whoami(atlassian_credential, endpoints=Endpoints.government())
 
     assert caught.value.argument == "base_url"
 
 
-async def test_a_malformed_base_url(atlassian_auth):
+async def test_a_malformed_base_url(atlassian_credential):
     """A malformed base URL is an error that names it, before any request."""
     with pytest.raises(ConfigurationError) as caught:
-        await sites.whoami(atlassian_auth, base_url="jira.example.com")
+        await sites.whoami(atlassian_credential, base_url="jira.example.com")
 
     assert caught.value.argument == "base_url"

@@ -10,14 +10,19 @@ from typing import Annotated
 import typer
 
 from atlassian_auth._cli import credentials
+from atlassian_auth._cli.completion import completion
 from atlassian_auth._cli.doctor.command import doctor
+from atlassian_auth._cli.emulator import emulator
+from atlassian_auth._cli.git_credential import git_credential
 from atlassian_auth._cli.group import Command, Commands
 from atlassian_auth._cli.init import init
 from atlassian_auth._cli.login import login
 from atlassian_auth._cli.migrate import migrate
+from atlassian_auth._cli.options import AsJSON
 from atlassian_auth._cli.profile import PRODUCTS, Flags
 from atlassian_auth._cli.request import request
 from atlassian_auth._cli.sites import sites, whoami
+from atlassian_auth._cli.token import token
 
 __all__ = ["app", "demo", "root"]
 
@@ -175,7 +180,7 @@ def root(
 for _name, _command in (
     ("init", init),
     ("login", login),
-    ("token", credentials.token),
+    ("token", token),
     ("status", credentials.status),
     ("list", credentials.list_),
     ("add", credentials.add),
@@ -186,9 +191,14 @@ for _name, _command in (
     ("sites", sites),
     ("whoami", whoami),
     ("request", request),
+    ("git-credential", git_credential),
     ("doctor", doctor),
 ):
     app.command(_name, cls=Command, epilog=_SETTINGS_EPILOG)(_command)
+
+
+app.command("completion", cls=Command)(completion)
+app.command("emulator", cls=Command)(emulator)
 
 
 @app.command(cls=Command)
@@ -196,6 +206,8 @@ def demo(
     seconds: Annotated[
         float, typer.Option(metavar="N", help=_SECONDS_HELP, show_default=False)
     ] = _DEFAULT,
+    *,
+    as_json: AsJSON = False,
 ) -> None:
     """See it work against an emulated Atlassian.
 
@@ -213,4 +225,4 @@ def demo(
         )
     from atlassian_auth._demo.command import run  # noqa: PLC0415 -- imports uvicorn
 
-    raise typer.Exit(run(seconds))
+    raise typer.Exit(run(seconds, as_json=as_json))

@@ -1,4 +1,4 @@
-"""The commands about credentials and their tokens: token, status, list, add, refresh, revoke, forget."""
+"""The commands about credentials: status, list, add, refresh, revoke, forget."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import anyio
 import typer
 
+from atlassian_auth._cli.documents import (
+    CredentialDocument,
+    ForgottenDocument,
+    ListedDocument,
+    LoginDocument,
+    RevokedDocument,
+)
 from atlassian_auth._cli.group import FAILURE
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of, profile_of
 from atlassian_auth._cli.output import distance, say, show, show_table
@@ -30,10 +37,9 @@ from atlassian_auth._cli.session import (
 )
 from atlassian_auth.exceptions import AuthorizationRequired, ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
-from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.status import CredentialState, CredentialStatus
 
-__all__ = ["add", "forget", "list_", "refresh", "revoke", "show_credential", "status", "token"]
+__all__ = ["add", "forget", "list_", "refresh", "revoke", "show_credential", "status"]
 
 _MOMENTS = (
     "access_expires_at",
@@ -63,28 +69,6 @@ def _parse_consent_time(text: str) -> datetime:
             f"{aware.isoformat()} is in the future: when did the person consent?"
         )
     return aware
-
-
-def token(
-    context: typer.Context, profile: ProfileName = DEFAULT, *, as_json: AsJSON = False
-) -> None:
-    """Print a fresh access token.
-
-    Nothing else is printed, as curl needs it: curl -H "Authorization: Bearer $(atlassian-auth token acme)"
-
-    An expired token is refreshed, and saved, first.
-    """
-    fresh = anyio.run(_token, profile_of(context, profile))
-    if not as_json:
-        print(fresh.access_token)
-        return
-    document = {
-        "access_token": fresh.access_token,
-        "token_type": "bearer",
-        "expires_at": fresh.expires_at.isoformat(),
-        "scopes": list(fresh.scopes),
-    }
-    show(document, as_json=True)
 
 
 def status(
@@ -171,7 +155,9 @@ def revoke(
     chosen = profile_of(context, profile)
     grant_without_secret(chosen)
     revoked = anyio.run(_revoke, chosen)
-    _show_deletion(chosen, "revoked", ended=revoked, as_json=as_json)
+    document: RevokedDocument = {"key": chosen.store_key, "revoked": revoked}
+    show(document, as_json=as_json)
+    _check_ended(chosen, "revoked", ended=revoked)
 
 
 def forget(
@@ -184,24 +170,28 @@ def forget(
     """
     chosen = profile_of(context, profile)
     forgotten = chosen.place.exists() and anyio.run(_forget, chosen.place, chosen.store_key)
-    _show_deletion(chosen, "forgotten", ended=forgotten, as_json=as_json)
+    document: ForgottenDocument = {"key": chosen.store_key, "forgotten": forgotten}
+    show(document, as_json=as_json)
+    _check_ended(chosen, "forgotten", ended=forgotten)
 
 
-def show_credential(found: CredentialStatus, *, as_json: bool, **more: object) -> None:
+def show_credential(
+    found: CredentialStatus, *, as_json: bool, missing_scopes: list[str] | None = None
+) -> None:
     """Print the status of a credential, without secrets.
 
     Args:
         found: The status.
         as_json: Whether to print JSON.
-        more: Other members to print.
+        missing_scopes: After a login, the scopes that were not granted.
     """
-    document = {**_as_document(found), **more}
-    if not as_json:
-        document = _for_people(document)
-    show(document, as_json=as_json)
+    document: CredentialDocument | LoginDocument = _as_document(found)
+    if missing_scopes is not None:
+        document = {**_as_document(found), "missing_scopes": missing_scopes}
+    show(document if as_json else _for_people(document), as_json=as_json)
 
 
-def _for_people(document: dict[str, object]) -> dict[str, object]:
+def _for_people(document: CredentialDocument | LoginDocument) -> dict[str, object]:
     now = utc_now(SYSTEM_CLOCK)
     return {
         name: f"{value} ({distance(datetime.fromisoformat(str(value)) - now)})"
@@ -212,10 +202,10 @@ def _for_people(document: dict[str, object]) -> dict[str, object]:
     }
 
 
-def _as_document(found: CredentialStatus) -> dict[str, object]:
+def _as_document(found: CredentialStatus) -> CredentialDocument:
     return {
         "key": found.key,
-        "state": found.state.value,
+        "state": found.state,
         "reason": found.reason,
         "refresh_status": found.refresh_status.value,
         "refresh_status_since": _moment(found.refresh_status_since),
@@ -236,12 +226,11 @@ def _explain_no_token(found: CredentialStatus) -> CredentialStatus:
     return replace(found, reason="There is no token yet. The first request gets one.")
 
 
-def _show_deletion(profile: Profile, how: str, *, ended: bool, as_json: bool) -> None:
-    key = profile.store_key
-    show({"key": key, how: ended}, as_json=as_json)
+def _check_ended(profile: Profile, how: str, *, ended: bool) -> None:
     if not ended:
         say(
-            f"atlassian-auth: Nothing is stored for key {key!r} in {profile.place}, so nothing was {how}. "
+            f"atlassian-auth: Nothing is stored for key {profile.store_key!r} in {profile.place}, so "
+            f"nothing was {how}. "
             f"To see what is stored, run: {shlex.join(['atlassian-auth', 'list', *profile.repeated_store])}"
         )
         raise typer.Exit(FAILURE)
@@ -256,11 +245,6 @@ def _read_status(store: Place, key: str) -> CredentialStatus:
     if not store.exists():
         return CredentialStatus.without_record(key)
     return anyio.run(_status, store, key)
-
-
-async def _token(profile: Profile) -> Token:
-    async with open_manager_with_credential(profile) as manager:
-        return await manager.token(profile.store_key)
 
 
 async def _status(store: Place, key: str) -> CredentialStatus:
@@ -295,7 +279,7 @@ async def _forget(store: Place, key: str) -> bool:
         return await manager.forget(key)
 
 
-async def _rows(flags: Flags) -> list[dict[str, Any]]:
+async def _rows(flags: Flags) -> list[ListedDocument]:
     profiles = [flags.profile(name) for name in flags.names()]
     known = {(profile.place, profile.store_key) for profile in profiles}
     stored = await _stored({place for place, _ in known} or {flags.profile(DEFAULT).place})
@@ -317,13 +301,13 @@ def _row(
     key: str,
     profile: Profile | None,
     stored: dict[tuple[Place, str], CredentialStatus],
-) -> dict[str, Any]:
+) -> ListedDocument:
     found = stored.get((place, key))
     return {
         "profile": profile.name if profile else None,
         "product": profile.product if profile else None,
         "key": key,
-        "state": (found.state if found else CredentialState.NEW).value,
+        "state": found.state if found else CredentialState.NEW,
         "access_expires_at": _moment(found.access_expires_at) if found else None,
         "store": str(place),
     }

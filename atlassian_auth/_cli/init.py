@@ -14,11 +14,12 @@ from typing import cast
 
 import typer
 
+from atlassian_auth._cli.documents import ProfileDocument
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of
 from atlassian_auth._cli.output import say, show
 from atlassian_auth._cli.place import is_url
 from atlassian_auth._cli.profile import PRODUCTS, Flags, Product, Profile, flag_of
-from atlassian_auth._cli.registration import NEEDS_CONSENT, needed_by
+from atlassian_auth._cli.registration import NEEDS_CONSENT, grant_of, needed_by
 from atlassian_auth._cli.secret import read_secret
 from atlassian_auth._cli.session import grant_without_secret
 from atlassian_auth._cli.words import describe_error
@@ -61,7 +62,7 @@ def init(
     flags = flags_of(context)
     _check_new(flags, profile)
     answers = _ask_settings(flags, profile)
-    secret = _ask_secret(flags, profile)
+    secret = _ask_secret(flags, profile, answers)
     written = _write(flags, profile, answers, secret)
     show(written, as_json=as_json)
     command = "login" if answers["product"] in NEEDS_CONSENT else "doctor"
@@ -152,6 +153,8 @@ def _parser(setting: str, check: Callable[[_Answers], None]) -> Callable[[str], 
             wrong = describe_error(error)
         else:
             return answer.strip()
+        if setting == "client_secret":
+            say(wrong)  # after a hidden answer, Typer does not show why it is wrong
         raise typer.BadParameter(wrong)
 
     return parse
@@ -169,20 +172,33 @@ def _secret_file(flags: Flags, name: str) -> Path:
     return flags.file.parent / f"{name}.secret"
 
 
-def _ask_secret(flags: Flags, name: str) -> str:
+def _ask_secret(flags: Flags, name: str, answers: _Answers) -> str:
     """Return the secret to write into a file; empty if there is none, or if it is stored elsewhere."""
+
+    def check(answer: _Answers) -> None:
+        if secret := answer["client_secret"]:
+            grant_of(Flags(config=flags.config, values=answers).new_profile(name), secret)
+
     file = cast("Path | None", flags.values.get("client_secret_file"))
     if file is not None:
         secret = read_secret("client_secret", file=file, given=None, piped=False)
+        check({"client_secret": secret})
         return secret if file == _STDIN else ""
     there = flags.new_profile(name)
     if there.client_secret_file or there.client_secret or not sys.stdin.isatty():
         return ""
-    typed: str = typer.prompt(_SECRET, default="", show_default=False, hide_input=True, err=True)
-    return typed.strip()
+    typed: str = typer.prompt(
+        _SECRET,
+        default="",
+        show_default=False,
+        hide_input=True,
+        err=True,
+        value_proc=_parser("client_secret", check),
+    )
+    return typed
 
 
-def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> dict[str, str]:
+def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> ProfileDocument:
     """Write the profile, and its secret if there is one; return the names of the files."""
     secret_file = _secret_file(flags, name)
     kept = {"client_secret_file": secret_file.name} if secret else {}
@@ -196,8 +212,10 @@ def _write(flags: Flags, name: str, answers: _Answers, secret: str) -> dict[str,
     except OSError as error:
         wrong = error.strerror or type(error).__name__
     else:
-        return {"profile": name, "file": str(flags.file)} | {
-            setting: str(secret_file) for setting in kept
+        return {
+            "profile": name,
+            "file": str(flags.file),
+            "client_secret_file": str(secret_file) if secret else None,
         }
     raise ConfigurationError(f"{flags.file} cannot be written: {wrong}.", argument="config")
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import os
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated
 
 import anyio
 import typer
 from pydantic import SecretStr
 
+from atlassian_auth._cli.documents import MovedDocument
 from atlassian_auth._cli.group import report, status_of
 from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
 from atlassian_auth._cli.output import say, show_line, show_list
@@ -24,12 +25,6 @@ __all__ = ["migrate"]
 
 _TO = "ATLASSIAN_AUTH_TO"
 _TO_KEY = "ATLASSIAN_AUTH_TO_ENCRYPTION_KEY"
-
-
-class _Row(TypedDict):
-    key: str
-    outcome: str
-    exit_status: int
 
 
 def migrate(
@@ -99,7 +94,7 @@ def _target(to: str, key_file: Path | None) -> Place:
 
 async def _move_all(
     names: tuple[str, ...], source: Place, target: Place, *, overwrite: bool, quiet: bool
-) -> list[_Row]:
+) -> list[MovedDocument]:
     async with open_transfer(source, target, overwrite=overwrite) as transfer:
         keys = names or await transfer.keys()
         if not keys:
@@ -107,7 +102,7 @@ async def _move_all(
         return [await _move(transfer, key, quiet=quiet) for key in keys]
 
 
-async def _move(transfer: Transfer, key: str, *, quiet: bool) -> _Row:
+async def _move(transfer: Transfer, key: str, *, quiet: bool) -> MovedDocument:
     try:
         outcome = str(await transfer.move(key))
     except AtlassianAuthError as error:

@@ -33,9 +33,11 @@ def profile_of(context: typer.Context, name: str) -> Profile:
     return profile
 
 
-def _complete(incomplete: str) -> list[str]:
+def _complete(context: typer.Context, incomplete: str) -> list[str]:
+    # The shell asks before the command runs, so the flags are not yet in ``context.obj``.
+    config = context.find_root().params.get("config")
     try:
-        names = Flags().names()
+        names = Flags(config=config).names()
     except ConfigurationError:
         names = ()
     return [name for name in names if name.startswith(incomplete)]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, BinaryIO
 import anyio
 import typer
 
+from atlassian_auth._cli.documents import ResponseDocument
 from atlassian_auth._cli.group import FAILURE, TRANSIENT
 from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
 from atlassian_auth._cli.output import say, show
@@ -105,7 +106,7 @@ async def _print(call: _Call, output: Path | None) -> int:
 async def _print_json(call: _Call) -> int:
     async with _send(call) as response:
         await response.aread()
-    document = {
+    document: ResponseDocument = {
         "status": response.status_code,
         "headers": dict(response.headers),
         "body": _parse_body(response),

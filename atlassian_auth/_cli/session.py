@@ -28,9 +28,6 @@ __all__ = [
 
 _PLACEHOLDER = "unused"
 
-# `TokenManager` requires a grant. Reading and deleting stored credentials uses none.
-_PLACEHOLDER_GRANT = ClientCredentialsGrant.service_account(_PLACEHOLDER, _PLACEHOLDER)
-
 
 def grant_without_secret(profile: Profile) -> Grant:
     """Return the grant of a profile without its client secret.
@@ -120,7 +117,9 @@ async def open_manager_without_secret(profile: Profile) -> AsyncGenerator[TokenM
 @asynccontextmanager
 async def open_manager_of_store(place: Place) -> AsyncGenerator[TokenManager]:
     """Yield a manager that can only read stored credentials, and forget them."""
-    async with _open(_PLACEHOLDER_GRANT, place) as manager:
+    # `TokenManager` requires a grant. Reading and deleting stored credentials uses none.
+    unused = ClientCredentialsGrant.service_account(_PLACEHOLDER, _PLACEHOLDER)
+    async with _open(unused, place) as manager:
         yield manager
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 import anyio
 import typer
 
+from atlassian_auth._cli.documents import IdentityDocument, SiteDocument
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, profile_of
 from atlassian_auth._cli.output import show, show_table
 from atlassian_auth._cli.profile import Profile
@@ -55,7 +53,14 @@ def whoami(
         raise ConfigurationError(
             f"{message} To test the credential, run: atlassian-auth doctor {chosen.arguments}"
         )
-    show(asdict(anyio.run(_whoami, chosen)), as_json=as_json)
+    found = anyio.run(_whoami, chosen)
+    document: IdentityDocument = {
+        "account_id": found.account_id,
+        "name": found.name,
+        "email": found.email,
+        "username": found.username,
+    }
+    show(document, as_json=as_json)
 
 
 async def identity_of(profile: Profile, manager: TokenManager) -> Identity:
@@ -89,7 +94,7 @@ async def _whoami(profile: Profile) -> Identity:
         return await identity_of(profile, manager)
 
 
-def _as_document(site: Site) -> dict[str, Any]:
+def _as_document(site: Site) -> SiteDocument:
     return {
         "name": site.name,
         "url": site.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 
@@ -13,7 +14,7 @@ from atlassian_auth._demo.logbook import Logbook
 from atlassian_auth._demo.scenario import perform
 from atlassian_auth._demo.service import in_background
 from atlassian_auth._demo.summary import summarize
-from atlassian_auth._demo.verdict import Evidence, judge
+from atlassian_auth._demo.verdict import Evidence, Verdict, judge
 from atlassian_auth.ports import SYSTEM_CLOCK
 
 __all__ = ["report", "run"]
@@ -22,16 +23,21 @@ __all__ = ["report", "run"]
 _INTERRUPTED = 130
 
 
-def run(seconds: float) -> int:
-    """Run the demonstration, and return the exit status."""
-    console = Console(highlight=False)
+def run(seconds: float, *, as_json: bool = False) -> int:
+    """Run the demonstration, and return the exit status.
+
+    Args:
+        seconds: The minimum run time.
+        as_json: Print the verdict as JSON, and all that is for people to standard error.
+    """
+    console = Console(highlight=False, stderr=as_json)
     console.print(
         "A service uses an emulated Atlassian on this computer while faults are injected."
     )
-    return report(console, lambda: anyio.run(_watch, console, seconds))
+    return report(console, lambda: anyio.run(_watch, console, seconds), as_json=as_json)
 
 
-def report(console: Console, performance: Callable[[], Evidence]) -> int:
+def report(console: Console, performance: Callable[[], Evidence], *, as_json: bool = False) -> int:
     """Run ``performance``, check it, print the summary, and return the exit status."""
     try:
         evidence = performance()
@@ -40,7 +46,22 @@ def report(console: Console, performance: Callable[[], Evidence]) -> int:
         return _INTERRUPTED
     verdict = judge(evidence)
     summarize(console, evidence, verdict)
+    if as_json:
+        print(json.dumps(_as_document(evidence, verdict), indent=2))
     return verdict.exit_status
+
+
+def _as_document(evidence: Evidence, verdict: Verdict) -> dict[str, object]:
+    promises = [
+        {"promise": check.promise, "kept": check.ok, "problems": list(check.problems)}
+        for check in verdict.checks
+    ]
+    return {
+        "passed": all(check.ok for check in verdict.checks),
+        "api_requests": len(evidence.api_requests),
+        "token_requests": len(evidence.token_requests),
+        "promises": promises,
+    }
 
 
 async def _watch(console: Console, seconds: float) -> Evidence:

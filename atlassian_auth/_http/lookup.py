@@ -84,7 +84,13 @@ async def get(
 
 
 def network_of(auth: object) -> Network:
-    """Return the network settings of an `AtlassianAuth`; the default ones for anything else."""
+    """Return the network settings of an `AtlassianAuth`; the default ones for another auth, or None.
+
+    Raises:
+        ConfigurationError: if it is anything else, such as a token.
+    """
+    if auth is not None and not isinstance(auth, httpx.Auth):
+        raise ConfigurationError.wrong_type("auth", "an AtlassianAuth or None", auth)
     network = getattr(auth, "network", None)
     return network if isinstance(network, Network) else Network()
 

@@ -65,6 +65,7 @@ class LoopbackLogin:
     ) -> None:
         if not isinstance(flow, AuthorizationFlow):
             raise ConfigurationError.wrong_type("flow", "an AuthorizationFlow(manager)", flow)
+        _check_functions(open_browser=open_browser, on_url=on_url)
         self._flow = flow
         self._place = Place.of(flow.manager.grant.redirect_uri)
         self._open_browser = open_browser
@@ -130,6 +131,13 @@ class LoopbackLogin:
             return
         if opened is False:
             logger.warning("No browser could be opened: pass on_url to show the URL instead.")
+
+
+def _check_functions(**functions: object) -> None:
+    for argument, function in functions.items():
+        if function is not None and not callable(function):
+            expected = "a function that gets the URL, or None"
+            raise ConfigurationError.wrong_type(argument, expected, function)
 
 
 class _Login:

@@ -17,9 +17,6 @@ from atlassian_auth.protocol.tokens import TokenPair
 
 __all__ = ["ClientCredentialsGrant"]
 
-_CLOUD = Endpoints.cloud()
-_JIRA_SOFTWARE = Endpoints.jira_software()
-
 # confluence.atlassian.com/enterprise/how-service-accounts-work-in-data-center-1627556033.html: Data Center
 # refuses other scopes, and its first releases expose /rest/api/2/* only (2026-11-20).
 _SERVICE_ACCOUNT_SCOPES = frozenset({"READ", "WRITE"})
@@ -79,7 +76,7 @@ class ClientCredentialsGrant(Grant):
         client_id: str,
         client_secret: str,
         *,
-        endpoints: Endpoints = _JIRA_SOFTWARE,
+        endpoints: Endpoints | None = None,
         as_json: bool = True,
         with_audience: bool = True,
     ) -> Self:
@@ -91,8 +88,8 @@ class ClientCredentialsGrant(Grant):
         Args:
             client_id: From the site's settings, "OAuth credentials".
             client_secret: From the same page.
-            endpoints: The endpoints of the cloud. Those with a consent page are converted by
-                `Endpoints.for_jira_software`.
+            endpoints: The endpoints of the cloud; by default of the public one. Those with a consent page are
+                converted by `Endpoints.for_jira_software`.
             as_json: Send JSON, as the page of these credentials shows; Atlassian's own Jenkins plugin sent a
                 form (2022-03).
             with_audience: Send the audience, as the page shows; the plugin sent none.
@@ -100,6 +97,8 @@ class ClientCredentialsGrant(Grant):
         Raises:
             ConfigurationError: if an argument is malformed.
         """
+        if endpoints is None:
+            endpoints = Endpoints.jira_software()
         # The page says 15 minutes and "check the value in the response"; the plugin said 60.
         return cls(
             client_id,
@@ -116,7 +115,7 @@ class ClientCredentialsGrant(Grant):
         client_id: str,
         client_secret: str,
         *,
-        endpoints: Endpoints = _CLOUD,
+        endpoints: Endpoints | None = None,
         as_json: bool = False,
         with_audience: bool = False,
     ) -> Self:
@@ -129,7 +128,7 @@ class ClientCredentialsGrant(Grant):
         Args:
             client_id: The client id of the credential.
             client_secret: The client secret of the credential.
-            endpoints: The endpoints of the cloud.
+            endpoints: The endpoints of the cloud; by default of the public one.
             as_json: Send JSON instead of the form that the guide shows (a client's notes of 2026-08-08).
             with_audience: Send the endpoints' audience, which no page names; Nango sends none.
 
@@ -139,7 +138,7 @@ class ClientCredentialsGrant(Grant):
         return cls(
             client_id,
             client_secret,
-            endpoints=endpoints,
+            endpoints=Endpoints.cloud() if endpoints is None else endpoints,
             as_json=as_json,
             with_audience=with_audience,
         )

@@ -18,7 +18,6 @@ from atlassian_auth.scopes import DATA_CENTER_SCOPES, OFFLINE_ACCESS, READ_ME, p
 
 __all__ = ["CloudGrant"]
 
-_CLOUD = Endpoints.cloud()
 _OPENID = "openid"
 
 
@@ -59,12 +58,13 @@ class CloudGrant(AuthorizationCodeGrant):
         client_secret: str,
         redirect_uri: str,
         scopes: str | Iterable[str],
-        endpoints: Endpoints = _CLOUD,
+        endpoints: Endpoints | None = None,
         offline_access: bool = True,
         pkce: bool = False,
         as_json: bool = True,
     ) -> None:
-        if check_endpoints(endpoints).authorize_url is None or endpoints.audience is None:
+        endpoints = Endpoints.cloud() if endpoints is None else check_endpoints(endpoints)
+        if endpoints.authorize_url is None or endpoints.audience is None:
             message = "endpoints must have an authorize_url and an audience: use Endpoints.cloud()"
             raise ConfigurationError(message, argument="endpoints")
         self._assign(

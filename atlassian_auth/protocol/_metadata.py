@@ -10,7 +10,13 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from atlassian_auth.endpoints import Endpoints, check_secure, is_loopback, origin_of
+from atlassian_auth.endpoints import (
+    Endpoints,
+    check_secure,
+    emulator_origin,
+    is_loopback,
+    origin_of,
+)
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError
 from atlassian_auth.protocol._documents import read_object
 from atlassian_auth.protocol._public_documents import check_reachable
@@ -22,16 +28,16 @@ __all__ = ["MetadataLocation", "built_in_endpoints", "metadata_locations", "read
 # Atlassian's authorization servers. The metadata of auth.atlassian.com names this issuer, without a
 # trailing slash (read by several clients, 2026-08).
 _ISSUERS = {
-    "https://auth.atlassian.com": Endpoints.cloud(),
-    "https://auth.atlassian-us-gov-mod.com": Endpoints.government(),
+    "https://auth.atlassian.com": Endpoints.cloud,
+    "https://auth.atlassian-us-gov-mod.com": Endpoints.government,
 }
 
 # Hosts that belong to the same two clouds and issue nothing: gateways and sites.
 _CLOUDS = {
-    ".api.atlassian.com": Endpoints.cloud(),
-    ".atlassian.net": Endpoints.cloud(),
-    ".api.atlassian-us-gov-mod.com": Endpoints.government(),
-    ".atlassian-us-gov-mod.net": Endpoints.government(),
+    ".api.atlassian.com": Endpoints.cloud,
+    ".atlassian.net": Endpoints.cloud,
+    ".api.atlassian-us-gov-mod.com": Endpoints.government,
+    ".atlassian-us-gov-mod.net": Endpoints.government,
 }
 
 _DATA_CENTER = "/rest/oauth2/latest"
@@ -72,8 +78,8 @@ def built_in_endpoints(url: str) -> Endpoints:
     check_secure(url, argument="url")
     if "?" in url:
         _refuse("must not contain a query: remove the '?' and what follows it")
-    own = _ISSUERS.get(origin_of(url)) or _cloud_at(url)
-    return own or Endpoints.data_center(url)
+    issuer = _ISSUERS.get(origin_of(url))
+    return (issuer() if issuer else _cloud_at(url)) or Endpoints.data_center(url)
 
 
 def metadata_locations(url: str) -> tuple[MetadataLocation, ...]:
@@ -88,6 +94,8 @@ def metadata_locations(url: str) -> tuple[MetadataLocation, ...]:
     path = urlsplit(base).path
     # The issuer of Atlassian's own servers is known, so a trailing slash in ``url`` does not matter.
     is_own = origin in _ISSUERS
+    if is_own and emulator_origin():
+        return ()  # the emulator has no metadata
     issuers = (origin,) if is_own and not path else (url,)
     standard = (
         MetadataLocation(f"{origin}/.well-known/oauth-authorization-server{path}", issuers),
@@ -168,7 +176,7 @@ def _is_local(url: object) -> bool:
 
 def _cloud_at(url: str) -> Endpoints | None:
     host = f".{urlsplit(url).hostname}"
-    return next((cloud for end, cloud in _CLOUDS.items() if host.endswith(end)), None)
+    return next((cloud() for end, cloud in _CLOUDS.items() if host.endswith(end)), None)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -194,6 +194,8 @@ def select_site(sites: Iterable[Site], wanted: str | None = None) -> Site:
         ConfigurationError: if ``wanted`` is neither an id nor an address, or ``sites`` holds anything but
             sites.
     """
+    if wanted is not None and not isinstance(wanted, str):
+        raise ConfigurationError.wrong_type("wanted", "a cloud id, URL, host or name", wanted)
     found = list(_merge(_check_sites(sites)))
     urls = tuple(site.url for site in found)
     if not found:

@@ -3,7 +3,7 @@
 `FakeAtlassian` behaves like Atlassian, as documented and observed: rotation, reuse leeway, scopes, and
 the texts of errors. `mock_router` connects it to httpx and httpx2, and `LoopbackServer` serves it on a
 port. The pytest plugin has the fixtures ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
-``atlassian_auth``. `mock_router`, `LoopbackServer` and the fixtures need
+``atlassian_credential``. `mock_router`, `LoopbackServer` and the fixtures need
 ``pip install atlassian-auth[testing]``; the rest does not.
 """
 
@@ -13,6 +13,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from atlassian_auth.testing.answers import Answer
 from atlassian_auth.testing.apps import App, Site
 from atlassian_auth.testing.audit import AuditEvent
 from atlassian_auth.testing.clock import ManualClock
@@ -23,7 +24,7 @@ from atlassian_auth.testing.ledger import Family
 from atlassian_auth.testing.model import FakeAtlassian, IssuedTokens
 from atlassian_auth.testing.rules import Rules
 from atlassian_auth.testing.urls import Urls
-from atlassian_auth.testing.wire import Reply, Request
+from atlassian_auth.testing.wire import Reply, Request, json_reply
 from atlassian_auth.testing.wiring import (
     cloud_grant,
     data_center_grant,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "APIRequest",
+    "Answer",
     "AnswerLost",
     "App",
     "AuditEvent",
@@ -60,6 +62,7 @@ __all__ = [
     "data_center_grant",
     "data_center_service_account_grant",
     "jira_software_grant",
+    "json_reply",
     "mock_router",
     "service_account_grant",
 ]

@@ -1,17 +1,19 @@
 """The emulator as an ASGI application: all services below one origin, each with its own path.
 
-``/auth``, ``/api``, ``/id``, ``/site/<name>`` and ``/dc`` with Data Center's context path. It needs only
-the standard library and anyio; any ASGI server can run it.
+``/auth``, ``/api``, ``/id``, ``/site/<name>`` and ``/dc`` with Data Center's context path; ``/`` is a page
+that shows the state. It needs only the standard library and anyio; any ASGI server can run it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
 import anyio
 
+from atlassian_auth.testing._control import control
 from atlassian_auth.testing._delivery import carry
 from atlassian_auth.testing.faults import NeverAnswered
 from atlassian_auth.testing.model import FakeAtlassian
@@ -53,6 +55,9 @@ class ASGIApp:
 
     def _ask(self, scope: Scope, body: bytes) -> Reply:
         headers = {name.decode("latin-1"): v.decode("latin-1") for name, v in scope["headers"]}
+        own = control(self._atlassian, scope["method"], scope["path"], headers, _json(body))
+        if own is not None:
+            return own
         origin = f"{scope['scheme']}://{headers['host']}"
         query = scope["query_string"].decode("latin-1")
         return self._atlassian.handle(
@@ -77,6 +82,13 @@ class ASGIApp:
 
 def _pieces(reply: Reply) -> list[bytes]:
     return [bytes([byte]) for byte in reply.body] if reply.pause_seconds else [reply.body]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
 
 
 async def _body(receive: Receive) -> bytes:

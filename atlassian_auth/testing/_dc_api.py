@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from atlassian_auth.testing._answers import Answer
 from atlassian_auth.testing._audit_views import data_center_page
 from atlassian_auth.testing._browser import with_query
 from atlassian_auth.testing._dc_scopes import covers_any
 from atlassian_auth.testing._world import USER, World
+from atlassian_auth.testing.answers import Answer
 from atlassian_auth.testing.ledger import AccessToken
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 
@@ -31,11 +31,11 @@ _RATE_LIMIT = {
 def answered(answer: Answer, world: World, request: Request) -> Reply:
     """Return the test's answer, if the bearer is valid and has the scopes."""
     token = _caller(world, request)
-    if token is None:
+    if token is None or answer.product not in {None, token.app.product}:
         return _anonymous(world, request)
     if not all(covers_any(token.scopes, scope) for scope in answer.scopes):
         return _insufficient()
-    return _authenticated(answer.reply)
+    return _authenticated(answer.reply(request))
 
 
 def audit_events(world: World, request: Request) -> Reply:

@@ -6,9 +6,9 @@ scope, which a refresh does not change.
 
 from __future__ import annotations
 
-from atlassian_auth.testing._answers import Answer
 from atlassian_auth.testing._audit_views import confluence_cloud_page, jira_cloud_page
 from atlassian_auth.testing._world import USER, World
+from atlassian_auth.testing.answers import Answer
 from atlassian_auth.testing.apps import Product, Site
 from atlassian_auth.testing.ledger import AccessToken
 from atlassian_auth.testing.wire import Refused, Reply, Request, json_reply
@@ -32,6 +32,7 @@ _CONFLUENCE_AUDIT = frozenset({"read:audit-log:confluence"})
 _MYSELF = (frozenset({"read:jira-user"}), frozenset({"read:user:jira"}))
 
 _PEOPLE: tuple[Product, ...] = ("cloud", "service_account")
+_PROVIDERS: tuple[Product, ...] = ("jira_software",)
 
 
 def jira_audit(world: World, request: Request) -> Reply:
@@ -81,7 +82,7 @@ def accessible_resources(world: World, request: Request) -> Reply:
 
 def provider_bulk(world: World, request: Request) -> Reply:
     """Answer ``POST /jira/{entity}/0.1/cloud/{cloudId}/bulk`` and keep what was submitted."""
-    _bearer(world, request, "jira_software")
+    _bearer(world, request, *_PROVIDERS)
     _site(world, request)
     document = request.document
     if document is None:
@@ -92,10 +93,13 @@ def provider_bulk(world: World, request: Request) -> Reply:
 
 def answered(answer: Answer, world: World, request: Request) -> Reply:
     """Return the test's answer, if the bearer is valid and has the scopes, and the site exists."""
-    token = _bearer(world, request, *_PEOPLE)
-    _site(world, request)
+    usual = _PROVIDERS if request.path.startswith("/jira/") else _PEOPLE
+    products = (answer.product,) if answer.product else usual
+    token = _bearer(world, request, *products)
+    if "cloud_id" in request.values:
+        _site(world, request)
     _need(token, frozenset(answer.scopes))
-    return answer.reply
+    return answer.reply(request)
 
 
 def tenant_info(world: World, request: Request) -> Reply:

@@ -13,8 +13,8 @@ from atlassian_auth.testing import _dc_api as dc_api
 from atlassian_auth.testing import _dc_login as dc_login
 from atlassian_auth.testing import _dc_tokens as dc_tokens
 from atlassian_auth.testing import _gateway as gateway
-from atlassian_auth.testing._answers import Answers
 from atlassian_auth.testing._world import World
+from atlassian_auth.testing.answers import Answers
 from atlassian_auth.testing.faults import Kind
 from atlassian_auth.testing.wire import Reply, Request, oauth_error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atlassian_auth.ports import Clock
-from atlassian_auth.testing._answers import Answers
+from atlassian_auth.testing.answers import Answers
 from atlassian_auth.testing.apps import App, Product, Site
 from atlassian_auth.testing.audit import AuditLog
 from atlassian_auth.testing.ledger import Ledger

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from atlassian_auth.testing import _routes as routes
 from atlassian_auth.testing._names import check_name
+from atlassian_auth.testing._state import describe
 from atlassian_auth.testing._world import World
+from atlassian_auth.testing.answers import Answer
+from atlassian_auth.testing.apps import App, Product
 from atlassian_auth.testing.faults import Fault, Faults, Kind
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.journal import APIRequest, Journal, TokenRequest
@@ -67,8 +70,15 @@ class Emulator:
             return self._serve(request)
 
     def respond(
-        self, method: str, path: str, *, json: object = None, status: int = 200, scope: str = ""
-    ) -> None:
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object | Callable[[Request], object] = None,
+        status: int = 200,
+        scopes: str | Iterable[str] = (),
+        product: Product | None = None,
+    ) -> Answer:
         """Define the answer to an API request, which is given after the checks of the emulated API.
 
         A bearer that is missing, expired, of the wrong kind or without the scope is refused as by Atlassian,
@@ -77,18 +87,28 @@ class Emulator:
 
         Args:
             method: In upper case.
-            path: As in the API's reference, without a query: ``/rest/api/3/search/jql``. It applies to each
-                site of Cloud and to Data Center. A path with ``/wiki/`` first belongs to Confluence Cloud.
-            json: The body; None for an empty one.
+            path: As in the API's reference, without a query: ``/rest/api/3/search/jql``. A part that varies
+                is written as ``{key}``, and is then in the request's ``values``. The path applies to each
+                site of Cloud and to Data Center. One that begins with ``/wiki/`` belongs to Confluence
+                Cloud; one that begins with neither ``/rest/`` nor ``/wiki/`` also applies to the gateway.
+            json: The body; None for an empty one. Or a function that gets the request and returns the body,
+                or a `Reply`.
             status: The HTTP status.
-            scope: The scopes that the token must have, separated by spaces. Default: any token is accepted.
+            scopes: The scopes that the token must have. Default: a token with any scopes is accepted.
+            product: Accept only tokens of this kind of app, at its server. Default: of each that may use the
+                API.
+
+        Returns:
+            The answer; its ``requests`` are those that passed the checks.
 
         Raises:
-            ValueError: if no request can have this method or path, or no answer this status or body.
-            TypeError: if ``json`` cannot be converted to JSON.
+            ValueError: if no request can have this method, path or product, or no answer this status or body.
+            TypeError: if the scopes are no texts, or ``json`` cannot be converted to JSON.
         """
         with self._lock:
-            self._world.answers.add(method, path, json, status, scope)
+            return self._world.answers.add(
+                method, path, json=json, status=status, scopes=scopes, product=product
+            )
 
     def fault(
         self, where: Kind | Callable[[Request], bool], fault: Fault, *, times: int | None = 1
@@ -125,6 +145,12 @@ class Emulator:
             return self._faults.unused
 
     @property
+    def apps(self) -> tuple[App, ...]:
+        """The registered apps and client credentials."""
+        with self._lock:
+            return tuple(self._world.apps.values())
+
+    @property
     def token_requests(self) -> tuple[TokenRequest, ...]:
         """Every request to a token endpoint so far."""
         return tuple(self._journal.token_requests)
@@ -133,6 +159,16 @@ class Emulator:
     def api_requests(self) -> tuple[APIRequest, ...]:
         """Every request to an API so far."""
         return tuple(self._journal.api_requests)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the state as values of JSON, without secrets: apps, sites, consents, faults and requests."""
+        with self._lock:
+            return describe(self._world, self._journal, self._faults)
+
+    @property
+    def refreshes(self) -> int:
+        """The number of refresh tokens that were exchanged for the next ones."""
+        return self.count("token", grant_type="refresh_token", outcome="ok")
 
     def count(self, kind: Literal["token", "api"], **expected: object) -> int:
         """Return how many requests of a kind have these values, e.g. ``outcome="ok"``.

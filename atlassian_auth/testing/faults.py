@@ -13,7 +13,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from typing import Any, Literal, get_args
 
-from atlassian_auth.testing._names import check_name
+from atlassian_auth.testing._names import check_name, check_status
 from atlassian_auth.testing.gate import Gate
 from atlassian_auth.testing.wire import Reply, Request, html_reply, json_reply
 
@@ -56,7 +56,12 @@ class Fault:
 
     @classmethod
     def reply(cls, reply: Reply, *, name: str | None = None) -> Fault:
-        """Answer with ``reply``; the server does nothing."""
+        """Answer with ``reply``; the server does nothing.
+
+        Raises:
+            ValueError: if its status is no number from 200 to 599.
+        """
+        check_status(reply.status)
         return cls(name or f"status {reply.status}", lambda _work: reply)
 
     @classmethod
@@ -204,7 +209,7 @@ class Faults:
             raise TypeError(
                 f"fault is {fault!r:.100}, but must be a Fault, such as Fault.status(503)"
             )
-        if times is not None and times < 1:
+        if times is not None and (type(times) is not int or times < 1):
             raise ValueError(
                 f"times={times!r}: expected a number from 1 on, or None for all requests"
             )

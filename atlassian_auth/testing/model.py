@@ -200,6 +200,16 @@ class FakeAtlassian(Emulator):
                 token.cut_at = self.clock.time()
 
     @property
+    def jira_url(self) -> str:
+        """The base URL of the Jira of the site ``acme``, with a trailing slash."""
+        return self.urls.jira(self.cloud_id)
+
+    @property
+    def confluence_url(self) -> str:
+        """The base URL of the Confluence of the site ``acme``, with a trailing slash."""
+        return self.urls.confluence(self.cloud_id)
+
+    @property
     def submissions(self) -> tuple[dict[str, Any], ...]:
         """The documents that the bulk APIs accepted: ``entity``, ``cloud_id`` and ``document``."""
         return tuple(self._world.submissions)

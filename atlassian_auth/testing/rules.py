@@ -36,7 +36,7 @@ class _Lifetimes(dict[Product, float]):
 
     def __setitem__(self, product: Product, seconds: float) -> None:
         check_name(product, get_args(Product), what="product")
-        super().__setitem__(product, seconds)
+        super().__setitem__(product, _check_lifetime(product, seconds))
 
 
 def _lifetimes(given: Mapping[Product, float] = _LIFETIMES) -> dict[Product, float]:
@@ -48,7 +48,15 @@ def _lifetimes(given: Mapping[Product, float] = _LIFETIMES) -> dict[Product, flo
             'To change one lifetime, write: rules.access_token_lifetime_seconds["cloud"] = 5'
         )
         raise ValueError(message)
-    return _Lifetimes(given)
+    return _Lifetimes({product: _check_lifetime(product, given[product]) for product in given})
+
+
+def _check_lifetime(product: Product, seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise ValueError(
+            f"the lifetime of {product} is {seconds!r}, but must be a number of seconds above 0"
+        )
+    return seconds
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +76,8 @@ class Rules:
             its login page, or by that page with status 200.
 
     Raises:
-        ValueError: if a product is missing or unknown, or a choice is unknown; also on a later change.
+        ValueError: if a product is missing or unknown, a lifetime is no number above 0, or a choice is
+            unknown; also on a later change.
     """
 
     access_token_lifetime_seconds: dict[Product, float] = field(default_factory=_lifetimes)

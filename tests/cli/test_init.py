@@ -72,7 +72,8 @@ def test_a_person_is_asked(home):
     terminal.answer(b"Scopes", b"READ")
     assert b"use --product data-center" in terminal.answer(b"Scopes", b"read:me read:jira-user")
     terminal.answer(b"Callback URL", b"")
-    terminal.answer(b"Client secret", b"hush")
+    terminal.answer(b"Client secret", b"hu sh")
+    assert b"client_secret contains a space" in terminal.answer(b"Client secret", b"hush")
     shown = terminal.rest()
 
     assert b"hush" not in shown
@@ -112,7 +113,8 @@ def test_flags_answer(command, config):
 
     ended = command("init", "new", "--config", config, *CLOUD, "--json")
 
-    assert (ended.status, ended.json) == (0, {"profile": "new", "file": str(config)})
+    assert ended.status == 0
+    assert ended.json == {"profile": "new", "file": str(config), "client_secret_file": None}
     assert config.read_text("utf-8").startswith(before)
     assert profiles(config)["new"] == {
         "product": "cloud",
@@ -174,14 +176,17 @@ def test_no_terminal_to_ask_at(command, home):
         (["a/b", *CLOUD], "may have letters, digits, - and _ only"),
         (["acme", *CLOUD], r"[profiles.acme] exists in "),
         (["new", *CLOUD, "--client-secret-file", "missing"], "should contain client_secret"),
+        (["new", *CLOUD, "--client-secret-file", "bad"], "client_secret contains a space"),
         (["new", *CLOUD, "--scopes", "READ"], "--product data-center"),
         (["new", *CLOUD, "--product", "x"], "--product should be 'cloud'"),
         (["new", *CLOUD, "--store", "redis://:hush@host/0"], "Set ATLASSIAN_AUTH_STORE"),
     ],
-    ids=["name", "there", "secret", "scopes", "product", "password"],
+    ids=["name", "there", "secret", "blank", "scopes", "product", "password"],
 )
-def test_what_cannot_be_written_is_said(command, config, arguments, words):
+def test_what_cannot_be_written_is_said(command, config, monkeypatch, arguments, words):
     """If the file cannot be changed, the message says what to change, and the file stays as it is."""
+    monkeypatch.chdir(config.parent)
+    config.with_name("bad").write_text("hu sh", "utf-8")
     before = config.read_text("utf-8")
 
     ended = command("--config", config, "init", *arguments)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from atlassian_auth.testing import LoopbackServer
+from tests.cli.test_documents import check
 
 pytestmark = pytest.mark.programs
 
@@ -83,6 +84,7 @@ def test_a_login_through_the_browser(local, browser):
     ended = local("login", "acme", "--json")
 
     assert ended.status == 0
+    check("login", ended.output)
     assert (ended.json["key"], ended.json["refreshable"]) == ("acme", True)
     assert ended.json["missing_scopes"] == []
     assert "\nhttps://auth.atlassian.com/authorize?" in ended.errors

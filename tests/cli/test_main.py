@@ -38,7 +38,7 @@ def test_help(command, page):
     shown = command(*name, "--help")
 
     # Versions of Typer differ in how they mark arguments.
-    text = re.sub(r"[\[{](PROFILE|METHOD|URL|KEY)[\]}]", r"\1", shown.output)
+    text = re.sub(r"[\[{](PROFILE|METHOD|URL|KEY|ACTION|SHELL)[\]}]", r"\1", shown.output)
     assert (shown.status, text.rstrip(), shown.errors) == (0, page.read_text("utf-8").rstrip(), "")
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 from atlassian_auth._demo.command import report
+from tests.cli.test_documents import check
 
 
 def interrupted():
@@ -29,6 +31,17 @@ def test_the_exit_status_is_honest(console, evidence, failures, status, last_wor
     assert report(console, lambda: evidence(failures=failures)) == status
 
     assert console.file.getvalue().splitlines()[-1].startswith(last_word)
+
+
+def test_the_verdict_as_json(console, evidence, capsys):
+    """A program reads which promises were kept, and what was wrong."""
+    report(console, lambda: evidence(failures=("503",)), as_json=True)
+
+    printed = capsys.readouterr().out
+    check("demo", printed)
+    verdict = json.loads(printed)
+    assert verdict["passed"] is False
+    assert [one["problems"] for one in verdict["promises"] if not one["kept"]]
 
 
 def test_an_interrupt_is_no_verdict(console):

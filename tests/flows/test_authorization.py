@@ -641,9 +641,13 @@ async def test_a_store_that_fails(flow_of, atlassian):
 
 
 @pytest.mark.parametrize("what", ["an auth", "a grant", "nothing"])
-def test_a_flow_needs_a_manager(atlassian_auth, what):
+def test_a_flow_needs_a_manager(atlassian_credential, what):
     """A flow refuses anything but a manager, and the error says where to find one."""
-    wrong = {"an auth": atlassian_auth, "a grant": atlassian_auth.manager.grant, "nothing": None}
+    wrong = {
+        "an auth": atlassian_credential,
+        "a grant": atlassian_credential.manager.grant,
+        "nothing": None,
+    }
 
     with pytest.raises(
         ConfigurationError, match=r"a TokenManager, such as the \.manager of"
@@ -653,10 +657,10 @@ def test_a_flow_needs_a_manager(atlassian_auth, what):
     assert caught.value.argument == "manager"
 
 
-def test_a_loopback_login_needs_a_flow(atlassian_auth):
+def test_a_loopback_login_needs_a_flow(atlassian_credential):
     """The same for a flow."""
     with pytest.raises(ConfigurationError, match=r"an AuthorizationFlow\(manager\)") as caught:
-        LoopbackLogin(atlassian_auth.manager)
+        LoopbackLogin(atlassian_credential.manager)
 
     assert caught.value.argument == "flow"
 

@@ -497,3 +497,12 @@ async def test_an_on_url_that_raises(flow, store, atlassian):
     async with under_way(flow) as attempt:
         await visit(atlassian.browse(attempt.url))
     assert attempt.outcome.key == "acme"
+
+
+@pytest.mark.parametrize("argument", ["open_browser", "on_url"])
+def test_what_cannot_be_called_is_refused(flow, argument):
+    """A mistake is an error where it is made, not when the browser should open."""
+    with pytest.raises(
+        ConfigurationError, match=f"{argument} must be a function that gets the URL"
+    ):
+        LoopbackLogin(flow, **{argument: 5})

@@ -167,10 +167,10 @@ async def test_network_trouble_is_transient_and_silent(error):
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-async def test_the_auths_errors_are_its_own(atlassian_auth):
+async def test_the_auths_errors_are_its_own(atlassian_credential):
     """An error of the auth is raised as it is, not as an error of the network."""
     with pytest.raises(OriginNotAllowed):
-        await lookup.get("https://evil.example/", auth=atlassian_auth)
+        await lookup.get("https://evil.example/", auth=atlassian_credential)
 
 
 async def test_cancellation_is_prompt():

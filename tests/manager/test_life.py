@@ -284,3 +284,14 @@ def test_a_dropped_manager_is_freed_at_once(atlassian, tmp_path):
         assert store() is None
     finally:
         gc.enable()
+
+
+async def test_what_cannot_be_called_is_refused(cloud, atlassian):
+    """A coroutine in place of its function, say, is refused before a token is used."""
+    with pytest.raises(
+        ConfigurationError, match="fn must be an async function of a Token, not"
+    ) as caught:
+        await cloud.execute("acme", None)
+
+    assert caught.value.argument == "fn"
+    assert atlassian.token_requests == ()

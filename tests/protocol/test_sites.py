@@ -457,3 +457,11 @@ def test_what_is_no_list_of_sites(sites):
         select_site(sites, "acme")
 
     assert caught.value.argument == "sites"
+
+
+def test_what_is_wanted_is_text():
+    """A number names no site, and is refused as what it is."""
+    with pytest.raises(
+        ConfigurationError, match="wanted must be a cloud id, URL, host or name, not int"
+    ):
+        select_site([], 5)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from atlassian_auth.testing import FakeAtlassian, Fault
+from atlassian_auth.testing import FakeAtlassian, Fault, json_reply
 
 SEARCH = "/rest/api/3/search/jql"
 PAGES = "/wiki/api/v2/pages"
@@ -27,7 +27,7 @@ def jira(caller):
 def test_an_answer_of_ones_own(caller, jira):
     """A service's own requests can be tested, on each site and with any query."""
     other = caller.fake.add_site("other").cloud_id
-    caller.fake.respond("GET", SEARCH, json=ISSUES, scope="read:jira-work")
+    caller.fake.respond("GET", SEARCH, json=ISSUES, scopes="read:jira-work")
 
     first, second = jira(jql="project = ACME"), jira(cloud_id=other)
 
@@ -46,7 +46,7 @@ def test_an_answer_of_ones_own(caller, jira):
 )
 def test_the_bearer_is_checked_first(caller, jira, kind, message):
     """A token that Atlassian would refuse does not get the answer: a test of that proves something."""
-    caller.fake.respond("GET", SEARCH, json=ISSUES, scope="read:jira-work")
+    caller.fake.respond("GET", SEARCH, json=ISSUES, scopes="read:jira-work")
     token = caller.fake.issue_grant(scopes=["read:me"]).access_token
     if kind == "expired":
         token = caller.fake.issue_grant(scopes=["read:jira-work"]).access_token
@@ -79,7 +79,7 @@ def test_a_site_that_is_not_there(caller, jira):
 
 def test_all_scopes_are_needed(caller, jira):
     """Several are separated by spaces, as in the consent."""
-    caller.fake.respond("GET", SEARCH, json=ISSUES, scope="read:jira-work read:jira-user")
+    caller.fake.respond("GET", SEARCH, json=ISSUES, scopes="read:jira-work read:jira-user")
     both = caller.fake.issue_grant(scopes=["read:jira-work", "read:jira-user"]).access_token
 
     assert [jira().status_code, jira(token=both).status_code] == [401, 200]
@@ -133,7 +133,7 @@ def test_confluence(caller, jira):
 
 def test_data_center(caller):
     """Scripted answers are below Data Center's base URL, need its scopes, and treat no token as anonymous."""
-    caller.fake.respond("GET", "/rest/api/2/search", json=ISSUES, scope="WRITE")
+    caller.fake.respond("GET", "/rest/api/2/search", json=ISSUES, scopes="WRITE")
     url = f"{caller.urls.dc_base_url}/rest/api/2/search"
     app = caller.fake.data_center_app
     admin, reader = (
@@ -181,10 +181,15 @@ def test_faults_meet_them(caller, jira):
         ("GET", SEARCH[1:], {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}?jql=x", {}, "must begin with / and have no query"),
         ("GET", f"{SEARCH}#x", {}, "must begin with / and have no query"),
-        ("GET", "/rest/api/3/issue/{key}", {}, "is compared as it is"),
+        ("GET", "/rest/api/3/issue/*", {}, "a part that varies is written as {name}"),
+        ("GET", "/rest/api/3/issue/{}", {}, "a part that varies is written as {name}"),
+        ("GET", "/rest/{key}/{key}", {}, "each name may be there once"),
+        ("GET", 5, {}, "path is 5, but must begin with /"),
         ("GET", f"/ex/jira/1{SEARCH}", {}, "must be what follows the site"),
-        ("GET", SEARCH, {"status": 199}, "status is 199, but must be from 200 to 599"),
+        ("GET", SEARCH, {"status": 199}, "status is 199, but must be a number from 200 to 599"),
         ("GET", SEARCH, {"status": 600}, "status is 600"),
+        ("GET", SEARCH, {"status": "200"}, "status is '200', but must be a number from 200 to 599"),
+        ("GET", SEARCH, {"product": "jira"}, "'jira' is not a known product"),
         ("GET", SEARCH, {"status": 204, "json": {}}, "status 204 has no body"),
     ],
 )
@@ -192,3 +197,81 @@ def test_what_would_answer_nothing_is_refused(method, path, more, words):
     """An argument that could never answer a request is an error in `respond` itself."""
     with pytest.raises(ValueError, match=re.escape(words)):
         FakeAtlassian().respond(method, path, **more)
+
+
+@pytest.mark.parametrize("more", [{"scopes": 5}, {"scopes": [5]}, {"json": {5j}}])
+def test_what_is_no_text_or_json_is_refused(more):
+    """Scopes are texts, and a body is JSON."""
+    with pytest.raises(TypeError):
+        FakeAtlassian().respond("GET", SEARCH, **more)
+
+
+def test_the_requests_are_kept(caller, jira):
+    """A test looks at what its service sent; refused requests are not among them."""
+    search = caller.fake.respond("GET", SEARCH, json=ISSUES)
+
+    jira(jql="project = ACME")
+    jira(token="secret-unknown")
+
+    assert [request.query for request in search.requests] == [{"jql": "project = ACME"}]
+
+
+def test_an_answer_can_depend_on_the_request(caller, jira):
+    """A function gets the request, with the parts of the path that vary, and returns JSON or a reply."""
+
+    def issue(request):
+        key = request.values["key"]
+        return {"key": key} if key != "ACME-9" else json_reply({"errorMessages": ["No issue"]}, 404)
+
+    caller.fake.respond("GET", "/rest/api/3/issue/{key}", json=issue)
+
+    assert jira("/rest/api/3/issue/ACME-1").json() == {"key": "ACME-1"}
+    assert jira("/rest/api/3/issue/ACME-9").status_code == 404
+    assert "no GET" in jira("/rest/api/3/issue/ACME-1/comment").text
+
+
+def test_a_function_that_returns_nothing(caller, jira):
+    """Its answer has no body."""
+    caller.fake.respond("GET", SEARCH, json=lambda request: None, status=204)
+
+    assert (jira().status_code, jira().content) == (204, b"")
+
+
+def test_an_answer_for_one_product(caller, jira):
+    """Cloud and Data Center may have different answers at the same path, and other tokens are refused."""
+    path = "/rest/api/2/search"
+    caller.fake.respond("GET", path, json={"total": 1}, product="cloud")
+    caller.fake.respond("GET", path, json={"total": 2}, product="data_center_service_account")
+    person = caller.fake.issue_grant(caller.fake.data_center_app).access_token
+
+    assert jira(path).json() == {"total": 1}
+    assert caller.get(f"{caller.urls.dc_base_url}{path}", person).status_code == 401
+
+
+def test_builds_and_their_siblings(caller):
+    """The path is that of the reference; it takes tokens of client credentials only."""
+    caller.fake.respond("POST", "/rest/builds/0.1/bulk", json={"acceptedBuilds": []}, status=202)
+    url = f"{caller.urls.api_url}/jira/builds/0.1/cloud/{caller.fake.cloud_id}/bulk"
+    app = caller.fake.jira_software_app
+    fields = {"client_id": app.client_id, "client_secret": app.client_secret}
+    body = {"grant_type": "client_credentials", "audience": "api.atlassian.com", **fields}
+    robot = caller.http.post(caller.urls.jira_software_token_url, json=body).json()["access_token"]
+    person = caller.fake.issue_grant().access_token
+
+    posted = [
+        caller.http.post(url, headers={"authorization": f"Bearer {token}"})
+        for token in (robot, person)
+    ]
+
+    assert [answer.status_code for answer in posted] == [202, 401]
+    assert posted[0].json() == {"acceptedBuilds": []}
+
+
+def test_the_gateway_itself(caller):
+    """An API that is no part of a site is answered below the gateway; a request without its site is not."""
+    caller.fake.respond("GET", "/graphql", json={"data": {}})
+    caller.fake.respond("GET", SEARCH, json=ISSUES)
+    token = caller.fake.issue_grant().access_token
+
+    assert caller.get(f"{caller.urls.api_url}/graphql", token).json() == {"data": {}}
+    assert caller.get(f"{caller.urls.api_url}{SEARCH}", token).status_code == 404

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import anyio
 import httpx
 import pytest
@@ -30,8 +32,74 @@ async def test_links_lead_back_to_the_origin_that_was_asked(fake, http):
 
 
 async def test_what_is_below_no_service_is_not_found(http):
-    """The origin itself shows nothing."""
-    assert (await http.get("/")).status_code == 404
+    """There is nothing beside the services and the pages of the emulator itself."""
+    assert (await http.get("/nothing")).status_code == 404
+    assert (await http.post("/state")).status_code == 404
+
+
+async def test_a_page_shows_the_state_without_secrets(fake, http):
+    """A person sees apps, consents, faults and requests; a program reads the same as JSON."""
+    fake.register_cloud_app("<b>mine</b>")
+    fake.issue_grant()
+    fake.fault("token", Fault.status(503), times=2)
+    await http.post("/auth/oauth/token", json={"grant_type": "refresh_token"})
+    await http.get("/api/me")
+
+    page, state = await http.get("/"), (await http.get("/state")).json()
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "&lt;b&gt;mine&lt;/b&gt;" in page.text
+    assert "<b>mine" not in page.text
+    assert "<td>/me</td>" in page.text
+    assert [app["client_id"] for app in state["apps"]][-1] == "<b>mine</b>"
+    assert state["consents"][0]["refresh_tokens"] == 1
+    assert state["faults"] == ["status 503 (met 1 of 2)"]
+    assert state["token_requests"][0]["fault"] == "status 503"
+    assert "secret-" not in page.text + json.dumps(state)
+
+
+async def test_other_languages_script_it(fake, http):
+    """A test in another language defines answers and faults, and lets tokens expire."""
+    token = fake.issue_grant().access_token
+    url, headers = f"/api/ex/jira/{fake.cloud_id}/rest/x", {"authorization": f"Bearer {token}"}
+    answer = {"method": "GET", "path": "/rest/x", "json": {"x": 1}, "scopes": "read:me"}
+    fault = {"where": "api", "status": 503, "headers": {"retry-after": "5"}}
+
+    changed = [
+        await http.post(path, json=body)
+        for path, body in [("/answers", answer), ("/faults", fault)]
+    ]
+    first, second = await http.get(url, headers=headers), await http.get(url, headers=headers)
+    await http.post("/expire", json={})
+
+    assert [change.status_code for change in changed] == [204, 204]
+    assert (first.status_code, first.headers["retry-after"], second.json()) == (503, "5", {"x": 1})
+    assert (await http.get(url, headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "error"),
+    [
+        ("/faults", {"status": 99999}, "ValueError: status is 99999, but must be"),
+        ("/faults", {}, "KeyError: 'status'"),
+        ("/answers", {"path": "/x"}, "'method'"),
+        ("/answers", [], "the body must be a JSON object"),
+        ("/expire", "{", "the body must be a JSON object"),
+    ],
+)
+async def test_a_wrong_change_is_refused(http, path, body, error):
+    """The answer says what is wrong."""
+    content = body if isinstance(body, str) else json.dumps(body)
+
+    refused = await http.post(path, content=content, headers={"content-type": "application/json"})
+
+    assert refused.status_code == 400
+    assert error in refused.json()["error"]
+
+
+async def test_a_web_page_cannot_script_it(http):
+    """A form of another origin has no JSON type."""
+    assert (await http.post("/expire", data={"x": "1"})).status_code == 415
 
 
 async def test_a_path_is_quoted_as_it_came(http):

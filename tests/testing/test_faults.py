@@ -297,3 +297,16 @@ def test_what_is_no_fault(fake, fault):
     """A status, or a method that was not called, in place of a fault is refused with what was meant."""
     with pytest.raises(TypeError, match=r"must be a Fault, such as Fault\.status\(503\)"):
         fake.fault("token", fault)
+
+
+@pytest.mark.parametrize("status", [99999, 199, 600, "503", 503.0, True])
+def test_a_status_that_no_server_sends_is_refused(status):
+    """A fault with an impossible status is an error where the test defines it."""
+    with pytest.raises(ValueError, match="but must be a number from 200 to 599"):
+        Fault.status(status)
+
+
+def test_times_is_a_number(fake):
+    """A text in place of a number is refused where the test writes it."""
+    with pytest.raises(ValueError, match="times='2': expected a number from 1 on"):
+        fake.fault("token", Fault.status(503), times="2")

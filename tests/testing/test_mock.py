@@ -83,12 +83,12 @@ async def test_an_answer_that_never_comes_ends_with_the_read_timeout(fake, http,
     assert fake.clock.time() == before + 7
 
 
-async def test_a_hanging_token_endpoint_is_asked_again(atlassian, atlassian_auth):
+async def test_a_hanging_token_endpoint_is_asked_again(atlassian, atlassian_credential):
     """After a hanging token request another one follows, and the test waits for no real time."""
     atlassian.fault("token", Fault.hang())
     before = atlassian.clock.time()
 
-    await atlassian_auth.refresh()
+    await atlassian_credential.refresh()
 
     assert atlassian.count("token", fault="hang") == 1
     assert atlassian.clock.time() == before + Settings().read_timeout_seconds

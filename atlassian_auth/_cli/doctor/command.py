@@ -12,6 +12,7 @@ import typer
 from atlassian_auth._cli.doctor.finding import Finding
 from atlassian_auth._cli.doctor.links import DEPENDS_ON_FAILED, LINKS, Examination, try_links
 from atlassian_auth._cli.doctor.needs import JOBS, check_needs
+from atlassian_auth._cli.documents import FindingDocument
 from atlassian_auth._cli.group import status_of
 from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileName, flags_of
 from atlassian_auth._cli.output import show_line, show_list
@@ -116,8 +117,13 @@ def _settings_failed(error: AtlassianAuthError) -> list[Finding]:
     ]
 
 
-def _as_document(finding: Finding) -> dict[str, object]:
-    return {name: value for name, value in asdict(finding).items() if name != "status"}
+def _as_document(finding: Finding) -> FindingDocument:
+    return {
+        "link": finding.link,
+        "outcome": finding.outcome,
+        "detail": finding.detail,
+        "remedy": finding.remedy,
+    }
 
 
 def _print(finding: Finding) -> None:
