@@ -7,6 +7,7 @@ from datetime import datetime
 from atlassian_auth._credentials.pasted import PastedTokens
 from atlassian_auth._records.records import Loaded, TokenRecord
 from atlassian_auth._refresh.parts import Parts
+from atlassian_auth.events import ConsentGiven, ConsentRevoked
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 
@@ -28,6 +29,7 @@ class Lifecycle:
         self._cache = parts.cache
         self._backoff = parts.backoff
         self._clock = parts.clock
+        self._report = parts.report
 
     async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
         """Exchange an authorization code and save its token in place of the app's earlier one."""
@@ -37,6 +39,7 @@ class Lifecycle:
             record = self._new_record(stored).model_copy(update={"token": pair})
             saved = await self._repository.save(key, record, stored)
             self._reset(key, saved.token)
+        self._report(ConsentGiven(key=key, at=utc_now(self._clock)))
         return saved
 
     async def paste(
@@ -80,6 +83,7 @@ class Lifecycle:
                 await self._token_exchange.revoke(token)
             existed = await self._repository.delete(key)
             self._reset(key)
+        self._report(ConsentRevoked(key=key, at=utc_now(self._clock)))
         return existed
 
     async def forget(self, key: str) -> bool:
