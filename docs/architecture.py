@@ -62,7 +62,7 @@ BOXES = (
     Box(
         "What you import",
         "auth, login flows, sites, migration",
-        ("auth", "api_tokens", "flows", "migration", "sites"),
+        ("auth", "api_tokens", "flows", "migration", "sites", "telemetry"),
         *(190, 5),
     ),
     Box(

@@ -34,6 +34,7 @@ OPTIONAL = {
         "authlib",
         "cryptography",
         "keyring",
+        "opentelemetry",
         "platformdirs",
         "pydantic_settings",
         "pytest",
