@@ -74,7 +74,7 @@ class Telemetry:
       `RefreshStarted`, and for some a ``verdict``: the ``code`` of `RefreshFailed`, and the limit of
       `ConsentEndsSoon` and `AuthorizationNeeded`. A consent lost before any known limit is ``unexpected``.
     - The histogram ``atlassian_auth.refresh.duration``, in seconds, has the ``code`` of a failure as its
-      ``verdict``. ``atlassian_auth.consent.days_left`` has, at each refresh, the days to the end of a
+      ``verdict``. ``atlassian_auth.consent.left`` has, at each refresh, the days to the end of a
       consent that refreshes do not move, if it is known.
     - The span ``atlassian_auth.refresh`` has ``error.type``, the ``code`` of a failure, and for a consent
       that is needed a ``verdict``: the limit, or the ``reason`` of `AuthorizationRequired`.
@@ -110,7 +110,7 @@ class Telemetry:
             explicit_bucket_boundaries_advisory=_SECONDS,
         )
         self._days_left = meter.create_histogram(
-            "atlassian_auth.consent.days_left",
+            "atlassian_auth.consent.left",
             unit="d",
             description="From a refresh to the end of its consent, which refreshes do not move.",
             explicit_bucket_boundaries_advisory=_DAYS,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 import anyio
 import pytest
@@ -17,6 +19,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from atlassian_auth import (
+    AtlassianAuthError,
     AuthorizationRequired,
     ConfigurationError,
     InlineRunner,
@@ -31,6 +34,7 @@ from atlassian_auth.telemetry import _COUNTED, Telemetry
 from atlassian_auth.testing import Fault, ManualClock, cloud_grant
 
 DAY = timedelta(days=1)
+PAGE = (Path(__file__).parents[1] / "docs" / "telemetry.md").read_text("utf-8")
 
 
 class Collected:
@@ -112,8 +116,8 @@ async def settled(manager):
         await manager.perform(nothing)
 
 
-async def added(manager, atlassian, key="acme", **options):
-    await manager.add(key, refresh_token=atlassian.issue_grant().refresh_token, **options)
+async def added(manager, atlassian, key="acme", *, app=None, **options):
+    await manager.add(key, refresh_token=atlassian.issue_grant(app).refresh_token, **options)
     return manager
 
 
@@ -139,7 +143,7 @@ async def test_refreshes_and_days_to_the_end(manager_of, collected, atlassian, a
     await manager.token("acme")
     await settled(manager)
 
-    [days_left] = collected.points("atlassian_auth.consent.days_left")
+    [days_left] = collected.points("atlassian_auth.consent.left")
     [duration] = collected.points("atlassian_auth.refresh.duration")
     assert collected.counted(app="sync") == {("RefreshSucceeded", None): 1}
     assert (days_left.sum, dict(days_left.attributes)) == (300, {"app": "sync"})
@@ -377,3 +381,103 @@ def test_a_missing_extra_is_named():
     assert printed.stdout.strip() == (
         "Telemetry needs OpenTelemetry's API: pip install 'atlassian-auth[otel]'"
     )
+
+
+RULE = re.search(r"AtlassianAppBroken\n +expr: >\n(.*?)\n +- alert", PAGE, re.DOTALL)[1]
+INCREASE = re.compile(
+    r"sum by \(app\) \(increase\(atlassian_auth_events_total\{(\w+)(=~?)\"(.*?)\"\}\[5m\]\)\)"
+)
+
+
+class Prometheus:
+    """Scrapes the counters once a minute, and evaluates the page's rule for an app."""
+
+    def __init__(self, collected):
+        self.collected = collected
+        self.scrapes = []
+
+    def scrape(self):
+        points = self.collected.points("atlassian_auth.events")
+        self.scrapes.append([(dict(point.attributes), point.value) for point in points])
+
+    def fires(self, app):
+        def increase(found):
+            label, operator, pattern = found.groups()
+            wanted = pattern if operator == "=~" else re.escape(pattern)
+            now, before = [
+                sum(
+                    value
+                    for labels, value in scrape
+                    if labels["app"] == app and re.fullmatch(wanted, labels.get(label, ""))
+                )
+                for scrape in (self.scrapes[-1], self.scrapes[-6])
+            ]
+            return str(now - before)
+
+        expression, increases = INCREASE.subn(increase, RULE)
+        assert increases == 2
+        return eval(f"({expression})", {})
+
+
+def of(app):
+    """Return what tells the token requests of an app."""
+    return lambda request: f'"{app}"'.encode() in request.body
+
+
+@pytest.fixture
+async def fleets(atlassian, atlassian_clock, collected):
+    """A manager for each of two apps, and the keys of its credentials."""
+    managers = {}
+    for app, count in (("sync", 100), ("other", 20)):
+        telemetry = Telemetry(**collected.providers, attributes={"app": app}, runner=InlineRunner())
+        registered = atlassian.register_cloud_app(app)
+        manager = managers[app] = TokenManager(
+            cloud_grant(atlassian, app=registered),
+            store=MemoryStore(clock=atlassian_clock),
+            clock=atlassian_clock,
+            on_event=telemetry,
+            runner=telemetry.runner,
+            jitter=lambda: 0.5,
+        )
+        for number in range(count):
+            await added(manager, atlassian, f"tenant-{number:02}", app=registered)
+    yield managers
+    for manager in managers.values():
+        await manager.aclose()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Fault.json({"error": "invalid_grant"}, status=403),
+        Fault.json({"error": "access_denied"}, status=401),
+        Fault.html(),
+    ],
+    ids=["consents are refused", "the secret is replaced", "a proxy answers"],
+)
+async def test_a_broken_app_raises_the_alert(atlassian, atlassian_clock, collected, fleets, broken):
+    """All consents of one app break, a tenth of which were lost before: the rule fires in five minutes."""
+    prometheus = Prometheus(collected)
+
+    async def pass_minute(share=1.0):
+        for manager in fleets.values():
+            keys = await manager.keys()
+            for key in keys[: int(len(keys) * share)]:
+                with suppress(AtlassianAuthError):
+                    await manager.token(key)
+            await settled(manager)
+        prometheus.scrape()
+        atlassian_clock.advance(60)
+        return [app for app in fleets if len(prometheus.scrapes) > 60 and prometheus.fires(app)]
+
+    atlassian.fault(of("sync"), Fault.json({"error": "invalid_grant"}, status=403), times=10)
+    for minute in range(60):  # the tenants come one after the other
+        await pass_minute((minute + 1) / 60)
+    before = [await pass_minute() for _ in range(20)]
+    lost = collected.counted(app="sync")["AuthorizationNeeded", "unexpected"]
+    atlassian.fault(of("sync"), broken, times=None)
+    after = [await pass_minute() for _ in range(5)]
+
+    assert lost == 10
+    assert before == [[]] * 20
+    assert after[-1] == ["sync"]
