@@ -105,8 +105,8 @@ class AuthorizationRequired(AtlassianAuthError):
             expired and no refresh token came with it), ``"refused"`` (the server refused the refresh token),
             ``"declined"`` (the person did not consent) or ``"unanswered"`` (the person did not come back in
             time).
-        ended: For ``"refused"``: the limit that the consent had reached, ``"inactivity"`` or ``"absolute"``;
-            None if the refusal was not expected.
+        ended: The limit that a refused consent had reached, as in the event `AuthorizationNeeded`; None if
+            the refusal was not expected.
     """
 
     code = "authorization_required"
@@ -122,7 +122,7 @@ class AuthorizationRequired(AtlassianAuthError):
         super().__init__(message)
         self.key = key
         self.reason = reason
-        self.ended = ended
+        self.ended: Literal["inactivity", "absolute"] | None = ended
 
 
 class TransientError(AtlassianAuthError):

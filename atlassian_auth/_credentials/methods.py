@@ -200,12 +200,8 @@ class Credentials:
             lambda: self._housekeeping.prune(now or utc_now(self._parts.clock))
         )
 
-    def report(self, event: Event) -> None:
-        """Report an event as the manager reports its own. Call it within `perform`.
-
-        Args:
-            event: Of the library, or of a subclass of your own.
-        """
+    def _report(self, event: Event) -> None:
+        """Report an event of a login. Used in the runner only."""
         self._parts.report(event)
 
     def _paste(

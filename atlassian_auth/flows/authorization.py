@@ -218,7 +218,8 @@ class AuthorizationFlow:
             )
         except AuthorizationRequired:
             now = utc_now(self.manager.clock)
-            self.manager.report(ConsentDeclined(key=pending.key, at=now))
+            declined = ConsentDeclined(key=pending.key, at=now)
+            self.manager._report(declined)  # noqa: SLF001 -- of the same package
             raise
 
     async def _load(self, callback: UncheckedCallback) -> Loaded[PendingFlow]:
