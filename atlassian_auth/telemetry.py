@@ -2,7 +2,9 @@
 
 No attribute holds a key or a secret, so their number does not grow with the number of credentials. A refresh
 is often shared by many requests and may outlive all of them: so its span is the root of a trace, linked to
-the span that caused it, and the token request is below it. Needs ``pip install 'atlassian-auth[otel]'``.
+the span that caused it, and the token request is below it. What is done for one caller alone, such as the
+exchange of a code or a look at the store, is below the caller's span. It needs
+``pip install 'atlassian-auth[otel]'``.
 """
 
 from __future__ import annotations
@@ -226,5 +228,7 @@ class _Linked(Coroutine[Any, Any, None]):
     def _note_cause(self) -> None:
         # In the context of the runner's task: the caller's context has variables of the caller's loop.
         if self._cause is not None:
-            context.attach(context.set_value(_CAUSE, self._cause))
+            # What is done for this caller alone, such as the exchange of a code, is below the caller's span.
+            parent = trace.set_span_in_context(trace.NonRecordingSpan(self._cause))
+            context.attach(context.set_value(_CAUSE, self._cause, parent))
             self._cause = None

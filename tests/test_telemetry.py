@@ -266,6 +266,24 @@ async def test_a_token_request_is_linked_to_its_cause(manager_of, collected, atl
     assert span.status.is_ok
 
 
+async def test_a_login_is_below_the_span_of_its_callback(manager_of, collected, atlassian):
+    """The exchange of a code is done for one caller: it belongs to the caller's trace."""
+    flow, seen = AuthorizationFlow(manager_of()), []
+    request = await flow.start("acme", started_by=None)
+    atlassian.fault(
+        lambda _request: not seen.append(trace.get_current_span().get_span_context()),
+        Fault.delayed(0),
+        times=2,
+    )
+
+    with collected.tracer.start_as_current_span("the callback") as caller:
+        await flow.complete(atlassian.browse(request.url), started_by=None)
+
+    consent, exchange = seen
+    assert consent == exchange == caller.get_span_context()
+    assert collected.refreshes() == []
+
+
 @pytest.mark.parametrize("traced", [True, False])
 async def test_in_the_loop_of_the_service(manager_of, collected, atlassian, traced):
     """With `InlineRunner` too a refresh has a span, linked if a span caused it."""
