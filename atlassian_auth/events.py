@@ -18,7 +18,10 @@ from typing import Literal
 
 __all__ = [
     "AuthorizationNeeded",
+    "ConsentDeclined",
     "ConsentEndsSoon",
+    "ConsentGiven",
+    "ConsentRevoked",
     "Degraded",
     "Event",
     "KeepsFailing",
@@ -26,6 +29,7 @@ __all__ = [
     "RefreshFailed",
     "RefreshStarted",
     "RefreshSucceeded",
+    "RequestRepeated",
     "RotationUnsaved",
     "TokenAdopted",
 ]
@@ -69,11 +73,13 @@ class RefreshSucceeded(Event):
         duration_seconds: Seconds from the first request to the end of the save.
         refresh_count: How many refreshes of this consent have succeeded, in all processes.
         expires_at: When the new access token expires.
+        consent_expires_at: When the consent ends in any case; None if that is not known.
     """
 
     duration_seconds: float
     refresh_count: int
     expires_at: datetime
+    consent_expires_at: datetime | None = None
 
     def _sentence(self) -> str:
         return (
@@ -101,6 +107,20 @@ class RefreshFailed(Event):
     def _sentence(self) -> str:
         later = f" No attempt is made before {_moment(self.retry_at)}." if self.retry_at else ""
         return f"a refresh failed after {self.duration_seconds:.1f} s ({self.code}): {self.reason}{later}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRepeated(Event):
+    """The answer to a token request was lost: the same refresh token is presented again.
+
+    Cloud accepts it for ten minutes. Data Center does not if it has rotated it; then the consent is lost with
+    or without the repetition.
+    """
+
+    def _sentence(self) -> str:
+        return (
+            "an answer of the token endpoint was lost; the same refresh token is presented again."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +182,12 @@ class AuthorizationNeeded(Event):
 
     Args:
         reason: The error's message.
+        ended: The limit that the consent had reached, which was expected. None if it had reached none: a
+            person or an administrator removed the app, a password changed, or the refresh token was lost.
     """
 
     reason: str
+    ended: Limit | None = None
 
     def _sentence(self) -> str:
         return f"the consent is lost; a person has to authorize again: {self.reason}"
@@ -209,6 +232,30 @@ class ConsentEndsSoon(Event):
         if self.limit == "inactivity":
             return f"the consent ends at {_moment(self.ends_at)}, unless the token is refreshed before then."
         return f"the consent ends at {_moment(self.ends_at)}: a person has to authorize again before then."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGiven(Event):
+    """A person has authorized this credential, and its token was saved."""
+
+    def _sentence(self) -> str:
+        return "a person has authorized it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentDeclined(Event):
+    """A person came back from the consent page without consenting; what was stored is unchanged."""
+
+    def _sentence(self) -> str:
+        return "a person declined to authorize it."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRevoked(Event):
+    """`TokenManager.revoke` has ended the credential at the server, and deleted it here."""
+
+    def _sentence(self) -> str:
+        return "it was revoked and deleted."
 
 
 def _moment(moment: datetime) -> str:

@@ -22,7 +22,7 @@ No error holds a secret, a request or a response. All can be copied and pickled.
 from __future__ import annotations
 
 import copy
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 __all__ = [
     "AmbiguousSite",
@@ -105,14 +105,24 @@ class AuthorizationRequired(AtlassianAuthError):
             expired and no refresh token came with it), ``"refused"`` (the server refused the refresh token),
             ``"declined"`` (the person did not consent) or ``"unanswered"`` (the person did not come back in
             time).
+        ended: The limit that a refused consent had reached, as in the event `AuthorizationNeeded`; None if
+            the refusal was not expected.
     """
 
     code = "authorization_required"
 
-    def __init__(self, message: str, *, key: str = "", reason: str = "refused") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        key: str = "",
+        reason: str = "refused",
+        ended: Literal["inactivity", "absolute"] | None = None,
+    ) -> None:
         super().__init__(message)
         self.key = key
         self.reason = reason
+        self.ended: Literal["inactivity", "absolute"] | None = ended
 
 
 class TransientError(AtlassianAuthError):

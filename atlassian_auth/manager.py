@@ -137,8 +137,6 @@ class TokenManager(Credentials, Closing):
         self._entry = parts.cache.get
         super().__init__(parts, Calls(parts, Refresher(parts), runner))
 
-    # -- tokens -----------------------------------------------------------------------------------
-
     def peek(self, key: str = DEFAULT_KEY) -> Token | None:
         """Return the key's token if a fresh one is cached: no lock, no waiting, no I/O.
 

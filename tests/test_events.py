@@ -55,6 +55,14 @@ SINCE, UNTIL = "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05+00:00"
             "the consent is lost; a person has to authorize again: Why.",
         ),
         (
+            events.RequestRepeated,
+            {},
+            "an answer of the token endpoint was lost; the same refresh token is presented again.",
+        ),
+        (events.ConsentGiven, {}, "a person has authorized it."),
+        (events.ConsentDeclined, {}, "a person declined to authorize it."),
+        (events.ConsentRevoked, {}, "it was revoked and deleted."),
+        (
             events.KeepsFailing,
             {"since": AT, "reason": "Why."},
             f"refreshes have failed since {SINCE} and are still tried: Why.",

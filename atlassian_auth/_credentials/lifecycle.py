@@ -7,6 +7,7 @@ from datetime import datetime
 from atlassian_auth._credentials.pasted import PastedTokens
 from atlassian_auth._records.records import Loaded, TokenRecord
 from atlassian_auth._refresh.parts import Parts
+from atlassian_auth.events import ConsentGiven, ConsentRevoked
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 
@@ -28,13 +29,16 @@ class Lifecycle:
         self._cache = parts.cache
         self._backoff = parts.backoff
         self._clock = parts.clock
+        self._report = parts.report
 
     async def redeem(self, key: str, code: str, *, code_verifier: str | None = None) -> TokenRecord:
         """Exchange an authorization code and save its token in place of the app's earlier one."""
         async with self._repository.lock(key):
             stored = await self._load_own(key)
             pair = await self._token_exchange.redeem(code, code_verifier=code_verifier)
-            return await self._begin(key, stored, pair)
+            saved = await self._begin(key, stored, pair)
+        self._report(ConsentGiven(key=key, at=utc_now(self._clock)))
+        return saved
 
     async def save(self, key: str, pair: TokenPair) -> TokenRecord:
         """Save a pair obtained elsewhere in place of the app's earlier one."""
@@ -93,6 +97,7 @@ class Lifecycle:
                 await self._token_exchange.revoke(token)
             existed = await self._repository.delete(key)
             self._reset(key)
+        self._report(ConsentRevoked(key=key, at=utc_now(self._clock)))
         return existed
 
     async def forget(self, key: str) -> bool:

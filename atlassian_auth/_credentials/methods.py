@@ -20,6 +20,7 @@ from atlassian_auth._credentials.lifecycle import Lifecycle
 from atlassian_auth._records.records import TokenRecord
 from atlassian_auth._refresh.calls import Calls
 from atlassian_auth._refresh.parts import Parts
+from atlassian_auth.events import Event
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.status import CredentialStatus
@@ -220,6 +221,10 @@ class Credentials:
         return await self._calls.perform(
             lambda: self._housekeeping.prune(now or utc_now(self._parts.clock))
         )
+
+    def _report(self, event: Event) -> None:
+        """Report an event of a login. Used in the runner only."""
+        self._parts.report(event)
 
     def _paste(
         self, key: str, refresh_token: str, authorized_at: datetime | None

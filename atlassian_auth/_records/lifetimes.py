@@ -126,6 +126,12 @@ class Lifetimes:
         """Return the first end of the consent that has passed; None if none has."""
         return min((end for end in self.limits().values() if end <= now), default=None)
 
+    def ended(self, now: datetime) -> Limit | None:
+        """Return the limit that has passed first; None if none has."""
+        return next(
+            (limit for limit, end in self.limits().items() if end == self.passed(now)), None
+        )
+
 
 def warnings_due(
     key: str,

@@ -52,6 +52,10 @@ async def _no_lock_needed() -> bool:
     return True
 
 
+def _unnoticed() -> None:
+    pass
+
+
 class TokenExchange:
     """Exchanges a refresh token, a code or client credentials for a token; it saves nothing.
 
@@ -84,6 +88,7 @@ class TokenExchange:
         *,
         previous: TokenPair | None = None,
         confirm: Callable[[], Awaitable[bool]] = _no_lock_needed,
+        repeated: Callable[[], None] = _unnoticed,
     ) -> TokenPair:
         """Return a new token.
 
@@ -92,6 +97,7 @@ class TokenExchange:
             previous: The pair to be replaced; values that the response leaves out are taken from it.
             confirm: Returns whether the lock is still held. Called before each attempt: without the lock the
                 refresh token must not be presented.
+            repeated: Called before the refresh token is presented again after a lost response.
 
         Raises:
             LockLost: if the lock is not held any more, and no response was lost before.
@@ -101,7 +107,12 @@ class TokenExchange:
         read = functools.partial(self._grant.read_response, request=request, previous=previous)
         rotating = self._grant.rotates
         return await self._exchange(
-            request, read, repeats=self._repeats(), rotating=rotating, confirm=confirm
+            request,
+            read,
+            repeats=self._repeats(),
+            rotating=rotating,
+            confirm=confirm,
+            repeated=repeated,
         )
 
     async def redeem(self, code: str, *, code_verifier: str | None = None) -> TokenPair:
@@ -142,12 +153,15 @@ class TokenExchange:
         repeats: int,
         rotating: bool = False,
         confirm: Callable[[], Awaitable[bool]] = _no_lock_needed,
+        repeated: Callable[[], None] = _unnoticed,
     ) -> T:
         deadline = self._clock.time() + self._settings.exchange_timeout_seconds
         attempt, lost_responses = 0, 0
         failure: AtlassianAuthError | None = None
         while await self._confirm_lock(confirm):
             attempt += 1
+            if lost_responses:
+                repeated()
             outcome = await self._attempt(request, read, deadline)
             if not isinstance(outcome, AtlassianAuthError):
                 return outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -45,6 +46,10 @@ class Parts:
     cache: TokenCache
     backoff: Backoff
     exchange: TokenExchange
+
+    def report(self, event: Event) -> None:
+        """Report an event in the next turn of the runner's loop: in this one the caller gets its answer."""
+        asyncio.get_running_loop().call_soon(self.tell, [event])
 
     @classmethod
     def assemble(

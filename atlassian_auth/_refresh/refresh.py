@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from atlassian_auth._records.lifetimes import warnings_due
+from atlassian_auth._records.lifetimes import Lifetimes, warnings_due
 from atlassian_auth._records.records import STORE_ERRORS, Loaded, TokenRecord
 from atlassian_auth._refresh.exchange import LockLost
 from atlassian_auth._refresh.parts import Parts
@@ -25,6 +25,7 @@ from atlassian_auth.events import (
     Event,
     KeepsFailing,
     RefreshSucceeded,
+    RequestRepeated,
     RotationUnsaved,
     TokenAdopted,
 )
@@ -164,7 +165,7 @@ class Refresher:
             )
             raise AuthorizationRequired(message, key=key, reason="missing")
         if stored.value.refused:
-            raise _consent_lost(key, stored.value)
+            raise self._consent_lost(key, stored.value, stored.value.status_since)
         if not stored.value.refresh_token:
             message = (
                 f"The access token of key {key!r} has expired and no refresh token came with it. Authorize "
@@ -179,7 +180,7 @@ class Refresher:
     ) -> TokenPair:
         started = self._clock.time()
         try:
-            pair = await self._exchange(stored, hold)
+            pair = await self._exchange(refresh, stored, hold)
         except AuthorizationRequired as error:
             refusal = str(error)
         except AtlassianAuthError as error:
@@ -189,12 +190,17 @@ class Refresher:
             return await self._save(refresh, stored, pair, started)
         return await self._handle_refusal(refresh, stored, hold, refusal)
 
-    async def _exchange(self, stored: _Stored | None, hold: Hold) -> TokenPair:
+    async def _exchange(self, refresh: Refresh, stored: _Stored | None, hold: Hold) -> TokenPair:
         if stored is None or not self._grant.rotates:
             return await self._token_exchange.refresh(None)
         record, confirm = stored.value, functools.partial(hold.confirm, self._seconds_to_keep)
         return await self._token_exchange.refresh(
-            record.refresh_token, previous=record.token, confirm=confirm
+            record.refresh_token,
+            previous=record.token,
+            confirm=confirm,
+            repeated=lambda: refresh.events.append(
+                RequestRepeated(key=refresh.key, at=utc_now(self._clock))
+            ),
         )
 
     @property
@@ -217,8 +223,17 @@ class Refresher:
         now = utc_now(self._clock)
         record = current.value.after_refusal(reason, now)
         await self._repository.mark(key, current, record)
-        refresh.events.append(AuthorizationNeeded(key=key, at=now, reason=reason))
-        raise _consent_lost(key, record)
+        lost = self._consent_lost(key, record, now)
+        refresh.events.append(AuthorizationNeeded(key=key, at=now, reason=reason, ended=lost.ended))
+        raise lost
+
+    def _consent_lost(
+        self, key: str, record: TokenRecord, refused_at: datetime
+    ) -> AuthorizationRequired:
+        reason = record.failure or "A person has to authorize it again."
+        message = f"The consent of key {key!r} is lost. {reason}"
+        ended = Lifetimes.of(record, self._settings).ended(refused_at)
+        return AuthorizationRequired(message, key=key, reason="refused", ended=ended)
 
     async def _save_failure(self, refresh: Refresh, stored: _Stored | None, reason: str) -> None:
         if stored is None:
@@ -263,6 +278,7 @@ class Refresher:
             duration_seconds=self._clock.time() - started,
             refresh_count=saved.refresh_count,
             expires_at=pair.expires_at,
+            consent_expires_at=Lifetimes.of(saved, self._settings).consent_expires_at,
         )
         refresh.events.append(succeeded)
         last_look = previous.token.obtained_at if previous.token else None
@@ -295,9 +311,3 @@ class Refresher:
             "and saved before anything else as soon as the store works. Keep this process running."
         )
         raise StoreError(message)
-
-
-def _consent_lost(key: str, record: TokenRecord) -> AuthorizationRequired:
-    reason = record.failure or "A person has to authorize it again."
-    message = f"The consent of key {key!r} is lost. {reason}"
-    return AuthorizationRequired(message, key=key, reason="refused")

@@ -17,6 +17,7 @@ from atlassian_auth.grants import Grant
 from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
 from atlassian_auth.settings import Settings
+from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
 from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.records import perform
@@ -38,15 +39,17 @@ class Desk:
     ) -> None:
         self.settings: Settings = _check_settings(options.get("settings"))
         self.clock: Clock = options.get("clock", SYSTEM_CLOCK)
-        self.store = checked_store(store, clock=self.clock)
-        self.base_url = self._check_base_url(base_url)
-        self.random_bytes = random_bytes
+        self.store: Store = checked_store(store, clock=self.clock)
+        self.base_url: str = self._check_base_url(base_url)
+        self.random_bytes: Callable[[int], bytes] = random_bytes
         # A token is not used any more when it expires within the clock skew.
         buffer_seconds = max(self.settings.buffer_seconds, self.settings.max_clock_skew_seconds)
         settings = self.settings.model_copy(update={"buffer_seconds": buffer_seconds})
         self._options: ManagerOptions = {**options, "settings": settings}
-        self.managers = Managers(lambda config: self._new_manager(config, SharedStore(self.store)))
-        self.scratch = Managers(
+        self.managers: Managers = Managers(
+            lambda config: self._new_manager(config, SharedStore(self.store))
+        )
+        self.scratch: Managers = Managers(
             lambda config: self._new_manager(config, MemoryStore(clock=self.clock))
         )
 

@@ -1,7 +1,8 @@
 """Let a person authorize a credential in a browser, which comes back to a web app or to this computer.
 
-`AuthorizationFlow` is for web apps and for callbacks that a person pastes, `LoopbackLogin` for command lines.
-Both send a browser to the consent page, check the callback, and store the token.
+`LoginApp` is for web apps, `LoopbackLogin` for command lines, and `AuthorizationFlow`, on which both stand,
+for pages of your own and for callbacks that a person pastes. They send a browser to the consent page, check
+the callback, and store the token.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from atlassian_auth.flows.authorization import (
     AuthorizationRequest,
     AuthorizationResult,
 )
+from atlassian_auth.flows.login_app import LoginApp
 from atlassian_auth.flows.loopback import LoopbackLogin
 from atlassian_auth.protocol.callback import UncheckedCallback
 
@@ -18,6 +20,7 @@ __all__ = [
     "AuthorizationFlow",
     "AuthorizationRequest",
     "AuthorizationResult",
+    "LoginApp",
     "LoopbackLogin",
     "UncheckedCallback",
 ]

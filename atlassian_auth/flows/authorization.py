@@ -22,7 +22,13 @@ from atlassian_auth._records.pending import (
     name_of,
 )
 from atlassian_auth._records.records import Loaded, Records
-from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
+from atlassian_auth.events import ConsentDeclined
+from atlassian_auth.exceptions import (
+    AuthorizationRequired,
+    ConfigurationError,
+    TransientError,
+    VersionConflict,
+)
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.callback import (
@@ -199,9 +205,22 @@ class AuthorizationFlow:
         stored = await self._load(callback)
         pending = stored.value
         self._check_pending(pending, started_by)
-        code = check_callback(callback, state=pending.state, issuer=self._issuer, key=pending.key)
+        code = self._check_callback(callback, pending)
         await self._delete(stored)
         return _build_result(await self._exchange(pending, code), pending)
+
+    def _check_callback(
+        self, callback: UncheckedCallback, pending: PendingFlow
+    ) -> AuthorizationCode:
+        try:
+            return check_callback(
+                callback, state=pending.state, issuer=self._issuer, key=pending.key
+            )
+        except AuthorizationRequired:
+            now = utc_now(self.manager.clock)
+            declined = ConsentDeclined(key=pending.key, at=now)
+            self.manager._report(declined)  # noqa: SLF001 -- of the same package
+            raise
 
     async def _load(self, callback: UncheckedCallback) -> Loaded[PendingFlow]:
         stored = await self._records.get(name_of(stated(callback)))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from contextlib import nullcontext
 
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
+import uvicorn
 
 from atlassian_auth import AuthorizationRequired
-from atlassian_auth.flows import LoopbackLogin
+from atlassian_auth.flows import LoginApp, LoopbackLogin
 from atlassian_auth.testing import cloud_grant
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -78,3 +81,33 @@ async def test_a_person_declines(atlassian, atlassian_server, flow_of, browser, 
 
     assert caught.value.reason == "declined"
     assert "declined" in shown
+
+
+async def test_the_login_of_a_web_app(
+    atlassian, atlassian_server, flow_of, browser, redirect_uri, monkeypatch
+):
+    """Chromium brings the cookie of `LoginApp` back from the consent page, and ends at the wanted page."""
+    app = atlassian.register_cloud_app("web", redirect_uri=redirect_uri)
+    flow = flow_of(cloud_grant(atlassian, atlassian_server.urls, app=app, scopes="read:me"))
+    seen = []
+
+    async def key(scope):
+        seen.append(scope["path"])
+        return "acme"
+
+    login = LoginApp(flow, key=key, after="/callback?wanted=page")
+    port = int(redirect_uri.rpartition(":")[2].partition("/")[0])
+    server = uvicorn.Server(uvicorn.Config(login, port=port, log_level="error", lifespan="off"))
+    # It would take over the signals of the tests.
+    monkeypatch.setattr(server, "capture_signals", nullcontext)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(server.serve)
+        while not server.started:
+            await anyio.lowlevel.checkpoint()
+        browser(redirect_uri.replace("/callback", "/login"))
+        process = browser.started[0]
+        await anyio.to_thread.run_sync(lambda: process.communicate(timeout=300))
+        server.should_exit = True
+
+    assert await flow.manager.keys() == ["acme"]
+    assert seen == ["/login", "/callback", "/callback"]
