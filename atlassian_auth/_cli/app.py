@@ -17,6 +17,7 @@ from atlassian_auth._cli.login import login
 from atlassian_auth._cli.migrate import migrate
 from atlassian_auth._cli.profile import PRODUCTS, Flags
 from atlassian_auth._cli.request import request
+from atlassian_auth._cli.serve.command import serve
 from atlassian_auth._cli.sites import sites, whoami
 
 __all__ = ["app", "demo", "root"]
@@ -187,6 +188,7 @@ for _name, _command in (
     ("whoami", whoami),
     ("request", request),
     ("doctor", doctor),
+    ("serve", serve),
 ):
     app.command(_name, cls=Command, epilog=_SETTINGS_EPILOG)(_command)
 

@@ -1,0 +1,129 @@
+"""What is wrong with a request, in one form for the REST interface and for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from atlassian_auth.connections import (
+    ConfigurationNotFound,
+    FlowNotFound,
+    FlowOutOfOrder,
+    TokenNotFound,
+)
+from atlassian_auth.exceptions import (
+    AtlassianAuthError,
+    AuthorizationRequired,
+    ConfigurationError,
+    StoreError,
+    TransientError,
+    VersionConflict,
+)
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Instead", "Problem", "camel", "invalid", "problem_of"]
+
+
+class Problem(Exception):
+    """A request that is refused.
+
+    Args:
+        status: The HTTP status.
+        code: A word for programs that does not change.
+        message: What was wrong and what to do; None if ``errors`` says it all.
+        errors: Messages by the name of the field.
+        retry_after_seconds: After how many seconds a new attempt makes sense.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str | None = None,
+        *,
+        errors: Mapping[str, str] | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.messages = [message] if message else []
+        self.errors = dict(errors or {})
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that belong to the response."""
+        seconds = self.retry_after_seconds
+        return {} if seconds is None else {"Retry-After": str(max(1, round(seconds + 0.5)))}
+
+
+class Instead(Exception):
+    """The host application sends this response in place of the page."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+_STATUSES: tuple[tuple[type[AtlassianAuthError], int], ...] = (
+    (ConfigurationNotFound, 404),
+    (TokenNotFound, 404),
+    (FlowNotFound, 404),
+    (FlowOutOfOrder, 409),
+    (ConfigurationError, 400),
+    (AuthorizationRequired, 409),
+    (VersionConflict, 409),
+    (TransientError, 503),
+    (StoreError, 503),
+)
+
+
+def problem_of(error: AtlassianAuthError) -> Problem:
+    """Return what to answer when the library raises an error: a fault of the other server is a 502."""
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 502)
+    argument = getattr(error, "argument", None) if status == 400 else None
+    return Problem(
+        status,
+        error.code,
+        None if argument else str(error),
+        errors={camel(argument): str(error)} if argument else None,
+        retry_after_seconds=getattr(error, "retry_after_seconds", None),
+    )
+
+
+def invalid(error: ValidationError) -> Problem:
+    """Return the refusal of a body: a message for each field that is wrong. It quotes no value."""
+    wrong = error.errors(include_input=False, include_url=False)
+    errors: dict[str, str] = {}
+    for one in wrong:
+        errors.setdefault(str(one["loc"][0]) if one["loc"] else "body", _reason(one))
+    return Problem(400, "invalid", errors=errors)
+
+
+def camel(name: str) -> str:
+    """Return the name of an argument as the REST interface writes it."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _reason(wrong: ErrorDetails) -> str:
+    context = wrong.get("ctx", {})
+    match wrong["type"]:
+        case "missing" | "string_too_short":
+            return "It is empty: fill it in."
+        case "string_too_long":
+            return f"It is too long: at most {context['max_length']} characters are allowed."
+        case "too_long":
+            return f"There are too many: at most {context['max_length']} are allowed."
+        case "enum":
+            return f"It must be one of {context['expected']}."
+        case "extra_forbidden":
+            return "There is no such field: remove it."
+        case _:
+            return f"{wrong['msg']}."
