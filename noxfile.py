@@ -16,7 +16,7 @@ import nox
 SUPPORTED = ["3.11", "3.12", "3.13"]
 # By file: the blocks of a page of documentation build on each other.
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
-EXTRAS = "[cli,demo,encryption,keyring,login,postgres,redis,testing,web]"
+EXTRAS = "[cli,connections,demo,encryption,keyring,login,postgres,redis,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
 

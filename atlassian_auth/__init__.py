@@ -30,7 +30,13 @@ from atlassian_auth.exceptions import (
     TransientError,
     VersionConflict,
 )
-from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenterGrant, Grant
+from atlassian_auth.grants import (
+    ClientCredentialsGrant,
+    CloudGrant,
+    DataCenterGrant,
+    GenericGrant,
+    Grant,
+)
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
@@ -49,6 +55,7 @@ __all__ = [
     "DataCenterGrant",
     "DiscoveryError",
     "Endpoints",
+    "GenericGrant",
     "Grant",
     "InlineRunner",
     "OriginNotAllowed",

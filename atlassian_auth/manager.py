@@ -40,7 +40,7 @@ from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.refresh import Refresher
 from atlassian_auth._runtime.event_hub import EventHub
 from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.future import SharedFuture, start
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import TokenRejected
@@ -55,7 +55,7 @@ from atlassian_auth.ports import (
     utc_now,
 )
 from atlassian_auth.protocol._requirement import Requirement
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol.tokens import Token, TokenPair
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
@@ -64,7 +64,7 @@ from atlassian_auth.stores.opening import AnyStore
 if TYPE_CHECKING:
     from atlassian_auth.auth import AtlassianAuth
 
-__all__ = ["DEFAULT_KEY", "ManagerOptions", "TokenManager"]
+__all__ = ["DEFAULT_KEY", "ManagerOptions", "TokenManager", "perform"]
 
 T = TypeVar("T")
 
@@ -323,6 +323,19 @@ class TokenManager:
         )
         return self._inspection.describe(key, await self.perform(redeem))
 
+    async def save(self, key: str, pair: TokenPair) -> CredentialStatus:
+        """Store a pair that was issued elsewhere in place of what the key had.
+
+        No other program may use its refresh token from now on. To start with a configured refresh token, use
+        `add`, which undoes no rotation.
+
+        Raises:
+            ConfigurationError: if the key belongs to another registration.
+            StoreError: if the pair cannot be saved.
+        """
+        save = functools.partial(self._lifecycle.save, checked_key(key), pair)
+        return self._inspection.describe(key, await self.perform(save))
+
     async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
         """Return the state of the credential, as its store has it. No server is asked.
 
@@ -346,9 +359,17 @@ class TokenManager:
         Raises:
             StoreError: if the store cannot be read.
         """
-        checked_key(key)
-        record = await self.perform(functools.partial(self._parts.repository.peek, key))
+        record = await self._peek_record(key)
         return record.refresh_token if record else None
+
+    async def reveal_pair(self, key: str = DEFAULT_KEY) -> TokenPair | None:
+        """Return the stored pair as `reveal_refresh_token` does; None if none was issued yet.
+
+        Raises:
+            StoreError: if the store cannot be read.
+        """
+        record = await self._peek_record(key)
+        return record.token if record else None
 
     async def keys(self) -> list[str]:
         """Return the keys that the store has, sorted."""
@@ -546,6 +567,10 @@ class TokenManager:
         consented_at = checked_consent_date(authorized_at, self.clock)
         return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
 
+    async def _peek_record(self, key: str) -> TokenRecord | None:
+        checked_key(key)
+        return await self.perform(functools.partial(self._parts.repository.peek, key))
+
     async def _close(self) -> None:
         # The refreshes of this moment only: other tasks may start new ones without end.
         await self._calls.idle()
@@ -554,3 +579,13 @@ class TokenManager:
         finally:
             await self._sender.aclose()
             await self._parts.repository.aclose()
+
+
+async def perform(work: Callable[[], Awaitable[T]], *, runner: Runner = SHARED_RUNNER) -> T:
+    """Run ``work`` as `TokenManager.perform` does, for a store that has no manager.
+
+    Args:
+        work: Uses a store, which is used in that event loop only.
+        runner: That of the managers which share the store.
+    """
+    return await start(runner, work).wait()

@@ -149,6 +149,45 @@ class Settings(BaseModel):
     """``prune`` deletes a credential that has been unusable for this long. Default: 30 days, as in
     Atlassian's plugin (``lifetime.invalid.token.days``)."""
 
+    default_refresh_token_duration: timedelta = Field(
+        default=timedelta(days=30), gt=timedelta(), le=_CENTURY
+    )
+    """How long a refresh token of a `GenericGrant` is assumed to live without use, if it does not say. The
+    status shows that date, and nothing stops before or after it. Default: 30 days, as in Atlassian's plugin
+    (``default.refresh.token.duration.days``)."""
+
+    minimum_access_token_only_lifetime: timedelta = Field(
+        default=timedelta(days=30), ge=timedelta(), le=_CENTURY
+    )
+    """`Connections` refuse a new token without a refresh token whose access token ends before. Default: 30
+    days, as in Atlassian's plugin (``minimum.access.token.only.lifetime.days``)."""
+
+    max_clock_skew_seconds: NonNegativeFloat = 60
+    """How much the clocks of your processes and of a provider may differ. In `Connections` a token is
+    refreshed this much earlier, flows may take this much longer, and ``prune`` waits this much longer.
+    Default: 60 s, as in Atlassian's plugin (``max.clock.skew.seconds``)."""
+
+    max_client_delay_seconds: PositiveFloat = 60
+    """How long a browser may take to start a flow of `Connections`, and later to fetch its result, beside the
+    clock skew. Default: 60 s, as in Atlassian's plugin (``max.client.delay.seconds``)."""
+
+    max_server_delay_seconds: PositiveFloat = 120
+    """How long a person may take at the provider in a flow of `Connections`, beside the clock skew. Default:
+    120 s, as in Atlassian's plugin (``max.server.delay.seconds``)."""
+
+    prune_schedule: str = "0 0 23 * * ?"
+    """When ``Connections.prune_job`` prunes, in UTC: seconds, minutes, hours, day of the month, month, day of
+    the week, as Quartz has them; write days of the week as names. Default: 23:00 each day, as in Atlassian's
+    plugin (``prune.expired.tokens.schedule``)."""
+
+    skip_base_url_https_requirement: bool = False
+    """Whether the base URL of `Connections` may be plain http on hosts other than loopback. Anyone on the
+    network path can then read the codes. Default: False, as in Atlassian's plugin."""
+
+    skip_provider_https_requirement: bool = False
+    """Whether the endpoints of a client configuration may be plain http on hosts other than loopback. Anyone
+    on the network path can then read the secrets. Default: False, as in Atlassian's plugin."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _check_values(

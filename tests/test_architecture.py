@@ -32,6 +32,7 @@ OPTIONAL = {
     *(
         "aiosqlite",
         "authlib",
+        "croniter",
         "cryptography",
         "keyring",
         "platformdirs",
@@ -45,7 +46,7 @@ IMPURE = {
     *("secrets", "socket", "sqlite3", "ssl", "subprocess", "threading", "time", "urllib.request"),
 }
 LONGEST_BODY = 40
-LONGEST_TOKEN_PATH = 3050
+LONGEST_TOKEN_PATH = 3120
 
 
 TEST_SOURCES = {

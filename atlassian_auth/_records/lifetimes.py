@@ -51,6 +51,7 @@ _LIMITS = MappingProxyType(
     {
         "cloud": Limits(inactivity=timedelta(days=90), absolute=timedelta(days=365)),
         "data_center": Limits(inactivity=timedelta(days=90)),
+        "generic": Limits(),  # no provider in common: see `default_refresh_token_duration`
     }
 )
 
@@ -62,9 +63,11 @@ def limits_of(configuration: str, settings: Settings) -> Limits:
         configuration: Its `Grant.configuration`, whose first word is the kind of grant.
         settings: Where a user can set other limits.
     """
-    usual = _LIMITS.get(_kind(configuration), Limits())
+    kind = _kind(configuration)
+    usual = _LIMITS.get(kind, Limits())
+    assumed = settings.default_refresh_token_duration if kind == "generic" else usual.inactivity
     return Limits(
-        inactivity=settings.inactivity_limit or usual.inactivity,
+        inactivity=settings.inactivity_limit or assumed,
         absolute=settings.absolute_limit or usual.absolute,
     )
 

@@ -34,9 +34,19 @@ class Lifecycle:
         async with self._repository.lock(key):
             stored = await self._load_own(key)
             pair = await self._token_exchange.redeem(code, code_verifier=code_verifier)
-            record = self._new_record(stored).model_copy(update={"token": pair})
-            saved = await self._repository.save(key, record, stored)
-            self._reset(key, saved.token)
+            return await self._begin(key, stored, pair)
+
+    async def save(self, key: str, pair: TokenPair) -> TokenRecord:
+        """Save a pair obtained elsewhere in place of the app's earlier one."""
+        async with self._repository.lock(key):
+            return await self._begin(key, await self._load_own(key), pair)
+
+    async def _begin(
+        self, key: str, stored: Loaded[TokenRecord] | None, pair: TokenPair
+    ) -> TokenRecord:
+        record = self._new_record(stored).model_copy(update={"token": pair})
+        saved = await self._repository.save(key, record, stored)
+        self._reset(key, saved.token)
         return saved
 
     async def paste(

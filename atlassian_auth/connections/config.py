@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
+from types import MappingProxyType
 
 from pydantic import Field, field_validator
 
 from atlassian_auth.connections import _grants as grants
 from atlassian_auth.connections._forms import Form
-from atlassian_auth.grants.base import Grant, check_text
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.grants import GenericGrant, Grant
+from atlassian_auth.grants.base import check_text
+from atlassian_auth.grants.generic import ProviderApp
 from atlassian_auth.scopes import parse_scopes
 
-__all__ = ["CALLBACK_PATH", "ClientConfig", "ClientType", "redirect_uri_suffix"]
+__all__ = ["CALLBACK_PATH", "ClientConfig", "ClientType", "redirect_uri", "redirect_uri_suffix"]
 
 CALLBACK_PATH = "/plugins/servlet/oauth2/client/callback"
 """Below the base URL: where a flow starts, and, with the suffix, where the browser comes back."""
@@ -72,7 +76,11 @@ class ClientConfig(Form):
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        return grants.check_line(name, "name")
+        text = name.strip()
+        if not text or not text.isprintable():
+            message = "name must be one line of visible text: people choose the configuration by it"
+            raise ConfigurationError(message, argument="name")
+        return text
 
     @field_validator("client_id")
     @classmethod
@@ -99,7 +107,37 @@ class ClientConfig(Form):
         Raises:
             ConfigurationError: if the secret is missing, or a field does not fit the type.
         """
-        raise NotImplementedError
+        if self.client_secret is None:
+            message = "client_secret is missing: copy it from the provider"
+            raise ConfigurationError(message, argument="client_secret")
+        return _BUILDERS[self.type](
+            {
+                "client_id": self.client_id,
+                "client_secret": self.client_secret,
+                "redirect_uri": redirect_uri(base_url, self.authorization_endpoint),
+                "scopes": self.scopes,
+                "authorize_url": self.authorization_endpoint,
+                "token_url": self.token_endpoint,
+                "allow_insecure_http": allow_insecure_http,
+            }
+        )
+
+
+_BUILDERS: MappingProxyType[ClientType, Callable[[ProviderApp], Grant]] = MappingProxyType(
+    {
+        ClientType.GENERIC: lambda app: GenericGrant(**app),
+        ClientType.MICROSOFT: lambda app: GenericGrant.microsoft(**app),
+        ClientType.GOOGLE: lambda app: GenericGrant.google(**app),
+        ClientType.ATLASSIAN_CLOUD: grants.cloud,
+        ClientType.ATLASSIAN_DATA_CENTER: grants.data_center,
+        ClientType.CLIENT_CREDENTIALS: grants.client_credentials,
+    }
+)
+
+
+def redirect_uri(base_url: str, authorization_endpoint: str) -> str:
+    """Return the redirect URI to register at the provider: one for each authorization endpoint."""
+    return f"{base_url}{CALLBACK_PATH}/{redirect_uri_suffix(authorization_endpoint)}"
 
 
 def redirect_uri_suffix(authorization_endpoint: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections.config import ClientConfig
-from atlassian_auth.connections.tokens import ClientToken
+from atlassian_auth.connections.tokens import ClientToken, ClientTokens, expiration_in, pair_of
+from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.tokens import Token
 
 __all__ = ["TokenHandler", "TokenService"]
@@ -19,8 +21,9 @@ T = TypeVar("T")
 class TokenHandler:
     """Hands out fresh tokens, refreshed and saved where that is due; the ``handler`` of a `Connections`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, tokens: ClientTokens) -> None:
         self._desk = desk
+        self._tokens = tokens
 
     async def execute(
         self,
@@ -43,15 +46,23 @@ class TokenHandler:
             AuthorizationRequired: if a person has to connect again (unrecoverable).
             AtlassianAuthError: as `TokenManager.execute` does.
         """
-        raise NotImplementedError
+        manager = await self._tokens.manager_of(token_id)
+        return await manager.execute(token_id, fn, margin=self._with_skew(margin))
 
     async def get_refreshed_token(self, token_id: str, *, margin: timedelta | None = None) -> Token:
         """Return a fresh token, refreshed and saved first if it is due; see `execute`."""
-        raise NotImplementedError
+        manager = await self._tokens.manager_of(token_id)
+        return await manager.token(token_id, margin=self._with_skew(margin))
 
     async def refresh(self, token_id: str) -> Token:
         """Refresh now, even if the token is still valid; save and return the new one. See `execute`."""
-        raise NotImplementedError
+        manager = await self._tokens.manager_of(token_id)
+        return await manager.refresh(token_id)
+
+    def _with_skew(self, margin: timedelta | None) -> timedelta | None:
+        # Without a margin the manager's buffer holds, which is at least the clock skew.
+        skew = timedelta(seconds=self._desk.settings.max_clock_skew_seconds)
+        return None if margin is None else min(margin, timedelta.max - skew) + skew
 
 
 class TokenService:
@@ -71,7 +82,10 @@ class TokenService:
             ConfigurationError: if the token has no refresh token.
             AtlassianAuthError: as `TokenManager.refresh` does.
         """
-        raise NotImplementedError
+        if token.refresh_token is None:
+            message = "token has no refresh token, so it cannot be refreshed: let the person connect again"
+            raise ConfigurationError(message, argument="token")
+        return await self._desk.perform(functools.partial(self._refresh, config, token))
 
     async def refresh_if_needed(
         self, config: ClientConfig, token: ClientToken, margin: timedelta = timedelta()
@@ -80,4 +94,26 @@ class TokenService:
 
         A token without a refresh token is returned as it is.
         """
-        raise NotImplementedError
+        skew = timedelta(seconds=self._desk.settings.max_clock_skew_seconds)
+        left = token.access_token_expiration - self._desk.now() - skew
+        if token.refresh_token is None or left > margin:
+            return token
+        return await self.force_refresh(config, token)
+
+    async def _refresh(self, config: ClientConfig, token: ClientToken) -> ClientToken:
+        # A manager whose store is in memory: refreshed as everywhere, and saved nowhere.
+        manager, key = await self._desk.scratch.of(config), self._desk.new_id()
+        try:
+            await manager.save(key, pair_of(token, self._desk.now()))
+            bearer = await manager.refresh(key)
+            refresh_token = await manager.reveal_refresh_token(key)
+        finally:
+            await manager.forget(key)
+        assumed = bearer.obtained_at + self._desk.settings.default_refresh_token_duration
+        return token.changed(
+            access_token=bearer.access_token,
+            access_token_expiration=bearer.expires_at,
+            refresh_token=refresh_token,
+            refresh_token_expiration=expiration_in(refresh_token) or assumed,
+            scopes=bearer.scopes,
+        )

@@ -8,11 +8,13 @@ from types import TracebackType
 from typing import NoReturn, Self, Unpack
 
 from atlassian_auth.connections._desk import Desk
+from atlassian_auth.connections._pruning import Pruning
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.connections.flows import FlowRequests
 from atlassian_auth.connections.handler import TokenHandler, TokenService
 from atlassian_auth.connections.tokens import ClientTokens
 from atlassian_auth.manager import ManagerOptions
+from atlassian_auth.settings import Settings
 from atlassian_auth.stores.opening import AnyStore
 
 __all__ = ["Connections"]
@@ -28,6 +30,13 @@ class Connections:
         options: ``settings``, ``clock``, ``on_event``, ``transport``, ``verify``, ``proxy`` and the others of
             `TokenManager`, which explains each.
 
+    Attributes:
+        configs: The clients that an administrator has registered.
+        flows: The logins of people.
+        tokens: The tokens of people who have connected.
+        handler: Fresh tokens, refreshed and saved.
+        service: Fresh tokens that you save yourself.
+
     Raises:
         ConfigurationError: if an argument is wrong, or the base URL is not https.
     """
@@ -41,32 +50,37 @@ class Connections:
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         **options: Unpack[ManagerOptions],
     ) -> None:
-        desk = Desk(store, base_url, random_bytes, options)
-        self.base_url = base_url
-        self.configs = ClientConfigs(desk)
-        self.flows = FlowRequests(desk)
-        self.tokens = ClientTokens(desk)
-        self.handler = TokenHandler(desk)
-        self.service = TokenService(desk)
+        self._desk = desk = Desk(store, base_url, random_bytes, options)
+        self.base_url: str = desk.base_url
+        self.settings: Settings = desk.settings
+        self.configs: ClientConfigs = ClientConfigs(desk)
+        self.tokens: ClientTokens = ClientTokens(desk, self.configs)
+        self.flows: FlowRequests = FlowRequests(desk, self.configs, self.tokens)
+        self.handler: TokenHandler = TokenHandler(desk, self.tokens)
+        self.service: TokenService = TokenService(desk)
+        self._pruning = Pruning(desk, self.configs, self.tokens)
 
-    async def prune(self) -> list[str]:
+    async def prune(self) -> tuple[str, ...]:
         """Delete tokens that have been unusable for ``prune_after``, and return their ids.
 
         Raises:
             StoreError: if the store cannot be read or written.
         """
-        raise NotImplementedError
+        return await self._desk.perform(self._pruning.prune)
 
     async def prune_job(self) -> NoReturn:
         """Prune at each time of ``prune_schedule``, in UTC, once for all processes that share the store.
 
-        Runs until cancelled, in a task group of your own. Errors are logged.
+        Runs until cancelled, in a task group of your own. Errors of a run are logged.
+
+        Raises:
+            ConfigurationError: if ``prune_schedule`` is no schedule, or the package `croniter` is missing.
         """
-        raise NotImplementedError
+        await self._pruning.run()
 
     async def aclose(self) -> None:
         """Finish running refreshes, save what is unsaved, and close the store and connections."""
-        raise NotImplementedError
+        await self._desk.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, Field
+import base64
+import functools
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
 
-from atlassian_auth.connections._desk import Desk
+from pydantic import AwareDatetime, BaseModel, Field
+
+from atlassian_auth.connections._desk import Desk, config_id_of, digest_of
 from atlassian_auth.connections._forms import Form
-from atlassian_auth.connections.config import ClientConfig
+from atlassian_auth.connections.config import ClientConfig, ClientType
+from atlassian_auth.connections.configs import ClientConfigs
+from atlassian_auth.connections.errors import ConfigurationNotFound, TokenNotFound
+from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.manager import TokenManager
+from atlassian_auth.protocol.confidential import same_secret
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.status import CredentialStatus
+from atlassian_auth.stores.records import Records
 
-__all__ = ["ClientToken", "ClientTokens"]
+__all__ = ["ClientToken", "ClientTokens", "expiration_in", "pair_of"]
+
+# Where a `TokenManager` keeps credentials.
+_TOKENS = "tokens"
+_EXPIRATIONS = "refresh_token_expirations"
 
 
 class ClientToken(Form):
@@ -23,7 +40,9 @@ class ClientToken(Form):
         access_token: The bearer.
         access_token_expiration: When the access token ends, aware.
         refresh_token: None if the provider issued none.
-        refresh_token_expiration: When the refresh token ends, as far as that is known, aware.
+        refresh_token_expiration: When the refresh token ends, aware: as it was saved, or as the refresh token
+            says, or else as ``default_refresh_token_duration`` assumes. Refreshes do not stop there.
+        scopes: The granted scopes, as far as they are known.
     """
 
     id: str | None = None
@@ -32,13 +51,26 @@ class ClientToken(Form):
     access_token_expiration: AwareDatetime
     refresh_token: str | None = Field(default=None, repr=False, exclude=True)
     refresh_token_expiration: AwareDatetime | None = None
+    scopes: tuple[str, ...] = ()
+
+
+class _Credential(BaseModel):
+    """A credential as a `TokenManager` stores it: only that it exists matters here."""
+
+
+class _Expiration(BaseModel):
+    refresh_token_sha256: str = Field(repr=False)
+    at: AwareDatetime
 
 
 class ClientTokens:
     """Saves, finds and deletes tokens; the ``tokens`` of a `Connections`."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs) -> None:
         self._desk = desk
+        self._configs = configs
+        self._credentials = Records(desk.store, _TOKENS, _Credential)
+        self._expirations = Records(desk.store, _EXPIRATIONS, _Expiration)
 
     async def save(self, token: ClientToken) -> ClientToken:
         """Store a new token, or replace the one with its id; return it with its id.
@@ -49,16 +81,36 @@ class ClientTokens:
             ConfigurationError: if it has no refresh token and its access token ends too soon, or the id
                 belongs to another configuration.
         """
-        raise NotImplementedError
+        config = await self._configs.get(token.config_id)
+        if token.id is None:
+            if token.refresh_token is None:
+                self.check_lifetime(config, token.access_token_expiration)
+        elif config_id_of(token.id) == token.config_id:
+            await self.manager_of(token.id)
+        else:
+            message = "config_id must stay the same: a token works only with the client that got it"
+            raise ConfigurationError(message, argument="config_id")
+        saved = token.changed(id=token.id or self.new_id(config))
+        manager = await self._desk.managers.of(config)
+        await manager.save(saved.id or "", pair_of(saved, self._desk.now()))
+        await self._desk.perform(functools.partial(self._note_expiration, saved))
+        return saved
 
     async def obtain(self, config: ClientConfig) -> ClientToken:
         """Request the first token of a CLIENT_CREDENTIALS configuration, which needs no person, and save it.
 
         Raises:
+            ConfigurationNotFound: if the configuration is not stored.
             ConfigurationError: if the configuration needs a person: create a flow.
             AtlassianAuthError: as `TokenManager.token` does.
         """
-        raise NotImplementedError
+        stored = await self._configs.get(config.id or "")
+        if stored.type is not ClientType.CLIENT_CREDENTIALS:
+            message = f"config has the type {stored.type}, which needs a person: create a flow"
+            raise ConfigurationError(message, argument="config")
+        manager, token_id = await self._desk.managers.of(stored), self.new_id(stored)
+        await manager.token(token_id)
+        return await self.get(token_id)
 
     async def get(self, token_id: str) -> ClientToken:
         """Return the token as it is stored; it is not refreshed.
@@ -67,7 +119,19 @@ class ClientTokens:
             TokenNotFound: if there is none with this id.
             ConfigurationNotFound: if its configuration was deleted.
         """
-        raise NotImplementedError
+        manager = await self.manager_of(token_id)
+        pair = await manager.reveal_pair(token_id)
+        if pair is None:
+            raise _not_found()
+        return ClientToken(
+            id=token_id,
+            config_id=config_id_of(token_id) or "",
+            access_token=pair.access_token,
+            access_token_expiration=pair.expires_at,
+            refresh_token=pair.refresh_token,
+            refresh_token_expiration=await self._expiration_of(manager, token_id, pair),
+            scopes=pair.scopes,
+        )
 
     async def status(self, token_id: str) -> CredentialStatus:
         """Return the token's status, since when it has it, the last refresh, and the number of refreshes.
@@ -76,12 +140,116 @@ class ClientTokens:
             TokenNotFound: if there is none with this id.
             ConfigurationNotFound: if its configuration was deleted.
         """
-        raise NotImplementedError
+        return await (await self.manager_of(token_id)).status(token_id)
 
-    async def list(self, config_id: str | None = None) -> list[str]:
+    async def list(self, config_id: str | None = None) -> tuple[str, ...]:
         """Return the ids of all tokens, or of those of one configuration."""
-        raise NotImplementedError
+        ids = await self._desk.perform(self._credentials.keys)
+        found = [(token_id, config_id_of(token_id)) for token_id in ids]
+        return tuple(token_id for token_id, owner in found if owner and config_id in {None, owner})
 
     async def delete(self, token_id: str) -> bool:
         """Delete the token here and return whether there was one. The provider is not asked."""
-        raise NotImplementedError
+        try:
+            manager = await self.manager_of(token_id)
+        except TokenNotFound:
+            return False
+        except ConfigurationNotFound:
+            return await self._desk.perform(functools.partial(self.remove, token_id))
+        await self._desk.perform(functools.partial(self._expirations.delete, token_id))
+        return await manager.forget(token_id)
+
+    # -- for the other services ----------------------------------------------------------------
+
+    def new_id(self, config: ClientConfig) -> str:
+        """Return the id of a new token, which names its configuration."""
+        return f"{config.id}.{self._desk.new_id()}"
+
+    def check_lifetime(self, config: ClientConfig, expires_at: datetime | None) -> None:
+        """Return if a new token without a refresh token lives long enough to be of use.
+
+        Raises:
+            ConfigurationError: if it ends too soon.
+        """
+        minimum = self._desk.settings.minimum_access_token_only_lifetime
+        if config.type is ClientType.CLIENT_CREDENTIALS or expires_at is None:
+            return
+        if expires_at - self._desk.now() < minimum:
+            message = (
+                "The provider issued no refresh token, and the access token ends in less than "
+                f"{minimum.days} days (minimum_access_token_only_lifetime): request the scope for refresh "
+                "tokens, such as offline_access"
+            )
+            raise ConfigurationError(message, argument="scopes")
+
+    async def manager_of(self, token_id: str) -> TokenManager:
+        """Return the manager of a stored token.
+
+        Raises:
+            TokenNotFound: if there is none with this id.
+            ConfigurationNotFound: if its configuration was deleted.
+        """
+        config_id = config_id_of(token_id)
+        if config_id is None or not await self._desk.perform(
+            functools.partial(self._exists, token_id)
+        ):
+            raise _not_found()
+        return await self._desk.managers.of(await self._configs.get(config_id))
+
+    async def remove(self, token_id: str) -> bool:
+        """Delete a token whose configuration is gone. Used in the runner."""
+        await self._expirations.delete(token_id)
+        return await self._credentials.delete(token_id)
+
+    async def _exists(self, token_id: str) -> bool:
+        return await self._credentials.get(token_id) is not None
+
+    async def _note_expiration(self, token: ClientToken) -> None:
+        token_id, at = token.id or "", token.refresh_token_expiration
+        if token.refresh_token is None or at is None:
+            await self._expirations.delete(token_id)
+        else:
+            noted = _Expiration(refresh_token_sha256=digest_of(token.refresh_token), at=at)
+            await self._expirations.put(token_id, noted)
+
+    async def _expiration_of(
+        self, manager: TokenManager, token_id: str, pair: TokenPair
+    ) -> datetime | None:
+        if pair.refresh_token is None:
+            return None
+        noted = await self._desk.perform(functools.partial(self._expirations.get, token_id))
+        if noted and same_secret(noted.value.refresh_token_sha256, digest_of(pair.refresh_token)):
+            return noted.value.at
+        stated = expiration_in(pair.refresh_token)
+        return stated or (await manager.status(token_id)).inactive_by
+
+
+def pair_of(token: ClientToken, now: datetime) -> TokenPair:
+    """Return the two tokens, as if they were issued ``now``.
+
+    Raises:
+        ConfigurationError: if the access token cannot be sent in a header.
+    """
+    ends_at = token.access_token_expiration
+    return TokenPair(
+        token.access_token, min(now, ends_at), ends_at, token.refresh_token, token.scopes
+    )
+
+
+def expiration_in(refresh_token: str | None) -> datetime | None:
+    """Return when a refresh token ends, if it is a JWT that says so (RFC 7519 section 4.1.4); else None."""
+    parts = (refresh_token or "").split(".")
+    if len(parts) != 3:
+        return None
+    with suppress(ValueError, KeyError, TypeError, OverflowError, OSError):
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(float(claims["exp"]), UTC)
+    return None
+
+
+def _not_found() -> TokenNotFound:
+    message = (
+        "No token has this id: it was deleted, or never existed. List the tokens to see their ids, or let "
+        "the person connect again."
+    )
+    return TokenNotFound(message, reason="missing")

@@ -35,7 +35,7 @@ class Grant(Confidential, ABC):
     It cannot be pickled, a copy of it is itself, and its ``repr`` holds no secret.
 
     Attributes:
-        kind: ``"cloud"``, ``"data_center"`` or ``"client_credentials"``.
+        kind: ``"cloud"``, ``"data_center"``, ``"client_credentials"`` or ``"generic"``.
         rotates: Whether each refresh replaces the refresh token, so that the new one has to be stored.
         reuse_leeway_seconds: How long a refresh token still works after it was replaced.
         refresh_ahead_seconds: How long before its end a token may be refreshed in the background.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atlassian_auth.stores.memory import MemoryStore
     from atlassian_auth.stores.opening import open_store
     from atlassian_auth.stores.postgres import PostgresStore
+    from atlassian_auth.stores.records import Loaded, Records
     from atlassian_auth.stores.redis import RedisStore
     from atlassian_auth.stores.sqlite import SQLiteStore
 
@@ -29,8 +30,10 @@ __all__ = [
     "FileStore",
     "Hold",
     "KeyringStore",
+    "Loaded",
     "MemoryStore",
     "PostgresStore",
+    "Records",
     "RedisStore",
     "SQLiteStore",
     "Store",
@@ -45,8 +48,10 @@ _MODULES = MappingProxyType(
         "EncryptedStore": "encrypted",
         "FileStore": "file",
         "KeyringStore": "keyring",
+        "Loaded": "records",
         "MemoryStore": "memory",
         "PostgresStore": "postgres",
+        "Records": "records",
         "RedisStore": "redis",
         "SQLiteStore": "sqlite",
         "Target": "checked",
