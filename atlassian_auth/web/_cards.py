@@ -98,7 +98,8 @@ class Card:
             ("Ends if it is not used", status.inactive_by),
             ("Consent ends", status.consent_expires_at),
         ]
-        known = [Fact(name, at, distance(at - self.now)) for name, at in dates if at]
+        # Of a consent that is lost, these dates would say that it still works.
+        known = [Fact(name, at, distance(at - self.now)) for name, at in dates if at and self.works]
         return [*known, self._last_refresh()]
 
     def _last_refresh(self) -> Fact:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from atlassian_auth.connections import ClientConfig
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.web._bodies import ClientBody
-from atlassian_auth.web._problems import invalid, problem_of
+from atlassian_auth.web._problems import EMPTY_FIELD, invalid, problem_of
 from atlassian_auth.web._visit import Visit
 
 __all__ = ["EMPTY", "read_client", "read_form", "values_of"]
@@ -51,6 +51,8 @@ def read_client(form: dict[str, str], config_id: str | None) -> ClientConfig:
         return body.config(config_id)
     except ValidationError as error:
         problem = invalid(error)
+        if config_id is None and not given["clientSecret"]:
+            problem.errors["clientSecret"] = EMPTY_FIELD
     except ConfigurationError as error:
         problem = problem_of(error)
     raise problem

@@ -10,12 +10,12 @@ from starlette.routing import Route
 
 from atlassian_auth.connections import ClientConfig, ClientType, ConfigurationNotFound, FlowSuccess
 from atlassian_auth.connections.config import CALLBACK_PATH
-from atlassian_auth.exceptions import AtlassianAuthError
+from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.web._cards import Card
 from atlassian_auth.web._desk import Desk
 from atlassian_auth.web._forms import read_form
-from atlassian_auth.web._problems import Problem, problem_of
+from atlassian_auth.web._problems import problem_of
 from atlassian_auth.web._rendering import Renderer
 from atlassian_auth.web._visit import Visit
 
@@ -102,7 +102,7 @@ class ConnectionPages:
         try:
             await self._connections.handler.refresh(await self._desk.token_id(visit, config_id))
         except AtlassianAuthError as error:
-            return await self._refused(visit, problem_of(error))
+            return await self._refused(visit, "The connection was not refreshed.", error)
         return self._renderer.go("/", done="refreshed", client=config_id)
 
     async def ask_to_delete(self, request: Request, visit: Visit) -> Response:
@@ -129,12 +129,15 @@ class ConnectionPages:
         try:
             await self._desk.obtain(visit, config)
         except AtlassianAuthError as error:
-            return await self._refused(visit, problem_of(error))
+            return await self._refused(visit, f"{config.name} was not connected.", error)
         return self._renderer.go("/", done="connected", client=str(config.id))
 
-    async def _refused(self, visit: Visit, problem: Problem) -> Response:
-        text = " ".join([*problem.messages, *problem.errors.values()])
-        page = await self._page(visit, problem.status, problem=text)
+    async def _refused(self, visit: Visit, what: str, error: AtlassianAuthError) -> Response:
+        problem = problem_of(error)
+        # Why a consent is lost stands below, at the connection.
+        lost = isinstance(error, AuthorizationRequired)
+        reasons = [] if lost else [*problem.messages, *problem.errors.values()]
+        page = await self._page(visit, problem.status, problem=" ".join([what, *reasons]))
         page.headers.update(problem.headers)
         return page
 

@@ -26,7 +26,10 @@ from atlassian_auth.exceptions import (
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["Instead", "Problem", "camel", "invalid", "problem_of"]
+__all__ = ["EMPTY_FIELD", "Instead", "Problem", "camel", "invalid", "problem_of"]
+
+
+EMPTY_FIELD = "It is empty: fill it in."
 
 
 class Problem(Exception):
@@ -116,7 +119,7 @@ def _reason(wrong: ErrorDetails) -> str:
     context = wrong.get("ctx", {})
     match wrong["type"]:
         case "missing" | "string_too_short":
-            return "It is empty: fill it in."
+            return EMPTY_FIELD
         case "string_too_long":
             return f"It is too long: at most {context['max_length']} characters are allowed."
         case "too_long":

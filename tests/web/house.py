@@ -85,7 +85,9 @@ class House:
         } | changes
 
     async def add(self, **changes):
-        fields = {name: value for name, value in self.fields(**changes).items() if value is not None}
+        fields = {
+            name: value for name, value in self.fields(**changes).items() if value is not None
+        }
         return await self.connections.configs.save(ClientConfig(**fields))
 
     async def contents(self):

@@ -47,7 +47,7 @@ async def test_callers_without_permission(house, path):
 
 
 async def test_the_host_may_send_to_its_login(house_of):
-    """A response of the host application, such as a redirect to its login, replaces the page; REST gets a 401."""
+    """A response of the host, such as a redirect to its login, replaces the page; REST gets a 401."""
     visitor = house_of(authorize=lambda _: RedirectResponse("/login")).browser(None)
 
     sent = await visitor.get("/connections/")
@@ -103,7 +103,7 @@ def test_the_store_is_needed(house, wrong):
 
 
 async def test_owners(house, store):
-    """`Owners` finds the token of a caller, and stores a digest in place of the caller's id. Seed 001, 1.24."""
+    """`Owners` finds the token of a caller, and stores only a digest of the caller's id."""
     owners = Owners(store)
 
     await owners.assign("anna", "jira", "token-1")

@@ -110,7 +110,12 @@ async def test_a_swapped_provider(house, jira, anna, atlassian):
 @pytest.mark.parametrize(
     "landing",
     [
-        *("https://evil.example.com/", "//evil.example.com/", "/\\evil.example.com", "javascript:x"),
+        *(
+            "https://evil.example.com/",
+            "//evil.example.com/",
+            "/\\evil.example.com",
+            "javascript:x",
+        ),
         *("https://house.example.com@evil.example.com/", "https:evil.example.com", "evil"),
         *("https://house.example.com.evil.example.com/", "/x\r\nSet-Cookie: a=b", "http://{id}/"),
         "http://house.example.com/",
@@ -216,7 +221,9 @@ async def test_a_form_token_of_another_person(house, jira, anna, unchanged):
     assert refused.status_code == 403
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"&".join([b"a=b"] * 31)], ids=["bytes", "fields"])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"&".join([b"a=b"] * 31)], ids=["bytes", "fields"]
+)
 async def test_a_form_that_is_none(jira, anna, unchanged, content):
     """A body that is no form of ours is refused."""
     url = f"/connections/connections/{jira.id}/connect"

@@ -83,7 +83,7 @@ async def test_a_person_refreshes(jira, anna, atlassian):
 
 
 async def test_a_lost_consent(jira, anna, atlassian):
-    """If the consent was revoked, the page says why the connection does not work, and Reconnect repairs it."""
+    """If the consent was revoked, the page says why it does not work, and Reconnect repairs it."""
     await anna.connect(jira, atlassian)
     atlassian.families[-1].alive = False
 
@@ -211,7 +211,7 @@ async def test_an_administrator_deletes_a_client(house, jira, boss):
 
 
 async def test_the_types_of_clients(boss):
-    """An administrator chooses a type first; each type has a form, which asks for a consent page only if it has one."""
+    """Each type of client has its form, which asks for a consent page only if the type has one."""
     choices = re.findall(r"new\?type=(\w+)", (await boss.get(f"{CLIENTS}/new")).text)
 
     forms = {name: (await boss.get(f"{CLIENTS}/new?type={name}")).text for name in choices}

@@ -46,7 +46,7 @@ async def place_of_token(browser):
 
 
 async def test_a_configuration_is_added(house, boss, body):
-    """POST stores a configuration and returns it with its id and redirect URI, without its secret. Seed 001, 1.14."""
+    """POST stores a configuration and returns it with its id, without its secret (seed 001, 1.14)."""
     added = await boss.post(CONFIG, json=body)
 
     view = added.json()
@@ -63,7 +63,7 @@ async def test_a_configuration_is_added(house, boss, body):
 
 
 async def test_configurations_are_listed_and_read(boss, body):
-    """GET returns all configurations, or one by its id; no secret goes out. Seed 001, 1.13, 1.15 and 1.17."""
+    """GET returns all configurations, or one by its id; no secret goes out (seed 001, 1.13, 1.15, 1.17)."""
     first = (await boss.post(CONFIG, json=body)).json()
     second = (await boss.post(CONFIG, json={**body, "name": "Confluence"})).json()
 
@@ -74,7 +74,7 @@ async def test_configurations_are_listed_and_read(boss, body):
 
 
 async def test_a_configuration_is_replaced(house, boss, body):
-    """PUT accepts what GET returned; without a secret the stored one is kept. Seed 001, 1.15."""
+    """PUT accepts what GET returned; without a secret the stored one is kept (seed 001, 1.15)."""
     view = (await boss.post(CONFIG, json=body)).json()
 
     changed = await boss.put(f"{CONFIG}/{view['id']}", json={**view, "name": "Jira of Acme"})
@@ -85,7 +85,7 @@ async def test_a_configuration_is_replaced(house, boss, body):
 
 
 async def test_a_configuration_is_deleted(boss, body):
-    """DELETE removes a configuration; a second one finds nothing. Seed 001, 1.15."""
+    """DELETE removes a configuration; a second one finds nothing (seed 001, 1.15)."""
     place = f"{CONFIG}/{(await boss.post(CONFIG, json=body)).json()['id']}"
 
     assert (await boss.delete(place)).status_code == 204
@@ -96,7 +96,7 @@ async def test_a_configuration_is_deleted(boss, body):
 
 
 async def test_the_redirect_uri(house, boss, body):
-    """get-redirect-uri returns one URI for an authorization endpoint, always the same. Seed 001, 1.16."""
+    """get-redirect-uri returns one URI for an authorization endpoint, always the same (seed 001, 1.16)."""
     endpoint = body["authorizationEndpoint"]
 
     answers = [
@@ -199,7 +199,7 @@ async def test_configurations_are_for_administrators(house, jira, anna, method, 
 
 
 async def test_a_flow_brings_a_token(house, jira, anna, atlassian):
-    """Start, consent, come back: the flow has succeeded, and the caller's token is ready. Seed 001, 1.21 to 1.23."""
+    """Start, consent, come back: the flow has succeeded, and the token is ready (seed 001, 1.21 to 1.23)."""
     flow = await start(anna, jira, landing="/done?flow={id}")
     pending = await anna.get(f"{REST}/flows/{flow['id']}")
 
@@ -217,7 +217,7 @@ async def test_a_flow_brings_a_token(house, jira, anna, atlassian):
 
 
 async def test_a_person_who_declines(jira, anna, atlassian):
-    """If the person declines, the flow has an error that says so, and there is no token. Seed 001, 1.23."""
+    """If the person declines, the flow has an error that says so, and there is no token (seed 001, 1.23)."""
     atlassian.deny_next_consent()
     flow = await start(anna, jira)
 
@@ -230,7 +230,7 @@ async def test_a_person_who_declines(jira, anna, atlassian):
 
 
 async def test_a_token_is_refreshed(house, jira, anna, atlassian):
-    """POST refreshes a token now and returns its new status; no token goes out. Seed 001, 1.26 and 1.30."""
+    """POST refreshes a token now and returns its new status; no token goes out (seed 001, 1.26 and 1.30)."""
     await anna.connect(jira, atlassian)
     place = await place_of_token(anna)
     before = (await anna.get(place)).json()

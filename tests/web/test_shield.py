@@ -12,7 +12,7 @@ PAGES = ("/connections/", "/connections/style.css", f"{REST}/tokens", "/connecti
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("person", ["anna", None])
 async def test_each_response_protects_the_browser(house, path, person):
-    """No response may be framed, sniffed, read by another site or run a script; only public files are cached."""
+    """No response may be framed, sniffed or run a script; only public files may be cached."""
     response = await house.browser(person).get(path)
 
     policy = response.headers["content-security-policy"]
@@ -26,7 +26,7 @@ async def test_each_response_protects_the_browser(house, path, person):
 
 
 async def test_a_long_body_is_refused(house_of):
-    """A body of more bytes than allowed is refused by its stated length, and one without a length by its bytes."""
+    """A body that is too long is refused, by its stated length or by the bytes that came."""
     boss = house_of(max_body_bytes=100).browser("boss")
 
     async def chunks():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager
@@ -85,7 +86,8 @@ def _listener(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        # The whole text would name the address again.
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
     message = f"Port {port} of this computer cannot be used: {reason}. Pass another one: --port."
     raise ConfigurationError(message, argument="port")
 
