@@ -93,3 +93,28 @@ def test_another_prefix(monkeypatch):
     monkeypatch.setenv("JIRA_ATTEMPTS", "7")
 
     assert Settings.from_environment("JIRA_").attempts == 7
+
+
+PLUGIN = {
+    "ATLASSIAN_AUTH_DEFAULT_REFRESH_TOKEN_DURATION": ("P30D", timedelta(days=30)),
+    "ATLASSIAN_AUTH_MINIMUM_ACCESS_TOKEN_ONLY_LIFETIME": ("P30D", timedelta(days=30)),
+    "ATLASSIAN_AUTH_MAX_CLOCK_SKEW_SECONDS": ("60", 60),
+    "ATLASSIAN_AUTH_MAX_CLIENT_DELAY_SECONDS": ("60", 60),
+    "ATLASSIAN_AUTH_MAX_SERVER_DELAY_SECONDS": ("120", 120),
+    "ATLASSIAN_AUTH_PRUNE_AFTER": ("P30D", timedelta(days=30)),
+    "ATLASSIAN_AUTH_PRUNE_SCHEDULE": ("0 0 23 * * ?", "0 0 23 * * ?"),
+    "ATLASSIAN_AUTH_STRIPES": ("64", 64),
+    "ATLASSIAN_AUTH_SKIP_BASE_URL_HTTPS_REQUIREMENT": ("false", False),
+    "ATLASSIAN_AUTH_SKIP_PROVIDER_HTTPS_REQUIREMENT": ("false", False),
+    "ATLASSIAN_AUTH_UNRECOVERABLE_TOKEN_FAILING_PERIOD": ("P7D", timedelta(days=7)),
+}
+
+
+@pytest.mark.parametrize("variable", PLUGIN)
+def test_the_plugins_properties_have_its_defaults(monkeypatch, variable):
+    """Seed 001, 1.1 to 1.11: each property is a setting with the plugin's default, also as a variable."""
+    text, expected = PLUGIN[variable]
+    name = variable.removeprefix("ATLASSIAN_AUTH_").lower()
+    monkeypatch.setenv(variable, text)
+
+    assert getattr(Settings(), name) == getattr(Settings.from_environment(), name) == expected

@@ -95,7 +95,7 @@ class ClientConfig(Form):
     @field_validator("scopes", mode="before")
     @classmethod
     def _sort_scopes(cls, value: str | Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(parse_scopes(value)))
+        return tuple(sorted(parse_scopes(value))) if value else ()
 
     def grant(self, base_url: str, *, allow_insecure_http: bool = False) -> Grant:
         """Return the grant of this configuration, with its redirect URI below ``base_url``.

@@ -17,12 +17,15 @@ SESSION = "session-of-ann"
 CALLBACK = redirect_uri(BASE_URL, f"{OAUTH}/authorize")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture
 def store(request, atlassian_clock, tmp_path):
-    """What holds in memory holds on disk."""
-    if request.param == "memory":
+    """A store in memory; on disk too, where a test or a module asks for `EVERY_STORE`."""
+    if getattr(request, "param", "memory") == "memory":
         return MemoryStore(clock=atlassian_clock)
     return SQLiteStore(tmp_path / "connections.db", clock=atlassian_clock)
+
+
+EVERY_STORE = pytest.mark.parametrize("store", ["memory", "sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -48,13 +51,17 @@ def mail(app):
 
 
 @pytest.fixture
-def connections_of(store, atlassian_clock):
+def connections_of(store, atlassian_clock, tmp_path):
     """Build `Connections` on one store, as several processes have them; close them at the end."""
     opened = []
 
+    def reopened(clock):
+        file = tmp_path / "connections.db"
+        return SQLiteStore(file, clock=clock) if isinstance(store, SQLiteStore) else store
+
     def build(base_url=BASE_URL, *, on=None, **options):
         options = {"clock": atlassian_clock, "jitter": lambda: 0.0, **options}
-        opened.append(Connections(on or store, base_url=base_url, **options))
+        opened.append(Connections(on or reopened(options["clock"]), base_url=base_url, **options))
         return opened[-1]
 
     yield build

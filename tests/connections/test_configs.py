@@ -18,13 +18,15 @@ from atlassian_auth import (
     TransientError,
 )
 from atlassian_auth.connections import ClientConfig, ClientType, ConfigurationNotFound
+from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.stores import MemoryStore
-from tests.connections.conftest import BASE_URL, CALLBACK, OAUTH
+from tests.connections.conftest import BASE_URL, CALLBACK, EVERY_STORE, OAUTH
 
 CLOUD = Endpoints.cloud()
 EMULATED = Endpoints.below("http://127.0.0.1:8080")
 
 
+@EVERY_STORE
 async def test_a_new_configuration_gets_an_id(connections, mail):
     """Seed 001, 1.14: what is saved comes back with an id and its redirect URI suffix."""
     saved = await connections.configs.save(mail)
@@ -34,6 +36,7 @@ async def test_a_new_configuration_gets_an_id(connections, mail):
     assert await connections.configs.get(saved.id) == saved
 
 
+@EVERY_STORE
 async def test_all_configurations_are_listed(connections, config, mail):
     """Seed 001, 1.13 and 1.19: the list has them all, by name."""
     other = await connections.configs.save(mail.changed(name="Calendar"))
@@ -41,12 +44,14 @@ async def test_all_configurations_are_listed(connections, config, mail):
     assert await connections.configs.list() == (other, config)
 
 
+@EVERY_STORE
 async def test_a_configuration_is_found_by_its_name(connections, config):
     """Seed 001, 1.19: a name that no configuration has finds None."""
     assert await connections.configs.find_by_name(" Mail ") == config
     assert await connections.configs.find_by_name("mail") is None
 
 
+@EVERY_STORE
 async def test_a_deleted_configuration_is_gone(connections, config):
     """Seed 001, 1.15 and 1.19: getting it raises, deleting it again says that there was none."""
     assert await connections.configs.delete(config.id)
@@ -57,6 +62,7 @@ async def test_a_deleted_configuration_is_gone(connections, config):
             await connections.configs.get(config_id)
 
 
+@EVERY_STORE
 async def test_saving_with_an_id_updates(connections, config):
     """Seed 001, 1.15 and 1.20: a changed copy with the same id replaces the configuration."""
     changed = await connections.configs.save(config.changed(description="Mail handler"))
@@ -65,6 +71,7 @@ async def test_saving_with_an_id_updates(connections, config):
     assert changed.description == "Mail handler"
 
 
+@EVERY_STORE
 async def test_an_update_keeps_the_secret(connections, config):
     """Seed 001, 1.15: an update without a secret keeps the stored one."""
     update = config.changed(client_secret=None, name="Post")
@@ -89,6 +96,7 @@ async def test_an_unknown_id_is_not_created(connections, config):
         await connections.configs.save(config.changed(id="mine", name="Other"))
 
 
+@EVERY_STORE
 async def test_names_are_unique(connections, config):
     """A second configuration with the same name is refused, and the first may be saved again."""
     with pytest.raises(ConfigurationError, match="'Mail' is taken") as caught:
@@ -98,6 +106,7 @@ async def test_names_are_unique(connections, config):
     assert await connections.configs.save(config) == config
 
 
+@EVERY_STORE
 async def test_names_are_unique_across_processes(connections_of, mail, app):
     """Of many who save the same name at the same moment on one store, one succeeds."""
     outcomes = []
@@ -110,18 +119,20 @@ async def test_names_are_unique_across_processes(connections_of, mail, app):
 
     async with anyio.create_task_group() as tasks:
         for _ in range(6):
-            tasks.start_soon(save, connections_of())
+            tasks.start_soon(save, connections_of(clock=SYSTEM_CLOCK))
 
     assert sorted(outcomes) == ["Mail", *["name"] * 5]
 
 
-class _TornLock(MemoryStore):
-    """A store whose lock is lost as soon as it is held."""
+class Lock:
+    """A lock that others hold for too long, or that is lost as soon as it is held."""
 
-    def lock(self, namespace, key, *, timeout_seconds):
-        return self
+    def __init__(self, *, busy):
+        self.busy = busy
 
     async def __aenter__(self):
+        if self.busy:
+            raise TimeoutError
         return self
 
     async def __aexit__(self, *error):
@@ -131,23 +142,17 @@ class _TornLock(MemoryStore):
         return False
 
 
-async def test_a_lost_lock_saves_nothing(connections_of, mail, atlassian_clock):
-    """If the lock of the names was lost, two could have saved one name: so nothing is saved."""
-    connections = connections_of(on=_TornLock(clock=atlassian_clock))
+@pytest.mark.parametrize("busy", [True, False], ids=["busy", "lost"])
+async def test_without_the_lock_nothing_is_saved(connections_of, mail, atlassian_clock, busy):
+    """Without the lock of the names two processes could save one name: the error says to try again."""
+    store = MemoryStore(clock=atlassian_clock)
+    store.lock = lambda *names, timeout_seconds: Lock(busy=busy)
+    connections = connections_of(on=store)
 
     with pytest.raises(TransientError, match="nothing was saved"):
         await connections.configs.save(mail)
 
     assert await connections.configs.list() == ()
-
-
-async def test_a_lock_that_others_hold_saves_nothing(connections_of, mail, store):
-    """If others change configurations for too long, the error says to try again."""
-    connections = connections_of(settings=Settings(lock_timeout_seconds=0.001))
-
-    async with store.lock("client_configs", "names", timeout_seconds=1):
-        with pytest.raises(TransientError, match="Other processes"):
-            await connections.configs.save(mail)
 
 
 def test_scopes_are_tidy(mail):

@@ -21,6 +21,7 @@ from atlassian_auth import (
 )
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.manager import perform
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.testing import (
     cloud_grant,
@@ -220,6 +221,37 @@ async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlas
 
     assert revealed == atlassian.families[0].refresh_token
     assert await cloud.reveal_refresh_token("nobody") is None
+
+
+async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
+    """A pair issued elsewhere takes the place of the key's own and is used as it is."""
+    await cloud.token("acme")
+    issued, now = atlassian.issue_grant(), atlassian_clock.now()
+    pair = Token(issued.access_token, now, now + HOUR).paired(issued.refresh_token)
+
+    status = await cloud.save("acme", pair)
+
+    assert status.state is CredentialState.READY
+    assert await cloud.reveal_pair("acme") == pair
+    assert await cloud.token("acme") == pair.bearer
+    assert (await cloud.refresh("acme")).access_token != issued.access_token
+    assert await cloud.reveal_pair("nobody") is None
+
+
+async def test_a_pair_of_another_registration_is_not_replaced(cloud, manager_of, atlassian):
+    """A key that belongs to another app is refused, and keeps what it has."""
+    await cloud.token("acme")
+    kept = await cloud.reveal_pair("acme")
+
+    with pytest.raises(ConfigurationError, match="holds a credential"):
+        await manager_of(data_center_grant(atlassian)).save("acme", kept)
+
+    assert await cloud.reveal_pair("acme") == kept
+
+
+async def test_a_store_is_used_where_managers_use_it(cloud, store):
+    """`perform` runs work in the event loop of the managers, for a store that has none of its own."""
+    assert await perform(lambda: store.keys("tokens")) == ["acme"]
 
 
 async def test_adding_another_token_replaces(cloud, atlassian):

@@ -45,6 +45,17 @@ def test_the_limits_of_each_grant():
     assert limits_of(CLIENT, settings) == limits_of("another's", settings) == Limits()
 
 
+def test_another_provider_says_nothing():
+    """Seed 001, 1.1: ``default_refresh_token_duration`` is the idle limit of a `GenericGrant`."""
+    generic = "generic:id@https://idp.example.com/token"
+
+    assert limits_of(generic, Settings()) == Limits(inactivity=30 * DAY)
+    settings = Settings(default_refresh_token_duration=DAY)
+    assert limits_of(generic, settings) == Limits(inactivity=DAY)
+    alone = Lifetimes.of(record(generic, refresh_token=None), settings)
+    assert alone.consent_expires_at == NOW + HOUR
+
+
 def test_an_administrator_may_have_changed_them():
     """Settings replace the usual limits."""
     settings = Settings(inactivity_limit=30 * DAY, absolute_limit=180 * DAY)
