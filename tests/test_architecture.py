@@ -39,7 +39,8 @@ OPTIONAL = {
         "pydantic_settings",
         "pytest",
     ),
-    *("redis", "requests", "respx", "rich", "sqlite3", "trio", "typer", "uvicorn", "uvloop"),
+    *("jinja2", "redis", "requests", "respx", "rich", "sqlite3", "starlette", "trio", "typer"),
+    *("uvicorn", "uvloop"),
 }
 IMPURE = {
     *("anyio", "asyncio", "concurrent", "httpcore", "httpx", "logging", "os", "pathlib", "random"),

@@ -41,28 +41,23 @@ def openapi_document(base_url: str) -> dict[str, Any]:
             "description": "Client configurations, flows and tokens.",
         },
         "servers": [{"url": f"{base_url}/rest/oauth2-client/latest"}],
-        "paths": _paths(),
+        "paths": {**_config_paths(), **_paths_of_callers()},
         "components": {"schemas": schemas["$defs"]},
     }
 
 
-def _paths() -> dict[str, Any]:
-    client, token = _parameter("id", "path"), _parameter("id", "path")
+def _config_paths() -> dict[str, Any]:
     return {
         "/config": {
             "get": _operation("List the client configurations.", 200, [ClientView]),
             "post": _operation("Add a client configuration.", 201, ClientView, body=ClientBody),
         },
         "/config/get-redirect-uri": {
-            "get": _operation(
-                "Return the redirect URI to register at a provider.",
-                200,
-                RedirectView,
-                parameters=[_parameter("authorizationEndpoint", "query")],
-            )
+            "parameters": [_parameter("authorizationEndpoint", "query")],
+            "get": _operation("Return the redirect URI of a provider.", 200, RedirectView),
         },
         "/config/{id}": {
-            "parameters": [client],
+            "parameters": [_parameter("id", "path")],
             "get": _operation("Return a client configuration.", 200, ClientView),
             "put": _operation(
                 "Replace a client configuration; without clientSecret the stored one is kept.",
@@ -72,14 +67,20 @@ def _paths() -> dict[str, Any]:
             ),
             "delete": _operation("Delete a client configuration.", 204, None),
         },
+    }
+
+
+def _paths_of_callers() -> dict[str, Any]:
+    parameters = [_parameter("id", "path")]
+    return {
         "/tokens": {"get": _operation("List the caller's tokens.", 200, [TokenView])},
         "/tokens/{id}": {
-            "parameters": [token],
+            "parameters": parameters,
             "get": _operation("Return the status of a token.", 200, TokenView),
             "delete": _operation("Delete a token.", 204, None),
         },
         "/tokens/{id}/refresh": {
-            "parameters": [token],
+            "parameters": parameters,
             "post": _operation("Refresh a token now.", 200, TokenView),
         },
         "/flows": {
@@ -88,7 +89,7 @@ def _paths() -> dict[str, Any]:
             )
         },
         "/flows/{id}": {
-            "parameters": [_parameter("id", "path")],
+            "parameters": parameters,
             "get": _operation("Return how a flow ended.", 200, FlowView),
         },
     }
@@ -100,7 +101,6 @@ def _operation(
     answer: type[BaseModel] | list[type[BaseModel]] | None,
     *,
     body: type[BaseModel] | None = None,
-    parameters: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": summary,
@@ -111,8 +111,6 @@ def _operation(
     }
     if body:
         operation["requestBody"] = {"required": True, **_content(body)}
-    if parameters:
-        operation["parameters"] = parameters
     return operation
 
 

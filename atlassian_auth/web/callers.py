@@ -37,8 +37,6 @@ class Caller:
             )
 
 
-Answer = Caller | Response | None
-
-Authorize = Callable[[Request], Answer | Awaitable[Answer]]
+Authorize = Callable[[Request], Caller | Response | Awaitable[Caller | Response | None] | None]
 """The host application's decision about a request: a function, or a coroutine function. It returns the
 `Caller`; None to refuse; or a response in place of the page, such as a redirect to the login."""
