@@ -7,11 +7,10 @@ from __future__ import annotations
 
 try:
     from atlassian_auth.web.app import connections_app
-except ModuleNotFoundError as error:
-    if (error.name or "").partition(".")[0] not in {"jinja2", "starlette"}:
-        raise
-    message = "atlassian_auth.web needs the extra web. Run: pip install 'atlassian-auth[web]'"
-    raise ModuleNotFoundError(message, name=error.name) from error
+except ImportError as _missing:
+    raise ImportError(
+        "atlassian_auth.web needs starlette and jinja2: pip install 'atlassian-auth[web]'"
+    ) from _missing
 from atlassian_auth.web.callers import Authorize, Caller
 from atlassian_auth.web.owners import Owners
 

@@ -172,7 +172,5 @@ class ProblemView(_Body):
 
 def missing_of(config: ClientConfig, status: CredentialStatus) -> list[str]:
     """Return the scopes that a configuration requests and a credential does not have."""
-    if status.access_expires_at is None:
-        return []
     wanted = [scope for scope in config.scopes if scope != OFFLINE_ACCESS]
     return list(missing_scopes(status.scopes, wanted))

@@ -38,7 +38,7 @@ class Owners:
         """Return the id of a caller's token for a client configuration, for ``connections.handler``.
 
         Args:
-            caller_id: The `Caller.id`.
+            caller_id: The ``id`` of the `Caller`.
             config_id: The id of the client configuration.
 
         Returns:

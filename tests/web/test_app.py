@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from starlette.responses import RedirectResponse
 
@@ -113,6 +116,35 @@ async def test_owners(house, store):
     assert await owners.token_id("anna", "confluence") is None
     assert await owners.token_id("bert", "jira") is None
     assert "anna" not in str(await house.contents())
+
+
+async def test_other_kinds_of_connection(house):
+    """The lifespan of a server passes through, so that the application can be served without a host."""
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    sent = []
+
+    async def receive():
+        return messages.pop(0)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    await house.app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send)
+
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("missing", ["jinja2", "starlette"])
+def test_missing_packages_are_named(missing):
+    """Without the extra, the error says what to install."""
+    code = f"import sys; sys.modules[{missing!r}] = None; import atlassian_auth.web"
+    failed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=False, text=True
+    )
+
+    last = failed.stderr.splitlines()[-1]
+    assert last.endswith("needs starlette and jinja2: pip install 'atlassian-auth[web]'")
 
 
 async def test_the_cookie(house):

@@ -307,6 +307,17 @@ async def test_tokens_of_other_people(house, jira, anna, atlassian, unchanged):
         assert (await other.get(f"{REST}/tokens")).json() == []
 
 
+async def test_tokens_of_other_people_who_connect_too(house, jira, anna, atlassian, unchanged):
+    """A caller who has a token of the same client reaches no other one."""
+    await anna.connect(jira, atlassian)
+    bert = house.browser("bert")
+    await bert.connect(jira, atlassian)
+
+    token = await house.owners.token_id("anna", jira.id)
+
+    assert (await unchanged(bert.delete(f"{REST}/tokens/{token}"))).status_code == 404
+
+
 async def test_ids_cannot_be_guessed(house, jira, anna):
     """Ids of flows and configurations are random: none tells the next one."""
     first, second = [(await flow_of(anna, jira))["id"] for _ in range(2)]

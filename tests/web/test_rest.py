@@ -216,6 +216,17 @@ async def test_a_flow_brings_a_token(house, jira, anna, atlassian):
     assert (set(token["scopes"]), token["missingScopes"]) == (set(jira.scopes), [])
 
 
+async def test_two_flows_at_once(house, jira, anna, atlassian):
+    """If a person finishes two flows, the token of the second one counts, and the other is deleted."""
+    first, second = await start(anna, jira), await start(anna, jira)
+
+    await finish(anna, atlassian, first["url"])
+    await finish(anna, atlassian, second["url"])
+
+    [token] = (await anna.get(f"{REST}/tokens")).json()
+    assert await house.connections.tokens.list() == (token["id"],)
+
+
 async def test_a_person_who_declines(jira, anna, atlassian):
     """If the person declines, the flow has an error that says so, and there is no token (seed 001, 1.23)."""
     atlassian.deny_next_consent()
