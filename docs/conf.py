@@ -33,6 +33,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"atlassian_auth[\w.]*\.[A-Z]"),  # type variables
     ("py:class", r"(NonNegative|Positive)(Float|Int)"),  # pydantic's
     ("py:class", r"atlassian_auth\.testing\._world\.World"),  # inside the emulator
+    ("py:class", r"atlassian_auth\.connections\._\w+\.\w+"),  # inside `Connections`
 ]
 
 add_module_names = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -21,12 +20,9 @@ from atlassian_auth.settings import Settings
 from atlassian_auth.stores.memory import MemoryStore
 from atlassian_auth.stores.opening import AnyStore, checked_store
 
-__all__ = ["Desk", "config_id_of", "digest_of"]
+__all__ = ["Desk", "digest_of"]
 
 T = TypeVar("T")
-
-_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_TOKEN_ID = re.compile(rf"({_UUID})\.{_UUID}")
 
 
 class Desk:
@@ -116,12 +112,6 @@ def _check_settings(settings: object) -> Settings:
     if not isinstance(settings, Settings):
         raise ConfigurationError.wrong_type("settings", "Settings(...)", settings)
     return settings
-
-
-def config_id_of(token_id: str) -> str | None:
-    """Return the configuration that a token's id names; None if it is no such id."""
-    match = _TOKEN_ID.fullmatch(token_id)
-    return match[1] if match else None
 
 
 def digest_of(secret: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +17,9 @@ class _Made(NamedTuple):
 
 
 class Managers:
-    """The managers of a process, by the id of their configuration. Used from any thread.
+    """The managers of a process, by the id of their configuration.
+
+    There is no lock: two threads may make two managers of one configuration, which share the store's lock.
 
     Args:
         make: Makes the manager of a configuration.
@@ -26,7 +27,6 @@ class Managers:
 
     def __init__(self, make: Callable[[ClientConfig], TokenManager]) -> None:
         self._make = make
-        self._guard = threading.Lock()
         self._made: dict[str, _Made] = {}
 
     async def of(self, config: ClientConfig) -> TokenManager:
@@ -39,16 +39,14 @@ class Managers:
         made = self._made.get(key)
         if made is not None and made.config != config:
             await made.manager.aclose()
-        with self._guard:
-            current = self._made.get(key)
-            if current is None or current.config != config:
-                current = self._made[key] = _Made(config, self._make(config))
-            return current.manager
+            made = self._made.get(key)
+        if made is None or made.config != config:
+            made = self._made[key] = _Made(config, self._make(config))
+        return made.manager
 
     async def drop(self, config_id: str) -> None:
         """Close the manager of a configuration that was deleted."""
-        with self._guard:
-            made = self._made.pop(config_id, None)
+        made = self._made.pop(config_id, None)
         if made is not None:
             await made.manager.aclose()
 

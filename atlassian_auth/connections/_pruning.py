@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from pydantic import AwareDatetime, BaseModel
 
-from atlassian_auth.connections._desk import Desk, config_id_of
+from atlassian_auth.connections._credentials import Credentials
+from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections.configs import ClientConfigs
-from atlassian_auth.connections.tokens import ClientTokens
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError
 from atlassian_auth.stores.records import Records
 
@@ -31,10 +31,10 @@ class _Run(BaseModel):
 class Pruning:
     """Prunes the tokens of all configurations."""
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, tokens: ClientTokens) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
         self._desk = desk
         self._configs = configs
-        self._tokens = tokens
+        self._credentials = credentials
         self._runs = Records(desk.store, "jobs", _Run)
 
     async def run(self) -> NoReturn:
@@ -54,12 +54,13 @@ class Pruning:
         now = self._desk.now() - timedelta(seconds=self._desk.settings.max_clock_skew_seconds)
         deleted: set[str] = set()
         for config in await self._configs.list():
-            manager = await self._desk.managers.of(config)
-            deleted.update(await manager.prune(now))
-        for token_id in await self._tokens.list():
-            config_id = config_id_of(token_id) or ""
-            if await self._configs.is_deleted_for_good(config_id):
-                await self._tokens.remove(token_id)
+            for token_id in await (await self._desk.managers.of(config)).prune(now):
+                # Only the note: the token may be there again, because the person connects at this moment.
+                await self._credentials.forget_expiration(token_id)
+                deleted.add(token_id)
+        for token_id in await self._credentials.ids():
+            if await self._credentials.is_left_over(token_id):
+                await self._credentials.remove(token_id)
                 deleted.add(token_id)
         return tuple(sorted(deleted))
 

@@ -16,10 +16,13 @@ from atlassian_auth.exceptions import ConfigurationError, TransientError
 from atlassian_auth.stores.base import ABSENT
 from atlassian_auth.stores.records import Loaded, Records
 
-__all__ = ["ClientConfigs"]
+__all__ = ["CONFIGS", "DELETED_CONFIGS", "ClientConfigs"]
 
-_NAMESPACE = "client_configs"
-_DELETED = "deleted_client_configs"
+CONFIGS = "client_configs"
+"""The namespace of configurations in a store."""
+
+DELETED_CONFIGS = "deleted_client_configs"
+"""The namespace of the ids that were deleted less than ``prune_after`` ago."""
 
 
 class _Stored(ClientConfig):
@@ -44,8 +47,8 @@ class ClientConfigs:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._records = Records(desk.store, _NAMESPACE, _Stored)
-        self._deletions = Records(desk.store, _DELETED, _Deletion)
+        self._records = Records(desk.store, CONFIGS, _Stored)
+        self._deletions = Records(desk.store, DELETED_CONFIGS, _Deletion)
 
     async def save(self, config: ClientConfig) -> ClientConfig:
         """Store a new configuration, or replace the one with its id; return it as it is stored.
@@ -98,12 +101,6 @@ class ClientConfigs:
         return configuration.redirect_uri(self._desk.base_url, authorization_endpoint)
 
     # -- in the runner -------------------------------------------------------------------------
-
-    async def is_deleted_for_good(self, config_id: str) -> bool:
-        """Return whether the configuration was deleted more than ``prune_after`` ago. Used in the runner."""
-        if config_id and await self._records.get(config_id) is None:
-            return await self._deletions.get(config_id) is None
-        return False
 
     async def _save(self, config: ClientConfig) -> ClientConfig:
         timeout_seconds = self._desk.settings.lock_timeout_seconds

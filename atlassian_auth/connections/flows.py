@@ -10,7 +10,8 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from atlassian_auth.connections._desk import Desk, config_id_of, digest_of
+from atlassian_auth.connections._credentials import Credentials, config_id_of
+from atlassian_auth.connections._desk import Desk, digest_of
 from atlassian_auth.connections.config import CALLBACK_PATH, ClientConfig, ClientType
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.connections.errors import (
@@ -19,7 +20,6 @@ from atlassian_auth.connections.errors import (
     FlowPending,
     TokenNotFound,
 )
-from atlassian_auth.connections.tokens import ClientTokens
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -102,6 +102,9 @@ class FlowError:
         return self
 
 
+_Step = Literal["created", "started", "returned", "finished"]
+
+
 class _Flow(BaseModel):
     """A flow as it is stored."""
 
@@ -109,7 +112,7 @@ class _Flow(BaseModel):
     config_id: str
     token_id: str
     landing_url: str
-    step: Literal["created", "started", "finished"] = "created"
+    step: _Step = "created"
     expires_at: AwareDatetime
     result: FlowSuccess | FlowError | None = None
 
@@ -127,10 +130,10 @@ class FlowRequests:
     result.
     """
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, tokens: ClientTokens) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
         self._desk = desk
         self._configs = configs
-        self._tokens = tokens
+        self._credentials = credentials
         self._flows = Records(desk.store, "flow_requests", _Flow)
         self._started = Records(desk.store, "started_flow_requests", _Started)
         settings = desk.settings
@@ -173,7 +176,7 @@ class FlowRequests:
         flow = _Flow(
             session_sha256=digest_of(session),
             config_id=stored.id or "",
-            token_id=token_id or self._tokens.new_id(stored),
+            token_id=token_id or self._credentials.new_id(stored),
             landing_url=self._check_landing(landing(flow_id)),
             expires_at=self._desk.now() + self._client_window,
         )
@@ -235,11 +238,11 @@ class FlowRequests:
                 "No token of this configuration has this id: create the flow without token_id."
             )
             raise TokenNotFound(message, reason="missing")
-        await self._tokens.manager_of(token_id)
+        await self._credentials.manager_of(token_id)
 
     def _check_landing(self, landing: str) -> str:
         origin = origin_of(self._desk.base_url)
-        url = f"{origin}{landing}" if landing.startswith("/") else landing
+        url = f"{origin}{landing}" if str(landing).startswith("/") else landing
         check_secure(url, argument="landing", allow_http=True)
         if origin_of(url) != origin:
             message = f"landing must return a path, or a URL at {origin}: the browser is sent nowhere else"
@@ -256,9 +259,7 @@ class FlowRequests:
             raise _out_of_order()
         login = await self._login(await self._configs.get(flow.config_id))
         request = await login.start(flow.token_id, started_by=session)
-        started = flow.model_copy(
-            update={"step": "started", "expires_at": self._desk.now() + self._server_window}
-        )
+        started = self._after(flow, "started", self._server_window)
         try:
             await self._put(flow_id, started, stored.version)
         except VersionConflict:
@@ -278,19 +279,32 @@ class FlowRequests:
             raise _not_found()
         flow_id = started.value.flow_id
         stored = await self._load(session, flow_id)
-        try:
-            await self._started.delete(name, expected=started.version)
-        except VersionConflict:  # the same callback, at the same moment
-            raise _not_found() from None
-        finished = stored.value.model_copy(
-            update={
-                "step": "finished",
-                "result": await self._finish(stored.value, session, suffix, callback),
-                "expires_at": self._desk.now() + self._client_window,
-            }
-        )
-        await self._put(flow_id, finished, stored.version)
+        # From now on no other callback is accepted, and the flow waits for the exchange.
+        patience = timedelta(seconds=self._desk.settings.wait_timeout_seconds)
+        returned = self._after(stored.value, "returned", patience + self._client_window)
+        version = await self._put_once(flow_id, returned, stored.version)
+        await self._started.delete(name)
+        result = await self._finish(returned, session, suffix, callback)
+        finished = self._after(returned, "finished", self._client_window, result)
+        await self._put_once(flow_id, finished, version)
         return finished.landing_url
+
+    def _after(
+        self,
+        flow: _Flow,
+        step: _Step,
+        window: timedelta,
+        result: FlowSuccess | FlowError | None = None,
+    ) -> _Flow:
+        expires_at = self._desk.now() + window
+        return flow.model_copy(update={"step": step, "expires_at": expires_at, "result": result})
+
+    async def _put_once(self, flow_id: str, flow: _Flow, expected: int) -> int:
+        """Store the flow, unless another step came at the same moment."""
+        try:
+            return await self._put(flow_id, flow, expected)
+        except VersionConflict:
+            raise _not_found() from None
 
     async def _finish(
         self, flow: _Flow, session: str, suffix: str, callback: UncheckedCallback
@@ -321,7 +335,7 @@ class FlowRequests:
         expires_at: datetime | None,
     ) -> None:
         try:
-            self._tokens.check_lifetime(config, expires_at)
+            self._credentials.check_lifetime(config, expires_at)
         except ConfigurationError:
             await login.manager.forget(flow.token_id)
             raise
@@ -343,9 +357,9 @@ class FlowRequests:
             raise _not_found()
         return stored
 
-    async def _put(self, flow_id: str, flow: _Flow, expected: int) -> None:
-        left_seconds = (flow.expires_at - self._desk.now()).total_seconds()
-        await self._flows.put(flow_id, flow, expected=expected, ttl_seconds=max(left_seconds, 0))
+    async def _put(self, flow_id: str, flow: _Flow, expected: int) -> int:
+        left_seconds = max((flow.expires_at - self._desk.now()).total_seconds(), 0)
+        return await self._flows.put(flow_id, flow, expected=expected, ttl_seconds=left_seconds)
 
 
 def _check_session(session: object) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from atlassian_auth.auth import AtlassianAuth
+from atlassian_auth.connections._credentials import Credentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections.config import ClientConfig
-from atlassian_auth.connections.tokens import ClientToken, ClientTokens, expiration_in, pair_of
+from atlassian_auth.connections.tokens import ClientToken, expiration_in, pair_of
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.tokens import Token
 
@@ -21,9 +23,9 @@ T = TypeVar("T")
 class TokenHandler:
     """Hands out fresh tokens, refreshed and saved where that is due; the ``handler`` of a `Connections`."""
 
-    def __init__(self, desk: Desk, tokens: ClientTokens) -> None:
+    def __init__(self, desk: Desk, credentials: Credentials) -> None:
         self._desk = desk
-        self._tokens = tokens
+        self._credentials = credentials
 
     async def execute(
         self,
@@ -46,18 +48,27 @@ class TokenHandler:
             AuthorizationRequired: if a person has to connect again (unrecoverable).
             AtlassianAuthError: as `TokenManager.execute` does.
         """
-        manager = await self._tokens.manager_of(token_id)
+        manager = await self._credentials.manager_of(token_id)
         return await manager.execute(token_id, fn, margin=self._with_skew(margin))
 
     async def get_refreshed_token(self, token_id: str, *, margin: timedelta | None = None) -> Token:
         """Return a fresh token, refreshed and saved first if it is due; see `execute`."""
-        manager = await self._tokens.manager_of(token_id)
+        manager = await self._credentials.manager_of(token_id)
         return await manager.token(token_id, margin=self._with_skew(margin))
 
     async def refresh(self, token_id: str) -> Token:
         """Refresh now, even if the token is still valid; save and return the new one. See `execute`."""
-        manager = await self._tokens.manager_of(token_id)
+        manager = await self._credentials.manager_of(token_id)
         return await manager.refresh(token_id)
+
+    async def auth(self, token_id: str) -> AtlassianAuth:
+        """Return an ``httpx.Auth`` for the token. It keeps to the present state of its configuration.
+
+        Raises:
+            TokenNotFound: if there is no such token.
+            ConfigurationNotFound: if its configuration was deleted.
+        """
+        return (await self._credentials.manager_of(token_id)).auth(token_id)
 
     def _with_skew(self, margin: timedelta | None) -> timedelta | None:
         # Without a margin the manager's buffer holds, which is at least the clock skew.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import NoReturn, Self, Unpack
 
+from atlassian_auth.connections._credentials import Credentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections._pruning import Pruning
 from atlassian_auth.connections.configs import ClientConfigs
@@ -54,11 +55,12 @@ class Connections:
         self.base_url: str = desk.base_url
         self.settings: Settings = desk.settings
         self.configs: ClientConfigs = ClientConfigs(desk)
-        self.tokens: ClientTokens = ClientTokens(desk, self.configs)
-        self.flows: FlowRequests = FlowRequests(desk, self.configs, self.tokens)
-        self.handler: TokenHandler = TokenHandler(desk, self.tokens)
+        credentials = Credentials(desk, self.configs)
+        self.tokens: ClientTokens = ClientTokens(desk, self.configs, credentials)
+        self.flows: FlowRequests = FlowRequests(desk, self.configs, credentials)
+        self.handler: TokenHandler = TokenHandler(desk, credentials)
         self.service: TokenService = TokenService(desk)
-        self._pruning = Pruning(desk, self.configs, self.tokens)
+        self._pruning = Pruning(desk, self.configs, credentials)
 
     async def prune(self) -> tuple[str, ...]:
         """Delete tokens that have been unusable for ``prune_after``, and return their ids.

@@ -8,14 +8,21 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, ValidationInfo, field_validator
 
-from atlassian_auth.connections._desk import Desk, config_id_of, digest_of
+from atlassian_auth.connections._credentials import (
+    EXPIRATIONS,
+    Credentials,
+    config_id_of,
+    token_not_found,
+)
+from atlassian_auth.connections._desk import Desk, digest_of
 from atlassian_auth.connections._forms import Form
 from atlassian_auth.connections.config import ClientConfig, ClientType
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.connections.errors import ConfigurationNotFound, TokenNotFound
 from atlassian_auth.exceptions import ConfigurationError
+from atlassian_auth.grants.base import check_text
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import TokenPair
@@ -23,10 +30,6 @@ from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.records import Records
 
 __all__ = ["ClientToken", "ClientTokens", "expiration_in", "pair_of"]
-
-# Where a `TokenManager` keeps credentials.
-_TOKENS = "tokens"
-_EXPIRATIONS = "refresh_token_expirations"
 
 
 class ClientToken(Form):
@@ -53,9 +56,10 @@ class ClientToken(Form):
     refresh_token_expiration: AwareDatetime | None = None
     scopes: tuple[str, ...] = ()
 
-
-class _Credential(BaseModel):
-    """A credential as a `TokenManager` stores it: only that it exists matters here."""
+    @field_validator("access_token", "refresh_token")
+    @classmethod
+    def _check_token(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else check_text(value, str(info.field_name))
 
 
 class _Expiration(BaseModel):
@@ -66,11 +70,11 @@ class _Expiration(BaseModel):
 class ClientTokens:
     """Saves, finds and deletes tokens; the ``tokens`` of a `Connections`."""
 
-    def __init__(self, desk: Desk, configs: ClientConfigs) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
         self._desk = desk
         self._configs = configs
-        self._credentials = Records(desk.store, _TOKENS, _Credential)
-        self._expirations = Records(desk.store, _EXPIRATIONS, _Expiration)
+        self._credentials = credentials
+        self._expirations = Records(desk.store, EXPIRATIONS, _Expiration)
 
     async def save(self, token: ClientToken) -> ClientToken:
         """Store a new token, or replace the one with its id; return it with its id.
@@ -84,13 +88,13 @@ class ClientTokens:
         config = await self._configs.get(token.config_id)
         if token.id is None:
             if token.refresh_token is None:
-                self.check_lifetime(config, token.access_token_expiration)
+                self._credentials.check_lifetime(config, token.access_token_expiration)
         elif config_id_of(token.id) == token.config_id:
-            await self.manager_of(token.id)
+            await self._credentials.manager_of(token.id)
         else:
             message = "config_id must stay the same: a token works only with the client that got it"
             raise ConfigurationError(message, argument="config_id")
-        saved = token.changed(id=token.id or self.new_id(config))
+        saved = token.changed(id=token.id or self._credentials.new_id(config))
         manager = await self._desk.managers.of(config)
         await manager.save(saved.id or "", pair_of(saved, self._desk.now()))
         await self._desk.perform(functools.partial(self._note_expiration, saved))
@@ -108,7 +112,7 @@ class ClientTokens:
         if stored.type is not ClientType.CLIENT_CREDENTIALS:
             message = f"config has the type {stored.type}, which needs a person: create a flow"
             raise ConfigurationError(message, argument="config")
-        manager, token_id = await self._desk.managers.of(stored), self.new_id(stored)
+        manager, token_id = await self._desk.managers.of(stored), self._credentials.new_id(stored)
         await manager.token(token_id)
         return await self.get(token_id)
 
@@ -119,10 +123,10 @@ class ClientTokens:
             TokenNotFound: if there is none with this id.
             ConfigurationNotFound: if its configuration was deleted.
         """
-        manager = await self.manager_of(token_id)
+        manager = await self._credentials.manager_of(token_id)
         pair = await manager.reveal_pair(token_id)
         if pair is None:
-            raise _not_found()
+            raise token_not_found()
         return ClientToken(
             id=token_id,
             config_id=config_id_of(token_id) or "",
@@ -140,69 +144,26 @@ class ClientTokens:
             TokenNotFound: if there is none with this id.
             ConfigurationNotFound: if its configuration was deleted.
         """
-        return await (await self.manager_of(token_id)).status(token_id)
+        return await (await self._credentials.manager_of(token_id)).status(token_id)
 
     async def list(self, config_id: str | None = None) -> tuple[str, ...]:
         """Return the ids of all tokens, or of those of one configuration."""
-        ids = await self._desk.perform(self._credentials.keys)
-        found = [(token_id, config_id_of(token_id)) for token_id in ids]
-        return tuple(token_id for token_id, owner in found if owner and config_id in {None, owner})
+        ids = await self._desk.perform(self._credentials.ids)
+        return tuple(one for one in ids if config_id in {None, config_id_of(one)})
 
     async def delete(self, token_id: str) -> bool:
         """Delete the token here and return whether there was one. The provider is not asked."""
         try:
-            manager = await self.manager_of(token_id)
+            manager = await self._credentials.manager_of(token_id)
         except TokenNotFound:
             return False
         except ConfigurationNotFound:
-            return await self._desk.perform(functools.partial(self.remove, token_id))
-        await self._desk.perform(functools.partial(self._expirations.delete, token_id))
+            return await self._desk.perform(functools.partial(self._credentials.remove, token_id))
+        forget_expiration = functools.partial(self._credentials.forget_expiration, token_id)
+        await self._desk.perform(forget_expiration)
         return await manager.forget(token_id)
 
-    # -- for the other services ----------------------------------------------------------------
-
-    def new_id(self, config: ClientConfig) -> str:
-        """Return the id of a new token, which names its configuration."""
-        return f"{config.id}.{self._desk.new_id()}"
-
-    def check_lifetime(self, config: ClientConfig, expires_at: datetime | None) -> None:
-        """Return if a new token without a refresh token lives long enough to be of use.
-
-        Raises:
-            ConfigurationError: if it ends too soon.
-        """
-        minimum = self._desk.settings.minimum_access_token_only_lifetime
-        if config.type is ClientType.CLIENT_CREDENTIALS or expires_at is None:
-            return
-        if expires_at - self._desk.now() < minimum:
-            message = (
-                "The provider issued no refresh token, and the access token ends in less than "
-                f"{minimum.days} days (minimum_access_token_only_lifetime): request the scope for refresh "
-                "tokens, such as offline_access"
-            )
-            raise ConfigurationError(message, argument="scopes")
-
-    async def manager_of(self, token_id: str) -> TokenManager:
-        """Return the manager of a stored token.
-
-        Raises:
-            TokenNotFound: if there is none with this id.
-            ConfigurationNotFound: if its configuration was deleted.
-        """
-        config_id = config_id_of(token_id)
-        if config_id is None or not await self._desk.perform(
-            functools.partial(self._exists, token_id)
-        ):
-            raise _not_found()
-        return await self._desk.managers.of(await self._configs.get(config_id))
-
-    async def remove(self, token_id: str) -> bool:
-        """Delete a token whose configuration is gone. Used in the runner."""
-        await self._expirations.delete(token_id)
-        return await self._credentials.delete(token_id)
-
-    async def _exists(self, token_id: str) -> bool:
-        return await self._credentials.get(token_id) is not None
+    # -- in the runner -------------------------------------------------------------------------
 
     async def _note_expiration(self, token: ClientToken) -> None:
         token_id, at = token.id or "", token.refresh_token_expiration
@@ -225,11 +186,7 @@ class ClientTokens:
 
 
 def pair_of(token: ClientToken, now: datetime) -> TokenPair:
-    """Return the two tokens, as if they were issued ``now``.
-
-    Raises:
-        ConfigurationError: if the access token cannot be sent in a header.
-    """
+    """Return the two tokens, as if they were issued ``now``."""
     ends_at = token.access_token_expiration
     return TokenPair(
         token.access_token, min(now, ends_at), ends_at, token.refresh_token, token.scopes
@@ -245,11 +202,3 @@ def expiration_in(refresh_token: str | None) -> datetime | None:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
         return datetime.fromtimestamp(float(claims["exp"]), UTC)
     return None
-
-
-def _not_found() -> TokenNotFound:
-    message = (
-        "No token has this id: it was deleted, or never existed. List the tokens to see their ids, or let "
-        "the person connect again."
-    )
-    return TokenNotFound(message, reason="missing")

@@ -97,6 +97,7 @@ class TestStorage:
             connections.tokens.status(connected),
             connections.handler.get_refreshed_token(connected),
             connections.handler.refresh(connected),
+            connections.handler.auth(connected),
             connections.handler.execute(connected, bearer),
         ):
             with pytest.raises(TokenNotFound, match="List the tokens") as caught:
@@ -172,6 +173,15 @@ class TestStorage:
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(issued)
 
+    @pytest.mark.parametrize("field", ["access_token", "refresh_token"])
+    async def test_a_mangled_token_is_refused(self, issued, field):
+        """A token with a line break is no token; the error names the field and does not quote it."""
+        with pytest.raises(ConfigurationError) as caught:
+            issued.changed(**{field: "secret-t\r\nset-cookie: a=b"})
+
+        assert caught.value.argument == field
+        assert "secret-" not in str(caught.value)
+
     async def test_a_token_that_soon_ends_is_not_saved(self, connections, issued, atlassian_clock):
         """Seed 001, 1.2: a new token without a refresh token must live for 30 days."""
         alone = issued.changed(refresh_token=None, refresh_token_expiration=None)
@@ -219,6 +229,7 @@ class TestRefreshTokenExpiration:
             pytest.param(jwt(exp=1767268800 + 5 * 86400), 5, id="jwt"),
             pytest.param(jwt(sub="ann"), 30, id="jwt-without-exp"),
             pytest.param("a.b.c", 30, id="no-jwt"),
+            pytest.param(jwt(exp=True) + ".", 30, id="four-parts"),
         ],
     )
     async def test_the_refresh_token_may_say_it(
@@ -450,6 +461,16 @@ class TestHandler:
         store.put = put
 
         assert await connections.handler.refresh(saved.id)
+
+    async def test_a_client_of_httpx_uses_it(self, connections, connected, atlassian_clock):
+        """The handler returns an ``httpx.Auth``, whose requests have a fresh bearer."""
+        atlassian_clock.advance(HOUR)
+        auth = await connections.handler.auth(connected)
+
+        async with httpx.AsyncClient(auth=auth, base_url="https://jira.example.com/jira/") as jira:
+            response = await jira.get("rest/api/2/myself")
+
+        assert response.status_code == 200
 
     async def test_events_are_reported(self, connections_of, connected):
         """The options of `TokenManager` are those of `Connections`: here ``on_event``."""
