@@ -65,10 +65,7 @@ class ClientBody(_Body):
         if self.id not in {None, config_id}:
             message = "It must be the id in the URL; leave it out of a new configuration."
             raise Problem(400, "invalid", errors={"id": message})
-        without = {"id", "client_secret", "redirect_uri"} | (
-            {"scopes"} if not self.scopes else set()
-        )
-        fields = self.model_dump(exclude=without)
+        fields = self.model_dump(exclude={"id", "client_secret", "redirect_uri"})
         secret = self.client_secret.get_secret_value() if self.client_secret else None
         return ClientConfig(id=config_id, client_secret=secret or None, **fields)
 

@@ -19,6 +19,9 @@ from atlassian_auth.web._bodies import (
 
 __all__ = ["openapi_document"]
 
+# A UUID; of a token, two with a dot between them.
+_ID = r"^[0-9a-f-]{36}(\.[0-9a-f-]{36})?$"
+
 _MODELS = (ClientBody, ClientView, FlowBody, FlowView, ProblemView, RedirectView, TokenView)
 
 
@@ -128,4 +131,5 @@ def _reference(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _parameter(name: str, place: str) -> dict[str, Any]:
-    return {"name": name, "in": place, "required": True, "schema": {"type": "string"}}
+    schema = {"type": "string", **({"pattern": _ID} if place == "path" else {})}
+    return {"name": name, "in": place, "required": True, "schema": schema}

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from atlassian_auth.connections import (
+    ClientConfig,
     ConfigurationNotFound,
     FlowNotFound,
     FlowOutOfOrder,
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EMPTY_FIELD", "Instead", "Problem", "camel", "invalid", "problem_of"]
 
+
+# What a person fills in; other arguments are no fields.
+_FIELDS = (*ClientConfig.model_fields, "landing")
 
 EMPTY_FIELD = "It is empty: fill it in."
 
@@ -90,12 +94,13 @@ _STATUSES: tuple[tuple[type[AtlassianAuthError], int], ...] = (
 def problem_of(error: AtlassianAuthError) -> Problem:
     """Return what to answer when the library raises an error: a fault of the other server is a 502."""
     status = next((status for kind, status in _STATUSES if isinstance(error, kind)), 502)
-    argument = getattr(error, "argument", None) if status == 400 else None
+    field = getattr(error, "argument", None) if status == 400 else None
+    known = field in _FIELDS
     return Problem(
         status,
         error.code,
-        None if argument else str(error),
-        errors={camel(argument): str(error)} if argument else None,
+        None if known else str(error),
+        errors={camel(str(field)): _about_field(str(error), str(field))} if known else None,
         retry_after_seconds=getattr(error, "retry_after_seconds", None),
     )
 
@@ -115,15 +120,24 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+def _about_field(message: str, field: str) -> str:
+    """Return a message that begins with the name of an argument as it reads beside the field."""
+    subject = "They" if field == "scopes" else "It"
+    text = (
+        f"{subject} {message.removeprefix(f'{field} ')}" if message.startswith(field) else message
+    )
+    return f"{text.rstrip('.')}."
+
+
 def _reason(wrong: ErrorDetails) -> str:
     context = wrong.get("ctx", {})
     match wrong["type"]:
         case "missing" | "string_too_short":
             return EMPTY_FIELD
-        case "string_too_long":
-            return f"It is too long: at most {context['max_length']} characters are allowed."
-        case "too_long":
-            return f"There are too many: at most {context['max_length']} are allowed."
+        case "string_too_long" | "too_long":
+            return f"It is too long: the limit is {context['max_length']}."
+        case "string_type":
+            return "It must be text."
         case "enum":
             return f"It must be one of {context['expected']}."
         case "extra_forbidden":

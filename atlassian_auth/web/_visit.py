@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atlassian_auth.endpoints import origin_of
-from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.web._problems import Instead, Problem
 from atlassian_auth.web.callers import Authorize, Caller
 
@@ -106,9 +105,8 @@ class Door:
         if caller is None:
             raise Problem(403, "forbidden", "You are not allowed to use this application.")
         if not isinstance(caller, Caller):
-            raise ConfigurationError.wrong_type(
-                "authorize", "a function that returns a Caller, a Response or None", caller
-            )
+            kind = type(caller).__name__
+            raise TypeError(f"authorize must return a Caller, a Response or None, not {kind}.")
         cookie = request.cookies.get(self._cookie_name, "")
         if _COOKIE_VALUE.fullmatch(cookie):
             return Visit(caller=caller, cookie=cookie)

@@ -145,5 +145,4 @@ def _problem(error: Exception) -> Problem:
 
 def _is_rest(request: Request) -> bool:
     # Mounted elsewhere, the path begins with the place of the mount.
-    path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    return path.startswith(PREFIX)
+    return f"{PREFIX}/" in request.scope["path"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import httpx
 import pytest
 from starlette.responses import RedirectResponse
 
 from atlassian_auth import ConfigurationError
 from atlassian_auth.web import Caller, Owners, connections_app
-from tests.web.house import REST, Browser
+from tests.web.house import ORIGIN, REST, Browser
 
 
 @pytest.mark.parametrize(
@@ -70,10 +71,11 @@ async def test_the_decision_may_be_asynchronous(house_of):
 
 
 async def test_a_wrong_decision(house_of):
-    """A decision that is no `Caller` is an error, not an access."""
-    refused = await house_of(authorize=lambda _: True).browser(None).get(f"{REST}/tokens")
+    """A decision that is no `Caller` is an error of the host application, not an access."""
+    app = house_of(authorize=lambda _: True).app
 
-    assert (refused.status_code, list(refused.json()["errors"])) == (400, ["authorize"])
+    with pytest.raises(TypeError, match="authorize must return a Caller, a Response or None"):
+        await Browser(app, None).get("/")
 
 
 async def test_an_error_of_the_host(house_of):
@@ -85,6 +87,12 @@ async def test_an_error_of_the_host(house_of):
     app = house_of(authorize=authorize).app
     with pytest.raises(RuntimeError):
         await Browser(app, None).get("/")
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    failed = await httpx.AsyncClient(transport=transport, base_url=ORIGIN).get("/")
+    assert failed.status_code == 500
+    assert "The application has failed." in failed.text
+    assert "secret-of-the-house" not in failed.text
 
 
 @pytest.mark.parametrize("wrong", ["", None, 5])

@@ -251,6 +251,16 @@ async def test_a_wrong_field_has_its_message(house, boss, field, value):
     assert await house.contents() == before
 
 
+async def test_a_wrong_form_without_a_field_of_its_own(house, boss):
+    """What is wrong with a client as a whole stands above the form."""
+    form = form_of(house, type="ATLASSIAN_DATA_CENTER")
+
+    page = await boss.submit(CLIENTS, page=f"{CLIENTS}/new?type=ATLASSIAN_DATA_CENTER", **form)
+
+    assert page.status_code == 400
+    assert "Nothing was saved. base_url is Atlassian Cloud" in texts(page)
+
+
 async def test_pages_for_administrators(house, jira, anna):
     """Others may neither see nor change clients."""
     for path in ("", "/new", f"/{jira.id}", f"/{jira.id}/delete"):
