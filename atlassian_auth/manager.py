@@ -330,7 +330,7 @@ class TokenManager:
         `add`, which undoes no rotation.
 
         Raises:
-            ConfigurationError: if the key belongs to another registration.
+            ConfigurationError: if the key belongs to another registration, or has spent the refresh token.
             StoreError: if the pair cannot be saved.
         """
         save = functools.partial(self._lifecycle.save, checked_key(key), pair)

@@ -204,6 +204,20 @@ class TokenRecord(BaseModel, Confidential):
             )
             raise ConfigurationError(message, argument="key")
 
+    def check_not_spent(self, key: str, refresh_token: str | None) -> None:
+        """Return unless a refresh of this credential has spent the refresh token.
+
+        Raises:
+            ConfigurationError: if it has: then the stored pair is newer, and must not be replaced by it.
+        """
+        current = fingerprint(refresh_token)
+        if current and current in self.descent.spent:
+            message = (
+                f"This pair is older than the stored one: a refresh of key {key!r} has spent its refresh "
+                "token. Nothing was changed; read the stored pair again."
+            )
+            raise ConfigurationError(message, argument="pair")
+
     def after_refresh(self, token: TokenPair, now: datetime) -> Self:
         """Return the record after a refresh that succeeded."""
         return self.restored(token, self.descent.next(token.refresh_token), now)

@@ -39,7 +39,10 @@ class Lifecycle:
     async def save(self, key: str, pair: TokenPair) -> TokenRecord:
         """Save a pair obtained elsewhere in place of the app's earlier one."""
         async with self._repository.lock(key):
-            return await self._begin(key, await self._load_own(key), pair)
+            stored = await self._load_own(key)
+            if stored is not None:
+                stored.value.check_not_spent(key, pair.refresh_token)
+            return await self._begin(key, stored, pair)
 
     async def _begin(
         self, key: str, stored: Loaded[TokenRecord] | None, pair: TokenPair

@@ -82,8 +82,8 @@ class ClientTokens:
         Raises:
             ConfigurationNotFound: if its configuration is not stored.
             TokenNotFound: if no token has its id.
-            ConfigurationError: if it has no refresh token and its access token ends too soon, or the id
-                belongs to another configuration.
+            ConfigurationError: if it has no refresh token and its access token ends too soon, the id belongs
+                to another configuration, or the token was refreshed since it was read.
         """
         config = await self._configs.get(token.config_id)
         if token.id is None:

@@ -87,6 +87,17 @@ class TestStorage:
         assert await connections.handler.execute(saved.id, bearer) == newer.access_token
         assert await connections.tokens.list(issued.config_id) == (saved.id,)
 
+    async def test_an_older_token_does_not_overwrite(self, connections, issued):
+        """A token that was refreshed since it was read is not saved: its refresh token is spent."""
+        saved = await connections.tokens.save(issued)
+        newer = await connections.handler.refresh(saved.id)
+
+        with pytest.raises(ConfigurationError, match="older than the stored one"):
+            await connections.tokens.save(saved)
+
+        assert await connections.handler.execute(saved.id, bearer) == newer.access_token
+        assert await connections.handler.refresh(saved.id)
+
     async def test_deleting_is_idempotent(self, connections, connected):
         """Seed 001, 1.24: a deleted token is gone, and deleting it again says that there was none."""
         assert await connections.tokens.delete(connected)

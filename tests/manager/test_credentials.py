@@ -238,6 +238,20 @@ async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
     assert await cloud.reveal_pair("nobody") is None
 
 
+async def test_a_spent_pair_is_not_saved(cloud):
+    """A pair that was refreshed since it was read is refused, and the newer one stays."""
+    await cloud.token("acme")
+    older = await cloud.reveal_pair("acme")
+    await cloud.refresh("acme")
+    newer = await cloud.reveal_pair("acme")
+
+    with pytest.raises(ConfigurationError, match="has spent its refresh token"):
+        await cloud.save("acme", older)
+
+    assert await cloud.reveal_pair("acme") == newer
+    assert (await cloud.save("acme", newer)).refreshable
+
+
 async def test_a_pair_of_another_registration_is_not_replaced(cloud, manager_of, atlassian):
     """A key that belongs to another app is refused, and keeps what it has."""
     await cloud.token("acme")
