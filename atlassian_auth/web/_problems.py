@@ -122,10 +122,8 @@ def camel(name: str) -> str:
 
 def _about_field(message: str, field: str) -> str:
     """Return a message that begins with the name of an argument as it reads beside the field."""
-    subject = "They" if field == "scopes" else "It"
-    text = (
-        f"{subject} {message.removeprefix(f'{field} ')}" if message.startswith(field) else message
-    )
+    about = message.startswith(f"{field} ")
+    text = f"It {message.removeprefix(f'{field} ')}" if about else message
     return f"{text.rstrip('.')}."
 
 
@@ -138,6 +136,8 @@ def _reason(wrong: ErrorDetails) -> str:
             return f"It is too long: the limit is {context['max_length']}."
         case "string_type":
             return "It must be text."
+        case "list_type":
+            return "It must be a list."
         case "enum":
             return f"It must be one of {context['expected']}."
         case "extra_forbidden":

@@ -99,7 +99,7 @@ class Door:
         """
         self._check_sender(request)
         answer = self._authorize(request)
-        caller = await answer if inspect.isawaitable(answer) else answer
+        caller: object = await answer if inspect.isawaitable(answer) else answer
         if isinstance(caller, Response):
             raise Instead(caller)
         if caller is None:
