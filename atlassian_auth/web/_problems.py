@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -34,6 +35,22 @@ __all__ = ["EMPTY_FIELD", "Instead", "Problem", "camel", "invalid", "problem_of"
 _FIELDS = (*ClientConfig.model_fields, "landing")
 
 EMPTY_FIELD = "It is empty: fill it in."
+
+_TOO_LONG = "It is too long: the limit is {max_length}."
+
+# By pydantic's type of error; other errors keep pydantic's words.
+_REASONS = MappingProxyType(
+    {
+        "missing": EMPTY_FIELD,
+        "string_too_short": EMPTY_FIELD,
+        "string_too_long": _TOO_LONG,
+        "too_long": _TOO_LONG,
+        "string_type": "It must be text.",
+        "list_type": "It must be a list.",
+        "enum": "It must be one of {expected}.",
+        "extra_forbidden": "There is no such field: remove it.",
+    }
+)
 
 
 class Problem(Exception):
@@ -128,19 +145,5 @@ def _about_field(message: str, field: str) -> str:
 
 
 def _reason(wrong: ErrorDetails) -> str:
-    context = wrong.get("ctx", {})
-    match wrong["type"]:
-        case "missing" | "string_too_short":
-            return EMPTY_FIELD
-        case "string_too_long" | "too_long":
-            return f"It is too long: the limit is {context['max_length']}."
-        case "string_type":
-            return "It must be text."
-        case "list_type":
-            return "It must be a list."
-        case "enum":
-            return f"It must be one of {context['expected']}."
-        case "extra_forbidden":
-            return "There is no such field: remove it."
-        case _:
-            return f"{wrong['msg']}."
+    text = _REASONS.get(wrong["type"])
+    return f"{wrong['msg']}." if text is None else text.format_map(wrong.get("ctx", {}))
