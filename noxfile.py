@@ -106,7 +106,7 @@ def quick(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The tests with the oldest versions that pyproject.toml promises to work with; no campaigns."""
     session.install("--resolution=lowest-direct", "-e", EVERYTHING)
-    session.install(*group("tests"))
+    session.install(*group("basics"))
     session.run("pytest", *PARALLEL, *ORDINARY, *session.posargs)
 
 

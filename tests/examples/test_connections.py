@@ -61,6 +61,7 @@ def browser_of(app, **options):
 
 async def test_fastapi(store, atlassian):
     """A person who is logged in connects, and then the service asks Atlassian in their name."""
+    pytest.importorskip("fastapi")
     app = load("connections_fastapi").create_app(store, f"{ORIGIN}/connections")
     async with browser_of(app, auth=("anna", "anna")) as anna, app.router.lifespan_context(app):
         before = await anna.get("/me")
@@ -76,6 +77,7 @@ async def test_fastapi(store, atlassian):
 
 async def test_starlette(store, atlassian):
     """Who is not logged in is sent to the login, and comes back to connect."""
+    pytest.importorskip("itsdangerous")
     app = load("connections_starlette").create_app(store, f"{ORIGIN}/connections")
     async with browser_of(app) as browser, app.router.lifespan_context(app):
         page = await connect(browser, atlassian)
