@@ -198,6 +198,7 @@ async def test_configurations_are_for_administrators(house, jira, anna, method, 
 # -- flows and tokens ------------------------------------------------------------------------------
 
 
+@pytest.mark.every_loop
 async def test_a_flow_brings_a_token(house, jira, anna, atlassian):
     """Start, consent, come back: the flow has succeeded, and the token is ready (seed 001, 1.21 to 1.23)."""
     flow = await start(anna, jira, landing="/done?flow={id}")
