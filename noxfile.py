@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import nox
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
-# By file: the blocks of a page of documentation build on each other.
-PARALLEL = ("-n", "auto", "--dist", "loadfile")
+# By file: the blocks of a page of documentation build on each other. One worker more than there are cores:
+# many tests wait for another program.
+PARALLEL = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile")
 EXTRAS = "[cli,connections,demo,encryption,keyring,login,postgres,redis,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
@@ -46,6 +47,8 @@ def runs(version: str) -> bool:
 
 
 select_pyenv_versions()
+# Hundreds of tests start an interpreter: without bytecode files, each would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # The Python that runs nox is there in any case, so something always runs.
 PYTHONS = [version for version in SUPPORTED if runs(version)] or ["{}.{}".format(*sys.version_info)]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atlassian_auth import scopes
-from atlassian_auth._records.records import TokenStatus
+from atlassian_auth._runtime.event_stream import EventStream
 from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.api_tokens import StaticToken
 from atlassian_auth.auth import AtlassianAuth
@@ -40,7 +40,7 @@ from atlassian_auth.grants import (
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
-from atlassian_auth.status import CredentialState, CredentialStatus
+from atlassian_auth.status import CredentialState, CredentialStatus, TokenStatus
 
 __all__ = [
     "AmbiguousSite",
@@ -55,6 +55,7 @@ __all__ = [
     "DataCenterGrant",
     "DiscoveryError",
     "Endpoints",
+    "EventStream",
     "GenericGrant",
     "Grant",
     "InlineRunner",

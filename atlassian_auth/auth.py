@@ -14,9 +14,9 @@ from typing import Self, Unpack
 
 import httpx
 
+from atlassian_auth._credentials.checks import checked_key
 from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
 from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
-from atlassian_auth._refresh.checks import checked_key
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant

@@ -22,11 +22,12 @@ from __future__ import annotations
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from types import MappingProxyType, TracebackType
-from typing import ClassVar, Self, TypedDict, Unpack
+from types import MappingProxyType
+from typing import ClassVar, TypedDict, Unpack
 
 from atlassian_auth import scopes as presets
 from atlassian_auth import sites
+from atlassian_auth._runtime.closing import AsyncClosing
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.events import Event
@@ -65,7 +66,7 @@ class ClientOptions(TypedDict, total=False):
     clock: Clock
 
 
-class AtlassianOAuthClient(ABC):
+class AtlassianOAuthClient(AsyncClosing, ABC):
     """One credential of one app: start and complete a login, then get valid access tokens.
 
     Your code needs no tokens with ``httpx.AsyncClient(auth=client.auth, base_url=client.base_url)``.
@@ -217,17 +218,6 @@ class AtlassianOAuthClient(ABC):
     async def aclose(self) -> None:
         """Wait for exchanges under way, then close the store and connections; see `TokenManager.aclose`."""
         await self.auth.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     @abstractmethod
     async def _make_test_call(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Hands out fresh tokens for keys. A facade: the work is done in ``_refresh``.
+"""Hands out fresh tokens for keys. A facade: the work is done in ``_refresh`` and ``_credentials``.
 
 A request with a fresh token reads a dictionary and a clock. All other work is handed to the runner, where
 no caller's cancellation reaches it.
@@ -6,70 +6,50 @@ no caller's cancellation reaches it.
 
 from __future__ import annotations
 
-import functools
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypedDict, TypeVar
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import httpx
 
-from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._records.records import TokenRecord
-from atlassian_auth._refresh.background import Background
-from atlassian_auth._refresh.cache import Entry
-from atlassian_auth._refresh.calls import Calls
-from atlassian_auth._refresh.checks import (
+from atlassian_auth._credentials.checks import (
     check_left_out,
     check_ports,
     checked_callback,
-    checked_code,
-    checked_consent_date,
     checked_grant,
     checked_key,
-    checked_refresh_token,
     checked_settings,
     checked_store_for,
 )
-from atlassian_auth._refresh.housekeeping import Housekeeping
-from atlassian_auth._refresh.inspection import Inspection
-from atlassian_auth._refresh.lifecycle import Lifecycle
+from atlassian_auth._credentials.methods import DEFAULT_KEY, Credentials
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._refresh.cache import Entry
+from atlassian_auth._refresh.calls import Calls
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth._refresh.refresh import Refresher
+from atlassian_auth._runtime.closing import Closing
 from atlassian_auth._runtime.event_hub import EventHub
 from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.future import SharedFuture, start
+from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import TokenRejected
 from atlassian_auth.grants.base import Grant
-from atlassian_auth.ports import (
-    SYSTEM_CLOCK,
-    Clock,
-    Network,
-    Runner,
-    Sender,
-    system_jitter,
-    utc_now,
-)
+from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Runner, Sender, system_jitter
 from atlassian_auth.protocol._requirement import Requirement
-from atlassian_auth.protocol.tokens import Token, TokenPair
+from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
-from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.opening import AnyStore
 
 if TYPE_CHECKING:
     from atlassian_auth.auth import AtlassianAuth
 
-__all__ = ["DEFAULT_KEY", "ManagerOptions", "TokenManager", "perform"]
+__all__ = ["DEFAULT_KEY", "ManagerOptions", "TokenManager"]
 
 T = TypeVar("T")
-
-DEFAULT_KEY = "default"
-"""The key of a service that has one credential only."""
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -89,7 +69,7 @@ class ManagerOptions(TypedDict, total=False):
     jitter: Callable[[], float]
 
 
-class TokenManager:
+class TokenManager(Credentials, Closing):
     """Returns a fresh token for each key, and never loses a refresh token.
 
     One manager serves any number of credentials of one registered app, from any number of event loops
@@ -146,7 +126,7 @@ class TokenManager:
         )
         self.store: Store = checked_store_for(grant, store, clock)
         self._hub = EventHub(checked_callback(on_event))
-        self._parts = parts = Parts.assemble(
+        parts = Parts.assemble(
             grant,
             store=self.store,
             sender=self._sender,
@@ -156,11 +136,7 @@ class TokenManager:
             tell=self._hub.tell,
         )
         self._entry = parts.cache.get
-        self._calls = Calls(parts, Refresher(parts), runner)
-        self._lifecycle = Lifecycle(parts)
-        self._inspection = Inspection(parts)
-        self._housekeeping = Housekeeping(parts)
-        self._background = Background(parts, self._housekeeping, self._calls, self.token)
+        super().__init__(parts, Calls(parts, Refresher(parts), runner))
 
     # -- tokens -----------------------------------------------------------------------------------
 
@@ -262,140 +238,6 @@ class TokenManager:
             pass
         return await fn(await self.token(key, rejected=token))
 
-    # -- credentials ------------------------------------------------------------------------------
-
-    async def add(
-        self,
-        key: str = DEFAULT_KEY,
-        *,
-        refresh_token: str,
-        authorized_at: datetime | None = None,
-    ) -> CredentialStatus:
-        """Store a refresh token obtained elsewhere; the first request uses it.
-
-        Adding the same one again, as a service does at each start, changes nothing: its successors are
-        kept. No other program may use the token from now on, and no other key of the same store.
-
-        Args:
-            key: Which credential.
-            refresh_token: The token.
-            authorized_at: When the person consented, aware. A Cloud consent ends 365 days after that. Without
-                this date the status names no such end, and `ConsentEndsSoon` does not warn of it. To name
-                the date later, add the same token again.
-
-        Raises:
-            ConfigurationError: if the token is empty or has blanks in it, another key has it, the grant has
-                no refresh tokens, or ``authorized_at`` is naive or in the future.
-            StoreError: if the token cannot be saved.
-        """
-        return self._inspection.describe(
-            key, await self.perform(self._paste(key, refresh_token, authorized_at))
-        )
-
-    def add_sync(
-        self,
-        key: str = DEFAULT_KEY,
-        *,
-        refresh_token: str,
-        authorized_at: datetime | None = None,
-    ) -> CredentialStatus:
-        """Do the same as `add`, blocking this thread."""
-        return self._inspection.describe(
-            key, self._calls.perform_sync(self._paste(key, refresh_token, authorized_at))
-        )
-
-    async def authorize(
-        self, key: str, code: str, *, code_verifier: str | None = None
-    ) -> CredentialStatus:
-        """Exchange an authorization code and store its token in place of what the key had.
-
-        Args:
-            key: Which credential.
-            code: From the callback, whose ``state`` must have been checked.
-            code_verifier: The PKCE verifier, from which the challenge was made (RFC 7636 section 4.1).
-
-        Raises:
-            AtlassianAuthError: as `token` does. A code works once: start anew.
-        """
-        checked_key(key)
-        redeem = functools.partial(
-            self._lifecycle.redeem, key, checked_code(code), code_verifier=code_verifier
-        )
-        return self._inspection.describe(key, await self.perform(redeem))
-
-    async def save(self, key: str, pair: TokenPair) -> CredentialStatus:
-        """Store a pair that was issued elsewhere in place of what the key had.
-
-        No other program may use its refresh token from now on. To start with a configured refresh token, use
-        `add`, which undoes no rotation.
-
-        Raises:
-            ConfigurationError: if the key belongs to another registration, or has spent the refresh token.
-            StoreError: if the pair cannot be saved.
-        """
-        save = functools.partial(self._lifecycle.save, checked_key(key), pair)
-        return self._inspection.describe(key, await self.perform(save))
-
-    async def status(self, key: str = DEFAULT_KEY) -> CredentialStatus:
-        """Return the state of the credential, as its store has it. No server is asked.
-
-        Raises:
-            StoreError: if the store cannot be read.
-        """
-        return await self.perform(functools.partial(self._inspection.status, checked_key(key)))
-
-    def status_sync(self, key: str = DEFAULT_KEY) -> CredentialStatus:
-        """Return the same as `status`, blocking this thread."""
-        return self._calls.perform_sync(
-            functools.partial(self._inspection.status, checked_key(key))
-        )
-
-    async def reveal_refresh_token(self, key: str = DEFAULT_KEY) -> str | None:
-        """Return the stored refresh token, to take it to another program; None if there is none.
-
-        A program that has it can act for the person until the consent ends. It works once: hand it over,
-        then `forget` the key here. No other part of the library shows it.
-
-        Raises:
-            StoreError: if the store cannot be read.
-        """
-        record = await self._peek_record(key)
-        return record.refresh_token if record else None
-
-    async def reveal_pair(self, key: str = DEFAULT_KEY) -> TokenPair | None:
-        """Return the stored pair as `reveal_refresh_token` does; None if none was issued yet.
-
-        Raises:
-            StoreError: if the store cannot be read.
-        """
-        record = await self._peek_record(key)
-        return record.token if record else None
-
-    async def keys(self) -> list[str]:
-        """Return the keys that the store has, sorted."""
-        return await self.perform(self._parts.repository.keys)
-
-    async def forget(self, key: str = DEFAULT_KEY) -> bool:
-        """Delete the credential here and in the store; return whether there was one.
-
-        At Atlassian the consent stays until it is revoked or expires.
-        """
-        checked_key(key)
-        return await self.perform(functools.partial(self._lifecycle.forget, key))
-
-    async def revoke(self, key: str = DEFAULT_KEY) -> bool:
-        """End the credential at Atlassian, then delete it here; return whether there was one.
-
-        Atlassian does not document what Cloud does with it for 3LO: the person can also remove the app
-        under "Connected apps" of their account.
-
-        Raises:
-            ConfigurationError: if the server has no revocation endpoint, as for client credentials.
-            AtlassianAuthError: if the server did not revoke it, as `token` does; the credential is kept.
-        """
-        checked_key(key)
-        return await self.perform(functools.partial(self._lifecycle.revoke, key))
-
     def auth(self, key: str = DEFAULT_KEY) -> AtlassianAuth:
         """Return an ``httpx.Auth`` for this key that shares the manager's tokens and locks."""
         # The manager's door to httpx: the one import that goes up.
@@ -429,45 +271,6 @@ class TokenManager:
             limit: How many events wait for a slow reader; then the oldest are dropped and counted.
         """
         return self._hub.stream(limit)
-
-    async def keep_fresh(self, *, every: timedelta = timedelta(seconds=30)) -> NoReturn:
-        """Refresh access tokens before they expire, also of keys that nothing requests. Runs until cancelled.
-
-        Run it in a task group of your own. Errors are reported as events and logged, not raised. A fresh
-        credential costs one comparison at each look. A refused credential, or one of another app, is read
-        every 15 minutes.
-
-        Args:
-            every: How often to look.
-        """
-        await self._background.keep_fresh(every)
-
-    async def keep_alive(self, *, every: timedelta = timedelta(hours=6)) -> NoReturn:
-        """Refresh idle credentials before inactivity ends their consent, and warn about consents that end.
-
-        Runs until cancelled, in a task group of your own, in any number of processes. It is for stores with
-        many more credentials than are in use: it refreshes each once in a month or two, at a time computed
-        from its key. `ConsentEndsSoon` warns of a consent that ends in spite of that. Errors are logged, not
-        raised.
-
-        Args:
-            every: How often to look.
-        """
-        await self._background.keep_alive(every)
-
-    async def prune(self, now: datetime | None = None) -> list[str]:
-        """Delete credentials that have been unusable for ``prune_after``; return their keys.
-
-        Unusable is: refused by the server, failing until the inactivity limit, or expired without a refresh
-        token. It is safe while other processes use the store.
-
-        Args:
-            now: The time to judge by; by default the clock's.
-
-        Raises:
-            StoreError: if the store cannot be read or written.
-        """
-        return await self.perform(lambda: self._housekeeping.prune(now or utc_now(self.clock)))
 
     def refused(self, key: str, token: Token) -> None:
         """Note that an API refused ``token``, which had just replaced a rejected one.
@@ -508,28 +311,6 @@ class TokenManager:
         """Do the same as `aclose`, blocking this thread: for programs without an event loop."""
         self._calls.perform_sync(self._close)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
     # -- on the caller's side ---------------------------------------------------------------------
 
     def _ageing(self, key: str, entry: Entry, now: float) -> Token | None:
@@ -559,18 +340,6 @@ class TokenManager:
         )
         return self._calls.ask(key, requirement)
 
-    def _paste(
-        self, key: str, refresh_token: str, authorized_at: datetime | None
-    ) -> Callable[[], Awaitable[TokenRecord]]:
-        checked_key(key)
-        checked = checked_refresh_token(self.grant, refresh_token)
-        consented_at = checked_consent_date(authorized_at, self.clock)
-        return functools.partial(self._lifecycle.paste, key, checked, authorized_at=consented_at)
-
-    async def _peek_record(self, key: str) -> TokenRecord | None:
-        checked_key(key)
-        return await self.perform(functools.partial(self._parts.repository.peek, key))
-
     async def _close(self) -> None:
         # The refreshes of this moment only: other tasks may start new ones without end.
         await self._calls.idle()
@@ -579,13 +348,3 @@ class TokenManager:
         finally:
             await self._sender.aclose()
             await self._parts.repository.aclose()
-
-
-async def perform(work: Callable[[], Awaitable[T]], *, runner: Runner = SHARED_RUNNER) -> T:
-    """Run ``work`` as `TokenManager.perform` does, for a store that has no manager.
-
-    Args:
-        work: Uses a store, which is used in that event loop only.
-        runner: That of the managers which share the store.
-    """
-    return await start(runner, work).wait()

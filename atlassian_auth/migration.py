@@ -99,7 +99,7 @@ class Transfer:
         source: The store that holds the credentials, or what `open_store` takes.
         target: The store to which they are moved.
         overwrite: Replace a credential that the target has under the same key.
-        lock_timeout_seconds: How long to wait for a refresh that is under way.
+        lock_timeout_seconds: How many seconds to wait for a refresh that is under way. Default: 60.
         runner: Runs the moves, so that cancelling a caller does not stop one.
         random_bytes: Returns so many random bytes.
     """

@@ -53,10 +53,10 @@ class Settings(BaseModel):
     Cloud and 2LO; off on Data Center, where a refresh revokes the old access token at once."""
 
     refresh_spread_seconds: NonNegativeFloat = 900
-    """A token is refreshed up to this much earlier still, within the last quarter of its lifetime, so that
-    each key comes to its own moment, the same in all processes. Tokens that were issued together, after an
-    outage or in a migration, spread out within hours; otherwise their refreshes would reach the token
-    endpoint together each time. Default: 900 s (15 minutes); 0 turns this off."""
+    """A token is refreshed up to this much earlier still, within the last quarter of its lifetime. Each key
+    has its own time for that, the same in all processes. So tokens that were issued together, after an outage
+    or in a migration, spread out within hours; otherwise their refreshes would reach the token endpoint
+    together each time. Default: 900 s (15 minutes); 0 turns this off."""
 
     connect_timeout_seconds: PositiveFloat = 10
     """How long connecting to the token endpoint may take. Default: 10 s."""

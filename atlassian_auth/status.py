@@ -7,11 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from atlassian_auth._records.lifetimes import Lifetimes
-from atlassian_auth._records.records import TokenRecord, TokenStatus
-from atlassian_auth.settings import Settings
-
-__all__ = ["CredentialState", "CredentialStatus"]
+__all__ = ["CredentialState", "CredentialStatus", "TokenStatus"]
 
 
 class CredentialState(StrEnum):
@@ -29,6 +25,19 @@ class CredentialState(StrEnum):
     """The consent is lost, or has most likely ended: a person has to authorize again."""
 
 
+class TokenStatus(StrEnum):
+    """How the last refresh ended; the same states as in Atlassian's own OAuth client plugin."""
+
+    UNKNOWN = "unknown"
+    """No refresh was made yet."""
+    VALID = "valid"
+    """The last refresh succeeded."""
+    RECOVERABLE = "recoverable"
+    """The last refresh failed; the next may succeed."""
+    UNRECOVERABLE = "unrecoverable"
+    """A person has to act: the server refused the refresh token, or refreshes have failed for days."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialStatus:
     """The status of one credential; holds no secret, so it may be logged and shown. Times are aware.
@@ -42,10 +51,11 @@ class CredentialStatus:
             fails. None if nothing is stored.
         scopes: The granted scopes.
         access_expires_at: When the access token expires; None if none was issued yet.
-        inactive_by: When the consent ends unless the token is refreshed before; see `Lifetimes`. None if that
-            is not known, as for a refresh token that was added and not used yet.
-        consent_expires_at: When the consent ends in any case; see `Lifetimes`. None if that is not known, as
-            without ``authorized_at``.
+        inactive_by: When the consent ends unless the token is refreshed before; each refresh moves it. None
+            if that is not known, as for a refresh token that was added and not used yet.
+        consent_expires_at: When the consent ends in any case: then a person has to authorize again. Refreshes
+            do not move it. None if that is not known, as without ``authorized_at``. Without a refresh token
+            it is the expiry of the access token.
         authorized_at: When a person consented; None without a consent (client credentials), or if a refresh
             token was added without this date.
         last_refreshed_at: When the last refresh succeeded; None if none has.
@@ -68,70 +78,7 @@ class CredentialStatus:
     refreshable: bool = False
 
     @classmethod
-    def of(cls, key: str, record: TokenRecord, *, now: datetime, settings: Settings) -> Self:
-        """Return the status of a stored record."""
-        lifetimes = Lifetimes.of(record, settings)
-        state, reason = _judge(record, lifetimes, now)
-        return cls(
-            key=key,
-            state=state,
-            reason=reason,
-            refresh_status=record.status,
-            refresh_status_since=record.status_since,
-            scopes=record.token.scopes if record.token else (),
-            access_expires_at=lifetimes.access_expires_at,
-            inactive_by=lifetimes.inactive_by if record.token else None,
-            consent_expires_at=lifetimes.consent_expires_at,
-            authorized_at=record.authorized_at,
-            last_refreshed_at=record.last_refreshed_at,
-            refresh_count=record.refresh_count,
-            refreshable=record.refresh_token is not None
-            and state is not CredentialState.REAUTHORIZE,
-        )
-
-    @classmethod
-    def without_record(cls, key: str, *, pending_until: datetime | None = None) -> Self:
-        """Return the status of a key without a stored credential; a login may be in progress.
-
-        Args:
-            key: Which credential.
-            pending_until: Until when the login may be completed; None if there is none.
-        """
-        if pending_until is None:
-            reason = "Nothing is stored: authorize it, or add a refresh token."
-            return cls(key=key, state=CredentialState.NEW, reason=reason)
-        reason = f"A login was started and may be completed until {_date(pending_until)}."
-        return cls(key=key, state=CredentialState.PENDING, reason=reason)
-
-
-def _judge(
-    record: TokenRecord, lifetimes: Lifetimes, now: datetime
-) -> tuple[CredentialState, str | None]:
-    if record.refused:
-        return CredentialState.REAUTHORIZE, record.failure
-    passed = lifetimes.passed(now)
-    if passed is not None:
-        return CredentialState.REAUTHORIZE, _why_ended(record, passed)
-    if record.status in {TokenStatus.RECOVERABLE, TokenStatus.UNRECOVERABLE}:
-        return CredentialState.DEGRADED, _why_degraded(record)
-    if record.token is None:
-        reason = "A refresh token was added; it has not been used yet."
-        return CredentialState.PENDING, reason
-    return CredentialState.READY, None
-
-
-def _why_degraded(record: TokenRecord) -> str:
-    since = _date(record.failing_since or record.status_since)
-    return (
-        f"Refreshes have failed since {since} and are still tried. {record.failure or ''}".rstrip()
-    )
-
-
-def _why_ended(record: TokenRecord, passed: datetime) -> str:
-    if record.refresh_token is None:
-        return f"The access token expired at {_date(passed)}, and no refresh token came with it."
-    return f"The consent has most likely ended at {_date(passed)}; a refresh is still tried when it is due."
-
-
-def _date(moment: datetime) -> str:
-    return moment.isoformat(timespec="minutes")
+    def without_record(cls, key: str) -> Self:
+        """Return the status of a key for which nothing is stored."""
+        reason = "Nothing is stored: authorize it, or add a refresh token."
+        return cls(key=key, state=CredentialState.NEW, reason=reason)

@@ -1,6 +1,6 @@
 """A manager with many cached credentials, all read from a store that itself keeps nothing.
 
-So what the manager holds can be told from what a store in memory would hold.
+So the measured memory is the manager's alone, without that of a store in memory.
 """
 
 from __future__ import annotations

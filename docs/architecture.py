@@ -40,8 +40,8 @@ class Box:
 BOXES = (
     Box(
         "Vocabulary",
-        "errors, settings, events, hosts, scopes",
-        ("exceptions", "settings", "events", "endpoints", "scopes"),
+        "errors, settings, events, states, hosts",
+        ("exceptions", "settings", "events", "status", "endpoints", "scopes"),
         *(190, 0),
     ),
     Box(
@@ -56,7 +56,7 @@ BOXES = (
     Box(
         "The token path",
         "cache, single flight, refresh, save",
-        ("_refresh", "manager", "status"),
+        ("_refresh", "_credentials", "manager"),
         *(190, 4),
     ),
     Box(

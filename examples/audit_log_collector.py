@@ -2,7 +2,7 @@
 
 The rule: one window of time is read whole, delivered oldest first, and only then the watermark moves.
 So every event is delivered at least once. What a kill catches between delivery and watermark is
-delivered again, with the same ids, so that whoever reads the lines can drop it.
+delivered again, with the same ids, so that the reader of the lines can drop it.
 
     export ATLASSIAN_CLIENT_ID=… ATLASSIAN_CLIENT_SECRET=… ATLASSIAN_REDIRECT_URI=…
     export ATLASSIAN_REFRESH_TOKEN=…    # for the first start; its successors are kept in --tokens

@@ -4,7 +4,7 @@
     python send_build_info.py --site acme.atlassian.net --pipeline shop --number 16 \
         --state failed --url https://ci.example.com/shop/16 --issue SHOP-1 --issue SHOP-2
 
-Ends with 1 if Jira rejected the build or knows none of the issues, with 2 if Jira could not be told.
+Ends with 1 if Jira rejected the build or knows none of the issues, with 2 if the request to Jira failed.
 """
 
 from __future__ import annotations

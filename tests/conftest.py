@@ -32,6 +32,9 @@ CAMPAIGNS = {
     "world",
 }
 
+# Processes that count together: each takes seconds.
+CROWDS = {"count_together"}
+
 # Tests that use one of these wait for another program: seconds, where others need milliseconds.
 PROGRAMS = {"cluster_url", "postgres_url", "redis_url", "run", "start"}
 
@@ -68,7 +71,8 @@ def pytest_pycollect_makeitem(collector, name, obj):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if CAMPAIGNS.intersection(item.path.relative_to(TESTS.parent).parts[1:-1]):
+        folders = item.path.relative_to(TESTS.parent).parts[1:-1]
+        if CAMPAIGNS.intersection(folders) or CROWDS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.campaign)
         if PROGRAMS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.programs)

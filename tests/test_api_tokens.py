@@ -87,7 +87,7 @@ async def test_exactly_one_header_leaves(make, origin, header, kind):
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @ONE_OF_EACH
 async def test_it_goes_nowhere_else(make, origin, header, kind):
-    """Another origin is refused before anything is sent."""
+    """A request to another origin is refused before it is sent."""
     for url in ("https://evil.example/", origin.replace("https", "http"), f"{origin}:8443/"):
         with pytest.raises(OriginNotAllowed) as caught:
             await send(make(), url, never, kind=kind)
@@ -124,7 +124,7 @@ async def test_one_more_origin_can_be_allowed(make, origin, header):
     ids=["scoped", "service-account", "organization"],
 )
 async def test_another_clouds_gateway(make):
-    """The endpoints say whose gateway it is."""
+    """With the endpoints of another cloud, only that cloud's gateway is allowed."""
     auth = make(Endpoints.government())
 
     response = await send(auth, f"{GOVERNMENT}/x", lambda _: httpx.Response(200))
@@ -154,7 +154,7 @@ def refusal(message="Unauthorized", **headers):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_plain_401_is_the_callers(kind):
-    """There is no other token to try: one request, and its answer."""
+    """A 401 is returned after one request: there is no other token to try."""
     asked = []
 
     def answer(request):
@@ -194,7 +194,7 @@ async def test_the_wrong_kind_for_the_host_is_explained(kind):
     ],
 )
 async def test_a_missing_scope_is_explained(headers, missing, kind):
-    """Its scopes were chosen when the token was made."""
+    """The error for a missing scope says to create another token."""
 
     def answer(request):
         return refusal("Unauthorized; scope does not match", **headers)
@@ -210,7 +210,7 @@ async def test_a_missing_scope_is_explained(headers, missing, kind):
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @pytest.mark.parametrize("category", ["", "FAILURE_CLIENT_AUTH_MISMATCH"])
 async def test_an_endless_refusal_is_left(category, kind):
-    """A caller who streams has the answer, or the error, before the end of its body."""
+    """A caller that streams gets the response or the error before the body ends."""
     head = answer(401, f"x-failure-category: {category}")
     with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
         auth = PersonalAccessToken(server.url, TOKEN)
@@ -233,7 +233,7 @@ async def test_an_endless_refusal_is_left(category, kind):
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @ONE_OF_EACH
 async def test_an_api_may_echo_the_credential(make, origin, header, kind):
-    """An API that repeats what it was sent does not publish it through our error."""
+    """If an API repeats the credential, the error does not show it."""
     scope = f"read:x {header.split()[1]} {TOKEN}"
 
     def echo(request):
@@ -312,7 +312,7 @@ def test_addresses_may_be_international():
 
 @ONE_OF_EACH
 def test_secrets_stay_inside(make, origin, header):
-    """Its text shows where it may go; it is not pickled, and a copy is itself."""
+    """The repr shows the allowed origins only; the auth cannot be pickled, and a copy is itself."""
     auth = make()
 
     assert repr(auth) == f"{type(auth).__name__}(origins=['{origin}'])"
@@ -370,7 +370,7 @@ async def test_unknown_origins_get_nothing(kind):
 )
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_the_router_picks_by_path(path, token, kind):
-    """Credentials of one origin are told apart by the longest path that fits, segment by segment."""
+    """Among credentials of one origin the longest matching path counts, segment by segment."""
     router = AuthRouter(
         {
             GATEWAY: ServiceAccountToken("other"),
@@ -443,7 +443,7 @@ async def test_oauth_and_other_credentials_share_a_client(atlassian, atlassian_a
     ],
 )
 def test_a_malformed_table_is_refused(auths, expected):
-    """The error says what was expected."""
+    """The error for a malformed table says what was expected."""
     with pytest.raises(ConfigurationError, match=expected) as caught:
         AuthRouter(auths)
 
@@ -451,7 +451,7 @@ def test_a_malformed_table_is_refused(auths, expected):
 
 
 def test_the_router_shows_no_secret():
-    """Its text is a list of origins and paths; it is not pickled either."""
+    """The repr of a router shows origins and paths only, and it cannot be pickled."""
     pat = PersonalAccessToken(JIRA, TOKEN)
     router = AuthRouter({JIRA: pat, f"{JIRA}/jira/": pat})
 

@@ -80,7 +80,7 @@ async def revoke(auth, atlassian):
 
 
 async def test_requests_carry_a_fresh_bearer(atlassian_auth, atlassian, atlassian_clock, myself):
-    """One client, three hours: each request is answered, and no 401 is seen by anyone."""
+    """A client that runs for three hours gets an answer to each request, and no 401."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         for _ in range(3):
             assert (await client.get(myself)).status_code == 200
@@ -137,7 +137,7 @@ async def test_exactly_one_header_leaves(atlassian_auth, atlassian, myself, kind
 )
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_the_bearer_goes_nowhere_else(atlassian_auth, url, kind):
-    """A request to another origin is refused before anything is sent, and says what is allowed."""
+    """A request to another origin is refused before it is sent, and the error says what is allowed."""
 
     def never(request):
         raise AssertionError("it was sent")
@@ -167,7 +167,7 @@ async def test_the_same_origin_is_the_same_however_written(atlassian_auth, url):
 
 
 async def test_a_redirect_elsewhere_does_not_take_the_bearer_along(atlassian_auth, myself):
-    """The header is dropped by httpx on the way to another origin; what it answers says nothing of ours."""
+    """After a redirect to another origin the request has no bearer, and its 401 refreshes nothing."""
     seen = []
 
     def answer(request):
@@ -373,7 +373,7 @@ def on_premise(atlassian, atlassian_clock):
 async def test_an_anonymous_answer_of_data_center(
     on_premise, atlassian, atlassian_clock, kind, anonymous_answer, service_account
 ):
-    """A bearer that Data Center does not know makes us nobody; however it says so, it counts as a 401."""
+    """However Data Center says that it treats a request as anonymous, the answer counts as a 401."""
     auth = on_premise
     if service_account:
         auth = AtlassianAuth(data_center_service_account_grant(atlassian), clock=atlassian_clock)
@@ -469,7 +469,7 @@ async def test_other_answers_of_data_center_are_answers(on_premise, atlassian, p
 
 
 async def test_a_page_of_the_gateway_is_no_anonymous_answer(atlassian_auth, atlassian, myself):
-    """Cloud refuses what it does not know, so nothing but a refusal is looked into there."""
+    """On Cloud only a 401 is examined: its gateway treats no token as anonymous."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, html="<h1>Log in</h1>"))
 
     async with httpx.AsyncClient(auth=atlassian_auth, transport=transport) as client:
@@ -480,7 +480,7 @@ async def test_a_page_of_the_gateway_is_no_anonymous_answer(atlassian_auth, atla
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_missing_scope_is_not_expiry(atlassian, atlassian_clock, kind):
-    """A 401 that says "scope does not match" refreshes nothing and tells what was granted."""
+    """A 401 for a missing scope refreshes nothing, and the error says which scopes were granted."""
     auth = AtlassianAuth(cloud_grant(atlassian), store=MemoryStore(), clock=atlassian_clock)
     issued = atlassian.issue_grant(scopes="read:me")
     await auth.manager.add(refresh_token=issued.refresh_token)
@@ -617,7 +617,7 @@ class Watched(httpx.AsyncByteStream, httpx.SyncByteStream):
 @pytest.mark.parametrize("status", [200, 204, 302, 400, 403, 404, 429, 500, 503])
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_other_answers_are_not_read(atlassian_auth, myself, status, kind):
-    """What is no 401 is handed on unread, so that streams stream."""
+    """The auth reads only the body of a 401, so other responses can be streamed."""
     body = Watched()
     transport = httpx.MockTransport(lambda _: httpx.Response(status, stream=body))
 
@@ -682,7 +682,7 @@ async def test_a_flow_may_be_closed_anywhere(atlassian_auth, myself):
 
 
 async def test_without_httpx(atlassian_auth):
-    """Token, refresh and status are there for those who do not use httpx."""
+    """Programs without httpx can call `token`, `refresh` and `status`."""
     first = await atlassian_auth.token()
     second = await atlassian_auth.refresh()
 
@@ -710,7 +710,7 @@ async def test_it_shows_and_gives_away_no_secret(atlassian_auth):
 
 
 def test_its_repr_names_the_key(atlassian_auth):
-    """In a log or a debugger one credential is told from another."""
+    """The repr of an auth names its key, so logs and debuggers distinguish credentials."""
     other = atlassian_auth.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
@@ -730,7 +730,7 @@ class Closing(MemoryStore):
     "wrap", [lambda auth: auth, lambda auth: auth.manager], ids=["auth", "manager"]
 )
 async def test_a_with_block_closes_it(atlassian, atlassian_clock, wrap):
-    """At the end of ``async with`` and of ``with`` what is under way is finished, and the store closed."""
+    """The end of a `with` block finishes running refreshes and closes the store."""
     store = Closing(clock=atlassian_clock)
     auth = AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock)
 
@@ -786,7 +786,7 @@ OF_NO_USE = {
 
 @pytest.mark.parametrize("argument", OF_NO_USE)
 def test_an_argument_of_no_use_is_refused(atlassian_auth, argument):
-    """Next to a manager, what only a grant needs is an error that names it."""
+    """Next to a manager, an argument for a grant is an error that names it."""
     with pytest.raises(ConfigurationError, match=f"{argument}= is of no use with a") as caught:
         AtlassianAuth(atlassian_auth.manager, **{argument: OF_NO_USE[argument]})
 
@@ -803,7 +803,7 @@ def test_an_auth_takes_what_a_manager_takes():
 @pytest.mark.parametrize("wrong", [InlineRunner, "x", 5], ids=["class", "text", "number"])
 @pytest.mark.parametrize("argument", ["clock", "runner", "sender"])
 def test_a_port_is_checked_at_once(argument, wrong):
-    """What has not the methods of a port, or is its class, is refused where it is given."""
+    """An argument without the methods of its port is refused by the constructor."""
     with pytest.raises(ConfigurationError, match=f"^{argument} must be a ") as caught:
         AtlassianAuth(cloud_grant(FakeAtlassian()), store=MemoryStore(), **{argument: wrong})
 
@@ -811,7 +811,7 @@ def test_a_port_is_checked_at_once(argument, wrong):
 
 
 def test_an_auth_is_not_wrapped():
-    """What is an auth itself is refused, and the error says where it belongs."""
+    """An auth in place of a grant is refused, and the error says how to use it."""
     bearer = StaticToken("bearer", origins=["https://jira.example.com"])
 
     with pytest.raises(ConfigurationError, match="StaticToken is an auth itself"):
@@ -822,7 +822,7 @@ def test_an_auth_is_not_wrapped():
     ("wrong", "kind"), [(None, "NoneType"), ("grant", "str"), (CloudGrant, "the class CloudGrant")]
 )
 def test_a_source_is_checked_at_once(wrong, kind):
-    """What hands out no tokens is refused where it is given."""
+    """Anything but a grant or a manager is refused by the constructor."""
     with pytest.raises(
         ConfigurationError, match=f"source must be a grant .*, not {kind}"
     ) as caught:
@@ -888,7 +888,7 @@ UNFINISHED = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning"
 @pytest.mark.parametrize("kind", ["async", "sync"])
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_an_endless_refusal_is_left(status, kind):
-    """A caller who streams gets the answer to the second request, however long the first one would be."""
+    """A caller that streams gets the second response, however long the first one is."""
     clock = ManualClock()
 
     def late():
@@ -906,7 +906,7 @@ async def test_an_endless_refusal_is_left(status, kind):
 @UNFINISHED
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_an_endless_refusal_is_the_callers(kind):
-    """Where there is no other token, the caller who streams has the response before its end."""
+    """A caller that streams gets an endless 401 before its end if there is no other token."""
     with RawServer(endless(401)) as server:
         auth = StaticToken("bearer", origins=[server.url])
 
@@ -916,7 +916,7 @@ async def test_an_endless_refusal_is_the_callers(kind):
 @UNFINISHED
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_scope_is_missing_whatever_follows(kind):
-    """The header tells it; the body does not have to end."""
+    """A missing scope named in the header is reported without reading the body."""
     challenge = 'www-authenticate: Bearer error="insufficient_scope", scope="write:x"'
     head = answer(401, challenge)
     with RawServer(lambda: itertools.chain([head], itertools.repeat(b"x" * 10_000))) as server:
@@ -927,7 +927,7 @@ async def test_a_scope_is_missing_whatever_follows(kind):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_a_compressed_refusal_is_understood(kind):
-    """What httpx asks for by itself is undone as far as it tells the reason."""
+    """The reason in a compressed 401 is read."""
     body = gzip.compress(b'{"code":401,"message":"Unauthorized; scope does not match"}')
     with RawServer(answer(401, "content-encoding: gzip", body=body)) as server:
         auth = two_tokens(server.url)
@@ -937,7 +937,7 @@ async def test_a_compressed_refusal_is_understood(kind):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_the_first_refusal_stands_in_the_history(kind):
-    """A caller who looks there finds its whole body, if that is short."""
+    """A short first refusal is complete in `response.history`."""
     with RawServer(answer(401, body=b"refused"), answer(200)) as server:
         auth = two_tokens(server.url)
         if kind == "async":
@@ -952,7 +952,7 @@ async def test_the_first_refusal_stands_in_the_history(kind):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_the_api_may_echo_the_bearer(kind):
-    """An API that repeats what it was sent does not publish it through our error."""
+    """If an API repeats the bearer, the error does not show it."""
     scope = "write:x first-bearer-1 \x1b]0;x"
     response = httpx.Response(
         401, headers={"www-authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
@@ -1042,7 +1042,7 @@ async def test_a_url_that_changes_before_the_replay(kind):
 
 
 def test_a_foreign_host_is_named_in_short():
-    """The sender of a link chooses how long its host is, not how long our error is."""
+    """A long host name is shortened in the error."""
     with pytest.raises(OriginNotAllowed) as caught:
         Origins(["https://a.example"]).check(httpx.URL(f"https://{'b' * 5000}.example"))
 
@@ -1088,7 +1088,7 @@ def test_what_was_refused_can_be_shown(make):
 
 
 async def test_a_forced_refresh_names_no_secret(atlassian, atlassian_auth):
-    """A reporter that shows locals finds no token in ours; tracebacks go through them."""
+    """The frames of a traceback have no token in their local variables."""
     bearer = (await atlassian_auth.token()).access_token
     atlassian.fault("token", Fault.status(500), times=None)
     with pytest.raises(TransientError) as caught:

@@ -8,7 +8,7 @@ There                                                    Here
 ======================================================== ====================================================
 get_oauth_scopes, …_onprem; Confluence's                 test_what_is_asked_for, test_other_scopes
 get_access_token_valid (2 products)                      test_a_valid_token_costs_nothing
-get_access_token_missing (2)                             test_nobody_has_authorized
+get_access_token_missing (2)                             test_nothing_is_authorized
 get_access_token_missing_refresh_token                   test_expired_with_nothing_to_refresh_with
 expired_no_refresh (Confluence)                          the same
 get_access_token_expired_refresh                         test_an_expired_token_is_refreshed_once
@@ -33,7 +33,7 @@ alias, alias_creates_cloud, alias_creates_onprem         test_the_alias
 ======================================================== ====================================================
 Defect there                                             Not here
 ======================================================== ====================================================
-state is never compared                                  test_a_callback_of_somebody_else
+state is never compared                                  test_a_callback_of_another_login
 state is never removed, used or not                      test_a_state_works_once, test_how_long_a_login_waits
 no state on-prem                                         test_start_on_prem
 an omitted refresh token overwrites the stored one       test_an_omitted_refresh_token
@@ -156,7 +156,7 @@ def on_prem(make):
 
 @pytest.fixture
 def consent(atlassian):
-    """Start, let somebody consent, complete with the callback's URL."""
+    """Start a login, let a person consent, and complete it with the callback's URL."""
 
     async def consent(client):
         return await client.oauth_complete(atlassian.browse(await client.oauth_start()))
@@ -299,7 +299,7 @@ def test_what_consumers_read():
     ],
 )
 def test_an_option_of_the_other_kind(options, argument):
-    """What would count for nothing is refused, by its name."""
+    """An option that only the other kind of client uses is refused, by its name."""
     with pytest.raises(ConfigurationError) as caught:
         create_atlassian_oauth_client(*ARGUMENTS, store=MemoryStore(), **options)
 
@@ -320,7 +320,7 @@ async def test_options_are_passed_on(atlassian, atlassian_clock, make, place, co
     atlassian_clock.advance(3600 - 120)
 
     assert await client.get_access_token() != old
-    await client.aclose()  # events are told after the outcome
+    await client.aclose()  # events are reported after the outcome
     assert "https://proxy.example.com" in repr(client.auth)
     assert [type(event) for event in seen] == [RefreshStarted, RefreshSucceeded]
 
@@ -386,13 +386,13 @@ def test_an_unknown_option():
 
 
 def test_the_base_class_is_abstract():
-    """Which kind it is has to be said."""
+    """The base class cannot be used: the program has to choose Cloud or Data Center."""
     with pytest.raises(TypeError, match="abstract"):
         AtlassianOAuthClient(None, SERVER)
 
 
 async def test_a_trailing_slash(make):
-    """It makes no difference, and the context path is kept."""
+    """A trailing slash of the server's URL makes no difference, and the context path is kept."""
     with_slash, without = make(server_url=SERVER + "/"), make(server_url=SERVER)
 
     assert with_slash.base_url == without.base_url == SERVER
@@ -424,7 +424,7 @@ def test_what_is_asked_for(make, place, expected):
     [("jira-cloud", "read:jira-user offline_access"), ("on-prem", "READ")],
 )
 async def test_other_scopes(make, place, asked):
-    """An app that was registered otherwise is asked for what it has."""
+    """The scopes to request can be given, for an app with other scopes."""
     client = make(**PLACES[place], scopes=asked)
 
     assert query_of(await client.oauth_start())["scope"] == asked
@@ -432,7 +432,7 @@ async def test_other_scopes(make, place, asked):
 
 
 async def test_a_subclass_with_scopes_of_its_own(store):
-    """What an overridden ``get_oauth_scopes`` returns is asked for, as in XSOAR."""
+    """A subclass can override `get_oauth_scopes`, as in XSOAR."""
 
     class WithWork(JiraCloudOAuthClient):
         def get_oauth_scopes(self):
@@ -485,7 +485,7 @@ class Unwritable(MemoryStore):
 
 
 async def test_a_start_that_fails_leaves_nothing(make, place):
-    """No verifier waits for a login that nobody was sent to."""
+    """If `oauth_start` fails, the store keeps no verifier and no login."""
     store = Unwritable()
     client = make(**place, store=store)
 
@@ -500,7 +500,7 @@ async def test_a_start_that_fails_leaves_nothing(make, place):
 
 @pytest.mark.parametrize("whole", [True, False], ids=["whole-url", "code-and-state"])
 async def test_start_and_complete(atlassian, client, store, token_fields, whole):
-    """The code, and on-prem its verifier, are exchanged; tokens are stored, and the login is gone."""
+    """`oauth_complete` exchanges the code, stores the tokens, and removes the login."""
     url = await client.oauth_start()
     callback = atlassian.browse(url)
     parts = query_of(callback)
@@ -523,7 +523,7 @@ async def test_start_and_complete(atlassian, client, store, token_fields, whole)
     assert (await client.get_access_token()).startswith("secret-")
 
 
-async def test_a_callback_of_somebody_else(atlassian, client, store):
+async def test_a_callback_of_another_login(atlassian, client, store):
     """A code without its state, or with another, is not exchanged; the right one still works."""
     right = query_of(atlassian.browse(await client.oauth_start()))
 
@@ -577,7 +577,7 @@ async def test_how_long_a_login_waits(atlassian, atlassian_clock, make, place, s
 
 
 async def test_two_starts(atlassian, client):
-    """Two people who start at the same time do not spoil each other's login."""
+    """Two people can log in at the same time."""
     first, second = [await client.oauth_start() for _ in "12"]
 
     await client.oauth_complete(atlassian.browse(second))
@@ -587,7 +587,7 @@ async def test_two_starts(atlassian, client):
 
 
 async def test_a_code_that_is_refused(atlassian, client, store):
-    """Neither state nor verifier outlives the exchange, whatever comes of it."""
+    """After an exchange, even a failed one, the store keeps neither state nor verifier."""
     callback = atlassian.browse(await client.oauth_start())
     atlassian.fault("token", Fault.json({"error": "invalid_grant"}, status=400))
 
@@ -597,8 +597,8 @@ async def test_a_code_that_is_refused(atlassian, client, store):
     assert await store.keys("flows") == await store.keys("tokens") == []
 
 
-async def test_somebody_declines(atlassian, client):
-    """That is not an error of the app, and the error says so."""
+async def test_a_person_declines(atlassian, client):
+    """The error for a declined consent says that the person declined."""
     atlassian.deny_next_consent()
 
     with pytest.raises(AuthorizationRequired) as caught:
@@ -611,7 +611,7 @@ async def test_somebody_declines(atlassian, client):
 
 
 async def test_a_valid_token_costs_nothing(atlassian, client, consent):
-    """It is returned as it is, without a request."""
+    """A valid token is returned without a request."""
     await consent(client)
 
     tokens = {await client.get_access_token() for _ in range(3)}
@@ -620,7 +620,7 @@ async def test_a_valid_token_costs_nothing(atlassian, client, consent):
     assert len(atlassian.token_requests) == 1
 
 
-async def test_nobody_has_authorized(atlassian, client):
+async def test_nothing_is_authorized(atlassian, client):
     """The error says so, and nothing is sent."""
     with pytest.raises(AuthorizationRequired) as caught:
         await client.get_access_token()
@@ -630,7 +630,7 @@ async def test_nobody_has_authorized(atlassian, client):
 
 
 async def test_expired_with_nothing_to_refresh_with(atlassian, atlassian_clock, client, consent):
-    """Another error than before the first consent, and nothing is sent."""
+    """An expired token without a refresh token is an error with its own reason, without a request."""
     atlassian.fault("token", Fault.edited(without_refresh_token))
     await consent(client)
     atlassian_clock.advance(3600)
@@ -645,7 +645,7 @@ async def test_expired_with_nothing_to_refresh_with(atlassian, atlassian_clock, 
 async def test_an_expired_token_is_refreshed_once(
     atlassian, atlassian_clock, make, place, client, consent
 ):
-    """One request, and the new token is stored: a client that starts anew has it."""
+    """An expired token is refreshed with one request, and a new client finds the new token."""
     await consent(client)
     old = await client.get_access_token()
     atlassian_clock.advance(3600)
@@ -702,7 +702,7 @@ async def test_no_lifetime(atlassian, atlassian_clock, client, consent):
 
 
 async def test_many_callers_one_exchange(atlassian, atlassian_clock, client, consent):
-    """A thousand who find the token expired make one request, and all get the same new one."""
+    """A thousand callers with an expired token share one request and one new token."""
     await consent(client)
     atlassian_clock.advance(3600)
     tokens = []
@@ -719,7 +719,7 @@ async def test_many_callers_one_exchange(atlassian, atlassian_clock, client, con
 
 
 async def test_two_workers(atlassian, atlassian_clock, make, place, consent, tmp_path):
-    """Who shares the store shares the credential: each refresh token is presented once."""
+    """Two workers on one store present each refresh token once."""
     workers = [make(**place, store=SQLiteStore(tmp_path / "tokens.db")) for _ in "12"]
     await consent(workers[0])
     tokens = []
@@ -772,7 +772,7 @@ async def test_a_code_is_exchanged(atlassian, client, store, token_fields):
 
 
 async def test_a_code_of_data_center_without_its_verifier(atlassian, on_prem):
-    """It could not be exchanged, so it is not tried."""
+    """A Data Center code without its verifier is refused without a request."""
     with pytest.raises(ConfigurationError) as caught:
         await on_prem.oauth2_retrieve_access_token("some-code")
 
@@ -781,7 +781,7 @@ async def test_a_code_of_data_center_without_its_verifier(atlassian, on_prem):
 
 
 async def test_a_refresh_token_is_exchanged(atlassian, client, place, token_fields):
-    """Neither code nor verifier is sent, and on-prem the redirect URI is; the successor is kept."""
+    """A refresh token is exchanged without code and verifier, and its successor is stored."""
     on_prem = "server_url" in place
     app = atlassian.data_center_app if on_prem else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
@@ -810,7 +810,7 @@ async def test_the_same_refresh_token_again(atlassian, client, place):
     "given", [{}, {"code": "a", "refresh_token": "b"}], ids=["neither", "both"]
 )
 async def test_either_a_code_or_a_refresh_token(atlassian, client, store, given):
-    """Both or neither is refused before any request, and nothing stored changes."""
+    """Giving both or neither is refused before any request, and the store does not change."""
     with pytest.raises(ConfigurationError, match="either code or refresh_token"):
         await client.oauth2_retrieve_access_token(**given)
 
@@ -848,7 +848,7 @@ async def test_http_errors(atlassian, client, place, fault, kind):
 
 
 async def test_connection_errors(atlassian, client, place):
-    """No connection is no HTTP error: it says what happened, and the grant is as it was."""
+    """A failed connection is an error that says what happened, and the credential is kept."""
     app = atlassian.data_center_app if "server_url" in place else atlassian.cloud_app
     pasted = atlassian.issue_grant(app).refresh_token
     atlassian.fault("token", Fault.refused_connection(), times=None)
@@ -863,7 +863,7 @@ async def test_connection_errors(atlassian, client, place):
 
 
 async def test_a_good_connection(atlassian, client, consent):
-    """It is silent, and a live call was made."""
+    """`test_connection` makes a request and raises nothing."""
     await consent(client)
 
     assert await client.test_connection() is None
@@ -873,7 +873,7 @@ async def test_a_good_connection(atlassian, client, consent):
 
 
 async def test_a_bad_connection(atlassian, client, consent):
-    """A grant that was revoked behind our back is found out, also while the token looks good."""
+    """`test_connection` notices a revoked consent, even if the token looks valid."""
     with pytest.raises(AuthorizationRequired):
         await client.test_connection()
     await consent(client)
@@ -896,7 +896,7 @@ async def test_what_answers_is_not_atlassian(atlassian, client, consent):
 
 @pytest.mark.parametrize("product", ["jira", "confluence"])
 async def test_another_site(make, consent, product):
-    """The credential works, but not for this cloud id: that is said."""
+    """If the credential cannot use this cloud id, the error names the site that it can use."""
     client = make(cloud_id="99999999-0000-4000-8000-000000000001", product=product)
     await consent(client)
 
@@ -905,7 +905,7 @@ async def test_another_site(make, consent, product):
 
 
 async def test_through_httpx(atlassian, atlassian_clock, make, consent):
-    """What it is for: page by page over a day, with nobody thinking of tokens."""
+    """A client of httpx reads pages for a day without handling tokens itself."""
     client = make(cloud_id=atlassian.cloud_id)
     await consent(client)
 
@@ -919,7 +919,7 @@ async def test_through_httpx(atlassian, atlassian_clock, make, consent):
 
 
 async def test_a_proxy(atlassian_clock):
-    """It is handed on for what is sent here, live calls included; XSOAR's False is none."""
+    """The client sends all its own requests through the proxy; XSOAR's False means no proxy."""
     atlassian, store = FakeAtlassian(atlassian_clock), MemoryStore(clock=atlassian_clock)
     with LoopbackServer(atlassian) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -950,7 +950,7 @@ class Recorded(ssl.SSLContext):
 
 
 async def test_verify(atlassian_clock):
-    """A private certificate authority counts for what is sent here, live calls included."""
+    """A private certificate authority counts for all requests of the client."""
     Recorded.connections = 0
     context = Recorded(ssl.PROTOCOL_TLS_CLIENT)
     with LoopbackServer() as speaks_no_tls:
@@ -978,7 +978,7 @@ async def test_verify(atlassian_clock):
 
 
 async def test_nothing_secret_is_shown(client, consent, caplog):
-    """Not in the repr, not in the log, not in what comes back; and it cannot be pickled."""
+    """No repr, log record or result shows a secret, and the client cannot be pickled."""
     caplog.set_level("DEBUG")
 
     result = await consent(client)

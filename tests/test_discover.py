@@ -71,7 +71,7 @@ async def test_without_metadata_it_is_data_centers_layout(status):
 
 
 async def test_the_result_can_be_edited():
-    """It is an ordinary value."""
+    """`discover` returns an ordinary value that can be changed with `replace`."""
     endpoints = await discover(BASE, transport=Server({}).transport)
 
     assert replace(endpoints, revoke_url=None).revoke_url is None
@@ -79,7 +79,7 @@ async def test_the_result_can_be_edited():
 
 @pytest.mark.parametrize("slash", ["", "/"])
 async def test_atlassians_own_server(slash):
-    """What its metadata does not say is built in; its issuer is known, however its URL was pasted."""
+    """Atlassian's metadata is completed by the built-in endpoints, with or without a final slash."""
     issuer = "https://auth.atlassian.com"
     own = {"issuer": issuer, "token_endpoint": f"{issuer}/oauth/token2"}
     server = Server({f"{issuer}/.well-known/openid-configuration": own})
@@ -112,7 +112,7 @@ async def test_sites_are_not_asked(url, endpoints):
 
 
 async def test_another_issuer_is_refused():
-    """A document that speaks for somebody else is an error, not the absence of one."""
+    """Metadata of another issuer is an error, and does not count as missing."""
     server = Server({STANDARD: metadata("https://evil.example")})
 
     with pytest.raises(DiscoveryError, match=r"evil\.example"):
@@ -121,8 +121,8 @@ async def test_another_issuer_is_refused():
     assert server.asked == [STANDARD]
 
 
-async def test_a_bad_minute_is_told():
-    """Conventional URLs are not a substitute for real ones that cannot be had just now."""
+async def test_an_outage_is_an_error():
+    """If the metadata cannot be read just now, the built-in endpoints are not used in its place."""
     server = Server({OPENID: 503})
 
     with pytest.raises(TransientError):

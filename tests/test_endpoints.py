@@ -72,7 +72,7 @@ def test_origin_is_scheme_host_and_port(url, origin):
     ],
 )
 def test_origin_needs_an_absolute_url(url):
-    """What two readers could read differently is refused."""
+    """A URL that two programs could read differently is refused."""
     with pytest.raises(ConfigurationError, match="url must be") as caught:
         origin_of(url)
 
@@ -103,7 +103,7 @@ def test_origin_is_stable(host, port, tail):
     ],
 )
 def test_secure_urls_pass_unchanged(url):
-    """What is https passes, and so does http that stays on this machine."""
+    """An https URL passes unchanged, and so does http on loopback."""
     assert check_secure(url, argument="redirect_uri") == url
 
 
@@ -157,7 +157,7 @@ def test_cloud_is_where_the_pages_say():
 
 
 def test_government_cloud_lists_sites_on_its_authorization_server():
-    """The bearer may go to both hosts there, because one of them lists the sites."""
+    """In the government cloud the bearer may go to the authorization server, which lists the sites."""
     government = Endpoints.government()
 
     assert government.authorize_url == "https://auth.atlassian-us-gov-mod.com/authorize"
@@ -244,7 +244,7 @@ def test_plain_http_is_for_loopback_or_by_name():
     ["authorize_url", "token_url", "api_url", "revoke_url", "resources_url", "identity_url"],
 )
 def test_custom_hosts_are_checked(argument):
-    """Each URL somebody writes by hand is checked, and the error names it."""
+    """Each URL that a user writes is checked, and the error names it."""
     changed = replace(Endpoints.cloud(), **{argument: "https://proxy.corp/atlassian"})
 
     assert getattr(changed, argument) == "https://proxy.corp/atlassian"
@@ -263,7 +263,7 @@ def test_custom_api_url_loses_its_slash_and_refuses_a_query():
 
 
 def test_endpoints_are_frozen():
-    """Nobody redirects a grant that is in use."""
+    """The endpoints of a grant in use cannot be changed."""
     endpoints = Endpoints.cloud()
 
     with pytest.raises(FrozenInstanceError):
@@ -372,7 +372,7 @@ async def test_provider_apis_are_posted_to(entity, atlassian, atlassian_clock):
     ],
 )
 def test_provider_urls_need_known_parts(entity, cloud_id, argument):
-    """What would send data to the wrong place is refused by name."""
+    """An unknown kind of data or a wrong cloud id is refused by name."""
     with pytest.raises(ConfigurationError) as caught:
         Endpoints.jira_software().provider_url(entity, cloud_id)
 
@@ -395,7 +395,7 @@ def test_provider_urls_need_known_parts(entity, cloud_id, argument):
     ],
 )
 def test_only_provider_paths_are_translated(path):
-    """Another path is refused, not guessed."""
+    """A path that is no provider path is refused."""
     with pytest.raises(ConfigurationError) as caught:
         Endpoints.jira_software().translate_url(path, CLOUD_ID)
 

@@ -49,7 +49,7 @@ async def is_empty(store, *namespaces):
 
 
 async def test_a_credential_moves(source, target):
-    """It is in the target, no longer in the source, and nothing else is left behind in either."""
+    """A moved credential is in the target only, and no mark is left in either store."""
     await source.put("tokens", KEY, VALUE)
     transfer = Transfer(source, target)
 
@@ -62,7 +62,7 @@ async def test_a_credential_moves(source, target):
 
 
 async def test_it_goes_on_in_the_target(atlassian, atlassian_clock, tmp_path):
-    """A manager with the new store refreshes it; one with the old store says that nothing is there."""
+    """After a move the target's manager refreshes the credential; the source's says it is missing."""
     grant, options = cloud_grant(atlassian), {"clock": atlassian_clock}
     old = TokenManager(grant, store=SQLiteStore(tmp_path / "old.db", **options), **options)
     new = TokenManager(grant, store=SQLiteStore(tmp_path / "new.db", **options), **options)
@@ -83,7 +83,7 @@ async def test_it_goes_on_in_the_target(atlassian, atlassian_clock, tmp_path):
 
 
 async def test_moving_again_changes_nothing(source, target):
-    """What was moved is where it should be."""
+    """Moving a moved credential again changes nothing."""
     await source.put("tokens", KEY, VALUE)
     transfer = Transfer(source, target)
     await transfer.move(KEY)
@@ -118,7 +118,7 @@ async def test_nothing_to_move(source, target):
 
 
 async def test_a_key_must_be_one(source, target):
-    """As for every store."""
+    """A key that cannot name a record is refused."""
     with pytest.raises(ConfigurationError, match="cannot name a record"):
         await Transfer(source, target).move("")
 
@@ -136,7 +136,7 @@ async def test_the_target_is_not_overwritten(source, target):
 
 
 async def test_the_target_is_overwritten_on_demand(source, target):
-    """The other one is gone then."""
+    """With `overwrite=True` the moved credential replaces that of the target."""
     await source.put("tokens", KEY, VALUE)
     await target.put("tokens", KEY, b"other")
 
@@ -146,7 +146,7 @@ async def test_the_target_is_overwritten_on_demand(source, target):
 
 
 async def test_one_store_by_two_names(tmp_path):
-    """That is noticed, and does not wait for its own lock."""
+    """A move from a store to itself is refused at once, even with two names for one path."""
     one, same = SQLiteStore(tmp_path / "a.db"), SQLiteStore(tmp_path / "." / "a.db")
     await one.put("tokens", KEY, VALUE)
 
@@ -269,7 +269,7 @@ async def on_its_way(source, target):
 
 
 async def test_it_goes_where_it_was_going(source, target, atlassian_clock):
-    """Another target is refused: the first one may have it already."""
+    """A half-moved credential cannot go to another target, which might make two copies."""
     await on_its_way(source, target)
     other = MemoryStore(clock=atlassian_clock)
 
@@ -283,7 +283,7 @@ async def test_it_goes_where_it_was_going(source, target, atlassian_clock):
 
 
 async def test_the_target_is_gone_for_good(source, target, atlassian_clock):
-    """Whoever says so can take it to another one."""
+    """With `overwrite=True` a half-moved credential can go to another target."""
     await on_its_way(source, target)
     other = MemoryStore(clock=atlassian_clock)
 
@@ -292,7 +292,7 @@ async def test_the_target_is_gone_for_good(source, target, atlassian_clock):
     assert (await held(source), await held(other)) == (None, VALUE)
 
 
-async def test_nobody_uses_what_is_on_its_way(atlassian, atlassian_clock, source, target):
+async def test_a_credential_on_its_way_is_not_used(atlassian, atlassian_clock, source, target):
     """A manager with the old store raises an error, and neither spends nor replaces it."""
     manager = TokenManager(cloud_grant(atlassian), store=source, clock=atlassian_clock)
     await on_its_way(source, target)
@@ -307,12 +307,12 @@ async def test_nobody_uses_what_is_on_its_way(atlassian, atlassian_clock, source
 
 
 async def test_what_is_on_its_way_shows_nothing(source, target):
-    """Not even to who debugs the transfer."""
+    """The repr of a half-moved credential shows no secret."""
     assert "secret" not in repr(_Transit("a", 0, b"secret"))
 
 
 async def test_a_cancelled_caller(source, target):
-    """The move goes on to its end."""
+    """A move whose caller is cancelled is finished."""
     await source.put("tokens", KEY, VALUE)
     reached, go_on = SharedFuture[None](), SharedFuture[None]()
 
@@ -345,7 +345,7 @@ async def test_a_cancelled_caller(source, target):
     ids=["cut", "incomplete", "of-another-type", "nested"],
 )
 async def test_a_damaged_mark(source, target, rest):
-    """What says that it is on its way, and not where to, is reported and left as it is."""
+    """A mark without its target is reported as damaged, and left as it is."""
     damaged = b'{"schema": "in transit", ' + rest
     await source.put("tokens", KEY, damaged)
 

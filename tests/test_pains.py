@@ -100,7 +100,7 @@ def refreshes(atlassian):
 
 
 async def test_fifty_tasks_refresh_at_once(atlassian, atlassian_auth, atlassian_clock, jira):
-    """One refresh serves them all, when the token has expired and when the API has refused it."""
+    """Fifty tasks share one refresh, after an expiry and after a refusal by the API."""
     for spoil in (lambda: atlassian_clock.advance(3600), atlassian.expire_access_tokens):
         before, answers = refreshes(atlassian), []
 
@@ -134,7 +134,7 @@ class Full(MemoryStore):
 
 
 async def test_the_store_fails_after_the_rotation(atlassian, atlassian_clock, auth_of):
-    """The caller's error says what to do; the pair is kept, and saved before anything else."""
+    """The error says what to do; the pair is kept in memory, and saved first."""
     store = Full(clock=atlassian_clock)
     auth = await pasted(auth_of(store=store), atlassian)
     store.full = True
@@ -310,10 +310,10 @@ async def test_a_dead_grant(atlassian, auth_of, error, description):
         ),
     ],
 )
-async def test_a_bad_minute_costs_no_grant(
+async def test_an_outage_costs_no_consent(
     atlassian, atlassian_clock, auth_of, fault, kind, message
 ):
-    """Each error says what it is; the stored refresh token is unharmed, and works when the outage is over."""
+    """After an outage the stored refresh token still works, and each error says what happened."""
     auth = await pasted(auth_of(), atlassian)
     atlassian.fault("token", fault, times=9)
 
@@ -331,7 +331,7 @@ async def test_a_bad_minute_costs_no_grant(
 
 
 async def test_a_session_of_three_hours(atlassian_auth, atlassian_clock, jira):
-    """One client that is used the whole time gets no 401."""
+    """A client that is used for three hours gets no 401."""
     async with httpx.AsyncClient(auth=atlassian_auth) as client:
         statuses = set()
         for _ in range(3 * 60):
@@ -370,7 +370,7 @@ async def test_an_expired_token_looks_forbidden(
 
 
 async def test_a_scope_is_missing(atlassian, auth_of, jira):
-    """Nothing is refreshed; the message says what was granted, and that this takes a new consent."""
+    """The error says which scopes were granted and that a new consent is needed; nothing is refreshed."""
     auth = await pasted(auth_of(), atlassian, scopes="read:me")
 
     async with httpx.AsyncClient(auth=auth) as client:
@@ -541,7 +541,7 @@ def test_cloud_is_mistaken_for_data_center(base_url, scope, message):
 
 
 def test_data_center_is_mistaken_for_cloud():
-    """And the other way round."""
+    """A Data Center scope in a CloudGrant is an error that names DataCenterGrant."""
     with pytest.raises(ConfigurationError) as caught:
         CloudGrant(client_id="id", client_secret="s", redirect_uri=CALLBACK, scopes="ADMIN")
 
@@ -636,7 +636,7 @@ def test_no_store_is_named(atlassian):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 async def test_others_read_the_file(atlassian, auth_of, tmp_path):
-    """Other users cannot read it: every file is its owner's alone, whatever the umask says."""
+    """Other users cannot read the store's files, whatever the umask is."""
     before = os.umask(0)
     try:
         auth = await pasted(auth_of(store=SQLiteStore(tmp_path / "tokens.db")), atlassian)
@@ -649,7 +649,7 @@ async def test_others_read_the_file(atlassian, auth_of, tmp_path):
 
 
 async def test_another_programs_file(auth_of, tmp_path):
-    """A file that is not ours is left as it is; the error asks for another path."""
+    """A file of another program is left as it is, and the error asks for another path."""
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n" * 100)
     auth = auth_of(store=SQLiteStore(path))
@@ -681,7 +681,7 @@ async def test_three_ends_are_three_dates(atlassian, auth_of, atlassian_clock):
     assert status.consent_expires_at == began.authorized_at + timedelta(days=365)
 
 
-async def test_nobody_ever_authorized(auth_of):
+async def test_never_authorized(auth_of):
     """A key without a credential is not called expired; the error says what to do."""
     with pytest.raises(AuthorizationRequired) as caught:
         await auth_of().token()
@@ -740,7 +740,7 @@ async def test_the_person_declines(atlassian, auth_of):
 
 
 async def test_the_callback_url_is_not_the_registered_one(auth_of):
-    """Cloud shows the error on a page of its own and sends no callback; its URL says what to change."""
+    """If Cloud shows an error page instead of a callback, its URL says what to change."""
     flow = AuthorizationFlow(auth_of().manager)
     page = "https://id.atlassian.com/error?error=unauthorized_client&error_description="
 
@@ -754,7 +754,7 @@ async def test_the_callback_url_is_not_the_registered_one(auth_of):
 
 
 async def test_a_browser_asks_for_its_favicon(atlassian, auth_of):
-    """Only GET for the callback's own path counts, only on 127.0.0.1, and the login goes on waiting."""
+    """A request for another path does not end the login."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         place = f"http://127.0.0.1:{free.getsockname()[1]}"
     app = atlassian.register_cloud_app("local", redirect_uri=f"{place}/callback")

@@ -85,7 +85,7 @@ def test_processes_present_each_refresh_token_once(atlassian, atlassian_server, 
 def test_a_process_killed_in_mid_refresh_loses_nothing_on_cloud(
     atlassian, atlassian_server, start, tmp_path
 ):
-    """If a process dies between the rotation and its save, the next one goes on within the leeway."""
+    """If a process dies before it has saved the new pair, another one refreshes within the leeway."""
     grant = cloud_grant(atlassian, atlassian_server.urls, scopes=["read:me"])
     manager = TokenManager(grant, store=SQLiteStore(tmp_path / "tokens.db"), clock=atlassian.clock)
     asyncio.run(manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token))

@@ -52,7 +52,7 @@ def test_scopes_are_split_once(value, parsed):
     ],
 )
 def test_malformed_scopes_are_refused(value, expected):
-    """The error says what is expected and names the caller's argument."""
+    """The error for malformed scopes says what was expected, and names the argument."""
     with pytest.raises(ConfigurationError, match=expected) as caught:
         scopes.parse_scopes(value, argument="required")
 
@@ -61,7 +61,7 @@ def test_malformed_scopes_are_refused(value, expected):
 
 @given(st.lists(SCOPES, min_size=1))
 def test_parsing_is_idempotent(values):
-    """Parsing what was parsed, as a list or as text, changes nothing."""
+    """Parsing parsed scopes again changes nothing."""
     parsed = scopes.parse_scopes(values)
 
     assert scopes.parse_scopes(parsed) == parsed
@@ -88,7 +88,7 @@ def test_parsing_is_idempotent(values):
     ],
 )
 def test_missing_scopes(granted, required, missing):
-    """What is required, not granted, and not covered by a higher level."""
+    """A scope is missing if it is required, not granted, and not covered by a higher level."""
     assert scopes.missing_scopes(granted, required) == missing
 
 
@@ -110,7 +110,7 @@ def test_missing_scopes_are_a_part_of_the_required(granted, required):
     ids=["issues", "pages"],
 )
 def test_reading_and_writing(read, write, added, granular):
-    """Who may write may read as well; a preset is all classic, or all granular."""
+    """A preset for writing can also read, and no preset mixes classic and granular scopes."""
     assert set(write) - set(read) == added
     assert set(read) < set(write)
     kinds = {scope.count(":") == 2 for scope in write if scope != scopes.OFFLINE_ACCESS}

@@ -44,7 +44,7 @@ def everything_about(error: BaseException) -> str:
 
 @pytest.mark.parametrize("kind", ["cloud", "data_center"])
 async def test_nothing_shown_holds_a_secret(shown, atlassian, atlassian_server, tmp_path, kind):
-    """Over real sockets, with every kind of trouble, no log, event, error or repr holds a secret."""
+    """Under every fault, no log record, event, error or repr holds a secret."""
     urls = atlassian_server.urls
     cloud = kind == "cloud"
     grant = (cloud_grant if cloud else data_center_grant)(atlassian, urls)

@@ -37,7 +37,7 @@ async def data_center_auth(atlassian, atlassian_clock):
 
 
 async def test_sites_of_a_token(atlassian, atlassian_auth, atlassian_clock):
-    """Both products of a site are one site, and it is chosen without being named."""
+    """Jira and Confluence of one site are one site, which needs no selector."""
     found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
 
     site = sites.select_site(found)
@@ -46,7 +46,7 @@ async def test_sites_of_a_token(atlassian, atlassian_auth, atlassian_clock):
 
 
 async def test_several_sites(atlassian, atlassian_auth, atlassian_clock):
-    """They come sorted, and one has to be named."""
+    """Several sites come sorted by name, and one has to be selected."""
     atlassian.add_site("aardvark", products=("jira",))
 
     found = await sites.accessible_resources(atlassian_auth, clock=atlassian_clock)
@@ -69,7 +69,7 @@ async def test_a_stale_token_is_refreshed(atlassian, atlassian_auth, atlassian_c
 
 
 async def test_service_accounts_have_sites(atlassian, atlassian_clock):
-    """The list is there for credentials that nobody consented to, too."""
+    """A service account, which has no consent, can list its sites."""
     robot = AtlassianAuth(service_account_grant(atlassian), clock=atlassian_clock)
 
     found = await sites.accessible_resources(robot, clock=atlassian_clock)
@@ -78,7 +78,7 @@ async def test_service_accounts_have_sites(atlassian, atlassian_clock):
     assert [site.cloud_id for site in found] == [atlassian.cloud_id]
 
 
-async def test_a_list_that_cannot_be_had(atlassian, atlassian_auth, atlassian_clock):
+async def test_a_list_that_cannot_be_read(atlassian, atlassian_auth, atlassian_clock):
     """A temporary failure and a login page are different errors."""
     atlassian.fault("api", Fault.status(503))
     with pytest.raises(TransientError):
@@ -90,7 +90,7 @@ async def test_a_list_that_cannot_be_had(atlassian, atlassian_auth, atlassian_cl
 
 
 async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server, atlassian_clock):
-    """Another cloud, a proxy or an emulator: whom the auth belongs to is asked, and no other host."""
+    """With `auth=`, requests go to the endpoints of its grant and to no other host."""
     grant = cloud_grant(atlassian, atlassian_server.urls)
     auth = AtlassianAuth(grant, store="memory:", clock=atlassian_clock)
     await auth.manager.add(refresh_token=atlassian.issue_grant().refresh_token)
@@ -106,7 +106,7 @@ async def test_the_endpoints_are_those_of_the_grant(atlassian, atlassian_server,
 
 @pytest.mark.parametrize("ask", [sites.accessible_resources, sites.whoami])
 async def test_what_is_no_auth(ask, atlassian_auth):
-    """A manager in place of its auth is refused, and told what is expected."""
+    """A manager in place of an auth is refused: the error says what was expected."""
     with pytest.raises(
         ConfigurationError, match=r"such as manager.auth\(key\), not TokenManager"
     ) as caught:
@@ -142,7 +142,7 @@ async def test_the_cloud_id_of_a_site(atlassian, atlassian_clock, site):
 
 
 async def test_nothing_secret_is_sent():
-    """One request to the site's own host, without Authorization."""
+    """The look-up of a cloud id is one request to the site, without Authorization."""
     seen = []
 
     def answer(request):
@@ -170,7 +170,7 @@ async def test_ids_are_remembered(atlassian, atlassian_clock):
 
 
 async def test_the_memory_may_be_the_callers(atlassian, atlassian_clock):
-    """With a mapping of one's own the process-wide one stays empty."""
+    """With `cache=`, the cache of the process stays empty."""
     mine = {}
 
     await sites.cloud_id_for_site("acme", clock=atlassian_clock, cache=mine)
@@ -250,7 +250,7 @@ async def test_who_it_is_on_data_center(atlassian, atlassian_clock, data_center_
 
 
 async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
-    """Who did not ask for ``read:me`` gets the auth's own error."""
+    """Without the scope `read:me`, `whoami` raises the auth's own ScopeMismatch."""
     store = MemoryStore(clock=atlassian_clock)
     auth = AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock)
     tokens = atlassian.issue_grant(scopes="read:jira-work")
@@ -261,8 +261,8 @@ async def test_a_missing_scope_is_named(atlassian, atlassian_clock):
     await auth.aclose()
 
 
-async def test_nobody_to_ask(atlassian_auth):
-    """Without identity endpoint and base URL the error says what to give."""
+async def test_no_person_to_ask(atlassian_auth):
+    """Without an identity endpoint, `whoami` needs a base URL, and the error says so."""
     with pytest.raises(ConfigurationError, match="base_url=") as caught:
         await sites.whoami(atlassian_auth, endpoints=Endpoints.government())
 
@@ -270,7 +270,7 @@ async def test_nobody_to_ask(atlassian_auth):
 
 
 async def test_a_malformed_base_url(atlassian_auth):
-    """It is named before anything is sent."""
+    """A malformed base URL is an error that names it, before any request."""
     with pytest.raises(ConfigurationError) as caught:
         await sites.whoami(atlassian_auth, base_url="jira.example.com")
 

@@ -33,7 +33,7 @@ async def test_it_is_sent_to_its_origins_only(bearer):
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_is_the_callers(bearer, status):
-    """There is no other token to try, so the answer comes back as it is, after one request."""
+    """A refusal is returned after one request: there is no other token to try."""
     asked: list[httpx.Request] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -65,5 +65,5 @@ def test_bad_input_is_refused(token, origins, argument):
 
 
 def test_it_shows_no_secret(bearer):
-    """Its repr holds no token."""
+    """The repr of a static token shows no secret."""
     assert SECRET not in repr(bearer)

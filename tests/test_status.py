@@ -118,7 +118,7 @@ async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, c
 
 
 async def test_a_login_that_only_looks_like_ones_own(manager, store):
-    """Marks are short: if two keys have the same one, the record says whose login it is."""
+    """If two keys have the same mark, the record says whose login it is."""
     await AuthorizationFlow(manager).start("other", started_by=None)
     (name,) = await store.keys("flows")
     value = (await store.get("flows", name)).value
@@ -182,7 +182,7 @@ async def test_an_impossible_date_of_a_consent(manager, atlassian_clock, wrong):
     assert await manager.keys() == []
 
 
-async def test_nobody_consents_to_client_credentials(atlassian, atlassian_clock):
+async def test_no_person_consents_to_client_credentials(atlassian, atlassian_clock):
     """Client credentials need no consent, so they have no date of one."""
     manager = TokenManager(jira_software_grant(atlassian), clock=atlassian_clock)
     await manager.token()

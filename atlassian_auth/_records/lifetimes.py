@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Self
 
-from atlassian_auth._records.records import TokenRecord, TokenStatus
+from atlassian_auth._records.records import TokenRecord
 from atlassian_auth.events import ConsentEndsSoon, Limit
 from atlassian_auth.settings import Settings
+from atlassian_auth.status import TokenStatus
 
 __all__ = [
     "Lifetimes",
@@ -146,7 +147,7 @@ def warnings_due(
 def idle_refresh_at(key: str, record: TokenRecord, settings: Settings) -> datetime | None:
     """Return when an idle credential must be refreshed to keep its consent; None if idleness does not end it.
 
-    That is between half and three quarters of the inactivity limit. Each key has its own moment, the same in
+    That is between half and three quarters of the inactivity limit. Each key has its own date, the same in
     all processes, so credentials authorized on one day are refreshed over weeks.
     """
     idle_limit = limits_of(record.configuration, settings).inactivity

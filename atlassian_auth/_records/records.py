@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -21,25 +20,13 @@ from atlassian_auth._records.descent import Descent, fingerprint
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import TokenPair
+from atlassian_auth.status import TokenStatus
 from atlassian_auth.stores.records import IN_TRANSIT, STORE_ERRORS, Loaded, Records
 
-__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "TokenRecord", "TokenStatus"]
+__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "TokenRecord"]
 
 _LONGEST_GAP = timedelta(days=1)  # failures further apart do not count as one row
 _SAVED_AGAIN_AFTER = timedelta(hours=1)  # each failure that is saved costs a write
-
-
-class TokenStatus(StrEnum):
-    """How the last refresh ended; the same states as in Atlassian's own OAuth client plugin."""
-
-    UNKNOWN = "unknown"
-    """No refresh was made yet."""
-    VALID = "valid"
-    """The last refresh succeeded."""
-    RECOVERABLE = "recoverable"
-    """The last refresh failed; the next may succeed."""
-    UNRECOVERABLE = "unrecoverable"
-    """A person has to act: the server refused the refresh token, or refreshes have failed for days."""
 
 
 class _StoredPair(BaseModel):

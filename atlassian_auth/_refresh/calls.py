@@ -84,8 +84,8 @@ class Calls:
                 call = table.calls[request] = _Call()
         if not call.submitted:
             # Even if another caller created the call: it may have been interrupted before it submitted it.
-            # `_run_once` ignores a second submission.
-            self._runner.submit(functools.partial(self._run_once, table, request, call))
+            work = functools.partial(self._get_token, table, request, call)
+            self._runner.submit(functools.partial(run_into, call.future, work))
             call.submitted = True
         return call.future
 
@@ -101,12 +101,10 @@ class Calls:
                 self._table = _Table(loop)
             return self._table
 
-    async def _run_once(self, table: _Table, request: _Request, call: _Call) -> None:
-        if not call.started:
-            call.started = True
-            await run_into(call.future, functools.partial(self._get_token, table, request))
-
-    async def _get_token(self, table: _Table, request: _Request) -> Token:
+    async def _get_token(self, table: _Table, request: _Request, call: _Call) -> Token:
+        if call.started:
+            return await call.future.wait()  # it was submitted twice, see `ask`
+        call.started = True
         try:
             return await self._single_flight(table).token(*request)
         finally:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from atlassian_auth._records.lifetimes import warnings_due
-from atlassian_auth._records.records import STORE_ERRORS, Loaded, TokenRecord, TokenStatus
+from atlassian_auth._records.records import STORE_ERRORS, Loaded, TokenRecord
 from atlassian_auth._refresh.exchange import LockLost
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.events import (
@@ -37,6 +37,7 @@ from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.protocol.tokens import Token, TokenPair
+from atlassian_auth.status import TokenStatus
 from atlassian_auth.stores.base import Hold
 
 __all__ = ["Refresh", "Refresher"]

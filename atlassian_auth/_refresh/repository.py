@@ -240,9 +240,8 @@ class CredentialRepository:
         await self._records.aclose()
 
     def after_fork_in_child(self) -> None:
-        """Drop the records in memory: the parent process saves them."""
+        """Drop the records that could not be saved: the parent process saves them."""
         self._unsaved.clear()
-        self._last_saved.clear()
 
     def _remember_saved(self, key: str, record: TokenRecord | None) -> None:
         """Remember the stored pair, so that it can be put back if the store loses it."""

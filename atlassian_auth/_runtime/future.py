@@ -7,7 +7,7 @@ import functools
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
@@ -136,15 +136,44 @@ def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
     return future
 
 
-async def run_into(future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
-    """Run ``work`` and set the future to its result or error, also if the loop ends before the work."""
-    try:
-        future.set_result(await work())
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
-        future.set_exception(explained(error))
-    finally:
-        if not future.done():
-            future.set_exception(_LOOP_ENDED)
+def run_into(
+    future: SharedFuture[T], work: Callable[[], Awaitable[T]]
+) -> Coroutine[Any, Any, None]:
+    """Return a coroutine that runs ``work`` and sets the future, also if its loop ends before it begins."""
+    return _RunInto(future, work)
+
+
+class _RunInto(Coroutine[Any, Any, None]):
+    """A coroutine whose future is set in any case: to close one that has not begun skips its ``finally``."""
+
+    def __init__(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
+        self._future = future
+        self._running = self._run(future, work)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._running.__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._running.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._running.throw(*error)
+
+    def close(self) -> None:
+        self._running.close()
+        self._abandon()
+
+    async def _run(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            future.set_result(await work())
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
+            future.set_exception(explained(error))
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        if not self._future.done():
+            self._future.set_exception(_LOOP_ENDED)
 
 
 _LOOP_ENDED = TransientError("The event loop that ran the refresh has ended; try again.")

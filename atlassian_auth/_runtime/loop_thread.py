@@ -23,7 +23,7 @@ from atlassian_auth._runtime.steady_loop import SteadyLoop
 from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, StoreError
 
-__all__ = ["AsyncClient", "LoopThread", "Resident", "no_thread"]
+__all__ = ["AsyncClient", "LoopThread", "no_thread"]
 
 T = TypeVar("T")
 
@@ -41,8 +41,6 @@ class AsyncClient(Protocol):
         """Close all connections; called last."""
         ...
 
-
-Resident = AsyncClient  # the name by which the stores import it
 
 S = TypeVar("S", bound=AsyncClient)
 
@@ -245,16 +243,16 @@ class _Thread(Generic[S]):
                 # Raised in a task of the client's own. It cannot end the process from this thread, and other
                 # work waits for the loop.
                 kind = type(error).__name__
-                logger.error("A store's client raised %s in a task; the loop goes on.", kind)  # noqa: TRY400
+                logger.error("A task of %r raised %s; the loop goes on.", self.thread.name, kind)  # noqa: TRY400
         failure = self.loop.run_until_complete(self._finish_work())
         self.loop.run_until_complete(self.loop.shutdown_default_executor())
         return failure
 
     def _error(self) -> StoreError:
-        message = (
-            f"The store's thread has failed ({self._failure_reason}). The next call starts another."
+        name, reason = self.thread.name, self._failure_reason
+        return StoreError(
+            f"The thread {name!r} has failed ({reason}). The next call starts another."
         )
-        return StoreError(message)
 
     def _spawn(self, work: _Work[S], on_failure: _OnFailure) -> None:
         task = self.loop.create_task(self._perform(work, on_failure))

@@ -14,11 +14,12 @@ from atlassian_auth.connections.config import ClientConfig, ClientType
 from atlassian_auth.endpoints import check_secure
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants import Grant
-from atlassian_auth.manager import ManagerOptions, TokenManager, perform
+from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.memory import MemoryStore
 from atlassian_auth.stores.opening import AnyStore, checked_store
+from atlassian_auth.stores.records import perform
 
 __all__ = ["Desk", "digest_of"]
 

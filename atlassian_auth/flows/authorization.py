@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from atlassian_auth._credentials.checks import checked_key, checked_period
 from atlassian_auth._records.pending import (
     PENDING_NAMESPACE,
     PendingFlow,
@@ -21,7 +22,6 @@ from atlassian_auth._records.pending import (
     name_of,
 )
 from atlassian_auth._records.records import Loaded, Records
-from atlassian_auth._refresh.checks import checked_key, checked_period
 from atlassian_auth.exceptions import ConfigurationError, TransientError, VersionConflict
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import utc_now
@@ -88,7 +88,8 @@ class AuthorizationFlow:
 
     Args:
         manager: The manager of the credentials; its store keeps the logins that wait.
-        lifetime: How long a person may take.
+        lifetime: How long a person may take from `start` to the callback, as a ``timedelta``. Default: ten
+            minutes.
         issuer: The ``iss`` that each callback must have (RFC 9207); a callback with another one, or without,
             is then refused. Atlassian's servers are not known to send it.
         random_bytes: Returns so many bytes that cannot be guessed.

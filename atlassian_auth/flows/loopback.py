@@ -16,7 +16,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth._refresh.checks import checked_period
+from atlassian_auth._credentials.checks import checked_period
 from atlassian_auth._runtime.future import SharedFuture, explained
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -48,7 +48,7 @@ class LoopbackLogin:
         flow: The flow that starts and completes the login.
         open_browser: Opens a URL, in its own thread; None for computers without a browser.
         on_url: Called with the URL, for a person who has to open it themselves.
-        timeout: How long to wait for the person.
+        timeout: How long to wait for the person, as a ``timedelta``. Default: five minutes.
 
     Raises:
         ConfigurationError: if ``flow`` is not an `AuthorizationFlow`, ``timeout`` is not positive, or the

@@ -39,7 +39,7 @@ class Grant(Confidential, ABC):
         rotates: Whether each refresh replaces the refresh token, so that the new one has to be stored.
         reuse_leeway_seconds: How long a refresh token still works after it was replaced.
         refresh_ahead_seconds: How long before its end a token may be refreshed in the background.
-        default_lifetime_seconds: How long an access token lives if the answer does not say.
+        default_lifetime_seconds: How long an access token is valid if the answer does not say. Default: 3600.
         client_id: The client id of the registered app.
         endpoints: The endpoints of the server.
         scopes: The scopes to request.

@@ -38,7 +38,7 @@ class ClientCredentialsGrant(Grant):
         scopes: The scopes to request; empty if the credential itself determines them.
         as_json: Send JSON instead of a form.
         with_audience: Send the endpoints' audience, if they have one.
-        default_lifetime_seconds: How long a token lives if the answer does not say.
+        default_lifetime_seconds: How long a token is valid if the answer does not say. Default: 3600.
 
     Raises:
         ConfigurationError: if an argument is malformed.

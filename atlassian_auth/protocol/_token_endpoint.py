@@ -421,8 +421,8 @@ _TOKEN_REFUSED = (
 # expired. To a code that was used it answers invalid_grant, and removes all tokens of that code. A code lives
 # for atlassian.oauth2.provider.max.client.delay.seconds: 10 or 60, by version.
 _CODE_REFUSED = (
-    "The authorization code was refused: a code is used once, lives only 10 to 60 seconds on Data "
-    "Center, and is bound to its client, redirect URI and PKCE verifier. Start again for a new code"
+    "The authorization code was refused: a code works once, for seconds rather than minutes, and "
+    "only with the client, redirect URI and PKCE verifier of its login. Start the login again for a new code"
 )
 
 _ERRORS = {

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import anyio
 
-from atlassian_auth._runtime.loop_thread import LoopThread, Resident
+from atlassian_auth._runtime.loop_thread import AsyncClient, LoopThread
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import Clock, system_jitter
 from atlassian_auth.stores.base import Hold, Stored
@@ -34,7 +34,7 @@ _CONFIRM_ATTEMPTS = 3
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
-class RecordServer(Resident, Protocol):
+class RecordServer(AsyncClient, Protocol):
     """The client of one server, used in one event loop. Names are checked; times are POSIX seconds.
 
     Each method raises `StoreError` if the server cannot be reached or reports an error.

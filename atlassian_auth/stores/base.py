@@ -39,8 +39,8 @@ class Hold(Protocol):
         """Return whether the lock is still held.
 
         Args:
-            seconds: The lock must stay held for this long from now on, also if this process is paused. A lock
-                that ends only with its process ignores this.
+            seconds: For how many seconds from now on the lock must stay held, also if this process is paused.
+                A lock that ends only with its process ignores this.
 
         Raises:
             StoreError: if the store does not answer.
@@ -104,6 +104,11 @@ class Store(Protocol):
         The lock ends with the process that holds it. It does not block ``get`` and ``put``. If the lock can
         be lost earlier (a lease that ends, a connection that is closed, a file that is removed), the context
         yields a `Hold`, which is asked before a refresh token is sent. Otherwise it may yield None.
+
+        Args:
+            namespace: The group of records.
+            key: The name of the record; it need not exist.
+            timeout_seconds: How many seconds to wait for the lock at most; 0 makes one attempt.
 
         Raises:
             TimeoutError: on entering, if another task or process held the lock for all of

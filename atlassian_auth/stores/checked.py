@@ -20,7 +20,8 @@ class Target:
     Args:
         namespace: The group of records.
         key: The name of the record.
-        now: The POSIX time of the call. A record that has expired by then counts as absent.
+        now: When the call was made, in POSIX seconds by the store's clock. A record that has expired by then
+            counts as absent.
         expected: The version that the record must have now, `ABSENT` if it must not exist; None for any
             version.
     """
@@ -51,20 +52,22 @@ class CheckedStore(Store):
     """A base class for stores. A subclass writes six short methods.
 
     The methods of `Store` are defined here. They refuse invalid arguments, and then call the methods of the
-    subclass, which get valid names and times in POSIX seconds:
+    subclass. These get valid names, and times in POSIX seconds by ``clock``, which is read once a call:
 
     - ``_get(target)`` returns the record, or None;
     - ``_put(target, value, expires_at)`` checks the version with `Target.check`, stores the value, and
       returns the new version, which this key has never had;
     - ``_delete(target)`` checks the version, removes the record, and returns whether there was one;
     - ``_keys(namespace, now)`` returns the keys in any order;
-    - ``_lock(namespace, key, timeout_seconds)`` returns a context that holds the key's lock;
+    - ``_lock(namespace, key, timeout_seconds)`` returns a context that holds the key's lock, and measures its
+      time limit itself;
     - ``aclose()`` releases files and connections.
 
     Checking the version and changing the record must be one atomic step across processes.
 
     Args:
-        clock: Decides when a record has expired.
+        clock: Tells the time of each call, in POSIX seconds: it decides when a record has expired. By default
+            it is the computer's clock, and not that of a server. A test passes a `ManualClock`.
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:

@@ -137,8 +137,8 @@ class PostgresStore(ServerStore):
     Args:
         conninfo: A URL, ``postgresql://…``, or another connection string of libpq, with any of its options.
         table: The table of the records, also as ``schema.table``. It is created if it does not exist.
-        timeout_seconds: The longest time to connect, to wait for a free connection, and to wait for an
-            answer.
+        timeout_seconds: How many seconds to wait at most: to connect, for a free connection, and for an
+            answer. Default: 10 for each.
         connections: The largest number of connections that read and write.
         locks: The largest number of keys that are locked at the same time; each lock uses a connection.
         allow_insecure_network: Accept a server on another computer without ``sslmode=verify-full`` or

@@ -12,12 +12,14 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from atlassian_auth._runtime.future import start
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
-from atlassian_auth.ports import is_being_cancelled
+from atlassian_auth.ports import Runner, is_being_cancelled
 from atlassian_auth.stores.base import Hold, Store
 
-__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records"]
+__all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "perform"]
 
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
@@ -193,3 +195,13 @@ class _SafeHold:
         if self._hold is None:
             return True  # a lock without a Hold is held until its process ends
         return await self._ask_store("confirm the lock", self._hold.confirm(seconds))
+
+
+async def perform(work: Callable[[], Awaitable[T]], *, runner: Runner = SHARED_RUNNER) -> T:
+    """Run ``work`` where refreshes run, as `TokenManager.perform` does: for a store without a manager.
+
+    Args:
+        work: Uses a store, which is used in that event loop only.
+        runner: That of the managers which share the store.
+    """
+    return await start(runner, work).wait()

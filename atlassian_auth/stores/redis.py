@@ -165,9 +165,9 @@ class RedisStore(ServerStore):
             or special options. It is called in the event loop that uses the client, and called again after
             ``aclose`` and after a fork.
         prefix: The beginning of all key names. Each prefix is a separate store.
-        lease_seconds: A lock is free this long after its holder has died.
-        timeout_seconds: The longest time to connect, to wait for a free connection, and to wait for an
-            answer. For a URL only: a client that a function makes has its own timeouts.
+        lease_seconds: How many seconds a lock stays taken after its holder has died. Default: 30.
+        timeout_seconds: How many seconds to wait at most: to connect, for a free connection, and for an
+            answer. Default: 10 for each. For a URL only: a client that a function makes has its own timeouts.
         connections: The largest number of connections. For a URL only.
         allow_insecure_network: Accept the URL of another computer without TLS, or with TLS that does not
             verify the certificate. Others on the network can then read and change the records, and the

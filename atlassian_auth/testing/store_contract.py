@@ -162,7 +162,7 @@ class StoreContract:
     async def test_what_is_no_name(
         self, store: Store, namespace: str, key: str, argument: str
     ) -> None:
-        """Empty names, text that UTF-8 cannot write, and what is no text, are refused; the error names it."""
+        """A name must be non-empty text that UTF-8 can write; the error for any other names it."""
         for call in (
             lambda: store.get(namespace, key),
             lambda: store.put(namespace, key, b"value"),
@@ -543,7 +543,7 @@ class ThreadSafeStoreContract(StoreContract):
 class _Room:
     """Counts callers, and how many were inside at the same time.
 
-    Nobody leaves before all who are expected have come to the door.
+    No caller leaves before all expected callers have arrived.
     """
 
     def __init__(self, expected: int = 1) -> None:

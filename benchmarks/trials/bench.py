@@ -49,7 +49,7 @@ def check(condition: object, otherwise: str) -> None:
 
 
 def secrets_in(text: str) -> str:
-    """Return what kinds of secrets a text shows: all those of the emulated server can be told."""
+    """Return which kinds of secrets a text shows: those of the emulated server name their kind."""
     return " and ".join(name for kind, name in _KINDS.items() if f"secret-{kind}-" in text)
 
 

@@ -233,7 +233,7 @@ def failing_storm(bench: Bench) -> None:
 
 
 @trial("knowsuchagency/mcp2cli#59")
-def bad_minute(bench: Bench) -> None:
+def outage(bench: Bench) -> None:
     """A proxy answers a token request with 503 and a page of HTML.
 
     The next token request is answered as usual. Passed if requests succeed within five seconds

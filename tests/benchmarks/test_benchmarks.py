@@ -76,12 +76,12 @@ def test_budget_holds_the_median(median, verdict):
 
 
 def test_no_budget_no_verdict():
-    """What has no budget, such as a peer, is neither ok nor over."""
+    """A row without a budget, such as that of another library, is neither ok nor over."""
     assert row(9.0).verdict == ""
 
 
 def test_skipped_row_says_why():
-    """What could not be measured is over no budget, and says why."""
+    """A row that could not be measured is over no budget, and says why."""
     skipped = row(budget=1.0, note="authlib is not installed")
 
     assert (skipped.verdict, skipped.over) == ("", False)
@@ -89,7 +89,7 @@ def test_skipped_row_says_why():
 
 
 def test_missing_server_is_said_to_be_missing():
-    """A store without a server here is not left out: its row says what is missing."""
+    """A store whose server is missing still has a row, which says so."""
     [missing] = on_store(Place("Redis", None, "no redis-server"), quick=True)
 
     assert (missing.what, missing.measured) == ("refreshes, Redis", "skipped: no redis-server")

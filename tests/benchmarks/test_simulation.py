@@ -41,7 +41,7 @@ def test_credentials_that_began_together_drift_apart(spread):
 
 
 def test_without_spread_they_stay_together():
-    """What the setting is for: without it the crowd of the first minute is there in the last hour."""
+    """Without the spread, tokens issued in one minute are still refreshed together at the end."""
     settings = Settings(refresh_spread_seconds=0)
 
     load = follow(KEYS[:500], settings=settings)
@@ -96,7 +96,7 @@ def test_command_prints_each_budget():
 
 
 def test_curve_stays_inside_the_picture():
-    """Each line is one curve; what is off the scale is drawn at its edge."""
+    """Each line is one curve, and values off the scale are drawn at its edge."""
     picture = drawn([Line("a", "red", [0, 1, 1000]), Line("b", "blue", [1])])
 
     curves = re.findall(r'<polyline points="([^"]+)"', picture)

@@ -1,4 +1,4 @@
-"""What these tests share: Ctrl-C does what it does in a program of one's own."""
+"""What these tests share: Ctrl-C does the same as in a program outside of pytest."""
 
 from __future__ import annotations
 

@@ -207,7 +207,7 @@ class Scene:
             else:
                 kind = getattr(kinds, member.kind)
                 await kind(lambda: doing.run(self.world), self.leave[number].wait, self.world)
-        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 -- told at the end
+        except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 -- raised at the end
             self.errors.append((member, error))
         finally:
             self.ended[number].set()

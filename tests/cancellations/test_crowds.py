@@ -22,7 +22,7 @@ BATCH = 50
 
 @pytest.mark.parametrize("first", range(0, CROWDS, BATCH))
 def test_crowd_loses_nothing(first):
-    """One exchange, one presentation of each refresh token, prompt leavers, content stayers."""
+    """Callers of a crowd that are cancelled leave at once; the others share one exchange."""
     left = 0
 
     for seed in range(first, first + BATCH):

@@ -19,7 +19,7 @@ def world_for(number, backends):
 
 @pytest.mark.parametrize(("operation", "end"), pairs(ENDINGS))
 def test_loop_may_end_anywhere(operation, end):
-    """What was begun in a loop that ended is finished: saved, unlocked, shared, asked for once."""
+    """A refresh whose loop has ended is finished: saved, unlocked, shared, requested once."""
     for number, checkpoint in enumerate(places(operation, end)):
         store, product, backend = world_for(number, ENDINGS[end])
         play_ending(operation, checkpoint, end, backend, product, store)
@@ -27,7 +27,7 @@ def test_loop_may_end_anywhere(operation, end):
 
 @pytest.mark.parametrize("operation", SYNC)
 def test_blocked_thread_may_be_interrupted_anywhere(operation):
-    """Ctrl-C reaches a thread that waits for a token at once, and the refresh not at all."""
+    """Ctrl-C ends a thread that waits for a token at once, and does not reach the refresh."""
     for number, checkpoint in enumerate(PASSED[operation]):
         if checkpoint.startswith("body"):
             continue  # a sync body has no checkpoint

@@ -159,7 +159,7 @@ def test_no_checkpoint_is_left_out(kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs(KINDS))
 def test_caller_may_leave_anywhere(operation, kind):
-    """Its leaving is prompt, and what was begun ends: saved, unlocked, shared, asked for once."""
+    """A cancelled caller leaves at once, and its refresh is saved, unlocked, shared, requested once."""
     struck = hits(operation, kind)
 
     assert struck == places(operation, kind)
@@ -167,7 +167,7 @@ def test_caller_may_leave_anywhere(operation, kind):
 
 @pytest.mark.parametrize(("operation", "kind"), pairs(LATER))
 def test_caller_may_leave_an_inline_refresh_anywhere(operation, kind):
-    """The same where refreshes run in the caller's own loop, as long as that loop goes on."""
+    """With `InlineRunner` a cancelled caller's refresh is finished if its loop goes on."""
     struck = hits(operation, kind, inline=True)
 
     assert struck == places(operation, kind)

@@ -62,7 +62,7 @@ def _looks(code, offset):
 @contextmanager
 def traced(trace):
     before = sys.gettrace()
-    # From Python 3.12 on, instructions are told only if a frame asked for them before.
+    # From Python 3.12 on, instructions are reported only if a frame asked for them before.
     sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:

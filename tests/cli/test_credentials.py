@@ -60,7 +60,7 @@ def test_the_token_as_json(authorized):
 
 
 @pytest.mark.parametrize("profile", ["robot", "builds"])
-def test_tokens_nobody_consented_to(acme, world, profile):
+def test_tokens_without_a_consent(acme, world, profile):
     """A client credentials token is obtained without a login, and stored."""
     first = acme("token", profile)
 
@@ -93,7 +93,7 @@ def test_the_profile_may_be_a_variable(authorized, monkeypatch):
     ],
     ids=["transient", "dead", "secret", "page"],
 )
-def test_a_token_that_cannot_be_had(authorized, world, monkeypatch, fault, status, words):
+def test_a_token_that_cannot_be_obtained(authorized, world, monkeypatch, fault, status, words):
     """A failure prints one line to standard error, and nothing that could be taken for a token."""
     monkeypatch.setenv("ATLASSIAN_AUTH_ATTEMPTS", "1")
     world.fault("token", fault)
@@ -105,7 +105,7 @@ def test_a_token_that_cannot_be_had(authorized, world, monkeypatch, fault, statu
     assert (len(ended.errors.splitlines()), "secret-" in ended.errors) == (1, False)
 
 
-def test_nobody_has_authorized(acme):
+def test_nothing_is_authorized(acme):
     """The exit status 3 says that a person has to authorize."""
     ended = acme("token", "acme")
 
@@ -137,7 +137,7 @@ def test_what_is_not_stored_needs_no_secret(authorized, home, name):
 
 
 def test_nothing_to_revoke_needs_no_secret(authorized, home):
-    """That also holds for a credential that needs no consent."""
+    """If nothing is stored, revoke needs no secret, also for a client credential."""
     (home / "robot.secret").unlink()
 
     ended = authorized("revoke", "robot")

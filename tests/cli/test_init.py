@@ -181,7 +181,7 @@ def test_no_terminal_to_ask_at(command, home):
     ids=["name", "there", "secret", "scopes", "product", "password"],
 )
 def test_what_cannot_be_written_is_said(command, config, arguments, words):
-    """The message says what to change, and the file is not changed."""
+    """If the file cannot be changed, the message says what to change, and the file stays as it is."""
     before = config.read_text("utf-8")
 
     ended = command("--config", config, "init", *arguments)

@@ -100,7 +100,7 @@ def test_a_person_declines(local, browser, world):
     assert "declined" in ended.errors
 
 
-def test_nobody_comes_back(local, browser):
+def test_no_browser_comes_back(local, browser):
     """``login`` ends after its timeout, and opens no browser with --no-browser."""
     ended = local("login", "acme", "--no-browser", "--timeout", "0.01")
 
@@ -148,7 +148,7 @@ def test_a_callback_to_another_computer(acme):
     assert "Pass --paste" in ended.errors
 
 
-def test_a_callback_of_somebody_else(acme):
+def test_a_callback_of_another_login(acme):
     """A callback with another state changes nothing, and is not printed."""
     stdin = "http://127.0.0.1:8765/callback?code=hush&state=hush\n"
 

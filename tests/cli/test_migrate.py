@@ -73,12 +73,12 @@ def test_named_credentials_move(authorized, home):
     there = home / "there.db"
     other = authorized("add", "acme", "--key", "other", stdin="another-refresh-token")
 
-    ended = authorized("migrate", "nobody", "other", "--to", there, "--json")
+    ended = authorized("migrate", "unknown", "other", "--to", there, "--json")
 
     assert other.status == 0
     assert ended.status == 2
     assert ended.json == [
-        {"key": "nobody", "outcome": "configuration", "exit_status": 2},
+        {"key": "unknown", "outcome": "configuration", "exit_status": 2},
         {"key": "other", "outcome": "moved", "exit_status": 0},
     ]
     assert "Neither the source nor the target has a key" in ended.errors
@@ -140,7 +140,7 @@ def test_through_every_kind_of_store(
 
 
 def test_keys_come_from_the_environment(authorized, states, home, monkeypatch):
-    """There is one key option for each store."""
+    """Each of the two stores has its own variable for its encryption key."""
     there, key = home / "there.db", EncryptedStore.generate_key()
     monkeypatch.setenv("ATLASSIAN_AUTH_TO_ENCRYPTION_KEY", key)
     monkeypatch.setenv("ATLASSIAN_AUTH_TO", f"sqlite:///{there}")

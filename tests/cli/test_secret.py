@@ -54,7 +54,7 @@ def test_a_dash_is_standard_input(stdin):
     assert read(piped=True) == "two"
 
 
-def test_nobody_to_ask(stdin):
+def test_no_person_to_ask(stdin):
     """Without a terminal the error says how to pass the secret, and standard input is not read."""
     stdin("for another reader")
 

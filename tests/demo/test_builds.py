@@ -9,7 +9,7 @@ from atlassian_auth._demo.caller import Caller
 
 
 async def test_a_failed_build_is_sent_again(logbook):
-    """What was not accepted is not counted, and is the next to be sent."""
+    """A build that was not accepted is not counted, and is sent again next."""
     answers = iter([202, 500, 202])
     numbers = []
 

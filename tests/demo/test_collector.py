@@ -72,7 +72,7 @@ async def test_too_late_is_lost(log, emulator):
 
 
 async def test_a_new_collector_goes_on(log, emulator):
-    """After a restart what was collected before is not collected again, and nothing is skipped."""
+    """After a restart the collector collects no event twice and skips none."""
     view, caller, collected = log
     events = [emulator.add_event("Event 1")]
     await Collector(caller, view, collected).poll()
@@ -85,7 +85,7 @@ async def test_a_new_collector_goes_on(log, emulator):
 
 
 async def test_a_failed_poll_changes_nothing(log, emulator):
-    """The next poll brings what the failed one did not."""
+    """After a failed poll, the next one collects the missed events."""
     view, caller, collected = log
     collector = Collector(caller, view, collected)
     event = emulator.add_event("Event 1")

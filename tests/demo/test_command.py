@@ -25,14 +25,14 @@ def console():
     ids=["good", "bad"],
 )
 def test_the_exit_status_is_honest(console, evidence, failures, status, last_word):
-    """It is 1 if anything went wrong, and what is printed says the same."""
+    """The exit status is 1 if anything went wrong, and the printed verdict agrees."""
     assert report(console, lambda: evidence(failures=failures)) == status
 
     assert console.file.getvalue().splitlines()[-1].startswith(last_word)
 
 
 def test_an_interrupt_is_no_verdict(console):
-    """Who presses Ctrl-C is not told that all went well, nor that it did not."""
+    """After Ctrl-C the demonstration says that nothing was checked, and gives no verdict."""
     assert report(console, interrupted) == 130
 
     assert console.file.getvalue() == "Interrupted: nothing was checked.\n"

@@ -74,7 +74,7 @@ def test_lines(logbook, options):
 
 
 def test_picture(logbook):
-    """On a terminal one picture shows each token's remaining life, and what has been done with it."""
+    """On a terminal the picture shows each token's remaining life and how often it was used."""
     screen = console(force_terminal=True, color_system=None, _environ={"TERM": "xterm"})
 
     with shown(screen) as show:

@@ -1,4 +1,4 @@
-"""The story itself is told by the process in test_main; here is how it ends when it goes wrong."""
+"""How the scenario ends when it goes wrong; test_main runs the whole scenario in a process."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from atlassian_auth._demo.verdict import judge
 
 
 async def test_a_run_that_takes_too_long_is_cut_off():
-    """Troubles that do not end break the promise, and do not keep anybody waiting."""
+    """A run whose faults never end is cut off, and its verdict is that the promise was broken."""
     evidence = await perform(Logbook(seconds=0, began_at=0), patience_seconds=0)
 
     assert not any(evidence.troubles.values())

@@ -25,7 +25,7 @@ def printed():
 
 
 def test_a_good_run(printed, evidence):
-    """The figures of each credential, what was survived, what was kept, and that it passed."""
+    """The summary has each credential's figures, the faults survived, the promises kept, and "passed"."""
     lines = printed(evidence())
 
     assert {

@@ -148,7 +148,7 @@ def test_a_clean_run_passes():
     ],
 )
 def test_each_problem_is_found(changes, promise, problem):
-    """What is wrong breaks its own promise and no other, and the exit status tells."""
+    """Each problem breaks its own promise and no other, and the exit status is 1."""
     verdict = judge(replace(CLEAN, **changes))
 
     assert {check.promise: check.problems for check in verdict.checks if not check.ok} == {
@@ -192,12 +192,12 @@ def test_the_age_counts_from_the_asking():
         pytest.param(calls(104, 2, status=401), Reason.REJECTED, id="the very token"),
         pytest.param(calls(104, 2), Reason.NONE, id="no refusal"),
         pytest.param(calls(104, 1, status=401), Reason.NONE, id="the token before"),
-        pytest.param(calls(104, 2, status=401, family="g"), Reason.NONE, id="somebody else's"),
+        pytest.param(calls(104, 2, status=401, family="g"), Reason.NONE, id="another credential's"),
         pytest.param(calls(104.6, 2, status=401), Reason.NONE, id="afterwards"),
     ],
 )
 def test_a_refresh_is_needed_after_a_refusal(refusal, reason):
-    """Only a 401 for the very token that is at hand is a reason to replace it."""
+    """Only a 401 for the current token is a reason to replace it."""
     assert reasons(asks(104.5, 2), api_requests=(refusal,)) == [reason]
 
 
@@ -231,7 +231,7 @@ def test_a_fault_explains_one_more_request():
 
 
 def test_a_fault_counts_what_was_issued_unseen():
-    """The generation of the token at hand counts the one whose answer was lost."""
+    """The generation of the current token also counts the token whose answer was lost."""
     lost, repeated, next_refresh = asks(107, 2, fault="lost_answer"), asks(107.1, 2), asks(108, 4)
 
     assert reasons(lost, repeated, next_refresh, api_requests=(calls(107.5, 4, status=401),)) == [
@@ -249,14 +249,14 @@ def test_an_error_is_no_excuse():
 
 
 def test_the_first_answer_may_be_spoiled():
-    """Who has nothing yet may ask again after a fault."""
+    """A credential without a token may be requested again after a fault."""
     evidence = replace(CLEAN, token_requests=(asks(100, fault="status 503", outcome=""), asks(101)))
 
     assert reasons_of(CLOUD, evidence) == (Reason.FIRST, Reason.REPEATED)
 
 
 def test_each_credential_is_judged_by_its_own_requests():
-    """What others asked explains nothing and counts for nobody else."""
+    """The requests of one credential do not count for another."""
     evidence = replace(
         CLEAN,
         token_requests=after_the_first(asks(104, client_id="ci", family=None)),

@@ -65,14 +65,14 @@ def test_there_are_no_others():
     ],
 )
 def test_each_oauth_error_is_there(title, errors):
-    """What the library knows the meaning of, the page explains."""
+    """The page explains each OAuth error whose meaning the library knows."""
     missing = {error for error in errors if f"`{error}`" not in section(title)}
 
     assert missing == set()
 
 
 def test_each_reason_is_there():
-    """Why somebody has to authorize is a word that can be looked up."""
+    """The page lists each reason why a person has to authorize."""
     reasons = set(re.findall(r'``"(\w+)"``', exceptions.AuthorizationRequired.__doc__ or ""))
 
     missing = {reason for reason in reasons if f"| `{reason}` |" not in PAGE}
@@ -100,7 +100,7 @@ async def test_the_example_of_a_discovery_error():
 
 
 async def test_the_example_of_a_conflict():
-    """A record that somebody else has changed."""
+    """The page shows the message for a record that another process has changed."""
     store = MemoryStore()
     for value in (b"one", b"two"):
         await store.put("tokens", "acme", value)

@@ -22,7 +22,7 @@ def test_each_promise_names_its_tests(number, text):
 
 @pytest.mark.parametrize("name", NAMED_TESTS)
 def test_named_tests_exist(name):
-    """A test that the page names is there, under that name."""
+    """Each test that the page names exists."""
     path, _, function = name.partition("::")
 
     tree = ast.parse((ROOT / path).read_text("utf-8"))

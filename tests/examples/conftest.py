@@ -1,4 +1,4 @@
-"""The examples are loaded from their files, as whoever copies them has them."""
+"""The examples are loaded from their files, as they are for a user who copies them."""
 
 from __future__ import annotations
 

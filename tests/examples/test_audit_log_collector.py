@@ -98,7 +98,7 @@ async def test_collects_all_pages_oldest_first(installed, atlassian):
 
 
 async def test_a_long_absence_is_caught_up_in_steps(installed, atlassian):
-    """Windows of a day each, so that memory holds a day and a restart goes on where it stopped."""
+    """After a long absence the collector reads one day at a time, and a restart goes on there."""
     atlassian.generate_events(1, interval=HOUR)
     await installed.run()
     atlassian.clock.advance(timedelta(days=10))
@@ -135,7 +135,7 @@ async def test_the_first_run_goes_back_three_days(installed, atlassian):
 
 
 async def test_a_restart_goes_on_with_what_is_new(installed, atlassian):
-    """The next process delivers what came since, and nothing again."""
+    """After a restart the collector delivers only new events."""
     atlassian.generate_events(3, interval=timedelta(seconds=1))
     await installed.run()
     atlassian.clock.advance(60)
@@ -147,7 +147,7 @@ async def test_a_restart_goes_on_with_what_is_new(installed, atlassian):
 
 
 async def test_the_same_millisecond_is_not_lost(installed, atlassian):
-    """What happens in the very moment of the newest event, but after it was read, comes next."""
+    """An event in the same millisecond as the newest one read comes with the next run."""
     atlassian.add_event("first")
     await installed.run()
     atlassian.add_event("second")
@@ -158,7 +158,7 @@ async def test_the_same_millisecond_is_not_lost(installed, atlassian):
 
 
 async def test_equal_events_are_all_delivered(installed, atlassian):
-    """Events that are equal to the letter are told apart, within a run and across runs."""
+    """Two identical events are both delivered, within a run and across runs."""
     atlassian.add_event("again")
     atlassian.add_event("again")
     await installed.run()
@@ -248,7 +248,7 @@ async def test_a_file_of_one_torn_line_becomes_whole(cloud, atlassian):
 
 
 async def test_what_cannot_be_delivered_moves_no_watermark(cloud, atlassian):
-    """A delivery that fails ends the program; the next start delivers what it could not."""
+    """If a delivery fails, the program ends, and the next start delivers those events."""
     atlassian.add_event("Event 1")
 
     with pytest.raises(IsADirectoryError):
@@ -277,7 +277,7 @@ async def test_a_server_with_a_coarse_from_repeats_nothing(cloud, atlassian):
     ("wish", "pause"), [("3599", 3599), ("3600", 3600), ("3601", 3600), ("9" * 5000, 3600)]
 )
 async def test_no_pause_is_longer_than_an_hour(cloud, atlassian, wish, pause):
-    """A server that wants more is mistaken: its quotas end with the hour."""
+    """A Retry-After above an hour is cut to an hour, because quotas end with the hour."""
     began = atlassian.clock.time()
     atlassian.fault("api", Fault.status(429, headers={"retry-after": wish}))
 
@@ -288,7 +288,7 @@ async def test_no_pause_is_longer_than_an_hour(cloud, atlassian, wish, pause):
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_retry_after_is_waited_for(installed, atlassian, status):
-    """The server's wish is kept to the second, also if it wants the rest of the hour."""
+    """The collector waits as long as Retry-After says, up to an hour."""
     began = atlassian.clock.time()
     atlassian.add_event("Event 1")
     atlassian.fault("api", Fault.rate_limited(1800, status=status))
@@ -309,7 +309,7 @@ async def test_retry_after_is_waited_for(installed, atlassian, status):
         pytest.param(Fault.lost_answer(), id="lost_answer"),
     ],
 )
-async def test_bad_minutes_are_sat_out(cloud, atlassian, fault):
+async def test_outages_are_waited_out(cloud, atlassian, fault):
     """Pauses grow from 1 s to 60 s."""
     began = atlassian.clock.time()
     atlassian.add_event("Event 1")
@@ -333,7 +333,7 @@ async def test_once_gives_up_in_the_end(collector, cloud, atlassian):
 
 
 async def test_a_failing_token_endpoint_is_sat_out(installed, atlassian):
-    """Trouble with the token endpoint is trouble like any other; the grant survives it."""
+    """The collector waits until a failing token endpoint works again, and the consent survives."""
     atlassian.add_event("Event 1")
     atlassian.fault("token", Fault.status(503), times=5)
 
@@ -381,7 +381,7 @@ async def test_a_failing_store_is_sat_out(collector, cloud, atlassian):
     ],
 )
 async def test_what_is_no_audit_log_is_named(collector, cloud, atlassian, fault, words):
-    """Answers that waiting cannot cure say what they mean and what to check, and end the run."""
+    """If waiting cannot help, the run ends, and the error says what to check."""
     atlassian.fault("api", fault)
 
     with pytest.raises(collector.CannotGoOn, match=words):
@@ -400,7 +400,7 @@ async def test_a_token_that_is_refused_for_good(collector, cloud, atlassian):
 
 
 async def test_a_lost_grant_ends_the_program(cloud, atlassian):
-    """Without a grant nothing can be collected: the library's own error says what to do."""
+    """A lost consent ends the program with the library's own error."""
     atlassian.revoke_grant(cloud.environment["ATLASSIAN_REFRESH_TOKEN"])
 
     with pytest.raises(AuthorizationRequired):
@@ -444,7 +444,7 @@ async def test_sparse_records_are_delivered(cloud, atlassian):
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 6])
 async def test_a_run_with_a_limit(installed, atlassian, limit):
-    """It delivers no more than that, the oldest first, and the next run goes on there."""
+    """A run with a limit delivers so many events, the oldest first; the next run goes on there."""
     atlassian.generate_events(3, interval=HOUR)
     atlassian.generate_events(2)
     expected = sorted(names(3) + names(2))
@@ -461,7 +461,7 @@ async def test_a_run_with_a_limit(installed, atlassian, limit):
 
 
 async def test_a_limit_lets_late_events_in(cloud, atlassian):
-    """What turns up late, within five minutes of the last event of a run, comes with a later one."""
+    """An event that turns up within five minutes of a run's last event comes with a later run."""
     now = atlassian.clock.now()
     for age in (0, 60, 120):
         atlassian.add_event(f"{age} seconds ago", at=now - timedelta(seconds=age))
@@ -505,7 +505,7 @@ async def test_how_far_back_the_first_run_goes(cloud, atlassian, text, age):
     ],
 )
 def test_wrong_options(cloud, capsys, wrong):
-    """They are named, and nothing is collected."""
+    """The error names the wrong option, and nothing is collected."""
     with pytest.raises(SystemExit):
         cloud.options(*wrong)
 
@@ -558,7 +558,7 @@ async def test_basic(cloud, atlassian, target, service, path, records):
 
 @pytest.mark.parametrize("name", BASIC)
 async def test_basic_needs_both_parts(collector, cloud, name):
-    """What is missing is named before anything is asked."""
+    """The error names the missing variable before any request."""
     cloud.environment = BASIC | {name: ""}
 
     with pytest.raises(collector.CannotGoOn, match=f"Set {name}: "):
@@ -566,7 +566,7 @@ async def test_basic_needs_both_parts(collector, cloud, name):
 
 
 async def test_a_proxy(cloud, atlassian, monkeypatch):
-    """It is for all requests: those of the collector, of the auth, and the one for the cloud id."""
+    """The proxy carries all requests: the collector's, the auth's, and the one for the cloud id."""
     used = []
 
     class Noted(httpx.AsyncHTTPTransport):
@@ -608,7 +608,7 @@ async def test_a_log_that_never_stands_still(collector, cloud, atlassian):
 
 @pytest.mark.parametrize("time", [10**30, -(10**30)])
 async def test_a_time_beyond_the_calendar(cloud, atlassian, time):
-    """Such a record is delivered, and moves no watermark."""
+    """A record with an impossible date is delivered, and does not move the watermark."""
     cloud.target = ["--cloud-id", atlassian.cloud_id, "--product", "confluence"]
     page = {"results": [{"creationDate": time}], "start": 0, "limit": 1000}
     atlassian.fault("api", Fault.json(page))
@@ -643,7 +643,7 @@ async def test_lines_can_be_printed(cloud, atlassian, capsys):
 
 
 async def test_a_foreign_state_is_refused(collector, cloud):
-    """Another site's watermark would skip events: it is not used."""
+    """The state of another site is refused, because its watermark would skip events."""
     cloud.state.write_text(
         '{"source": "https://other/", "since": "2026-01-01T00:00:00+00:00", "delivered": []}'
     )
@@ -662,7 +662,7 @@ async def test_a_broken_state_is_refused(collector, cloud, content):
 
 
 async def test_it_goes_on_after_a_failed_run(cloud, atlassian):
-    """Without --once, a run that failed is repeated after the interval, until somebody stops it."""
+    """Without --once, the collector repeats a failed run after the interval, until it is stopped."""
     stop = RuntimeError("the test has seen enough")
 
     class Stopping(ManualClock):

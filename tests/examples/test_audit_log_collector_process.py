@@ -126,7 +126,7 @@ def test_a_kill_loses_nothing(server, start):
 
 
 def test_stops_while_a_page_is_awaited(server, start):
-    """A server that does not answer does not keep a process alive that was told to stop."""
+    """A process that gets SIGTERM stops, even while a server does not answer."""
     gate = server.atlassian.hold("api")
     process = start()
     gate.arrived_sync()
@@ -138,7 +138,7 @@ def test_stops_while_a_page_is_awaited(server, start):
 
 
 def test_stops_in_a_pause(server, start):
-    """Nor does a server that wants an hour of patience."""
+    """A process that waits for an hour's Retry-After stops on SIGTERM."""
     server.atlassian.fault("api", Fault.rate_limited(3600))
     process = start()
     asked_again = process.stderr.readline()
@@ -168,7 +168,7 @@ def test_a_stop_in_the_middle_of_a_refresh_loses_no_grant(server, start):
 
 
 def test_a_lost_grant_is_said_on_stderr(server, start):
-    """The exit status is 1, and the message says what to do; no traceback, no secret."""
+    """A lost consent ends with status 1 and a message without traceback or secret."""
     [family] = server.atlassian.families
     server.atlassian.revoke_grant(family.refresh_token)
 

@@ -96,7 +96,7 @@ def run_with_crash(collector, crash):
 @settings(deadline=None)
 @given(schedule=runs, skew_seconds=st.sampled_from([0, 0.25, -0.25, 3600, -3600]))
 def test_every_schedule_is_collected(collector, product, schedule, skew_seconds):
-    """All that happened is delivered; once each, but for what a crash makes come again."""
+    """Every event is delivered, and more than once only after a crash."""
     with TemporaryDirectory() as folder:
         server, installation = installed(collector, product, Path(folder), skew_seconds)
 

@@ -8,7 +8,7 @@ from atlassian_auth.testing.store_contract import StoreContract
 
 
 class TestTableStore(StoreContract):
-    """What the example shows is enough."""
+    """The store of the example keeps the contract."""
 
     @pytest.fixture
     def store(self, own_store, clock):

@@ -22,7 +22,7 @@ def start(quickstart, atlassian, tmp_path, monkeypatch):
 
 
 async def test_it_says_who_i_am(start, capsys):
-    """One pasted refresh token is all it takes."""
+    """The quick start needs one pasted refresh token."""
     await start()
 
     assert capsys.readouterr().out == "Ada Admin\n"

@@ -24,7 +24,7 @@ ANSWERS = {
         },
         1,
     ),
-    "nobody_knows_it": ({"acceptedBuilds": [], "unknownIssueKeys": ["SHOP-1"]}, 1),
+    "unknown_issue": ({"acceptedBuilds": [], "unknownIssueKeys": ["SHOP-1"]}, 1),
     "half_unknown": (
         {
             "acceptedBuilds": [{"pipelineId": "shop", "buildNumber": 16}],
@@ -36,7 +36,7 @@ ANSWERS = {
 REPORTS = {
     "accepted": "accepted shop #16\n",
     "rejected": "rejected shop #16: state is strange\n",
-    "nobody_knows_it": "unknown issue SHOP-1\n",
+    "unknown_issue": "unknown issue SHOP-1\n",
     "half_unknown": "accepted shop #16\nunknown issue SHOP-2\n",
 }
 
@@ -65,7 +65,7 @@ def environment(atlassian):
     ],
 )
 async def test_sends_one_build(sender, atlassian, atlassian_clock, environment, site):
-    """The build arrives at the site, however it was written, with everything Jira wants to know."""
+    """The build arrives at the site with all fields that Jira needs, however the site is named."""
     options = sender.parse(["--site", site, *BUILD])
 
     await sender.send(options, environment, clock=atlassian_clock)
@@ -144,7 +144,7 @@ def test_says_what_jira_made_of_it(sender, atlassian, environment, monkeypatch, 
     ],
 )
 def test_wrong_input(sender, environment, monkeypatch, capsys, site, left_out, said):
-    """It ends in a sentence that says what to do, and with a status that is not a rejection's."""
+    """A wrong input ends with one line that says what to do, and another status than a rejection."""
     for name, value in environment.items():
         monkeypatch.setenv(name, "" if name in left_out else value)
 

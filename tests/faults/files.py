@@ -1,4 +1,4 @@
-"""Troubles with a real disk: it is full, or somebody has made the files read-only."""
+"""Faults of a real disk: it is full, or the files are read-only."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ async def strange_certificate(stage):
 
 
 class Resolving(httpx.AsyncHTTPTransport):
-    """Fails on order as httpx does when a name is unknown: no real resolver can be told to."""
+    """Fails as httpx does when a name is unknown: no test can make a real resolver fail on order."""
 
     known = True
 

@@ -47,7 +47,7 @@ class Switch:
 
 
 class Redis(Switch):
-    """A Redis that writes its records to the disk when it is told to, and reads them when it starts."""
+    """A Redis that writes its records to the disk on request, and reads them when it starts."""
 
     def __init__(self, folder):
         self.url = f"unix://{folder / 'redis.sock'}"

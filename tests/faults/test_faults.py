@@ -25,7 +25,7 @@ CELLS = [
 
 @pytest.mark.parametrize(("trouble", "product", "load"), CELLS)
 def test_trouble(trouble, product, load):
-    """Callers see what is promised, and nothing is lost that the promise does not name."""
+    """Under each fault callers see what the table promises, and nothing else is lost."""
     seen, reason = play(trouble, product, load)
 
     if seen is None:
@@ -49,7 +49,7 @@ async def ask_in_time(trouble):
 
 
 def test_the_page_is_current():
-    """The documentation says what was seen just now, of each trouble that could be played here."""
+    """The page has the results of this run for each fault that can be run here."""
     lines = set(PAGE.read_text("utf-8").splitlines())
     missing = {
         row
@@ -62,7 +62,7 @@ def test_the_page_is_current():
 
 
 def test_the_page_is_complete():
-    """It has a line for each trouble, and none for what is no longer played."""
+    """The page has a line for each fault that the tests run, and no other line."""
     text = PAGE.read_text("utf-8")
     names = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| ")]
     expected = [line(trouble, ()).split(" | ")[0] for trouble in TROUBLES]

@@ -85,7 +85,7 @@ def refused(atlassian, contents):
 
 @pytest.mark.parametrize("grant_of", [cloud_grant, data_center_grant])
 async def test_a_login_brings_a_token(flow_of, atlassian, contents, grant_of):
-    """Start, consent, complete: the token is stored, its key can be used, and the login is gone."""
+    """A completed login stores a token for its key, and the login is removed."""
     flow = flow_of(grant_of(atlassian))
 
     request = await flow.start("acme", started_by=None)
@@ -100,7 +100,7 @@ async def test_a_login_brings_a_token(flow_of, atlassian, contents, grant_of):
 
 
 async def test_cloud_with_pkce(flow_of, atlassian):
-    """Where the grant binds its codes, the verifier is remembered, and only its challenge is sent."""
+    """With PKCE the store keeps the verifier, and the URL has its challenge only."""
     flow = flow_of(own_grant(atlassian.cloud_app, pkce=True))
 
     request = await flow.start("acme", started_by=None)
@@ -142,7 +142,7 @@ async def test_what_is_sent_cannot_be_guessed(flow_of, atlassian):
 
 
 async def test_the_stores_keys_tell_no_state(flow, store):
-    """Whoever lists the store's keys can complete nothing with them."""
+    """A person who can list the store's keys cannot complete a login with them."""
     request = await flow.start("acme", started_by="session-1")
 
     (key,) = await store.keys("flows")
@@ -161,7 +161,7 @@ async def test_the_stores_keys_tell_no_state(flow, store):
     ],
 )
 async def test_forms_of_a_callback(flow, atlassian, form):
-    """As a framework has it, and as a person pastes it."""
+    """A callback is accepted as a framework gives it, and as a person pastes it."""
     request = await flow.start("acme", started_by=None)
 
     result = await flow.complete(**form(atlassian.browse(request.url)), started_by=None)
@@ -170,7 +170,7 @@ async def test_forms_of_a_callback(flow, atlassian, form):
 
 
 async def test_start_and_callback_in_different_processes(flow_of, atlassian, tmp_path):
-    """Whoever shares the store can complete what another has started."""
+    """A process can complete a login that another process has started in the same store."""
     one, other = (flow_of(store=SQLiteStore(tmp_path / "tokens.db")) for _ in "12")
     request = await one.start("acme", started_by="session-1")
 
@@ -180,7 +180,7 @@ async def test_start_and_callback_in_different_processes(flow_of, atlassian, tmp
 
 
 async def test_two_logins_for_one_key(flow, atlassian):
-    """Both may come back, in any order; the last one counts."""
+    """Two logins of one key may complete in any order; the last one counts."""
     first, second = [await flow.start("acme", started_by=None) for _ in "12"]
 
     await flow.complete(atlassian.browse(second.url), started_by=None)
@@ -225,7 +225,7 @@ async def test_a_cancelled_caller_loses_nothing(flow, atlassian):
 
 
 async def test_less_than_asked_for(flow_of, atlassian, caplog):
-    """What is missing is in the result, and in a warning that says what to do."""
+    """Scopes that were not granted are in the result, and in a warning that says what to do."""
     flow = flow_of(cloud_grant(atlassian, scopes="read:me read:jira-work"))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
@@ -256,7 +256,7 @@ def without_refresh_token(answer):
 
 
 async def test_nothing_missing_nothing_said(flow_of, atlassian, caplog):
-    """Neither a full grant nor one that was not to be refreshed is worth a warning."""
+    """There is no warning if all scopes were granted, or offline_access was not requested."""
     once = own_grant(atlassian.cloud_app, offline_access=False)
     with caplog.at_level(logging.WARNING, "atlassian_auth"):
         for flow in (flow_of(), flow_of(once)):
@@ -271,7 +271,7 @@ async def test_nothing_missing_nothing_said(flow_of, atlassian, caplog):
 
 
 async def test_a_second_callback(flow, atlassian):
-    """A login works once: who comes again is told so, and no second exchange is made."""
+    """A login works once: the error says so the second time, and no second code is exchanged."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     await flow.complete(callback, started_by=None)
@@ -300,7 +300,7 @@ class OneStepBehind:
 
 
 async def test_two_callbacks_at_once(flow_of, atlassian, store):
-    """Of two processes that have both read the login, only the one that deletes it goes on."""
+    """If two processes get one callback, only the one that deletes the login exchanges the code."""
     flow = flow_of(store=OneStepBehind(store))
     request = await flow.start("acme", started_by=None)
 
@@ -373,7 +373,7 @@ async def test_how_long_it_is_answered(
 
 
 async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, contents):
-    """A minute for those who want it so; what nobody came back for does not stay in the store."""
+    """A login may have a lifetime of a minute, and an expired login does not stay in the store."""
     flow = flow_of(lifetime=timedelta(minutes=1))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
@@ -387,7 +387,7 @@ async def test_the_lifetime_can_be_chosen(flow_of, atlassian, atlassian_clock, c
 
 @pytest.mark.parametrize("lifetime", [timedelta(), -TINY, 600])
 def test_a_lifetime_that_is_over_at_once(flow, lifetime):
-    """Nobody could ever complete such a login."""
+    """A lifetime that is not positive is refused: no person could complete such a login."""
     with pytest.raises(ConfigurationError, match="lifetime must be positive") as caught:
         AuthorizationFlow(flow.manager, lifetime=lifetime)
 
@@ -400,8 +400,8 @@ def test_a_lifetime_that_is_over_at_once(flow, lifetime):
 @pytest.mark.parametrize(
     ("starter", "other"), [("alice", "bob"), ("alice", None), (None, "bob"), ("alice", "alice ")]
 )
-async def test_somebody_elses_login(flow, atlassian, refused, starter, other):
-    """A link from somebody else's login does not authorize in one's own session, and hurts nobody."""
+async def test_a_login_of_another_session(flow, atlassian, refused, starter, other):
+    """A callback of another session's login is refused, and that login can still be completed."""
     request = await flow.start("acme", started_by=starter)
     callback = atlassian.browse(request.url)
 
@@ -414,7 +414,7 @@ async def test_somebody_elses_login(flow, atlassian, refused, starter, other):
 
 
 async def test_the_starter_is_never_left_out(flow, contents):
-    """A web app that forgets the session would be open to prepared links: None has to be said."""
+    """`started_by` has no default, because a web app that omits it is open to prepared links."""
     with pytest.raises(TypeError, match="started_by"):
         await flow.start("acme")
     with pytest.raises(TypeError, match="started_by"):
@@ -454,7 +454,7 @@ def moved_app(atlassian):
     ],
 )
 async def test_a_callback_for_another_registration(flow, flow_of, atlassian, refused, grant_of):
-    """Its code would be refused, so it is not even tried, and the right app can still complete."""
+    """A callback of another app is refused without a request, and the right app can complete it."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
 
@@ -467,7 +467,7 @@ async def test_a_callback_for_another_registration(flow, flow_of, atlassian, ref
 
 
 async def test_a_callback_for_another_key(flow, atlassian):
-    """A login authorizes the key it was started for, whoever else is waiting."""
+    """A callback authorizes the key of its own login, even if other logins are waiting."""
     one, other = (
         await flow.start("one", started_by=None),
         await flow.start("other", started_by=None),
@@ -498,7 +498,7 @@ async def test_a_callback_for_another_key(flow, atlassian):
     ],
 )
 async def test_an_error_instead_of_a_code(flow, atlassian, refused, said, kind):
-    """It is told apart and changes nothing: who consents after all, on the same page, is welcome."""
+    """Each error has its own class and changes nothing: the person may still consent on that page."""
     request = await flow.start("acme", started_by=None)
 
     error = await refused(
@@ -511,7 +511,7 @@ async def test_an_error_instead_of_a_code(flow, atlassian, refused, said, kind):
 
 
 async def test_a_person_declines(flow, atlassian, refused):
-    """As the emulated Atlassian says it; the error names the key."""
+    """If the person declines, the error names the key."""
     request = await flow.start("acme", started_by=None)
     atlassian.deny_next_consent()
 
@@ -583,7 +583,7 @@ async def test_a_key_has_a_name(flow, contents, key):
     assert await contents() == {}
 
 
-async def test_nobody_has_to_consent(flow_of, atlassian, contents):
+async def test_no_consent_is_needed(flow_of, atlassian, contents):
     """Client credentials have no consent page."""
     flow = flow_of(jira_software_grant(atlassian))
 
@@ -596,8 +596,8 @@ async def test_nobody_has_to_consent(flow_of, atlassian, contents):
 # -- the exchange ----------------------------------------------------------------------------------
 
 
-async def test_a_bad_minute_of_the_token_endpoint(flow, atlassian, contents):
-    """The login is used up with its code, which the error says beside what it knows."""
+async def test_an_outage_of_the_token_endpoint(flow, atlassian, contents):
+    """If the exchange fails, the error says that the login is used up."""
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     atlassian.fault("token", Fault.rate_limited(3000), times=None)
@@ -613,13 +613,15 @@ async def test_a_bad_minute_of_the_token_endpoint(flow, atlassian, contents):
 
 
 async def test_a_code_that_came_too_late(flow_of, atlassian, atlassian_clock):
-    """Data Center's codes live for seconds, and the error says so."""
+    """The error for an expired code says how long a code works."""
     flow = flow_of(data_center_grant(atlassian))
     request = await flow.start("acme", started_by=None)
     callback = atlassian.browse(request.url)
     atlassian_clock.advance(61)
 
-    with pytest.raises(AtlassianAuthError, match="10 to 60 seconds on Data Center"):
+    with pytest.raises(
+        AtlassianAuthError, match="a code works once, for seconds rather than minutes"
+    ):
         await flow.complete(callback, started_by=None)
 
 
@@ -640,7 +642,7 @@ async def test_a_store_that_fails(flow_of, atlassian):
 
 @pytest.mark.parametrize("what", ["an auth", "a grant", "nothing"])
 def test_a_flow_needs_a_manager(atlassian_auth, what):
-    """What is no manager is refused where it is given, with where to find one."""
+    """A flow refuses anything but a manager, and the error says where to find one."""
     wrong = {"an auth": atlassian_auth, "a grant": atlassian_auth.manager.grant, "nothing": None}
 
     with pytest.raises(
@@ -660,7 +662,7 @@ def test_a_loopback_login_needs_a_flow(atlassian_auth):
 
 
 async def test_a_login_of_an_earlier_release(flow, flow_of, atlassian, store):
-    """Its state has no mark of its key; who was sent away before an upgrade can come back after it."""
+    """A login that was started before an upgrade can be completed after it."""
     request = await flow.start("acme", started_by=None)
     (name,) = await store.keys("flows")
     earlier = request.state.partition(".")[2]

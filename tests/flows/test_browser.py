@@ -31,7 +31,7 @@ pytestmark = [
 
 @pytest.fixture
 def redirect_uri():
-    """One with a port that is free, as far as anybody can tell."""
+    """A redirect URI whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}/callback"
 
@@ -67,7 +67,7 @@ async def test_a_person_logs_in(atlassian, atlassian_server, flow_of, browser, r
 
 
 async def test_a_person_declines(atlassian, atlassian_server, flow_of, browser, redirect_uri):
-    """Who declines is shown that as well, and the program is told."""
+    """If the person declines, the page says so, and `login` raises."""
     app = atlassian.register_cloud_app("local", redirect_uri=redirect_uri)
     grant = cloud_grant(atlassian, atlassian_server.urls, app=app, scopes="read:me")
     atlassian.deny_next_consent()

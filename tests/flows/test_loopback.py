@@ -27,7 +27,7 @@ FIVE_MINUTES = timedelta(minutes=5)
 
 @pytest.fixture
 def redirect_uri():
-    """One with a port that is free, as far as anybody can tell."""
+    """A redirect URI whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"http://127.0.0.1:{server.getsockname()[1]}/callback"
 
@@ -101,7 +101,7 @@ async def visit(url):
 async def test_a_login_through_a_browser(
     flow_of, atlassian, atlassian_server, redirect_uri, grant_of
 ):
-    """On real ports from end to end: the browser is opened, sent back, and told; the token is stored."""
+    """On real ports: the browser is opened, comes back and shows the result, and the token is stored."""
     cloud = grant_of is cloud_grant
     register = atlassian.register_cloud_app if cloud else atlassian.register_data_center_app
     app = register("local", redirect_uri=redirect_uri)
@@ -142,7 +142,7 @@ async def test_localhost_is_this_computer(named_flow, atlassian):
 
 
 async def test_what_is_missing_is_shown(flow, atlassian):
-    """The person who could have granted it learns that it was not granted."""
+    """The page names the scopes that were not granted."""
     async with under_way(flow) as attempt:
         callback = atlassian.browse(attempt.url)
         atlassian.fault("token", Fault.edited(lambda answer: answer | {"scope": "other"}))
@@ -153,7 +153,7 @@ async def test_what_is_missing_is_shown(flow, atlassian):
 
 
 async def test_one_object_logs_in_again(flow, atlassian):
-    """One after the other, for any key."""
+    """One LoopbackLogin can be used for several logins, one after the other."""
     async with under_way(flow) as attempt:
         await visit(atlassian.browse(attempt.url))
     attempt.ended, attempt.started = anyio.Event(), anyio.Event()
@@ -180,7 +180,7 @@ async def test_one_object_logs_in_again(flow, atlassian):
     ],
 )
 async def test_a_stranger_is_turned_away(flow, atlassian, redirect_uri, query):
-    """It is shown an error and changes nothing, and the login goes on waiting."""
+    """A callback of another login gets an error page, changes nothing, and the login goes on."""
     async with under_way(flow) as attempt:
         page = await visit(f"{redirect_uri}?{query}")
         assert atlassian.token_requests == ()
@@ -218,7 +218,7 @@ async def test_a_favicon_is_not_found(flow, atlassian, redirect_uri):
 
 
 async def test_the_same_callback_twice_at_once(flow, atlassian):
-    """The first is exchanged; the second, while that is under way, is told so."""
+    """The code of the first callback is exchanged; the second gets a page that says so."""
     async with under_way(flow) as attempt:
         callback = atlassian.browse(attempt.url)
         gate = atlassian.hold("token")
@@ -262,7 +262,7 @@ async def test_the_exchange_fails(flow, atlassian):
     assert await flow.manager.keys() == []
 
 
-async def test_nobody_comes_back(flow, atlassian, atlassian_clock, redirect_uri):
+async def test_no_browser_comes_back(flow, atlassian, atlassian_clock, redirect_uri):
     """After five minutes it ends, and the port is free again."""
     async with under_way(flow) as attempt:
         atlassian_clock.advance(FIVE_MINUTES - timedelta(milliseconds=1))
@@ -278,7 +278,7 @@ async def test_nobody_comes_back(flow, atlassian, atlassian_clock, redirect_uri)
 
 
 async def test_a_computer_without_room(flow, redirect_uri, no_more_files):
-    """Running out of file descriptors does not end a login; if that lasts, nobody came back in time."""
+    """A login survives the lack of file descriptors; if it lasts, the login ends as unanswered."""
     with socket.socket() as browser:
         async with under_way(flow) as attempt:
             with no_more_files():
@@ -290,7 +290,7 @@ async def test_a_computer_without_room(flow, redirect_uri, no_more_files):
 
 
 async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
-    """Who comes back at the last moment is not turned away while the exchange takes its time."""
+    """A callback at the last moment counts: the exchange may take longer than the timeout."""
     async with under_way(flow, timeout=timedelta(seconds=1)) as attempt:
         callback = atlassian.browse(attempt.url)
         gate = atlassian.hold("token")
@@ -305,7 +305,7 @@ async def test_only_the_person_is_timed(flow, atlassian, atlassian_clock):
 
 @pytest.mark.parametrize("timeout", [timedelta(), timedelta(seconds=-1), 0.5])
 def test_a_timeout_that_is_over_at_once(flow, timeout):
-    """Nobody could ever come back in time."""
+    """A timeout that is not positive is refused: no browser could come back in time."""
     with pytest.raises(ConfigurationError, match="timeout must be positive") as caught:
         LoopbackLogin(flow, timeout=timeout)
 
@@ -313,7 +313,7 @@ def test_a_timeout_that_is_over_at_once(flow, timeout):
 
 
 def test_a_redirect_uri_elsewhere(flow_of, atlassian):
-    """It is refused before anything is opened."""
+    """A redirect URI on another computer is refused before a browser opens."""
     app = atlassian.register_cloud_app("web", redirect_uri="https://app.example.com/cb")
 
     with pytest.raises(ConfigurationError) as caught:
@@ -345,7 +345,7 @@ async def test_a_port_in_use(flow, atlassian, store):
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_thief_at_the_other_address(named_flow, redirect_uri, store):
-    """A browser would give its code to who listens on ::1: no browser is opened, nothing is started."""
+    """If another program listens on ::1, the login refuses to start and opens no browser."""
     if not socket.has_dualstack_ipv6():
         pytest.skip("this computer has no ::1")
     opened, there = [], ("::1", httpx.URL(redirect_uri).port)
@@ -374,7 +374,7 @@ async def test_cancelled_it_frees_the_port(flow, atlassian):
 
 
 async def test_cancelled_in_the_middle_of_the_exchange(flow, atlassian):
-    """The token is stored all the same, and who pasted the callback does not wait for ever."""
+    """After a cancellation the token is still stored, and `paste` raises instead of waiting."""
     pasted = Attempt(flow)
 
     async def paste(callback):
@@ -410,7 +410,7 @@ async def test_a_pasted_callback(flow, atlassian):
 
 
 async def test_a_pasted_callback_from_a_thread(flow, atlassian):
-    """As a command line does that reads its input in a thread."""
+    """A thread that reads the person's input can paste the callback."""
     async with under_way(flow) as attempt:
         paste = functools.partial(attempt.local.paste, atlassian.browse(attempt.url))
         result = await anyio.to_thread.run_sync(anyio.from_thread.run, paste)
@@ -420,7 +420,7 @@ async def test_a_pasted_callback_from_a_thread(flow, atlassian):
 
 @pytest.mark.parametrize("text", ["", "code=a", "code=a&state=guess", "code=a&code=b"])
 async def test_something_else_is_pasted(flow, atlassian, text):
-    """It is refused with an error that says what to paste, and the login goes on waiting."""
+    """The error for a wrong pasted text says what to paste, and the login goes on."""
     async with under_way(flow) as attempt:
         with pytest.raises(ConfigurationError):
             await attempt.local.paste(text)
@@ -455,7 +455,7 @@ async def test_nothing_to_paste_into(flow, atlassian):
     ids=["opened", "nothing-said", "no-browser", "an-error"],
 )
 async def test_a_browser_that_cannot_be_opened(flow, atlassian, caplog, warned, outcome, said):
-    """That is a warning: the person may open the URL themselves."""
+    """If the browser cannot be opened, there is a warning: the person may open the URL."""
     tried = threading.Event()
 
     def open_browser(_url):
@@ -486,7 +486,7 @@ async def test_a_browser_that_does_not_return(flow, atlassian):
 
 
 async def test_an_on_url_that_raises(flow, store, atlassian):
-    """Its error is the caller's, as it is, and the port is free again."""
+    """An error of `on_url` reaches the caller unchanged, and the port is free again."""
 
     def on_url(_url):
         raise RuntimeError("no terminal")

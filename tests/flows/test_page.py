@@ -16,7 +16,7 @@ def test_what_is_quoted_stays_text():
 
 
 def test_it_needs_nothing_else():
-    """No script, no style, no picture; nothing may be loaded, kept or told to other sites."""
+    """The page has no script, style or picture; the browser loads, caches and sends nothing for it."""
     shown, headers = page("Title", "Text.", after="After.").decode(), dict(PAGE_HEADERS)
 
     assert [word for word in ("src", "href", "script", "style", "http") if word in shown] == []

@@ -59,8 +59,8 @@ def test_the_place_of_a_redirect_uri(redirect_uri, place):
         *("http://127.0.0.2:8765/cb", "http://0.0.0.0:8765/cb", "http://localhost:0/cb", None),
     ],
 )
-def test_elsewhere_nobody_can_be_waited_for(redirect_uri):
-    """The error names the argument, what would do, and what to use instead."""
+def test_elsewhere_no_browser_can_be_waited_for(redirect_uri):
+    """For a redirect URI on another host, the error names the argument and an alternative."""
     with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:8765/callback") as caught:
         Place.of(redirect_uri)
 
@@ -70,7 +70,7 @@ def test_elsewhere_nobody_can_be_waited_for(redirect_uri):
 
 @pytest.fixture
 def place():
-    """A port that is free, as far as anybody can tell."""
+    """A place whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return Place(V4, server.getsockname()[1], "/callback")
 
@@ -141,7 +141,7 @@ async def rest_of(stream) -> bytes:
 
 
 async def test_a_browser_is_answered(place):
-    """It gets the page, its length, and headers that keep it to itself."""
+    """The browser gets the page, its length, and headers that forbid caching and loading."""
     async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.get(f"http://127.0.0.1:{place.port}/callback?code=a&state=b")
         answered = await desk.served(1)
@@ -168,7 +168,7 @@ async def test_a_browser_is_answered(place):
     ],
 )
 async def test_anything_else_is_turned_away(place, method, path, status):
-    """One path, one method: nobody is asked what to do about the rest."""
+    """Another path or method is refused, and the login does not see the request."""
     async with Desk(place) as desk, httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         response = await browser.request(method, f"http://127.0.0.1:{place.port}{path}")
 
@@ -187,7 +187,7 @@ async def test_anything_else_is_turned_away(place, method, path, status):
     ],
 )
 async def test_what_is_not_http_is_refused(place, request_bytes, status):
-    """A request that is malformed or has no end is refused, and the port goes on serving."""
+    """A malformed or endless request is refused, and the port goes on serving."""
     async with Desk(place) as desk:
         answer = await say(place, request_bytes)
         good = await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")
@@ -198,7 +198,7 @@ async def test_what_is_not_http_is_refused(place, request_bytes, status):
 
 
 async def test_a_browser_that_only_connects(place):
-    """Browsers open connections ahead; one that says nothing is in nobody's way."""
+    """A browser may open connections in advance: an unused one does not block the next request."""
     async with Desk(place) as desk:
         async with await anyio.connect_tcp("127.0.0.1", place.port):
             assert (await say(place, b"GET /callback? HTTP/1.0\r\n\r\n")).endswith(b"hello")
@@ -208,7 +208,7 @@ async def test_a_browser_that_only_connects(place):
 
 
 class Gone(anyio.abc.ByteStream):
-    """A connection that breaks when somebody writes to it."""
+    """A connection that breaks when the server writes to it."""
 
     async def receive(self, max_bytes=65536):
         return b"GET /callback?code=a HTTP/1.0\r\n\r\n"
@@ -220,7 +220,7 @@ class Gone(anyio.abc.ByteStream):
         raise self._error
 
     async def send_eof(self):
-        """Nobody is there to notice."""
+        """Do nothing: the other end has gone."""
 
     async def aclose(self):
         """Nothing is left to close."""
@@ -232,7 +232,7 @@ class Gone(anyio.abc.ByteStream):
     ids=repr,
 )
 async def test_a_browser_that_goes_away(place, error):
-    """A browser that is closed early has still brought what it had to."""
+    """A callback counts even if its browser has closed the connection."""
     desk = Desk(place)
 
     reply = await desk.reception.receive(Gone(error))
@@ -244,7 +244,7 @@ async def test_a_browser_that_goes_away(place, error):
 # Releases of anyio before 4.11 leave the socket that failed to the garbage collector.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_port_in_use(place):
-    """The error says which port, and what can be done; afterwards it can be had."""
+    """The error names the port and what to do; when the port is free, listening works."""
     async with Desk(place):
         with pytest.raises(ConfigurationError, match=f"port {place.port} of 127") as caught:
             await Desk(place).__aenter__()
@@ -295,7 +295,7 @@ def thief(address, port):
 @pytest.mark.parametrize("address", BOTH)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_another_program_at_one_of_both(both, address):
-    """The port is refused, with what to do; what was taken of it already is free again."""
+    """If one of both addresses is in use, the login fails and frees the other."""
     refused = pytest.raises(ConfigurationError, match="in place of localhost")
     with thief(address, both.port), refused as caught:
         await Desk(both).__aenter__()
@@ -312,14 +312,14 @@ async def test_another_program_at_one_of_both(both, address):
 @ipv6
 @pytest.mark.parametrize("address", BOTH)
 async def test_both_addresses_are_held(both, address):
-    """As long as the login waits, no other program can listen at either of them."""
+    """While the login waits, no other program can listen at either address."""
     async with Desk(both):
         with pytest.raises(OSError, match="in use"), thief(address, both.port):
             pass  # pragma: no cover -- it is not entered
 
 
 async def test_an_address_this_computer_does_not_have(place):
-    """Where there is no IPv6, the other address is all there is."""
+    """On a computer without IPv6 the login listens on the other address only."""
     one = Place((*V4, NOWHERE), place.port, place.path)
 
     async with Desk(one):
@@ -327,7 +327,7 @@ async def test_an_address_this_computer_does_not_have(place):
 
 
 async def test_no_address_that_this_computer_has(place):
-    """Where there is nothing to listen at, that is said."""
+    """If the computer has none of the addresses, the error says so."""
     with pytest.raises(ConfigurationError, match=f"cannot listen on .* of {NOWHERE}"):
         await Desk(Place((NOWHERE,), place.port, place.path)).__aenter__()
 
@@ -397,7 +397,7 @@ async def test_a_request_has_ten_seconds(place):
 
 
 async def test_the_oldest_silent_one_makes_room(place):
-    """32 may be silent at once; the next one is heard, and only the oldest is closed for it."""
+    """With 32 silent connections, a new one is served, and only the oldest is closed."""
     async with Desk(place) as desk, silent_ones(desk, 32) as streams:
         assert desk.answered == []
         assert (await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")).endswith(b"hello")

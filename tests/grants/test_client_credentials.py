@@ -35,7 +35,7 @@ every_dialect = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
 
 def test_jira_software_sends_json_with_an_audience():
-    """As its page shows: four members, to the API host."""
+    """The request is as on Atlassian's page: four members, to the API host."""
     request = MAKERS["jira_software"]().refresh_request(None)
 
     assert request.url == "https://api.atlassian.com/oauth/token"
@@ -56,7 +56,7 @@ def test_jira_software_sends_json_with_an_audience():
     ],
 )
 def test_jira_software_asks_the_api_host(endpoints, token_url):
-    """Endpoints at which people consent are taken for what these credentials need of them."""
+    """Endpoints of a Cloud are adapted: the token comes from the API host."""
     grant = ClientCredentialsGrant.jira_software("id", "secret", endpoints=endpoints)
 
     assert grant.endpoints.token_url == token_url
@@ -72,7 +72,7 @@ def test_endpoints_of_the_wrong_type():
 
 
 def test_jira_software_without_an_audience_sends_none():
-    """A custom server that knows none is not told one."""
+    """The request for a server without an audience has no audience."""
     endpoints = replace(Endpoints.jira_software(), audience=None)
 
     grant = ClientCredentialsGrant.jira_software("client-1", SECRET, endpoints=endpoints)
@@ -97,7 +97,7 @@ def test_service_account_sends_a_form():
 @pytest.mark.parametrize("with_audience", [True, False])
 @pytest.mark.parametrize("kind", ["jira_software", "service_account"])
 def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
-    """JSON or a form, with the audience or without: each can be said, whatever the default is."""
+    """A grant can send JSON or a form, with or without the audience."""
     make = getattr(ClientCredentialsGrant, kind)
 
     request = make("id", SECRET, as_json=as_json, with_audience=with_audience).refresh_request()
@@ -110,7 +110,7 @@ def test_what_the_sources_leave_open_is_a_setting(kind, as_json, with_audience):
 
 
 def test_service_account_of_the_government_cloud():
-    """Other hosts come in through the endpoints."""
+    """With the government's endpoints the request goes to its token endpoint."""
     grant = ClientCredentialsGrant.service_account(
         "client-1", SECRET, endpoints=Endpoints.government()
     )
@@ -119,7 +119,7 @@ def test_service_account_of_the_government_cloud():
 
 
 def test_data_center_sends_a_form_with_scopes():
-    """The instance wants to be told the scope each time."""
+    """The token request for Data Center is a form that names the scopes each time."""
     grant = ClientCredentialsGrant.data_center(
         "https://jira.acme.com/jira/", "client-1", SECRET, scopes="READ WRITE"
     )
@@ -139,7 +139,7 @@ def test_data_center_sends_a_form_with_scopes():
 
 @pytest.mark.parametrize("scope", ["ADMIN", "SYSTEM_ADMIN", "PROJECT_ADMIN", "READ_ALL"])
 def test_service_accounts_of_data_center_only_read_and_write(scope):
-    """More is refused by the server; the error says what reads the audit log."""
+    """Scopes above WRITE are refused, and the error says what reads the audit log."""
     with pytest.raises(ConfigurationError, match=f"{scope}.*audit log.*DataCenterGrant") as caught:
         ClientCredentialsGrant.data_center(
             "https://jira.acme.com", "client-1", SECRET, scopes=["READ", scope]
@@ -172,8 +172,8 @@ def test_plain_http_has_to_be_named():
 
 
 @every_dialect
-def test_nobody_consents(make):
-    """There is no URL to open and no code to exchange."""
+def test_no_person_consents(make):
+    """Client credentials have no authorization URL and no code to exchange."""
     with pytest.raises(ConfigurationError, match="no person's consent"):
         make().authorization_url(state="s")
     with pytest.raises(ConfigurationError, match="no person's consent"):
@@ -182,7 +182,7 @@ def test_nobody_consents(make):
 
 @every_dialect
 def test_there_is_no_refresh_token(make):
-    """One that is given belongs to another grant."""
+    """A refresh token is refused: it belongs to another grant."""
     with pytest.raises(ConfigurationError, match="must be None") as caught:
         make().refresh_request("refresh-1")
 
@@ -263,7 +263,7 @@ def test_the_secret_stays_inside(make):
 
 @every_dialect
 def test_there_is_no_grant_to_be_harmed(make):
-    """A wrong secret is told without a word about a consent that nobody gave."""
+    """The error about a wrong secret does not mention a consent: this grant has none."""
     grant = make()
     refusal = HTTPResponse(401, {}, b'{"error": "access_denied"}')
 

@@ -56,7 +56,7 @@ def test_authorize_url_is_the_documented_one():
 
 
 def test_code_request_is_the_documented_one():
-    """JSON with five members, to the token URL; the redirect URI is the one of the consent."""
+    """The code request is the documented JSON: five members, with the redirect URI of the consent."""
     request = make().code_request("code-1")
 
     assert request.url == "https://auth.atlassian.com/oauth/token"
@@ -116,7 +116,7 @@ async def test_a_form_refreshes(atlassian, atlassian_clock):
 
 
 def test_openid_is_refused():
-    """Cloud's consent page does not work with it; the error names what does."""
+    """The scope openid is refused, because Cloud's consent page fails with it; the error says what works."""
     with pytest.raises(ConfigurationError, match=r"openid.*read:me") as caught:
         make(scopes="read:jira-work openid")
 
@@ -175,19 +175,19 @@ def test_code_verifiers_that_do_not_pass(pkce, verifier, expected):
 
 
 def test_offline_access_can_be_left_out():
-    """Without it there is no refresh token, as somebody may want; a preset's is taken out."""
+    """`offline_access=False` removes the scope, even from a preset: then there is no refresh token."""
     grant = make(scopes=scopes.JIRA_AUDIT_CLASSIC, offline_access=False)
 
     assert grant.scopes == ("manage:jira-configuration",)
 
 
 def test_offline_access_appears_once():
-    """It is added where missing and not repeated where given."""
+    """`offline_access` is added if missing, and not repeated if given."""
     assert make(scopes="offline_access read:me").scopes == ("read:me", "offline_access")
 
 
 def test_no_refresh_token_names_offline_access():
-    """Whoever has none learns why, and that somebody has to consent again."""
+    """The error for a missing refresh token names the scope, and a person has to consent again."""
     with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
         make().refresh_request(None)
 
@@ -270,7 +270,7 @@ def test_malformed_credentials_are_refused(argument, value, expected):
     ],
 )
 def test_malformed_parameters_are_refused(call, argument):
-    """What would be refused by the server, or worse, is not sent."""
+    """A malformed parameter is an error that names it, before anything is sent."""
     with pytest.raises(ConfigurationError) as caught:
         call(make())
 
@@ -326,7 +326,7 @@ def test_malformed_scopes_are_refused(value):
 
 
 def test_no_secret_is_shown():
-    """Neither the grant nor its requests show one."""
+    """Neither the grant nor its requests show a secret."""
     grant = make()
 
     shown = (
@@ -354,7 +354,7 @@ def test_grants_stay_where_they_are():
 
 
 def test_answers_are_read_with_what_the_grant_knows():
-    """Its lifetime and scopes stand in for what the answer leaves out."""
+    """If the answer lacks lifetime or scopes, the grant's defaults or the previous ones count."""
     grant = make()
     request = grant.refresh_request("refresh-1")
     response = HTTPResponse(200, {}, b'{"access_token": "access-2"}')
@@ -400,7 +400,7 @@ def test_revocation_request():
 
 
 def test_nowhere_to_revoke():
-    """Without a URL for it, the error says what to do instead."""
+    """If there is no revocation endpoint, the error says what to do instead."""
     nowhere = make(endpoints=replace(Endpoints.cloud(), revoke_url=None))
 
     with pytest.raises(ConfigurationError, match="delete it where it was created") as caught:
@@ -410,7 +410,7 @@ def test_nowhere_to_revoke():
 
 
 def test_secrets_are_not_sent_to_another_host_to_be_revoked():
-    """Where tokens come from another server, Atlassian's own address for revoking is refused."""
+    """With another token endpoint, a token is not sent to Atlassian's revocation endpoint."""
     elsewhere = make(
         endpoints=replace(Endpoints.cloud(), token_url="https://auth.example.com/oauth/token")
     )

@@ -91,7 +91,7 @@ def test_refresh_request_is_a_form_with_the_redirect_uri():
     ],
 )
 def test_pkce_is_not_optional(call, expected):
-    """Without PKCE a code is worth more to whoever steals it."""
+    """Both steps of a Data Center login require PKCE: without it a stolen code could be used."""
     with pytest.raises(ConfigurationError, match=expected):
         call(make())
 
@@ -165,7 +165,7 @@ def test_bad_arguments_are_named(changes, argument):
 
 @pytest.mark.parametrize(("length", "accepted"), [(449, True), (450, True), (451, False)])
 def test_redirect_uris_have_a_longest_length(length, accepted):
-    """450 characters are what the server takes."""
+    """A redirect URI may have at most 450 characters, the server's limit."""
     redirect_uri = REDIRECT.ljust(length, "x")
 
     if accepted:

@@ -75,7 +75,7 @@ async def test_the_answer_comes_back_whole():
 
 
 async def test_the_callers_transport_stays_open():
-    """It is the caller's, and may be used again."""
+    """A look-up does not close the caller's transport."""
     transport = Watched(lambda _: httpx.Response(200))
 
     await lookup.get(URL, transport=transport)
@@ -84,7 +84,7 @@ async def test_the_callers_transport_stays_open():
 
 
 async def test_redirects_are_answers():
-    """Nobody is sent elsewhere."""
+    """A look-up returns a redirect as it is, and does not follow it."""
     asked = []
 
     def answer(request):
@@ -107,7 +107,7 @@ async def test_an_answer_may_be_this_long():
 
 
 async def test_what_announces_to_be_longer_is_not_read():
-    """One byte more, and nothing is read."""
+    """A body whose Content-Length exceeds the limit by one byte is not read."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=b"x" * (1024 * 1024 + 1)))
 
     response = await lookup.get(URL, transport=transport)
@@ -119,7 +119,7 @@ async def test_what_announces_to_be_longer_is_not_read():
 @pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")
 @pytest.mark.parametrize("length", [{}, {"content-length": "junk"}], ids=["unknown", "junk"])
 async def test_an_endless_answer_ends(length):
-    """Without a length 1 MiB is read, and said not to be all."""
+    """Of an answer without a length, 1 MiB is read, and it is marked as truncated."""
 
     async def endless():
         while True:
@@ -168,13 +168,13 @@ async def test_network_trouble_is_transient_and_silent(error):
 
 
 async def test_the_auths_errors_are_its_own(atlassian_auth):
-    """What the auth refuses is not taken for network trouble."""
+    """An error of the auth is raised as it is, not as an error of the network."""
     with pytest.raises(OriginNotAllowed):
         await lookup.get("https://evil.example/", auth=atlassian_auth)
 
 
 async def test_cancellation_is_prompt():
-    """Who no longer waits gets away at once."""
+    """A cancelled look-up ends at once."""
 
     async def hang(_request):
         await anyio.sleep_forever()
@@ -279,7 +279,7 @@ async def test_a_proxy_that_is_none(proxy):
     "url", ["https://[::1/", "https://host:port/", "https://a\0b/", "https://xn--zzzzzz.net/"]
 )
 async def test_a_url_that_is_none(url):
-    """What httpx cannot read is a mistake of whoever wrote it, not trouble of the network."""
+    """A URL that httpx cannot read is an error of the configuration, not of the network."""
     with pytest.raises(ConfigurationError, match="https://host/path") as caught:
         await lookup.get(url)
 
@@ -290,7 +290,7 @@ async def test_a_url_that_is_none(url):
 @pytest.mark.parametrize("ask", QUESTIONS.values(), ids=QUESTIONS)
 @pytest.mark.parametrize("verify", [0, "ca.pem"])
 async def test_what_verify_may_be(ask, verify):
-    """What is neither a bool nor a context is refused before anything is sent."""
+    """`verify=` must be a bool or a context; anything else is refused before a request."""
     with pytest.raises(ConfigurationError, match="verify must be True, False or") as caught:
         await ask(verify=verify)
 
@@ -317,7 +317,7 @@ THROUGH_AN_AUTH = {
 
 @pytest.mark.parametrize("ask", THROUGH_AN_AUTH.values(), ids=THROUGH_AN_AUTH)
 async def test_an_auth_brings_its_proxy_and_its_authorities(ask):
-    """What the auth was told about the way to Atlassian need not be said again."""
+    """A look-up with `auth=` uses the proxy and the TLS context of that auth."""
     context = Watching(ssl.PROTOCOL_TLS_CLIENT)
 
     async with (
@@ -375,7 +375,7 @@ async def test_another_kind_of_auth_has_no_network_of_its_own():
 
 @pytest.mark.parametrize("named", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "argument"])
 async def test_loopback_is_reached_without_a_proxy(named, monkeypatch):
-    """What stays on this machine is not shown to another."""
+    """A request to loopback does not go through the proxy."""
     with RawServer(answer(200)) as server, RawServer(answer(502)) as proxy:
         if named != "argument":
             monkeypatch.setenv(named, proxy.url)
@@ -450,7 +450,7 @@ async def test_no_cookie_comes_back():
     ids=["get", "discover", "whoami", "me", "resources"],
 )
 async def test_private_addresses_can_be_refused(ask):
-    """A tenant who names a server of ours learns nothing from it: it is sent nothing."""
+    """With `public_addresses_only`, no request is sent to a private address."""
     with (
         RawServer(answer(200)) as server,
         pytest.raises(ConfigurationError, match="not a public address") as caught,

@@ -46,7 +46,7 @@ def test_another_origin_is_refused(url, origin):
 
 
 def test_the_remedy_is_the_owners():
-    """Who holds the origins says how to add one."""
+    """The error says what to do in the words of the auth that has the origins."""
     with pytest.raises(OriginNotAllowed, match="or ask Ada"):
         Origins(["https://api.atlassian.com"], remedy="ask Ada").check(
             httpx.URL("https://acme.atlassian.net")
@@ -61,7 +61,7 @@ def test_the_remedy_is_the_owners():
     ],
 )
 def test_a_sites_own_address(gateway, site):
-    """What belongs behind the gateway would be refused there: not the origin is to be allowed."""
+    """For a site's own address the error names the gateway, and no option to allow the address."""
     with pytest.raises(OriginNotAllowed, match=r"use Endpoints\.jira_url\(cloud_id\)") as caught:
         Origins([gateway]).check(httpx.URL(site))
 
@@ -70,7 +70,7 @@ def test_a_sites_own_address(gateway, site):
 
 @pytest.mark.parametrize("clouds", [GATEWAYS, GATEWAYS[::-1]], ids=["government", "public"])
 def test_the_gateway_of_another_cloud(clouds):
-    """A credential of one cloud for the gateway of the other: allowing that is not what is advised."""
+    """The error for another cloud's gateway does not advise to allow it."""
     own, other = clouds
 
     with pytest.raises(OriginNotAllowed, match="another Atlassian cloud") as caught:
@@ -80,7 +80,7 @@ def test_the_gateway_of_another_cloud(clouds):
 
 
 def test_a_relative_url():
-    """A request to a path without a host says so, and what is missing."""
+    """The error for a path without a host says what is missing."""
     with pytest.raises(OriginNotAllowed, match=r"names no host.*base_url=") as caught:
         Origins(["https://a.example"]).check(httpx.URL("/rest/api/3/myself"))
 
@@ -103,7 +103,7 @@ def test_targets_are_equal_where_origins_are():
 
 
 def test_origins_are_read():
-    """What follows the host is dropped; loopback may be plain http."""
+    """Of a URL only its origin counts; on loopback it may be plain http."""
     urls = ["https://A.example/x", "http://localhost:80/"]
 
     assert read_origins(urls, argument="where") == {"https://a.example", "http://localhost"}

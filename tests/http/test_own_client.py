@@ -92,12 +92,12 @@ async def test_other_addresses_are_not(address):
 
 @pytest.mark.parametrize("address", PRIVATE)
 async def test_only_if_it_was_asked_for(address):
-    """A Data Center in one's own network is an ordinary one."""
+    """Without `public_addresses_only`, a Data Center in a private network can be used."""
     await connect(address, public_only=False)
 
 
 async def test_the_proxys_address_is_the_proxys():
-    """What was connected to is not the host of the request then."""
+    """Behind a proxy the connected address is the proxy's, and is not checked."""
     await connect("10.0.0.1", host="proxy.internal")
 
 

@@ -91,7 +91,7 @@ def refusal(chunks, **headers):
 
 
 async def test_a_refusal_is_read_twice(reader):
-    """Once by us and once by the caller, for whom nothing has changed."""
+    """The library and the caller can both read a refusal, which is unchanged."""
     response, body = refusal([MESSAGE[:9], MESSAGE[9:]])
 
     assert await reader.look(response) == MESSAGE
@@ -102,7 +102,7 @@ async def test_a_refusal_is_read_twice(reader):
 
 @pytest.mark.parametrize("size", [LONGEST - 1, LONGEST, LONGEST + 1, 3 * LONGEST])
 async def test_no_more_than_the_beginning_is_read(reader, size):
-    """64 KiB of a long body, in chunks of 1 KiB; the rest is there for the caller."""
+    """The library reads the first 64 KiB of a long body; the caller can read the rest."""
     whole = bytes(number % 251 for number in range(size))
     response, body = refusal([whole[at : at + 1024] for at in range(0, size, 1024)])
 
@@ -112,7 +112,7 @@ async def test_no_more_than_the_beginning_is_read(reader, size):
 
 
 async def test_an_empty_chunk_is_not_the_end(reader):
-    """What follows it is looked at, too."""
+    """The reader also looks at what follows an empty chunk."""
     response, _body = refusal([b"", MESSAGE[:9], b"", MESSAGE[9:]])
 
     assert await reader.look(response) == MESSAGE
@@ -120,7 +120,7 @@ async def test_an_empty_chunk_is_not_the_end(reader):
 
 
 async def test_a_large_chunk_is_kept_whole(reader):
-    """It has been received already, and belongs to the caller."""
+    """A chunk beyond the limit is not lost: the caller gets all of it."""
     response, _body = refusal([b"x" * 200_000])
 
     assert await reader.look(response) == b"x" * LONGEST
@@ -129,7 +129,7 @@ async def test_a_large_chunk_is_kept_whole(reader):
 
 @pytest.mark.parametrize(("length", "taken"), [(LONGEST, 100), (LONGEST + 1, 0)])
 async def test_what_announces_to_be_longer_is_not_begun(reader, length, taken):
-    """Its headers have to do."""
+    """A body whose Content-Length exceeds the limit is not read."""
     response, body = refusal([b"x" * 100], content_length=str(length))
 
     assert len(await reader.look(response)) == taken == body.taken
@@ -154,7 +154,7 @@ async def test_no_longer_than_five_seconds_are_waited(reader, seconds, chunks):
 
 
 async def test_an_error_of_the_network_is_the_readers(reader):
-    """What came before it counts; the caller meets the error where it would have been."""
+    """The bytes before an error of the network count; the caller gets the error when reading on."""
 
     def broken():
         yield b"some"
@@ -168,7 +168,7 @@ async def test_an_error_of_the_network_is_the_readers(reader):
 
 
 async def test_closing_reaches_the_network(reader):
-    """A caller who wants nothing of it gives the connection back."""
+    """A caller that closes the response without reading it frees the connection."""
     response, body = refusal([MESSAGE])
     await reader.look(response)
 
@@ -182,7 +182,7 @@ async def test_closing_reaches_the_network(reader):
 
 @pytest.mark.parametrize("taken_as", ["a whole", "a stream", "nothing"])
 async def test_a_hook_was_first(reader, taken_as):
-    """What a hook of the client has read is there to be looked at; what it has spent is not."""
+    """A body that a hook has read is looked at; a body that a hook has spent is not."""
     response, _body = refusal([MESSAGE])
     if taken_as == "a whole":
         await reader.read(response)
@@ -217,7 +217,7 @@ async def test_one_coding_is_undone(reader, coding, pack):
 
 @pytest.mark.parametrize("coding", ["gzip, gzip", "br", "zstd", "unheard-of"])
 async def test_other_codings_are_left_alone(reader, coding):
-    """What is in them is not looked at, and the caller's own client does with it what it does."""
+    """A body in another coding is not looked at, and reaches the caller unchanged."""
     response, body = refusal([b"any", b"thing"], content_encoding=coding)
 
     assert await reader.look(response) == b""
@@ -226,7 +226,7 @@ async def test_other_codings_are_left_alone(reader, coding):
 
 
 async def test_damaged_gzip_is_nothing(reader):
-    """It has no say in what the refusal means, and breaks nothing."""
+    """Damaged gzip counts as an empty message, and raises nothing."""
     response, _body = refusal([b"no gzip"], content_encoding="gzip")
 
     assert await reader.look(response) == b""
@@ -258,7 +258,7 @@ async def test_a_bomb_is_not_set_off(reader, layers):
 
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 async def test_a_cut_refusal_is_whole_if_it_is_short(reader, coding):
-    """It stands in the history of the response that the caller gets."""
+    """A short refusal is complete in the history of the caller's response."""
     body = gzip.compress(MESSAGE) if coding == "gzip" else MESSAGE
     response, network = refusal([body], content_encoding=coding)
     await reader.look(response)
@@ -271,7 +271,7 @@ async def test_a_cut_refusal_is_whole_if_it_is_short(reader, coding):
 
 @pytest.mark.parametrize(("size", "kept"), [(LONGEST, LONGEST), (LONGEST + 1, 0)])
 async def test_packed_refusals_are_kept_up_to_the_bound(reader, size, kept):
-    """One byte more than 64 KiB, and httpx is given nothing to unpack."""
+    """A gzip body that unpacks to more than 64 KiB is not kept."""
     response, _body = refusal([gzip.compress(bytes(size))], content_encoding="gzip")
     await reader.look(response)
 
@@ -281,7 +281,7 @@ async def test_packed_refusals_are_kept_up_to_the_bound(reader, size, kept):
 
 
 async def test_an_endless_refusal_ends(reader):
-    """Its beginning is kept, and the connection is given up."""
+    """Of an endless refusal the beginning is kept, and the connection is closed."""
     response, body = refusal(itertools.repeat(b"x" * 1000))
     await reader.look(response)
 

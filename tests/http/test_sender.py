@@ -109,7 +109,7 @@ async def test_the_size_is_bounded(size, truncated):
     ],
 )
 async def test_whether_anything_was_sent_is_told_apart(raised, expected):
-    """What failed before the first byte left is told from what failed after, and neither leaks."""
+    """A failure before the first byte and one after it are different errors, and neither shows a secret."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         raise raised(f"quoting {SECRET}", request=request)
@@ -133,7 +133,7 @@ async def test_the_operating_system_may_speak():
 
 
 async def test_the_systems_words_lie_deep():
-    """They are found behind the transport's own errors, also in a chain that bites its tail."""
+    """The error quotes the operating system, even from deep inside a circular chain of causes."""
     refused = ConnectionRefusedError(111, "refused")
     outer = httpx.ConnectError("quoting")
     refused.__context__ = outer
@@ -158,7 +158,7 @@ async def test_a_name_that_is_not_known():
 
 
 async def test_a_certificate_that_does_not_fit():
-    """What is wrong with it is told in the words of whoever checked it."""
+    """The error about a certificate quotes the reason that OpenSSL gives."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         error = ssl.SSLCertVerificationError(1, "certificate verify failed")
@@ -216,7 +216,7 @@ async def test_closing_leaves_what_is_in_the_air():
 
 
 async def test_closing_closes_what_is_idle():
-    """A client without a request under way is closed at once, and another one opened at the next need."""
+    """`aclose` closes an idle client at once, and the next request opens another one."""
     transport = Closable(lambda _: httpx.Response(200))
     carrier = HttpxSender(transport=transport)
     await carrier.send(REQUEST)
@@ -229,7 +229,7 @@ async def test_closing_closes_what_is_idle():
 
 
 def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
-    """A sender that served one event loop serves the next, and closes only what is its own there."""
+    """A sender can be used in a new event loop, and closes only the client of that loop."""
     carrier = sender(lambda _: httpx.Response(200))
 
     async def use() -> int:
@@ -241,7 +241,7 @@ def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
 
 @pytest.mark.parametrize("proxy", ["", "ftp://user:secret@proxy", "http://secret\0", "nonsense"])
 async def test_a_proxy_that_is_none(proxy):
-    """It is refused when the sender is made, and not quoted: it may hold a password."""
+    """A wrong proxy URL is refused at once, and not quoted: it may hold a password."""
     with pytest.raises(ConfigurationError, match="proxy is not the URL of a proxy") as caught:
         HttpxSender(proxy=proxy)
 
@@ -297,7 +297,7 @@ async def test_a_coded_answer_is_told_by_its_header(coding):
 
 
 async def test_identity_is_no_coding():
-    """A server may say that it did what it was asked."""
+    """The content coding `identity` is accepted."""
     with RawServer(answer(200, "content-encoding: identity", body=b"{}")) as server:
         carrier = HttpxSender()
         response = await carrier.send(to(server))
@@ -429,7 +429,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
 def test_no_descriptor_is_left(run, anyio_backend):
-    """A process that has opened all it may is told that nothing was sent."""
+    """If the process cannot open a socket for lack of descriptors, the error says that nothing was sent."""
     assert run(NO_DESCRIPTOR) == ["nothing-sent"]
 
 
@@ -454,14 +454,14 @@ print("done", *imported)
 
 
 def test_a_request_imports_nothing(run, anyio_backend):
-    """All is there when the sender is made: a fork during a request copies no half-imported module."""
+    """A request imports nothing, so a fork during it copies no half-imported module."""
     with RawServer(answer(200)) as server:
         assert run(SILENT, server.url) == ["done"]
 
 
 @pytest.mark.parametrize("verify", [0, 1, None, "/etc/ssl/certs/ca.pem"])
 def test_what_verify_may_be(verify, anyio_backend):
-    """What is neither a bool nor a context is refused when the sender is made, not at the first request."""
+    """`verify=` must be a bool or a context; anything else is refused when the sender is made."""
     with pytest.raises(
         ConfigurationError, match=r"verify must be True, False or an ssl\."
     ) as caught:
@@ -489,7 +489,7 @@ async def test_private_addresses_can_be_refused(host):
 
 
 async def test_behind_a_proxy_the_proxy_decides():
-    """Its own address may be private; which one it connects to, it alone knows."""
+    """Behind a proxy private addresses are not refused: only the proxy knows the address."""
     with RawServer(answer(403)) as proxy:
         carrier = HttpxSender(Settings(public_addresses_only=True), proxy=proxy.url)
         response = await carrier.send(dataclasses.replace(REQUEST, url="http://dc.example.com/t"))

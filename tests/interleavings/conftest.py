@@ -1,4 +1,4 @@
-"""What these tests share: managers on the emulator, stores that wait when told, patient profiles."""
+"""What these tests share: managers on the emulator, stores that wait on request, patient profiles."""
 
 from __future__ import annotations
 

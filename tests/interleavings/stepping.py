@@ -1,4 +1,4 @@
-"""Event loops that take one turn when told, so that a schedule decides what happens before what.
+"""Event loops that take one turn on request, so that a schedule decides the order of events.
 
 A loop of the callers and the loop of a runner live in one thread here, and nothing moves between
 two turns: what runs in several threads elsewhere can be drawn, replayed and shrunk.

@@ -62,7 +62,7 @@ async def test_callback_may_use_the_same_auth(new_manager, enrol, heard):
     assert heard[1] == token
 
 
-async def test_callback_that_would_wait_for_itself_is_told(new_manager, enrol, heard):
+async def test_callback_that_would_wait_for_itself_raises(new_manager, enrol, heard):
     """A blocking call on the thread that refreshes is an error there, not a standstill."""
 
     def on_event(event):
@@ -82,7 +82,7 @@ async def test_callback_that_would_wait_for_itself_is_told(new_manager, enrol, h
 @pytest.mark.parametrize(
     "error", [LookupError, SystemExit, KeyboardInterrupt, asyncio.CancelledError]
 )
-async def test_callback_that_raises_harms_nobody(error, atlassian_clock, new_manager, enrol):
+async def test_callback_that_raises_stops_nothing(error, atlassian_clock, new_manager, enrol):
     """Whatever a callback raises, ``sys.exit()`` included, refreshes go on."""
 
     def on_event(event):

@@ -69,7 +69,7 @@ def asyncio_only(test):
 async def test_cancelled_caller_loses_nothing(
     leave, product, atlassian, new_manager, enrol, anyio_backend
 ):
-    """However the only caller is cancelled in mid-exchange, the next one gets what it asked for."""
+    """If the only caller is cancelled during an exchange, the next caller gets its token."""
     manager = await enrol(new_manager(product))
     gate = atlassian.hold("token")
 
@@ -100,7 +100,7 @@ async def test_cancelled_caller_loses_nothing_on_any_backend(
 async def test_inline_refresh_survives_its_caller(
     product, atlassian, new_manager, enrol, anyio_backend
 ):
-    """Where refreshes share the caller's loop, its cancellation does not reach them either."""
+    """With `InlineRunner` too, the cancellation of a caller does not stop the refresh."""
     manager = await enrol(new_manager(product, runner=InlineRunner()))
     gate = atlassian.hold("token")
 
@@ -112,7 +112,7 @@ async def test_inline_refresh_survives_its_caller(
 
 
 async def test_cancelled_waiter_leaves_the_others(atlassian, new_manager, enrol):
-    """Of many who wait, one leaves and the others get the token."""
+    """If one of many waiting callers is cancelled, the others get the token."""
     manager = await enrol(new_manager())
     gate = atlassian.hold("token")
     tokens = []

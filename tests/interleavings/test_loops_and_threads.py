@@ -31,7 +31,7 @@ def start(manager, gate):
 
 
 def test_loop_may_end_in_mid_exchange(product, atlassian, new_manager, enrol):
-    """``asyncio.run`` ends and cancels everything: a second one gets what the first one began."""
+    """A second `asyncio.run` gets the token whose refresh the first one began."""
     manager = asyncio.run(enrol(new_manager(product)))
     gate = atlassian.hold("token")
 
@@ -47,7 +47,7 @@ def test_loop_may_end_in_mid_exchange(product, atlassian, new_manager, enrol):
 def test_loop_may_end_while_the_store_works(
     operation, product, atlassian, store, new_manager, enrol
 ):
-    """The save goes on when the loop that asked for it has ended, and locks are given back."""
+    """A save is finished and the lock released, even if the caller's loop has ended."""
     manager = asyncio.run(enrol(new_manager(product)))
     gate = store.hold(operation)
 
@@ -122,7 +122,7 @@ def test_sync_and_async_clients_share_one_exchange(atlassian, new_manager, enrol
 
 
 def test_threads_storm_one_credential(product, atlassian, atlassian_clock, new_manager, enrol):
-    """Sixteen threads that start at once, at every expiry: each time one exchange."""
+    """Sixteen threads that start together at each expiry make one exchange each time."""
     manager = asyncio.run(enrol(new_manager(product)))
     barrier = threading.Barrier(16)
 
@@ -140,7 +140,7 @@ def test_threads_storm_one_credential(product, atlassian, atlassian_clock, new_m
 
 
 def test_waiter_whose_loop_is_gone_does_no_harm(atlassian, new_manager, enrol):
-    """The outcome is handed to those who still wait, though one waiter's loop was closed."""
+    """If one waiting caller's loop was closed, the others get the outcome."""
     manager = asyncio.run(enrol(new_manager()))
     gate = atlassian.hold("token")
 
@@ -189,7 +189,7 @@ async def gate_arrives(manager, gate):
 
 
 async def test_refreshes_do_not_run_in_the_callers_context(new_manager, enrol):
-    """What belongs to one request, such as its id or its deadline, is not carried into a refresh."""
+    """A refresh does not inherit a caller's context variables or deadline."""
     seen = []
     manager = new_manager(on_event=lambda _event: seen.append(REQUEST_ID.get()))
     await enrol(manager)

@@ -184,7 +184,7 @@ async def come_to_the_lock(group, store, work):
 async def test_spent_refresh_token_is_not_presented_by_who_waited(
     product, atlassian, store, new_manager, enrol, at_once
 ):
-    """A manager that waited for the lock takes what its holder has stored, not what was there before."""
+    """A manager that waited for the lock uses the pair that its holder has stored."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     gate = atlassian.hold("token")
     adopted = []
@@ -217,7 +217,7 @@ async def test_who_waited_presents_what_the_holder_has_stored(
 async def test_stale_record_is_refreshed_with_its_own_refresh_token(
     product, atlassian, atlassian_clock, new_manager, enrol
 ):
-    """A manager whose memory is generations behind presents the refresh token that is stored."""
+    """A manager with an old pair in memory presents the stored refresh token."""
     manager, other = await enrol(new_manager(product)), new_manager(product)
     await manager.token("acme")
     for _ in range(3):
@@ -230,8 +230,8 @@ async def test_stale_record_is_refreshed_with_its_own_refresh_token(
     assert [request.generation for request in atlassian.token_requests] == [1, 2, 3, 4, 5]
 
 
-async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager, enrol, at_once):
-    """Refused because another manager was faster (a lock that had lapsed): its token is adopted."""
+async def test_lost_race_is_no_lost_consent(atlassian, store, new_manager, enrol, at_once):
+    """If a refusal comes because another manager was faster, its token is adopted."""
     manager, other = await enrol(new_manager("data_center")), new_manager("data_center")
     store.locks = False
     gate = store.hold("got")
@@ -247,7 +247,7 @@ async def test_lost_race_is_told_from_a_lost_grant(atlassian, store, new_manager
 
 
 async def test_newer_record_is_not_overwritten(atlassian, store, new_manager, enrol, at_once):
-    """A save that comes late (a lock that had lapsed) leaves what was stored meanwhile."""
+    """A late save, after the lock was lost, does not overwrite a newer record."""
     manager, other = await enrol(new_manager()), new_manager()
     store.locks = False
     gate = store.hold("put")
@@ -262,7 +262,7 @@ async def test_newer_record_is_not_overwritten(atlassian, store, new_manager, en
 
 
 async def test_forgotten_meanwhile_is_not_stored(store, new_manager, enrol, at_once):
-    """A save that comes after the credential was deleted (a lock that had lapsed) does not undo that."""
+    """A late save, after the lock was lost, does not restore a deleted credential."""
     manager, other = await enrol(new_manager()), new_manager()
     store.locks = False
     gate = store.hold("put")
@@ -291,7 +291,7 @@ async def test_token_is_published_before_the_lock_is_free(store, new_manager, en
 
 @pytest.mark.parametrize("error", [StoreError, Broken, asyncio.CancelledError])
 async def test_lock_that_cannot_be_released_does_no_harm(error, store, new_manager, enrol):
-    """A store that fails to release its lock does not undo what was done under it."""
+    """If the store cannot release its lock, the new token is still returned."""
     manager = await enrol(new_manager())
     store.fail("released", 1, error)
 
@@ -366,7 +366,7 @@ async def test_without_the_lock_a_newer_token_is_adopted(
 async def test_without_the_lock_an_unsaved_token_stays_unseen(
     new_manager, enrol, rotate_unsaved, lock_timeout, anyio_backend
 ):
-    """A pair that waits to be saved is not handed out when the lock is not free in time."""
+    """An unsaved pair is not handed out while the lock is not free."""
     manager = await enrol(new_manager(runner=InlineRunner()))
     await rotate_unsaved(manager)
 
@@ -424,7 +424,7 @@ async def test_aclose_waits_for_the_exchange_under_way(atlassian, new_manager, e
     assert manager.peek("acme") == token
 
 
-async def test_aclose_cuts_off_nobody_who_comes_late(
+async def test_aclose_cuts_off_no_late_caller(
     atlassian, atlassian_server, atlassian_clock, store, enrol, rotate_unsaved
 ):
     """An exchange that begins while a manager is being closed keeps its connection."""

@@ -32,7 +32,7 @@ else:
 manager = TokenManager(grant, store=SQLiteStore(database))
 
 def say(word):
-    print(word, flush=True)
+    print(f"{word}\\n", end="", flush=True)  # one write: lines of forked processes stay whole
 
 def hear():
     sys.stdin.readline()
@@ -42,7 +42,7 @@ ASK = """
 say(manager.token_sync("acme").access_token)
 """
 
-ASK_WHEN_TOLD = """
+ASK_ON_REQUEST = """
 say("ready")
 hear()
 say(manager.token_sync("acme").access_token)
@@ -213,7 +213,7 @@ async def test_process_is_killed_in_mid_exchange(atlassian, enrolled, run):
 
 async def test_processes_share_one_exchange(atlassian, enrolled, run):
     """Processes that need the same credential at the same time: one exchange, one token."""
-    processes = [run(ASK_WHEN_TOLD) for _ in range(3)]
+    processes = [run(ASK_ON_REQUEST) for _ in range(3)]
     assert {process.stdout.readline() for process in processes} == {"ready\n"}
 
     for process in processes:
@@ -224,8 +224,9 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
     assert len(atlassian.token_requests) == 1
 
 
+@pytest.mark.campaign
 async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
-    """One expiry, eight processes: one takes the store's lock, seven adopt its token by a read."""
+    """When a token expires, one of eight processes takes the lock; seven read its token."""
     processes = [run(COUNT_LOCKS) for _ in range(8)]
     assert {process.stdout.readline() for process in processes} == {"ready\n"}
 

@@ -100,7 +100,7 @@ async def test_every_kind_of_call_shares_the_failure(atlassian, new_manager, enr
 
 
 async def test_refused_tokens_are_replaced_once(product, atlassian, new_manager, enrol, crowd):
-    """A hundred requests whose token was revoked get 401, share one exchange and are replayed."""
+    """A hundred requests with a revoked token share one exchange and are sent again."""
     manager = await enrol(new_manager(product))
     await manager.token("acme")
     atlassian.expire_access_tokens()

@@ -39,12 +39,12 @@ def nothing_was_revoked(atlassian):
 
 
 def names(told):
-    # Ask the manager for something first: events are told after those who wait have their answer.
+    # Ask the manager for something first: events are reported after waiting callers have their answer.
     return [type(event).__name__ for event in told]
 
 
 class WatchedStore(MemoryStore):
-    """Fails and runs errands when told to."""
+    """A store in memory that fails, and runs errands, as the test says."""
 
     def __init__(self, clock):
         super().__init__(clock=clock)
@@ -103,7 +103,7 @@ class WatchedStore(MemoryStore):
 
 
 class HeldByOthers:
-    """A lock that is not to be had in time."""
+    """A lock that other processes hold for longer than the caller waits."""
 
     async def __aenter__(self):
         raise TimeoutError

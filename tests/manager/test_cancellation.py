@@ -12,7 +12,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_a_cancelled_caller_loses_nothing(cloud, atlassian):
-    """The refresh a caller started goes on without it, is saved, and serves the next."""
+    """A cancelled caller's refresh is finished and saved, and the next caller gets its token."""
     gate = atlassian.hold("token")
 
     async with anyio.create_task_group() as tasks:

@@ -21,8 +21,8 @@ from atlassian_auth import (
 )
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.flows import AuthorizationFlow
-from atlassian_auth.manager import perform
 from atlassian_auth.stores import MemoryStore, SQLiteStore
+from atlassian_auth.stores.records import perform
 from atlassian_auth.testing import (
     cloud_grant,
     data_center_grant,
@@ -62,7 +62,7 @@ async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassi
 
 
 async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watched, atlassian):
-    """If saving it failed after it had happened, it counts as saved, and is not saved again later."""
+    """A pair that was saved in spite of an error is not saved again after it was forgotten."""
     watched.failures["after put"] = 1
     await acme.authorize("fresh", _code(atlassian, acme))
 
@@ -85,7 +85,7 @@ async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian
 
 
 async def test_adding_what_another_process_has_added_takes_its_token(manager_of, cloud, atlassian):
-    """If another process was first to add a new refresh token, its tokens count here too at once."""
+    """If another process has added the same refresh token, its access token is used at once."""
     await cloud.token("acme")
     pasted = atlassian.issue_grant().refresh_token
     other = manager_of()
@@ -114,7 +114,7 @@ async def test_one_refresh_token_under_two_keys(manager_of, cloud, atlassian):
 
 
 async def test_a_refresh_token_changes_its_key(cloud, atlassian):
-    """What the first key has forgotten, or had replaced, another one may have."""
+    """A refresh token may go to another key after its first key has forgotten or replaced it."""
     for number, leave in enumerate([cloud.forget, cloud.revoke]):
         pasted = atlassian.issue_grant().refresh_token
         await cloud.add("old", refresh_token=pasted)
@@ -169,7 +169,7 @@ async def test_a_note_that_cannot_be_written(manager_of, atlassian, atlassian_cl
 
 
 async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, atlassian_clock):
-    """If another process was first, after this one had looked, it has the token."""
+    """If two processes add one refresh token under two keys, one of them is refused."""
     store = Raced(clock=atlassian_clock)
     first, second = manager_of(store=store), manager_of(store=store)
     pasted = atlassian.issue_grant().refresh_token
@@ -214,7 +214,7 @@ async def test_a_token_brings_no_refresh_token(cloud, atlassian, atlassian_clock
 
 
 async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlassian):
-    """Who leaves the library can take the refresh token along: by a method that says what it does."""
+    """Only a method whose name says so returns the refresh token."""
     await cloud.token("acme")
 
     revealed = await cloud.reveal_refresh_token("acme")
@@ -284,7 +284,7 @@ async def test_adding_another_token_replaces(cloud, atlassian):
     ids=["empty", "words", "line", "odd", "none"],
 )
 async def test_a_mangled_refresh_token_is_refused(manager_of, wrong):
-    """What cannot be a refresh token is refused before anything is stored."""
+    """A text that cannot be a refresh token is refused before anything is stored."""
     manager = manager_of()
 
     with pytest.raises(ConfigurationError, match="Paste it again") as caught:
@@ -327,7 +327,7 @@ async def test_a_key_must_be_a_name(manager_of, wrong):
     ],
 )
 def test_an_argument_of_the_wrong_type_is_refused_at_once(manager_of, argument, wrong, expected):
-    """What cannot work is an error where it is given, not at the first request; it names the argument."""
+    """A wrong argument is an error of the constructor that names it, not of the first request."""
     with pytest.raises(ConfigurationError, match=expected) as caught:
         manager_of(**{argument: wrong})
 
@@ -347,7 +347,7 @@ def test_a_manager_needs_a_grant(wrong):
 
 @pytest.mark.parametrize("form", ["sqlite:///{path}", "{path}", Path])
 async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form):
-    """Where credentials are kept may be said as `open_store` takes it; the file is a SQLite store's."""
+    """`store=` takes what `open_store` takes; a path means a SQLite store."""
     path = tmp_path / "tokens.db"
     manager = manager_of(store=form.format(path=path) if isinstance(form, str) else form(path))
 
@@ -358,7 +358,7 @@ async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form)
 
 @pytest.mark.parametrize("argument", ["transport", "verify", "proxy"])
 def test_what_a_sender_does_not_use_is_refused(manager_of, argument):
-    """A sender of one's own carries token requests in its own way: no option for ours is dropped."""
+    """Next to `sender=`, options that only the default sender uses are refused."""
     given = {"transport": httpx.MockTransport(print), "verify": False, "proxy": "http://proxy:3128"}
     manager_of(sender=HttpxSender())
 
@@ -388,7 +388,7 @@ async def test_a_key_of_another_app_is_refused(manager_of, cloud, atlassian):
 
 
 async def test_forgetting(cloud):
-    """A forgotten credential is gone, here and in the store; forgetting again is nothing."""
+    """A forgotten credential is deleted from memory and store; forgetting it again changes nothing."""
     await cloud.token("acme")
 
     assert await cloud.forget("acme") is True

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
-    """Nobody sees a new access token before the refresh token that came with it is stored."""
+    """No caller gets a new access token before the refresh token that came with it is stored."""
     seen = []
 
     async def look() -> None:
@@ -43,7 +43,7 @@ async def test_the_new_pair_is_durable_before_it_is_seen(acme, watched):
 
 @pytest.mark.parametrize("moment", ["put", "after put"])
 async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, moment):
-    """A save that fails once is repeated, also if it had happened after all."""
+    """A save that fails once is repeated, even if the first one was stored after all."""
     watched.failures[moment] = 1
 
     token = await acme.token("acme")
@@ -54,7 +54,7 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
 
 @pytest.mark.parametrize("kind", [OSError, ConfigurationError])
 async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
-    """If the new pair cannot be saved the callers are told, and it is saved before anything else."""
+    """If a new pair cannot be saved, callers get a StoreError, and the next call saves the pair first."""
     watched.failures["put"], watched.raises = 3, kind
 
     with pytest.raises(StoreError, match="kept in memory") as caught:
@@ -76,7 +76,7 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
 
 
 async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
-    """Its own words reach the caller, unless there is a token that is still valid."""
+    """The store's own ConfigurationError is raised, unless a valid token is in the cache."""
     watched.failures["get"], watched.raises = 2, ConfigurationError
     with pytest.raises(ConfigurationError, match=r"^get$"):
         await acme.token("acme")
@@ -92,7 +92,7 @@ async def test_a_store_that_was_set_up_wrongly(acme, watched, atlassian_clock):
 
 @pytest.mark.parametrize("action", ["put", "release"])
 async def test_a_store_that_was_set_up_wrongly_hides_no_error(acme, watched, atlassian, action):
-    """If the status cannot be saved, or the lock not be given back, the caller is told what really failed."""
+    """If the store also fails to save the status or to release the lock, the first error is raised."""
     atlassian.fault("token", Fault.status(503), times=3)
     watched.failures[action], watched.raises = 1, ConfigurationError
 
@@ -115,7 +115,7 @@ async def test_an_unsaved_pair_may_be_served(manager_of, watched, atlassian):
 
 
 async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched, atlassian):
-    """If somebody gave the key another refresh token meanwhile, that one counts."""
+    """If another process has stored another refresh token meanwhile, the stored one counts."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")
@@ -127,7 +127,7 @@ async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched
 
 
 async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
-    """A pair that waits to be saved is the successor of what is stored, also by a clock set back."""
+    """An unsaved pair is newer than the stored one, even if the clock was set back."""
     await acme.token("acme")
     watched.failures["put"] = 3
     atlassian.clock.move_to(atlassian.clock.now() - timedelta(minutes=2))
@@ -166,7 +166,7 @@ async def test_closing_says_if_something_is_still_unsaved(acme, watched):
 
 
 async def test_a_change_of_the_record_during_the_exchange(acme, watched):
-    """If the record changed but not its refresh token, the pair that was had for it is kept."""
+    """If the record changed during the exchange but not its refresh token, the new pair is saved."""
     record = (await watched.get("tokens", "acme")).value
 
     async def touch() -> None:
@@ -221,7 +221,7 @@ async def test_a_forgetting_that_fails_forgets_nothing(acme, watched):
 
 
 async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
-    """A pair that is not durable is not handed out because the lock is not to be had."""
+    """An unsaved pair is not handed out if the lock cannot be taken either."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")
@@ -233,7 +233,7 @@ async def test_an_unsaved_pair_is_not_seen_without_the_lock(acme, watched):
 
 
 async def test_an_unsaved_pair_is_not_a_forked_childs_to_save(acme, watched):
-    """In a forked child what the parent could not save is let go: the parent still has it."""
+    """A forked child drops the unsaved pair of its parent, which saves it itself."""
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
         await acme.token("acme")

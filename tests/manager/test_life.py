@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import weakref
 from datetime import timedelta
 
 import anyio
@@ -13,8 +15,11 @@ import pytest
 from atlassian_auth import (
     ConfigurationError,
     InlineRunner,
+    TokenManager,
     TokenRejected,
 )
+from atlassian_auth.stores import SQLiteStore
+from atlassian_auth.testing import cloud_grant
 from tests.manager.scene import (
     HOUR,
     names,
@@ -24,7 +29,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_execute_hands_over_a_saved_token(cloud, store):
-    """The function gets a token whose refresh token is stored already, and its result comes back."""
+    """`execute` calls the function with a token that is already saved, and returns its result."""
 
     async def fn(token):
         stored = await store.get("tokens", "acme")
@@ -48,10 +53,10 @@ async def test_execute_retries_once(cloud, atlassian):
     assert len(atlassian.token_requests) == 2
 
 
-async def test_keep_fresh_refreshes_what_nobody_uses(
+async def test_keep_fresh_refreshes_idle_credentials(
     manager_of, cloud, atlassian, atlassian_clock, caplog
 ):
-    """Idle credentials are refreshed ahead of their expiry, and trouble with one stops no other."""
+    """`keep_fresh` refreshes idle credentials before they expire; a fault of one stops no other."""
     manager = manager_of()
     await manager.add("broken", refresh_token="unknown")
 
@@ -84,7 +89,7 @@ async def test_keep_fresh_leaves_other_apps_alone(manager_of, cloud, data_center
 
 
 async def test_keep_fresh_survives_a_store_that_is_down(acme, watched, atlassian_clock, caplog):
-    """If the keys cannot be listed, those at hand are kept fresh."""
+    """If the store cannot list its keys, the cached credentials are kept fresh."""
     await acme.token("acme")
 
     async def down(_namespace):
@@ -110,8 +115,8 @@ async def test_events_tell_what_happened(cloud, told, atlassian_clock):
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
-async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, kind):
-    """An exception in a callback, be it ``sys.exit()``, is logged and goes no further."""
+async def test_a_callback_that_raises_stops_nothing(manager_of, cloud, caplog, kind):
+    """An exception in a callback, even `sys.exit()`, is logged and has no other effect."""
 
     def on_event(event):
         raise kind
@@ -123,7 +128,7 @@ async def test_a_callback_that_raises_hurts_nobody(manager_of, cloud, caplog, ki
 
 
 async def test_a_callback_may_use_the_same_manager(manager_of, cloud, told):
-    """When an event is told no lock is held, and the new token is at hand."""
+    """A callback may use its manager: no lock is held, and the new token is in the cache."""
     seen = []
     manager = manager_of(on_event=lambda event: seen.append(manager.peek(event.key)))
 
@@ -162,7 +167,7 @@ async def test_no_callback_is_fine(manager_of, cloud, caplog):
 
 
 async def test_a_closed_manager_can_be_used_again(cloud, atlassian):
-    """``aclose`` and ``async with`` finish; what comes later opens anew."""
+    """A closed manager opens again when it is used."""
     async with cloud:
         await cloud.token("acme")
 
@@ -235,7 +240,7 @@ class NoMoreThreads:
 
 
 async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
-    """If no thread can be had the caller is told, and nobody waits for what never began."""
+    """If no thread can start, each caller gets the error, and none waits for a refresh that never began."""
     manager = manager_of(runner=NoMoreThreads())
 
     for _ in range(2):
@@ -246,8 +251,8 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     assert (await manager.token("acme")).access_token
 
 
-def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
-    """If no refresh can be started the caller is told, and the next call tries again."""
+def test_a_call_that_cannot_start_ends_with_an_error(manager_of, cloud):
+    """If a refresh cannot start, the caller gets an error, and the next call tries again."""
     manager = manager_of(runner=InlineRunner())
 
     for _ in range(2):
@@ -259,9 +264,23 @@ def test_a_call_that_cannot_start_keeps_nobody_waiting(manager_of, cloud):
     manager._calls._runner = cloud._calls._runner
 
 
-async def test_a_blocking_caller_takes_what_is_at_hand(cloud, atlassian):
-    """A blocking call does not block while a fresh token is there."""
+async def test_a_blocking_caller_takes_the_cached_token(cloud, atlassian):
+    """A blocking call returns a fresh token from the cache without blocking."""
     token = await cloud.token("acme")
 
     assert cloud.token_sync("acme") is token
     assert await anyio.to_thread.run_sync(lambda: cloud.token_sync("acme", rejected=token)) != token
+
+
+def test_a_dropped_manager_is_freed_at_once(atlassian, tmp_path):
+    """A manager that is dropped takes its store's thread and files with it, without a garbage collection."""
+    manager = TokenManager(cloud_grant(atlassian), store=SQLiteStore(tmp_path / "tokens.db"))
+    manager.add_sync(refresh_token=atlassian.issue_grant().refresh_token)
+    store = weakref.ref(manager.store)
+
+    gc.disable()
+    try:
+        del manager
+        assert store() is None
+    finally:
+        gc.enable()

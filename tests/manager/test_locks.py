@@ -30,7 +30,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
-    """If the lock cannot be had in time that is a transient error, not a reason to go on anyway."""
+    """If the lock is not free in time, a TransientError is raised and no refresh token is sent."""
     watched.locked_by_others = True
 
     with pytest.raises(TransientError, match="held by others for 60 seconds"):
@@ -40,7 +40,7 @@ async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
 
 
 async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watched):
-    """If whoever holds the lock has stored a newer token, it is taken."""
+    """If the process that holds the lock has stored a newer token, that token is used."""
     token = await manager_of(store=watched).token("acme")
     watched.locked_by_others = True
 
@@ -48,7 +48,7 @@ async def test_without_the_lock_a_newer_token_is_adopted(manager_of, acme, watch
 
 
 async def test_a_token_saved_while_the_lock_was_waited_for(manager_of, acme, watched):
-    """What the holder of the lock saves while others wait for it is taken when their time is over."""
+    """If the wait for the lock times out, a token that its holder has saved meanwhile is used."""
     before = (await watched.get("tokens", "acme")).value
     token = await acme.token("acme")
     after = (await watched.get("tokens", "acme")).value
@@ -65,7 +65,7 @@ async def test_a_token_saved_while_the_lock_was_waited_for(manager_of, acme, wat
     watched.locked_by_others = False
 
 
-async def test_what_was_forgotten_meanwhile_is_not_kept_at_hand(manager_of, acme, watched):
+async def test_what_was_forgotten_meanwhile_leaves_the_cache(manager_of, acme, watched):
     """A token adopted without the lock is not kept if its credential is forgotten at that moment."""
     token = await manager_of(store=watched).token("acme")
     watched.locked_by_others = True
@@ -176,7 +176,7 @@ async def test_a_lock_that_cannot_be_confirmed_is_an_error(acme, watched, atlass
 
 
 async def test_how_long_a_lock_is_to_last(manager_of, watched, atlassian):
-    """A server that takes a refresh token once is asked under a lock that outlasts a long standstill."""
+    """For a server without a leeway, the lock is extended to `standstill_seconds`."""
 
     class Brief(CloudGrant):
         reuse_leeway_seconds = 76.0

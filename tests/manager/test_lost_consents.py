@@ -34,7 +34,7 @@ pytestmark = pytest.mark.every_loop
 async def test_a_lost_grant_is_said_once_and_remembered(
     manager_of, cloud, atlassian, told, wording
 ):
-    """A refused refresh token ends the credential; nobody presents it again, here or elsewhere."""
+    """A refused refresh token ends the credential: no manager on this store presents it again."""
     atlassian.rules.dead_grant_error = wording
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
@@ -51,7 +51,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
 
 
 async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
-    """What is still valid when the grant is lost is used to its end."""
+    """After a consent is lost, its access token is used until it expires."""
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
 
@@ -61,7 +61,7 @@ async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_c
 
 
 async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
-    """Once the stored refresh token changes, by whomever, all is well again."""
+    """After any process stores another refresh token, the credential works again."""
     token = await cloud.token("acme")
     atlassian.revoke_grant(token.access_token)
     with pytest.raises(AuthorizationRequired):
@@ -73,7 +73,7 @@ async def test_a_new_authorization_ends_the_loss(manager_of, cloud, atlassian):
 
 
 async def test_a_lost_race_is_not_a_lost_grant(acme, watched, atlassian, atlassian_clock):
-    """If the store has another refresh token by the time ours is refused, that one counts."""
+    """If the store has another refresh token when one is refused, the stored one counts."""
     token = await acme.token("acme")
     spent = await acme.reveal_refresh_token("acme")
     fresh = atlassian.issue_grant()
@@ -118,7 +118,7 @@ async def test_a_lost_race_adopts_the_winners_token(acme, watched, atlassian, at
 
 
 async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian):
-    """If the record is gone by the time its refresh token is refused, authorization is required."""
+    """If the record was deleted before its refresh token is refused, callers get AuthorizationRequired."""
     token = await acme.token("acme")
     atlassian.revoke_grant(token.access_token)
     gate = atlassian.hold("token")
@@ -140,7 +140,7 @@ async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian
 
 
 async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, told, caplog):
-    """After seven days of failing a person is told, once; the refresh is tried on, and heals it."""
+    """After seven days of failures one event asks for a person; refreshes go on, and one heals it."""
     atlassian.fault("token", Fault.status(503), times=1000)
     for _ in range(8 * 24):
         with pytest.raises(TransientError):
@@ -195,7 +195,7 @@ async def test_a_credential_that_was_given_up_heals(cloud, atlassian, atlassian_
 
 
 async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atlassian, caplog):
-    """If marking a failure fails as well, the first trouble is what callers hear of."""
+    """If saving the status fails too, callers get the first error."""
     atlassian.fault("token", Fault.status(503), times=3)
     watched.failures["put"] = 1
 
@@ -207,7 +207,7 @@ async def test_a_status_that_cannot_be_saved_is_decided_anew(acme, watched, atla
 
 
 async def test_nothing_stored(manager_of):
-    """A key that was never authorized says what to do."""
+    """The error for a key that was never authorized says what to do."""
     with pytest.raises(AuthorizationRequired, match="authorize it once") as caught:
         await manager_of().token("acme")
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.every_loop
 async def test_a_store_that_lost_its_last_save(
     manager_of, cloud, data_center, atlassian, atlassian_clock, store, caplog, knows, key
 ):
-    """After a failover, or a backup that was restored, whoever knows the newer pair puts it back."""
+    """After a failover or a restored backup, a process that has the newer pair in memory puts it back."""
     first = cloud if key == "acme" else data_center
     second = manager_of(first.grant)
     await first.token(key)
@@ -161,7 +161,7 @@ async def test_a_server_that_does_not_rotate(manager_of, cloud, atlassian, atlas
 async def test_an_unsaved_token_that_did_not_rotate_yields_to_a_newer_one(
     manager_of, acme, watched, atlassian, atlassian_clock
 ):
-    """Where the refresh token stays, what could not be saved does not replace what was saved since."""
+    """Without rotation, an unsaved token does not replace a token that was saved since."""
     issue_without_rotation(atlassian, 4)
     await acme.token("acme")
     atlassian_clock.advance(HOUR)
@@ -178,7 +178,7 @@ async def test_an_unsaved_token_that_did_not_rotate_yields_to_a_newer_one(
 
 
 async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlassian_clock, store):
-    """What the store has counts if it is not where the known pair came from."""
+    """A stored pair of another consent counts, and is not replaced by the one in memory."""
     other = manager_of()
     await cloud.token("acme")
     added = atlassian.issue_grant()
@@ -193,7 +193,7 @@ async def test_a_newer_consent_is_not_undone(manager_of, cloud, atlassian, atlas
 async def test_client_credentials_are_never_put_back(
     manager_of, atlassian, atlassian_clock, caplog
 ):
-    """They descend from nothing; each refresh is as good as the last."""
+    """Tokens of client credentials are never put back: each one is as good as the last."""
     manager = manager_of(jira_software_grant(atlassian))
     for _ in range(3):
         await manager.token()

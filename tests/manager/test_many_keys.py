@@ -22,7 +22,7 @@ pytestmark = pytest.mark.every_loop
 
 
 async def test_exchanges_are_bounded(manager_of, atlassian):
-    """Of many keys that are due at once, as many as the setting says are refreshed at the same time."""
+    """At most `concurrent_exchanges` credentials are refreshed at the same time."""
     settings = Settings(concurrent_exchanges=3)
     manager = manager_of(settings=settings)
     keys = [f"tenant-{number}" for number in range(10)]
@@ -48,7 +48,7 @@ async def test_exchanges_are_bounded(manager_of, atlassian):
 
 
 async def test_callers_are_bounded(manager_of, atlassian, atlassian_clock):
-    """A caller waits for a documented time; what it waited for goes on and is saved."""
+    """A caller waits for `wait_timeout_seconds` at most, and its refresh is finished and saved."""
     manager = manager_of(settings=Settings(wait_timeout_seconds=30))
     await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
     gate = atlassian.hold("token")
@@ -142,7 +142,7 @@ async def test_closing_waits_for_a_call_that_has_begun(acme, watched):
 
 
 def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
-    """``close`` does what ``aclose`` does, of a manager and of its auth."""
+    """`close` does the same as `aclose`, for a manager and for an auth."""
     token = cloud.token_sync("acme")
     cloud.close()
     cloud.auth("acme").close()
@@ -152,7 +152,7 @@ def test_a_program_without_a_loop_closes_it(cloud, watched, manager_of):
 
 
 async def test_a_refresh_by_name_gets_through(cloud, atlassian, atlassian_clock):
-    """What a server asked for holds up requests; ``refresh`` asks again after a moment."""
+    """A long Retry-After holds up requests, but `refresh` tries again after a moment."""
     atlassian.fault("token", Fault.rate_limited(999_999))
     with pytest.raises(TransientError) as caught:
         await cloud.token("acme")

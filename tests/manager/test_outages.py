@@ -54,8 +54,8 @@ async def test_failure_is_shared(cloud, atlassian, atlassian_clock):
     assert caught[-1].retry_after_seconds == 1
 
 
-async def test_client_credentials_in_a_bad_minute(manager_of, atlassian, atlassian_clock):
-    """A first token that cannot be had is a transient error, and nothing is stored for it."""
+async def test_client_credentials_in_an_outage(manager_of, atlassian, atlassian_clock):
+    """If the first token cannot be obtained, a TransientError is raised and nothing is stored."""
     manager = manager_of(jira_software_grant(atlassian))
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -68,7 +68,7 @@ async def test_client_credentials_in_a_bad_minute(manager_of, atlassian, atlassi
 
 
 async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
-    """After the backoff the next call asks again, and all is well."""
+    """After the backoff the next call tries again and succeeds."""
     atlassian.fault("token", Fault.status(503), times=3)
     with pytest.raises(TransientError):
         await cloud.token("acme")
@@ -103,7 +103,7 @@ async def test_trouble_is_not_raised_while_the_token_is_valid(
     assert (degraded.key, degraded.expires_at) == ("acme", before.expires_at)
 
 
-async def test_trouble_ahead_of_time_bothers_nobody(cloud, atlassian, atlassian_clock, told):
+async def test_a_failure_ahead_of_time_raises_nothing(cloud, atlassian, atlassian_clock, told):
     """A refresh ahead of time that fails is not repeated before its pause has passed."""
     before = await cloud.token("acme")
     atlassian.fault("token", Fault.html(), times=None)
@@ -131,7 +131,7 @@ async def test_a_restart_within_the_buffer_is_no_trouble_either(
 
 
 async def test_a_rejected_token_is_not_served_in_trouble(cloud, atlassian):
-    """What an API has refused is not handed out again because refreshing fails."""
+    """A token that an API has refused is not returned again when the refresh fails."""
     token = await cloud.token("acme")
     atlassian.fault("token", Fault.status(503), times=3)
 
@@ -186,7 +186,7 @@ async def test_a_lost_answer_on_data_center(data_center, atlassian):
 
 
 async def test_a_lock_that_cannot_be_released_spoils_nothing(acme, watched, caplog):
-    """What was done under a lock is done, also if releasing it fails."""
+    """If releasing the lock fails, the new token is still saved and returned."""
     watched.failures["release"] = 1
 
     assert (await acme.token("acme")).access_token

@@ -47,7 +47,7 @@ async def test_revoking_what_was_never_used(cloud, atlassian):
 
 
 async def test_a_credential_that_was_not_revoked_is_kept(cloud, atlassian):
-    """If the server has a bad minute the credential stays, and works."""
+    """If the server cannot answer a revocation, the credential is kept and works."""
     await cloud.token("acme")
     atlassian.fault("revoke", Fault.status(503), times=3)
 
@@ -59,7 +59,7 @@ async def test_a_credential_that_was_not_revoked_is_kept(cloud, atlassian):
 
 
 async def test_a_revocation_with_the_wrong_secret(manager_of, cloud, atlassian):
-    """A refusal says what is wrong with the app, and the credential is kept."""
+    """If a revocation is refused, the error says what is wrong, and the credential is kept."""
     app = atlassian.cloud_app
     wrong = manager_of(
         CloudGrant(

@@ -74,7 +74,7 @@ class SlowToRead(MemoryStore):
 
 @pytest.mark.parametrize("stripes", [1, 64])
 async def test_different_demands_share_a_refresh(manager_of, atlassian, atlassian_clock, stripes):
-    """Calls that ask for more or less life decide one after the other, and so share one refresh."""
+    """Calls with different margins share one refresh."""
     store = SlowToRead(clock=atlassian_clock)
     manager = manager_of(
         data_center_grant(atlassian), store=store, settings=Settings(stripes=stripes)
@@ -96,7 +96,7 @@ async def test_different_demands_share_a_refresh(manager_of, atlassian, atlassia
 
 
 async def test_managers_on_one_store_share_a_refresh(manager_of, cloud, atlassian, told):
-    """What one manager has refreshed another adopts from the store, without asking again."""
+    """A token that one manager has refreshed is adopted by another on the same store."""
     other = manager_of()
     got = []
 

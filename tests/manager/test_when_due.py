@@ -91,8 +91,8 @@ async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
     assert token.expires_at == atlassian_clock.now() + HOUR
 
 
-async def test_refreshing_ahead_keeps_nobody_waiting(cloud, atlassian, atlassian_clock, told):
-    """Shortly before the buffer a call starts a refresh and goes on with the token it has."""
+async def test_refreshing_ahead_makes_no_caller_wait(cloud, atlassian, atlassian_clock, told):
+    """Shortly before expiry a call starts a refresh and returns the current token."""
     before = await cloud.token("acme")
     atlassian_clock.advance(HOUR - timedelta(seconds=59))
     gate = atlassian.hold("token")

@@ -42,7 +42,7 @@ GUARDS = {
     "own thread": "a caller that is cancelled does not take the exchange along",
     "keep unsaved": "a pair that could not be saved is kept, and saved first",
     "put back": "a store that fell back gets the newer pair",
-    "descent": "which of two pairs is newer is told by the line they come from",
+    "descent": "the line that two pairs come from decides which is newer",
     "refused once": "a refresh token that was refused is marked, and not presented again",
     "writable": "only a store that can be written gives its lock",
     "standstill": "without a leeway a lease outlives a process that stands still for minutes",
@@ -234,7 +234,7 @@ class Machine:
             heard = turn.knowing(known=record.pair if record else None, sent=0, lost=0, answer=None)
             yield self._judges(heard, "finds another one", store)
             return
-        broken = "told that it is lost although it is not" if differs and record else ""
+        broken = "reported as lost although it is not" if differs and record else ""
         refused, believing = (
             Record(presented, refused=True),
             turn.knowing(at="leaving", answer=None),

@@ -20,7 +20,7 @@ def found():
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_nothing_breaks_but_what_is_listed(found, name):
-    """One trouble can end a consent or present a token twice; it breaks no other property."""
+    """One fault can end a consent or present a token twice; no other property breaks."""
     assert found[name].broken <= EXPECTED
 
 
@@ -37,7 +37,7 @@ def test_no_pause_alone_loses_a_consent(found, name):
 
 
 def test_servers_that_do_not_rotate_lose_nothing(found):
-    """Where refresh tokens are not rotated, nothing of this loses a consent."""
+    """On a server that does not rotate refresh tokens, no fault loses a consent."""
     assert found["refresh tokens are not rotated; Redis"].broken == set()
 
 
@@ -50,7 +50,7 @@ def test_each_guard_is_missed(guard):
 
 
 def test_each_guard_has_its_conditions():
-    """There is no guard whose worth is not shown, and none that is shown does not exist."""
+    """For each guard the model says what breaks without it."""
     assert MISSED.keys() == GUARDS.keys()
 
 

@@ -32,7 +32,7 @@ async def test_a_bug_leaves_the_model(bug):
 
 
 async def test_a_rejection_tells_what_the_model_allows():
-    """Its message has the event, the events before it, and what could have come instead."""
+    """The error for a rejected trace has the event, those before it, and what the model allows."""
     trace = await play(refreshed, "cloud")
     sent = next(number for number, event in enumerate(trace) if event.what == "send")
 
@@ -54,7 +54,7 @@ async def test_the_answer_that_was_lost_may_be_a_refusal():
 
 
 async def test_a_trace_in_a_file(tmp_path):
-    """What several processes append to a file is read as it was written."""
+    """Events that several processes append to one file are read in their order."""
     trace = await play(refreshed, "cloud")
     writers = [append_to(tmp_path / "trace.jsonl") for _ in range(2)]
 
@@ -65,7 +65,7 @@ async def test_a_trace_in_a_file(tmp_path):
 
 
 async def test_a_trace_holds_no_token():
-    """It tells tokens apart by fingerprints; the tokens of the emulator are not in it."""
+    """A trace names tokens by fingerprints, and holds none of them."""
     trace = await play(refreshed, "cloud")
 
     assert "hear pair" in {event.what for event in trace}

@@ -59,7 +59,7 @@ def refused(**fields) -> AtlassianAuthError:
     ],
 )
 def test_code_and_state_are_found(text):
-    """In a URL, in a query, and in either as somebody pasted it."""
+    """Code and state are found in a URL and in a query, also if a person pasted it with spaces."""
     callback = UncheckedCallback.parse(text)
 
     assert [getattr(callback, name) for name in NAMES] == [CODE, STATE, None, None, None]
@@ -79,7 +79,7 @@ def test_everything_is_kept():
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("twice", ["{0}=a&{0}=b", "{0}=a&{0}=a", "{0}=&{0}=a", "{0}=a&{0}"])
 def test_duplicates_are_refused(name, twice):
-    """A parameter that is there twice is refused, whatever it holds: two readers could see two."""
+    """A parameter that occurs twice is refused: two programs could read different values."""
     with pytest.raises(ConfigurationError, match=f"has {name} more than once") as caught:
         UncheckedCallback.parse("http://127.0.0.1/cb?" + twice.format(name))
 
@@ -88,7 +88,7 @@ def test_duplicates_are_refused(name, twice):
 
 @pytest.mark.parametrize("given", [None, 7, b"code=a", ["code=a"]], ids=repr)
 def test_only_text_is_parsed(given):
-    """Anything else gets an error that says what was expected."""
+    """The error for anything but text says what was expected."""
     with pytest.raises(ConfigurationError, match=r"callback must be text \(str\)") as caught:
         UncheckedCallback.parse(given)
 
@@ -120,7 +120,7 @@ def test_fields_are_text(name):
 @example("\ud800=\udfff&code=%ff&state=%")
 @example("http://[::1/?code=a")
 def test_any_text_is_parsed(text):
-    """Whatever somebody pastes is parsed, or refused with an error of ours."""
+    """Any pasted text is parsed, or refused with a ConfigurationError."""
     with suppress(ConfigurationError):
         callback = UncheckedCallback.parse(text)
         assert all(getattr(callback, name) != "" for name in NAMES)
@@ -226,7 +226,7 @@ def test_a_pasted_error_page_tells_what_is_wrong():
     [(None, None), (None, "https://anybody"), ("https://as.example.com", "https://as.example.com")],
 )
 def test_the_issuer_may_be_unknown_or_right(issuer, iss):
-    """Where it is not known it is not compared."""
+    """The issuer of a callback is compared only if the flow names one."""
     callback = UncheckedCallback(code=CODE, state=STATE, iss=iss)
 
     assert check_callback(callback, state=STATE, issuer=issuer).value == CODE
@@ -253,7 +253,7 @@ def test_another_issuer_is_refused(iss, found):
 
 
 def test_a_person_may_decline():
-    """That is no mistake of anybody's: the credential is still not authorized."""
+    """A declined consent is not a mistake: it raises AuthorizationRequired."""
     error = refused(error="access_denied", error_description="User denied")
 
     assert isinstance(error, AuthorizationRequired)
@@ -262,7 +262,7 @@ def test_a_person_may_decline():
 
 
 @pytest.mark.parametrize("said", ["server_error", "temporarily_unavailable"])
-def test_a_bad_minute_is_transient(said):
+def test_an_outage_is_transient(said):
     """The authorization server may be asked again later."""
     error = refused(error=said)
 
@@ -287,7 +287,7 @@ def test_a_bad_minute_is_transient(said):
     ],
 )
 def test_a_wrong_registration_is_explained(said, name, argument, advice):
-    """Each error names what to change, in the words of the place where that is done."""
+    """Each error names what to change, as the developer console calls it."""
     error = refused(error=said, error_description="Because.")
 
     assert isinstance(error, ConfigurationError)
@@ -297,7 +297,7 @@ def test_a_wrong_registration_is_explained(said, name, argument, advice):
 
 
 def test_a_strangers_text_is_cleaned():
-    """What an error echoes of code and state is hidden, and so are control characters and length."""
+    """A quoted error text is shortened, without control characters, code or state."""
     text = f"\x1b[31m{CODE} {STATE}\r\n" + "x" * 500
 
     error = refused(code=CODE, error="e" * 300, error_description=text)
@@ -315,7 +315,7 @@ def test_an_error_beside_a_code_counts():
 
 @pytest.mark.parametrize("code", [None, ""])
 def test_neither_code_nor_error(code):
-    """It says what should have been pasted."""
+    """The error for a callback without code and error says what to paste."""
     error = refused(code=code)
 
     assert isinstance(error, ConfigurationError)
@@ -325,7 +325,7 @@ def test_neither_code_nor_error(code):
 
 @pytest.mark.parametrize("code", ["a b", "ü", "\ufffd", "a\n"], ids=ascii)
 def test_a_damaged_code_is_refused(code):
-    """It could not be exchanged, so the login that waits for it is not used up."""
+    """A damaged code is refused before the exchange, so the login can still be completed."""
     error = refused(code=code)
 
     assert isinstance(error, ConfigurationError)

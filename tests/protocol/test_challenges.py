@@ -1,4 +1,4 @@
-"""Expiry is told apart from what refreshing does not cure."""
+"""A 401 of an expired token is distinguished from one that a refresh does not cure."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_quoted_scopes_read_back(scopes, before):
 
 @given(st.integers(100, 599), st.text(), st.text(), st.binary() | st.text().map(json.dumps))
 def test_challenges_never_raise(status, authenticate, category, body):
-    """Whatever an API answers, the meaning is one of three."""
+    """Any challenge of an API has one of three meanings."""
     headers = {"www-authenticate": authenticate, "x-failure-category": category}
     content = body if isinstance(body, bytes) else body.encode()
 
@@ -164,7 +164,7 @@ def test_long_headers_are_read_in_linear_time(padding):
 
 
 def test_required_scopes_are_fit_to_be_shown():
-    """An API's header brings neither control characters nor our bearer nor any length into an error."""
+    """Scopes from a header are shown shortened, without control characters or the bearer."""
     header = f'Bearer scope="a\x1b]0;x\x07 bearer-secret-1 {"b" * 600}"'
 
     scopes = required_scopes({"www-authenticate": header}, secrets=("bearer-secret-1",))

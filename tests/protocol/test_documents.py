@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_json_is_read(value):
-    """What the standard library writes comes back."""
+    """JSON of the standard library is read as the same value."""
     assert read_json(json.dumps(value).encode()) == value
 
 
@@ -35,7 +35,7 @@ def test_json_is_read(value):
     ],
 )
 def test_anything_else_is_nothing(body):
-    """What is not JSON in UTF-8 is None, and has no members."""
+    """A body that is not JSON in UTF-8 is None, and has no members."""
     assert read_json(body) is None
     assert read_object(body) == {}
 
@@ -55,5 +55,5 @@ def test_one_odd_number_costs_nothing_else():
 
 @pytest.mark.parametrize("body", [b"[1]", b"null", b'"text"', b"7"])
 def test_only_objects_have_members(body):
-    """Another JSON value has none."""
+    """A JSON value that is no object has no members."""
     assert read_object(body) == {}

@@ -90,7 +90,7 @@ def test_a_slash_at_the_end_is_left_out_of_addresses_but_not_of_the_issuer():
 
 
 def test_atlassians_own_servers_are_no_data_center():
-    """They are asked in the two standard places; gateways and sites are not asked at all."""
+    """Atlassian's authorization server has two metadata URLs; its sites and gateway have none."""
     own = [location.url for location in metadata_locations("https://auth.atlassian.com")]
 
     assert own == [
@@ -122,7 +122,7 @@ def test_the_issuer_of_atlassians_own_servers(url, issuer):
 
 
 def test_metadata_is_read():
-    """Its three endpoints replace those of the template; the API's address stays."""
+    """The three endpoints of the metadata replace the built-in ones; the API's URL stays."""
     endpoints = read(
         {
             "issuer": ISSUER,
@@ -161,7 +161,7 @@ def test_what_metadata_does_not_name_stays():
     ],
 )
 def test_the_issuer_must_be_identical(issuer):
-    """One server cannot speak for another, and the error shows both, cut to size."""
+    """Metadata of another issuer is refused, and the error shows both, shortened."""
     with pytest.raises(DiscoveryError, match="another issuer") as caught:
         read({"issuer": issuer, "token_endpoint": f"{ISSUER}/t"})
 
@@ -185,7 +185,7 @@ def test_the_issuer_must_be_identical(issuer):
     ],
 )
 def test_unusable_metadata_is_an_error(document, expected):
-    """It is the server's fault, not an argument's, and the secret goes nowhere insecure."""
+    """Unusable metadata is a DiscoveryError, and no secret goes to an insecure URL."""
     with pytest.raises(DiscoveryError, match=expected) as caught:
         read({"issuer": ISSUER, **document})
 
@@ -214,7 +214,7 @@ def test_half_metadata_is_none():
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_bad_minute_is_not_the_absence_of_metadata(status):
+def test_an_outage_is_not_the_absence_of_metadata(status):
     """While the server is unavailable, conventional URLs do not take the place of the real ones."""
     with pytest.raises(TransientError, match="metadata"):
         read({}, status)
@@ -258,7 +258,7 @@ def test_any_document_is_read_or_is_an_error_of_ours(document):
     ],
 )
 def test_metadata_from_afar_names_no_local_service(url, member):
-    """Another machine's metadata cannot have our secrets posted to this one, or in clear."""
+    """Metadata of another computer cannot name a loopback or plain http endpoint."""
     document = {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/t", member: url}
 
     with pytest.raises(DiscoveryError, match="is unusable"):
@@ -266,7 +266,7 @@ def test_metadata_from_afar_names_no_local_service(url, member):
 
 
 def test_metadata_of_this_machine_may():
-    """Who asks a server on loopback has chosen loopback."""
+    """Metadata of a server on loopback may name loopback endpoints."""
     base = "http://127.0.0.1:8080"
     location = MetadataLocation(f"{base}/.well-known/openid-configuration", (base,))
     document = {"issuer": base, "token_endpoint": f"{base}/t"}

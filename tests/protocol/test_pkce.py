@@ -34,7 +34,7 @@ def test_random_bytes_at_the_bounds(length):
 
 @pytest.mark.parametrize("length", [0, 31, 97])
 def test_random_bytes_beyond_the_bounds(length):
-    """Too few could be guessed; too many would make a verifier nobody accepts."""
+    """Too few random bytes could be guessed; too many make a verifier that no server accepts."""
     with pytest.raises(ConfigurationError, match=f"32 to 96 bytes, but is {length}") as caught:
         verifier_from(bytes(length))
 

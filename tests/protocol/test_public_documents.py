@@ -14,21 +14,21 @@ def answer(status, body=b"{}", *, truncated=False):
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 599])
-def test_a_bad_minute_is_transient(status):
-    """429 and 5xx say nothing about what was asked, whatever their body says."""
+def test_an_outage_is_transient(status):
+    """A status 429 or 5xx is a TransientError, whatever its body is."""
     with pytest.raises(TransientError, match=f"The account .*HTTP {status}.* later"):
         check_reachable(answer(status), asked="The account")
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 428, 430, 499])
 def test_other_answers_are_answers(status):
-    """Any other status was sent by somebody who could answer."""
+    """Any other status is an answer: the server could be reached."""
     check_reachable(answer(status), asked="The account")
 
 
 @pytest.mark.parametrize("status", [201, 204, 301, 302, 400, 401, 403, 404])
 def test_only_200_is_read(status):
-    """The error says what was asked, what came, and what to do."""
+    """The error for another status says what was requested, what came, and what to do."""
     with pytest.raises(DiscoveryError, match=r"The account .*HTTP \d+.*: look\.") as caught:
         read_document(answer(status), asked="The account", advice="look")
 
@@ -51,7 +51,7 @@ def test_documents_are_read(body, document):
 
 
 def test_half_a_document_is_none():
-    """What was cut off is not read, though it may look complete."""
+    """A truncated document is not read, even if it looks complete."""
     half = answer(200, b"[]", truncated=True)
 
     assert read_document(half, asked="It", advice="look") is None

@@ -68,7 +68,7 @@ TWICE = quote(quote(SECRET, safe=""), safe="")
     ],
 )
 def test_a_secret_is_found_however_it_is_written(written, shown):
-    """Encoded, escaped, in base64 or cut, what is shown does not tell the secret."""
+    """A secret is hidden even if it is encoded, escaped, in base64 or cut."""
     assert redact(f"bad {written}!", (SECRET,)) == f"bad {shown}!"
 
 
@@ -85,14 +85,14 @@ def test_two_ways_of_writing_at_once():
 
 
 def test_a_text_without_secrets_stays_as_it_was_written():
-    """It is decoded only to be searched."""
+    """A text without a secret is returned as it was, not decoded."""
     text = "100%25 of a+b &amp; c\\n"
 
     assert redact(text, (SECRET,)) == text
 
 
 def test_more_layers_than_can_be_told():
-    """What goes on revealing secrets with each decoding is not shown at all."""
+    """A text that still reveals a secret after many decodings is hidden completely."""
     text = "".join(f"%{'25' * layer}73" for layer in range(30))
 
     assert redact(text, ("s",)) == "[secret]"
@@ -143,7 +143,7 @@ def test_what_is_printable(length, shown):
 
 @given(st.lists(SECRETS, min_size=1, max_size=3), st.text(max_size=30), st.text(max_size=30))
 def test_no_secret_survives(secrets, before, after):
-    """Wherever secrets stand, none is left in what is shown."""
+    """A secret is hidden at any position of a text."""
     shown = redact(before + "\n".join(secrets) + after, secrets, longest=1000)
 
     assert not any(secret in shown for secret in secrets)

@@ -133,14 +133,14 @@ def test_what_cannot_be_a_site_is_refused(site):
 
 
 def test_a_cloud_id_is_no_site():
-    """Who passes the id itself is told that there is nothing left to find out."""
+    """A cloud id in place of a site is refused: the error says what it is."""
     with pytest.raises(ConfigurationError, match="is already a cloud id"):
         site_url(UUID.upper())
 
 
 @given(st.text())
 def test_any_text_is_a_site_or_an_error(text):
-    """Whatever is written, the result is an address on a site's domain or an error of ours."""
+    """Any text is an address on a site's domain, or a ConfigurationError."""
     try:
         url = site_url(text)
     except ConfigurationError:
@@ -168,7 +168,7 @@ def test_an_unknown_site_is_not_found():
     assert caught.value.wanted == "https://acme.atlassian.net"
 
 
-def test_a_bad_minute_is_not_a_missing_site():
+def test_an_outage_is_not_a_missing_site():
     """500 is worth another try."""
     with pytest.raises(TransientError, match="The cloud id of https://acme"):
         read_cloud_id(answer({}, 500), site="https://acme.atlassian.net")
@@ -187,7 +187,7 @@ def test_a_bad_minute_is_not_a_missing_site():
     ],
 )
 def test_a_cloud_id_must_be_one(document):
-    """What could not stand in a URL of the gateway is refused."""
+    """A cloud id that cannot be part of a gateway URL is refused."""
     with pytest.raises(DiscoveryError) as caught:
         read_cloud_id(answer(document), site="https://acme.atlassian.net")
 
@@ -303,7 +303,7 @@ def chosen(sites, wanted):
 
 
 def test_the_only_site_is_used():
-    """Nobody has to name what is not in doubt, and entries of one site are not in doubt."""
+    """The only site needs no selector, even if the list has two entries for it."""
     twice = [ACME, Site(ACME.cloud_id, ACME.name, ACME.url, ("read:confluence-user",))]
 
     site = select_site(twice)
@@ -349,7 +349,7 @@ def test_elsewhere_a_name_is_no_choice():
 
 
 def test_names_of_sites_on_this_computer_are_not_guessed():
-    """One that two sites have is no choice, and a part of one is no match."""
+    """A name that two sites have is ambiguous, and a part of a name does not match."""
     sites = [Site("1", "acme", f"{LOCAL}/1"), Site("2", "acme", f"{LOCAL}/2")]
 
     with pytest.raises(AmbiguousSite):
@@ -359,7 +359,7 @@ def test_names_of_sites_on_this_computer_are_not_guessed():
 
 
 def test_several_sites_are_never_guessed():
-    """The error lists them all, with what to write."""
+    """The error for several sites lists them, with what to write."""
     with pytest.raises(AmbiguousSite, match=r"beta\.atlassian\.net \(id-beta\)") as caught:
         select_site([BETA, ACME])
 
@@ -379,7 +379,7 @@ def test_only_an_exact_match_counts(wanted):
 
 
 def test_a_site_that_is_not_there_is_named():
-    """The error says what was wanted and what there is."""
+    """The error for an unknown site names it and lists the known ones."""
     with pytest.raises(SiteNotFound, match=r"'gamma'.*acme\.atlassian\.net") as caught:
         select_site([ACME], "gamma")
 
@@ -388,7 +388,7 @@ def test_a_site_that_is_not_there_is_named():
 
 @pytest.mark.parametrize("wanted", [None, "acme"])
 def test_no_site_at_all_names_the_likely_causes(wanted):
-    """Nobody can choose from nothing: the error says how that comes about."""
+    """The error for an empty list of sites names the likely causes."""
     with pytest.raises(SiteNotFound, match="scopes name no product") as caught:
         select_site([], wanted)
 
@@ -433,7 +433,7 @@ def test_accounts_are_read(document, identity):
 
 @pytest.mark.parametrize("document", [b"<html>", [], {}, {"accountId": 7}])
 def test_what_is_no_account_is_refused(document):
-    """A login page with status 200 is not somebody."""
+    """A login page with status 200 is not an account."""
     with pytest.raises(DiscoveryError, match="The account"):
         read_identity(answer(document))
 
@@ -452,7 +452,7 @@ def test_a_long_list_is_quoted_in_short(wanted):
 
 @pytest.mark.parametrize("sites", [None, 1, "acme", [None], [{"id": "x"}]], ids=repr)
 def test_what_is_no_list_of_sites(sites):
-    """Whoever passes something else is told what it should be, and not by a TypeError from inside."""
+    """Anything but a list of sites is refused: the error says what was expected."""
     with pytest.raises(ConfigurationError, match="sites must be the sites that `await") as caught:
         select_site(sites, "acme")
 

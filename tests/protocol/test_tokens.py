@@ -44,7 +44,7 @@ def make(**changes):
 
 
 def test_repr_holds_no_secret():
-    """What is logged tells expiry and scopes only."""
+    """The repr of a token shows expiry and scopes only."""
     shown = f"{make()!r} {make()}"
 
     assert "secret" not in shown
@@ -69,7 +69,7 @@ def test_a_copy_is_the_token_itself():
 
 
 def test_tokens_are_frozen():
-    """Nobody changes a token that others hold."""
+    """A token cannot be changed: several callers share it."""
     for token in (make(), make().bearer):
         with pytest.raises(FrozenInstanceError):
             token.access_token = "other"
@@ -102,7 +102,7 @@ def test_equality_is_by_value(changes, equal):
 
 @pytest.mark.parametrize("access_token", ["", "a b", "a\nb", "t\u00f6ken", None, 7])
 def test_an_access_token_fits_in_a_header(access_token):
-    """A token that would break the Authorization header does not come to be."""
+    """An access token that cannot be part of a header is refused."""
     with pytest.raises(ConfigurationError, match="visible ASCII") as caught:
         make(access_token=access_token)
 
@@ -140,14 +140,14 @@ def test_expiry_includes_the_moment(now, expired):
 
 
 def test_missing_scopes_are_those_not_granted():
-    """A token tells what a call would lack."""
+    """A token says which of the required scopes it lacks."""
     token = make(scopes=("ADMIN", "read:me"))
 
     assert token.missing_scopes("READ read:me read:jira-work") == ("read:jira-work",)
 
 
 def test_a_bearer_is_the_pair_without_its_refresh_token():
-    """It has the same access token, times and scopes, and is no pair."""
+    """The bearer of a pair has its access token, times and scopes, and no refresh token."""
     bearer = make().bearer
 
     assert bearer == Token("access-secret", NOW, NOW + HOUR, ("read:me",))
@@ -181,7 +181,7 @@ PUBLISHERS = {
 @pytest.mark.parametrize("publish", PUBLISHERS.values(), ids=PUBLISHERS)
 @pytest.mark.parametrize("token", [make(), make().bearer], ids=["pair", "bearer"])
 def test_a_token_is_not_published_by_accident(token, publish):
-    """What turns any object into JSON is refused, and the refusal holds no secret."""
+    """A token cannot be converted to JSON, and the error holds no secret."""
     with pytest.raises((TypeError, PydanticUserError, PydanticSerializationError)) as caught:
         publish(token)
 
@@ -281,5 +281,5 @@ def test_buffer_is_at_most_a_quarter(lifetime, buffer):
 
 @given(st.text())
 def test_visible_ascii_is_what_a_header_may_hold(text):
-    """Letters, digits and signs from ``!`` to ``~``, at least one of them."""
+    """Visible ASCII is one or more characters from ``!`` to ``~``."""
     assert is_visible_ascii(text) is (text != "" and all("!" <= char <= "~" for char in text))

@@ -190,7 +190,7 @@ def test_a_warning_names_the_limit():
 
 @given(st.text(min_size=1))
 def test_idle_credentials_are_refreshed_in_time(key):
-    """Each key has its own moment, between half and three quarters of the inactivity limit."""
+    """Each key has one date for its refresh, between half and three quarters of the inactivity limit."""
     due_at = idle_refresh_at(key, record(), Settings())
 
     assert NOW + 45 * DAY <= due_at <= NOW + 67.5 * DAY

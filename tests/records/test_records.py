@@ -19,9 +19,9 @@ from atlassian_auth import (
     TokenStatus,
     VersionConflict,
 )
+from atlassian_auth._credentials.inspection import describe
 from atlassian_auth._records.records import Loaded, Records, TokenRecord
 from atlassian_auth.protocol.tokens import TokenPair
-from atlassian_auth.status import CredentialStatus
 from atlassian_auth.stores import ABSENT, MemoryStore
 
 NOW = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -74,7 +74,7 @@ async def test_nothing_stored(records):
     assert await records.delete("acme") is False
 
 
-async def test_conflicts_are_told(records):
+async def test_an_old_version_is_a_conflict(records):
     """A put with a version that is no longer current changes nothing and says so."""
     version = await records.put("acme", record())
     await records.put("acme", record(failure="newer"), expected=version)
@@ -134,7 +134,7 @@ async def test_a_foreign_record_is_an_error_and_stays(store, records, foreign):
     ids=["number", "text", "40-characters", "41-characters", "far-too-long", "controls"],
 )
 async def test_a_schema_is_quoted_in_brief(store, records, schema, shown):
-    """At most 40 printable characters of what stands in a schema's place reach the message."""
+    """A message quotes at most 40 printable characters of a wrong schema."""
     await store.put("tokens", "acme", f'{{"schema": {schema}, "record": {{}}}}'.encode())
 
     with pytest.raises(StoreError, match="another release") as caught:
@@ -290,7 +290,7 @@ def test_failures_are_noted_once_an_hour(again):
     assert (first.after_failure("503", NOW + again, period=7 * DAY) is first) is (again < HOUR)
 
 
-def test_what_was_told_stays_told():
+def test_unrecoverable_stays():
     """An UNRECOVERABLE credential stays so until a refresh succeeds, also after a day without an attempt."""
     told = failing(*EACH_DAY, 6.5 * DAY, 7 * DAY)
 
@@ -324,7 +324,7 @@ def test_a_record_keeps_its_secrets():
     """Neither the record nor its status shows a secret, and the record cannot be pickled."""
     secretive = record(token=token(), pasted_refresh_token=SECRETS[2])
 
-    status = CredentialStatus.of("acme", secretive, now=NOW, settings=Settings())
+    status = describe("acme", secretive, now=NOW, settings=Settings())
     shown = f"{secretive!r} {secretive} {status!r}"
 
     assert not any(secret in shown for secret in SECRETS)

@@ -37,7 +37,7 @@ def backoff(clock):
         pytest.param(ConfigurationError("secret"), 300, id="configuration"),
     ],
 )
-def test_nobody_asks_before_the_pause_ends(backoff, clock, error, seconds):
+def test_no_request_before_the_pause_ends(backoff, clock, error, seconds):
     """Until the pause is over each caller gets its own copy of the error."""
     start = clock.time()
     pause = backoff.note("acme", error)
@@ -108,7 +108,7 @@ def test_jitter_only_prolongs(clock):
     ],
 )
 def test_what_costs_no_token_request_is_looked_at_anew(backoff, error):
-    """A lost consent and a failing store are never paused: a repair is noticed at once."""
+    """A lost consent and a failing store cause no pause, so a repair counts at once."""
     backoff.note("acme", error)
 
     assert backoff.active("acme") is None

@@ -120,7 +120,7 @@ def service(clock):
         pytest.param([answer({}, 502), answer()], [0, 0], id="502"),
     ],
 )
-async def test_bad_minutes_are_survived(service, grant, script, asked_at):
+async def test_outages_are_survived(service, grant, script, asked_at):
     """A transient error is retried within the exchange, each kind after its own pause."""
     exchange, sender = service(grant, *script)
 

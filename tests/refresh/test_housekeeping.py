@@ -131,6 +131,18 @@ async def test_a_pasted_token_is_kept_alive_too(manager, atlassian, atlassian_cl
     assert (await manager.status("acme")).refresh_count == 1
 
 
+async def test_a_consent_is_kept_alive_while_its_token_is_valid(
+    manager, atlassian, atlassian_clock
+):
+    """If access tokens live for months, an idle refresh token is used all the same before it ends."""
+    atlassian.rules.access_token_lifetime_seconds["cloud"] = 80 * 86400
+    await enrol(manager, atlassian, "acme")
+
+    await keep_alive(manager, atlassian_clock, 70)
+
+    assert (await manager.status("acme")).refresh_count == 2
+
+
 async def test_trouble_with_one_stops_no_other(
     manager, atlassian, atlassian_clock, store, caplog, told
 ):
@@ -143,7 +155,7 @@ async def test_trouble_with_one_stops_no_other(
 
     assert (await manager.status("acme")).refresh_count == 2
     assert "Key 'broken' was skipped" in caplog.text
-    # A dead one is told once, and not asked for again.
+    # A lost consent is reported once, and its refresh token is not sent again.
     assert caplog.text.count("Key 'revoked': the consent is lost") == 1
 
 
@@ -421,7 +433,7 @@ async def test_what_only_fails_is_kept_for_long(
 
 
 async def test_the_time_can_be_given(manager, atlassian, atlassian_clock):
-    """With another ``now`` it deletes what is unusable at that time."""
+    """`prune(now)` deletes what is unusable at that time."""
     await enrol(manager, atlassian, "dead")
     await revoke(manager, atlassian, atlassian_clock, "dead")
     since = (await manager.status("dead")).refresh_status_since
@@ -489,7 +501,7 @@ async def test_what_cannot_be_read_is_not_deleted(manager, store, caplog):
 
 
 @pytest.mark.parametrize("job", ["keep_fresh", "keep_alive"])
-async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, caplog):
+async def test_an_outage_ends_no_job(manager, atlassian, atlassian_clock, job, caplog):
     """A refresh that fails is logged, and tried again in the next round."""
     await enrol(manager, atlassian, "acme")
     atlassian_clock.advance(80 * DAY)
@@ -502,3 +514,18 @@ async def test_a_bad_minute_is_no_end(manager, atlassian, atlassian_clock, job, 
         tasks.cancel_scope.cancel()
 
     assert "Key 'acme' could not be kept" in caplog.text
+
+
+async def test_keep_fresh_is_as_early_as_a_request(manager_of, atlassian, atlassian_clock):
+    """`keep_fresh` refreshes a token when a request would refresh it ahead, not only when it ends."""
+    manager = manager_of(refresh_ahead_seconds=600, refresh_spread_seconds=0)
+    await enrol(manager, atlassian, "acme")
+    token = await manager.token("acme")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(manager.keep_fresh)
+        while atlassian_clock.now() < token.expires_at - timedelta(seconds=400):
+            await manager.keys()
+        tasks.cancel_scope.cancel()
+
+    assert (await manager.token("acme")).access_token != token.access_token

@@ -122,7 +122,7 @@ async def test_a_module_that_is_being_imported_is_no_loop(monkeypatch):
 
 
 def test_trio_as_a_guest_of_asyncio():
-    """Where both run in one thread, a task of each waits in its own way."""
+    """With trio as a guest of asyncio in one thread, a task of each can wait."""
     future = SharedFuture[str]()
     got: list[str] = []
 

@@ -126,7 +126,7 @@ async def thread(log):
 
 
 async def test_outcomes_come_back(thread):
-    """The caller gets what the work returned, or the exception it raised."""
+    """The caller gets the result of its work, or its exception."""
     with pytest.raises(ZeroDivisionError):
         await thread.run(lambda client: client.fail(ZeroDivisionError()))
     with pytest.raises(KeyboardInterrupt):
@@ -180,7 +180,7 @@ async def test_a_cancelled_caller(thread, log):
 
 
 async def test_a_closed_loop(thread, log):
-    """Work whose caller's event loop has been closed is finished, and the thread goes on."""
+    """Work is finished even if its caller's event loop was closed, and the thread goes on."""
     plug = Plug()
 
     async def ask_and_leave():
@@ -284,7 +284,7 @@ async def test_an_exit_in_a_task(thread, log, caplog):
 
     assert before == after
     assert log == ["before", "after", "unplugged"]
-    assert "raised SystemExit in a task" in caplog.text
+    assert "raised SystemExit; the loop goes on" in caplog.text
 
 
 async def test_a_thread_that_broke_off(thread, log):

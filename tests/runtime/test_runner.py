@@ -96,7 +96,7 @@ def test_where_an_unexpected_error_came_from_is_logged(caplog):
 
 
 def test_a_caller_that_ends_its_loop_disturbs_nothing():
-    """Work goes on when the loop that asked for it has ended, and the next loop gets the result."""
+    """Work goes on after its caller's loop has ended, and the next loop gets the result."""
     begun, may_end, future = SharedFuture[None](), SharedFuture[None](), SharedFuture[str]()
 
     async def work() -> None:
@@ -171,8 +171,50 @@ assert run(answer) == "done"
 waiting = start(SHARED_RUNNER, never)
 begun.wait_sync()
 assert run(answer) == "done"  # so the thread sleeps again, or is about to
+old = SHARED_RUNNER.home()
+numbers = [end.fileno() for end in (old._selector, old._ssock, old._csock)]
 os.closerange(3, 256)
 print(run(answer))
+null = os.stat(os.devnull).st_rdev
+print([os.fstat(number).st_rdev == null for number in numbers])  # no later file gets one of them
+try:
+    waiting.wait_sync()
+except TransientError as error:
+    print(error)
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], timeout=300, check=False, capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        ["done", "[True, True, True]", "The event loop that ran the refresh has ended; try again."],
+    ), done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors are closed as POSIX does")
+def test_work_that_a_dead_thread_never_began():
+    """If the thread dies before it begins the work, the caller gets an error and does not wait for ever."""
+    program = """
+import os, threading
+from atlassian_auth import TransientError
+from atlassian_auth._runtime.future import SharedFuture, start
+from atlassian_auth._runtime.runner import SHARED_RUNNER
+
+async def answer():
+    return "done"
+
+begun, may_end = SharedFuture(), threading.Event()
+async def block():
+    begun.set_result(None)
+    may_end.wait()
+
+start(SHARED_RUNNER, block)
+begun.wait_sync()
+waiting = start(SHARED_RUNNER, answer)
+os.closerange(3, 256)
+may_end.set()
 try:
     waiting.wait_sync()
 except TransientError as error:
@@ -183,10 +225,7 @@ except TransientError as error:
         [sys.executable, "-c", program], timeout=300, check=True, capture_output=True, text=True
     )
 
-    assert done.stdout.splitlines()[-2:] == [
-        "done",
-        "The event loop that ran the refresh has ended; try again.",
-    ]
+    assert done.stdout == "The event loop that ran the refresh has ended; try again.\n"
 
 
 def test_without_a_thread_there_is_an_error():
@@ -288,7 +327,7 @@ assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_the_interpreters_exit_waits_for_work_under_way():
-    """Work that is under way when the program ends is finished before the process is gone."""
+    """The interpreter's exit waits until running work is finished."""
     program = """
 import asyncio, threading
 from atlassian_auth._runtime.runner import SHARED_RUNNER

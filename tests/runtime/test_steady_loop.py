@@ -104,7 +104,7 @@ def test_a_standstill_in_the_middle_of_the_work():
 
 
 def test_time_never_goes_back():
-    """The time that is left out was never counted, so a timeout whose time is over is raised."""
+    """A loop's time never goes back, and a timeout that is over is raised."""
     clock = StandsStill()
 
     async def work():

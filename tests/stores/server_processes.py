@@ -40,11 +40,11 @@ class ServerProcesses:
         assert run_script("fork", made) == ["excluded", "still", "held"]
 
     def test_nothing_is_imported_in_the_thread(self, run_script, made):
-        """What a call needs is imported before: a fork, or the exit, may come in the middle of an import."""
+        """The store's thread imports nothing: a fork or an exit could interrupt an import."""
         assert run_script("imports", made) == ["[]"]
 
     async def test_at_exit(self, run_script, made, store):
-        """What is saved while the interpreter exits is saved."""
+        """A record that is saved while the interpreter exits is stored."""
         run_script("at_exit", made)
 
         assert (await store.get("tokens", "acme")).value == b"saved"

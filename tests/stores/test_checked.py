@@ -76,6 +76,6 @@ def test_expected_versions(expected, actual):
 
 @pytest.mark.parametrize(("expected", "actual"), [(6, 7), (ABSENT, 7), (7, ABSENT)])
 def test_other_versions(expected, actual):
-    """A record at another version is left to the caller who changed it first."""
+    """A change of a record at another version raises a conflict that names the record."""
     with pytest.raises(VersionConflict, match="'acme' in 'tokens'"):
         Target("tokens", "acme", 0, expected).check(actual)

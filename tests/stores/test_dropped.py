@@ -144,7 +144,7 @@ def test_dropped_stores_leave_nothing(make, descriptors):
 
 @pytest.mark.usefixtures("no_collector")
 async def test_dropped_after_an_error(make):
-    """A store whose last call failed is dropped as any other."""
+    """A store whose last call failed also ends its thread when it is garbage-collected."""
     store = make()
     thread = await use(store)
     await fail(store)
@@ -157,5 +157,5 @@ async def test_dropped_after_an_error(make):
 
 @FORKS
 def test_dropped_in_the_child_of_a_fork(run):
-    """In the child, too, a dropped store ends the thread that the child had started for it."""
+    """In a forked child, a store that is garbage-collected ends the child's own thread."""
     assert run(FORK) == ["ended", "ended"]

@@ -105,7 +105,7 @@ def store(inside, clock):
 
 
 class TestSecrecy:
-    """Who has the store and no key learns nothing of the values."""
+    """Without a key, a person who can read the inner store learns nothing of the values."""
 
     async def test_equal_values(self, store, inside):
         """Nothing tells that two values are equal: each has a nonce of its own."""
@@ -132,13 +132,13 @@ class TestSecrecy:
         assert asked == [12, 12]
 
     def test_no_key_is_shown(self, store):
-        """Neither `repr` nor the attributes show a key."""
+        """Neither the repr nor an attribute shows a key."""
         assert OLD not in f"{store!r} {vars(store)!r}"
         assert repr(base64.urlsafe_b64decode(OLD)) not in f"{vars(store)!r}"
 
 
 class TestAuthenticity:
-    """What is returned was put by who has a key, under this very name."""
+    """A value is returned only if it was stored with one of the keys, under this very name."""
 
     @pytest.mark.parametrize(
         "name", [("tokens", "other"), ("flows", "acme"), ("token", "sacme"), ("tokensa", "cme")]
@@ -210,13 +210,13 @@ class TestAuthenticity:
         assert await store.get("tokens", "acme") == Stored(b"legible-secret", version)
 
     async def test_unreadable_and_deleted(self, store, inside):
-        """What cannot be read can be deleted."""
+        """A record that cannot be decrypted can be deleted."""
         await inside.put("tokens", "acme", b"legible")
 
         assert await store.delete("tokens", "acme")
 
     async def test_another_release(self, store, inside):
-        """A value of a later form is told from damage."""
+        """The error for a value of a later release says so, and does not call it damaged."""
         await inside.put("tokens", "acme", b"AtlassianAuthSeal\x02" + bytes(50))
 
         with pytest.raises(StoreError, match="another release: upgrade"):
@@ -227,7 +227,7 @@ class TestKeys:
     """The first key encrypts, each decrypts."""
 
     async def test_the_first_encrypts(self, inside):
-        """What was put with two keys is read with the first alone, not with the second."""
+        """With two keys, records are written with the first one only."""
         await EncryptedStore(inside, [NEW, OLD]).put("tokens", "acme", b"value")
 
         assert (await EncryptedStore(inside, NEW).get("tokens", "acme")).value == b"value"
@@ -235,7 +235,7 @@ class TestKeys:
             await EncryptedStore(inside, OLD).get("tokens", "acme")
 
     async def test_each_decrypts(self, inside):
-        """What any of the keys has encrypted is read."""
+        """A record is read with whichever of the keys it was written."""
         await EncryptedStore(inside, OLD).put("tokens", "old", b"1")
         await EncryptedStore(inside, NEW).put("tokens", "new", b"2")
 
@@ -245,7 +245,7 @@ class TestKeys:
         assert (await both.get("tokens", "new")).value == b"2"
 
     async def test_another_key(self, store, inside):
-        """A wrong key is told by ids, which are no secret; nothing changes."""
+        """The error for a wrong key names the ids of the keys, which are no secret; nothing changes."""
         await store.put("tokens", "acme", b"value")
         before = await inside.get("tokens", "acme")
         wrong = EncryptedStore(inside, OTHER)
@@ -273,7 +273,7 @@ class TestKeys:
         assert (await EncryptedStore(inside, key).get("tokens", "acme")).value == b"value"
 
     async def test_blanks(self, inside):
-        """A line break, as files end with, does no harm."""
+        """A line break after the key, as in a file, is ignored."""
         await EncryptedStore(inside, f" {OLD}\n").put("tokens", "acme", b"value")
 
         assert (await EncryptedStore(inside, OLD).get("tokens", "acme")).value == b"value"
@@ -294,7 +294,7 @@ class TestKeys:
         ],
     )
     def test_no_keys(self, keys):
-        """What is no key is refused without showing it, with the way to make one."""
+        """A wrong key is refused without showing it, and the error says how to make one."""
         with pytest.raises(ConfigurationError, match=r"generate_key\(\)") as raised:
             EncryptedStore(MemoryStore(), keys)
 
@@ -304,7 +304,7 @@ class TestKeys:
         assert raised.value.__context__ is None
 
     def test_without_cryptography(self, run):
-        """Where the package is missing, the error names the extra to install."""
+        """If the package is missing, the error names the extra to install."""
         assert run(WITHOUT_CRYPTOGRAPHY) == ["True"]
 
 
@@ -325,7 +325,7 @@ class TestReencrypt:
     """`reencrypt` moves all to the first key, and loses nothing that others do meanwhile."""
 
     async def test_all_are_moved(self, store, inside):
-        """Afterwards the old key is needed no more; what was moved before is left alone."""
+        """After `reencrypt` the old key is not needed, and records with the new key are not written again."""
         for key in ("a", "b"):
             await store.put("tokens", key, key.encode())
         await store.put("flows", "c", b"c")
@@ -392,7 +392,7 @@ class TestReencrypt:
         assert await inside.get("tokens", "gone") is None
 
     async def test_stale_writers(self, store, inside):
-        """Who read a record before it was moved conflicts afterwards, as with any change."""
+        """A `put` with the version from before a re-encryption is a conflict."""
         version = await store.put("tokens", "acme", b"value")
         await EncryptedStore(inside, [NEW, OLD]).reencrypt("tokens")
 

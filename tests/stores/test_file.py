@@ -1,4 +1,4 @@
-"""FileStore keeps the contract across processes, forks and kills, and spoils nobody's folder."""
+"""FileStore keeps the contract across processes, forks and kills, and leaves other folders alone."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class TestFileStore(ThreadSafeStoreContract):
 
     @pytest.mark.parametrize("reopened", [False, True], ids=["same store", "another store"])
     async def test_records_that_are_over_leave_the_folder(self, store, clock, folder, reopened):
-        """What was stored for a while is removed by a later `put`, whoever stored it."""
+        """A later `put` removes expired records, including those that another store object wrote."""
         await store.put("tokens", "state", b"value", ttl_seconds=10)
         await store.put("tokens", "state", b"value", ttl_seconds=9)
         await store.put("tokens", "prolonged", b"value", ttl_seconds=10)
@@ -203,7 +203,7 @@ class TestFileStore(ThreadSafeStoreContract):
         assert not record_path(folder, "state").exists()
 
     async def test_what_is_over_and_damaged(self, store, clock, folder):
-        """A damaged file among those that are over stays, and hinders nobody else's `put`."""
+        """A damaged file of an expired record stays, and a `put` of another key still works."""
         await store.put("tokens", "state", b"value", ttl_seconds=10)
         record_path(folder, "state").write_bytes(b"damaged")
         clock.advance(10)
@@ -214,7 +214,7 @@ class TestFileStore(ThreadSafeStoreContract):
 
 
 class TestDurability:
-    """What `put` returned from is on the disk, whole."""
+    """When `put` returns, the whole record is on the disk."""
 
     @FORKS
     @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ class TestDurability:
         assert {*found} == {before, after}
 
     def test_a_killed_writer(self, start_script, folder):
-        """After a kill in the midst of writing all is there that `put` had returned."""
+        """After a kill during a write, every record whose `put` had returned is there."""
         writer = start_script("write", made(folder), 500_000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
@@ -241,7 +241,7 @@ class TestDurability:
         assert stored.value == b"x" * 500_000
 
     async def test_what_a_killed_writer_left(self, folder, store):
-        """What lies beside the records, half written, is never read, and is gone after a `put`."""
+        """A half-written file of a killed process is never read, and the next `put` removes it."""
         await store.put("tokens", "acme", b"value")
         (folder / "new").write_bytes(b"half a rec")
 
@@ -251,7 +251,7 @@ class TestDurability:
         assert not (folder / "new").exists()
 
     async def test_a_cancelled_put(self, store):
-        """A `put` whose caller is cancelled is completed."""
+        """A `put` is completed even if its caller is cancelled."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await store.put("tokens", "acme", b"value")
@@ -272,13 +272,13 @@ class TestDurability:
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
     def test_at_exit(self, run_script, folder):
-        """What is saved while the interpreter exits is saved."""
+        """A record that is saved while the interpreter exits is stored."""
         run_script("at_exit", made(folder))
 
         assert decode(record_path(folder).read_bytes()).value == b"saved"
 
     def test_a_full_disk(self, run_script, folder):
-        """A value that does not fit is an error that does not show it; what was there is still there."""
+        """A value that does not fit is an error that does not show it, and the old record stays."""
         error, *after = run_script("full_disk", made(folder), folder / "new")
 
         assert str(folder) in error
@@ -287,10 +287,10 @@ class TestDurability:
 
 
 class TestOneWriter:
-    """One writer at a time."""
+    """Only one process at a time writes to a folder."""
 
     def test_waiting(self, tmp_path):
-        """Who finds another one writing tries again until that has ended."""
+        """A writer that finds another one tries again until the other has finished."""
         other = ExitStack()
         other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         pauses = []
@@ -304,7 +304,7 @@ class TestOneWriter:
             assert len(pauses) == 2
 
     def test_waiting_in_vain(self, tmp_path):
-        """Who finds another one writing for too long is told so."""
+        """If another process writes for too long, the error says so."""
         with (
             one_writer(tmp_path / "write", Patience(0)),
             pytest.raises(StoreError, match=r"another process.*10 s.*try again"),
@@ -313,7 +313,7 @@ class TestOneWriter:
             pytest.fail("two are inside")
 
     def test_stopped_while_waiting(self, tmp_path):
-        """Whose process stood still beyond the time, while the other one ended, writes."""
+        """A writer whose process was paused beyond its time limit still tries once more."""
         other = ExitStack()
         other.enter_context(one_writer(tmp_path / "write", Patience(0)))
         times = iter([0, 10_000])
@@ -378,7 +378,7 @@ class TestFolder:
 
     @pytest.mark.parametrize("name", ["", "a\0b"])
     def test_no_folder(self, name):
-        """What names no folder is refused at once."""
+        """A text that cannot name a folder is refused at once."""
         with pytest.raises(ConfigurationError) as raised:
             FileStore(name)
         assert raised.value.argument == "folder"
@@ -399,7 +399,7 @@ class TestFolder:
 
 
 class TestPermissions:
-    """Nobody else reads the files."""
+    """Other users cannot read the files."""
 
     async def test_new_files(self, store, folder):
         """All files are the owner's alone from the start, whatever the umask."""
@@ -417,7 +417,7 @@ class TestPermissions:
         }
 
     def test_from_the_start(self, tmp_path):
-        """There is no moment in which others could open the file, and no link is followed."""
+        """A new file is never readable for other users, not even for a moment, and no link is followed."""
         usual = os.umask(0)
         try:
             _record_folder._write(tmp_path / "new", b"")
@@ -460,7 +460,7 @@ class TestPermissions:
         ],
     )
     async def test_a_record_of_another_user(self, store, folder, others, text):
-        """What is not this user's own file is no record, is left as it is, and hinders no other one."""
+        """A file of another user, or no regular file, is refused and left alone; other records work."""
         await store.put("tokens", "acme", b"value")
         await store.put("tokens", "well", b"value")
         record = record_path(folder)
@@ -475,7 +475,7 @@ class TestPermissions:
         assert mode(planted) == 0o644
 
     async def test_a_record_that_others_could_read(self, store, folder):
-        """It is closed to them when it is read, if not before."""
+        """If other users can read a record, the store removes that right when it reads the record."""
         await store.put("tokens", "acme", b"value")
         record_path(folder).chmod(0o644)
 
@@ -484,7 +484,7 @@ class TestPermissions:
         assert mode(record_path(folder)) == 0o600
 
     async def test_old_files(self, store, folder):
-        """What others could read is closed to them when the store is opened."""
+        """If other users can read the folder or a file, the store removes that right when it opens."""
         await store.put("tokens", "acme", b"value")
         await store.aclose()
         record_path(folder).chmod(0o664)
@@ -497,7 +497,7 @@ class TestPermissions:
 
 
 class TestUnusable:
-    """What cannot be used is told by an error that names the folder and says what to do."""
+    """The error for an unusable folder names the folder and says what to do."""
 
     async def refused(self, folder, text):
         with pytest.raises(StoreError, match=text) as raised:
@@ -518,7 +518,7 @@ class TestUnusable:
         await self.refused(tmp_path / "file" / below, "must be a folder")
 
     async def test_an_unknown_trouble(self, tmp_path):
-        """What nobody has foreseen is told in the words of the operating system."""
+        """The error for an unexpected fault quotes the operating system."""
         error = OSError(errno.EIO, "Input/output error")
 
         with (
@@ -528,7 +528,7 @@ class TestUnusable:
             raise error
 
     @pytest.mark.parametrize("name", ["notes.txt", "version-2", "0" * 64])
-    async def test_somebody_elses_folder(self, folder, name):
+    async def test_a_folder_with_other_files(self, folder, name):
         """A folder that holds other things is refused, and left as it is."""
         folder.mkdir(mode=0o755)
         (folder / name).write_text("mine")
@@ -555,7 +555,7 @@ class TestUnusable:
         assert await store.put("tokens", "acme", b"value") == 1
 
     async def test_other_files_among_ours(self, store, folder):
-        """What is put into the folder later is neither read nor touched."""
+        """Other files that are put into the folder later are neither read nor changed."""
         await store.put("tokens", "acme", b"value")
         copy = folder / f"{record_path(folder).name}~"
         shutil.copy(record_path(folder), copy)
@@ -582,7 +582,7 @@ class TestUnusable:
         assert await store.keys("tokens") == ["new"]
 
     async def test_moved_back(self, store, folder):
-        """The error says to move the folder back; then the same store goes on, and nothing is missing."""
+        """After the folder is moved back, as the error says, the store has all records."""
         await store.put("tokens", "old", b"value")
         folder.rename(folder.with_name("moved"))
         with pytest.raises(StoreError, match=r"Move the folder that was there back.*it is lost if"):
@@ -594,12 +594,12 @@ class TestUnusable:
         assert await store.keys("tokens") == ["new", "old"]
 
     def test_without_locks(self, run, folder):
-        """A system that has no locks is told to be one, before anything is written."""
+        """On a system without locks the store raises before it writes anything."""
         assert run(WITHOUT_LOCKS, folder) == ["True"]
 
 
 class TestUnprivileged:
-    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+    """Missing rights are an error when the store is opened, not when a new token is saved."""
 
     @pytest.fixture
     def outside(self):
@@ -642,7 +642,7 @@ class TestUnprivileged:
         assert "must own the folder" in self.refused(run_script, folder)
 
     @ROOT
-    def test_a_folder_that_is_somebody_elses(self, run_script, folder):
+    def test_a_folder_that_belongs_to_another_user(self, run_script, folder):
         """A folder that others can read, and that cannot be closed to them, is refused."""
         folder.chmod(0o777)
 
@@ -674,7 +674,7 @@ def swap(path):
 
 
 class TestDamaged:
-    """What is not whole is an error that names the file, and is left as it is, to the byte."""
+    """A damaged file is an error that names it, and the file is left as it is, to the byte."""
 
     @pytest.mark.parametrize(
         ("damage", "text"),
@@ -710,7 +710,7 @@ class TestDamaged:
         assert await store.keys("flows") == []
 
     async def test_listing(self, store, folder):
-        """Where a file is damaged nobody is told that its key is absent."""
+        """A damaged file makes `keys` raise: the list never omits its key in silence."""
         await store.put("tokens", "acme", b"value")
         cut_off(record_path(folder))
 
@@ -718,7 +718,7 @@ class TestDamaged:
             await store.keys("tokens")
 
     async def test_the_versions(self, store, folder):
-        """Where the highest version is not known none is given: it might have been given before."""
+        """If the highest version is not known, `put` raises: a version must not be given twice."""
         await store.put("tokens", "acme", b"value")
         cut_off(folder / "version")
 
@@ -734,7 +734,7 @@ class TestDamaged:
     data=st.data(),
 )
 def test_any_other_bit_is_damage(value, expires_at, key, data):
-    """A file says what was stored, or, with any bit of it turned, nothing."""
+    """A file with any bit changed is reported as damaged, and never read as another value."""
     record = FiledRecord("tokens", key, 1, expires_at, value)
     content = encode(record)
     assert decode(content) == record

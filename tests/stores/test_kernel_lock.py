@@ -183,7 +183,7 @@ async def test_private_while_held_and_gone_afterwards(locks, folder):
 
 
 async def test_no_descriptor_stays(locks, opened):
-    """Success, timeouts, exceptions and cancellation all close what they opened."""
+    """No outcome leaves a file descriptor open."""
     async with locks.hold("tokens", "acme", timeout_seconds=0):
         assert len(opened()) == 1
         with pytest.raises(TimeoutError):
@@ -241,7 +241,7 @@ async def test_attempts_come_at_a_growing_distance(folder, clock):
 
 
 async def test_released_at_the_last_moment(folder):
-    """A lock that is free when the time has passed is had, although no attempt was due."""
+    """A lock that is free when the time limit ends is taken, even between two attempts."""
     clock = ManualClock(autojump=False)
     locks = KernelLocks(folder, clock)
 
@@ -257,7 +257,7 @@ async def test_released_at_the_last_moment(folder):
 
 @pytest.mark.parametrize("attempted", ["before", "after"])
 async def test_a_file_that_was_removed(locks, folder, attempted):
-    """Who opened the file before its holder removed it does not take the old one for the lock."""
+    """A process that opened the file before its holder removed it does not get that lock."""
     async with locks.hold("tokens", "acme", timeout_seconds=0):
         (path,) = folder.iterdir()
         descriptor = _kernel_lock._open(path)
@@ -272,15 +272,15 @@ async def test_a_file_that_was_removed(locks, folder, attempted):
         os.close(descriptor)
 
 
-async def test_a_file_that_somebody_removed(locks, folder):
-    """Releasing does not mind a file that is gone."""
+async def test_releasing_without_its_file(locks, folder):
+    """A lock whose file was removed can be released."""
     async with locks.hold("tokens", "acme", timeout_seconds=0):
         for path in folder.iterdir():
             path.unlink()
 
 
 async def test_the_file_of_another_holder(locks, folder):
-    """Whose file was removed leaves alone the file of who has the lock since."""
+    """A holder whose file was removed does not remove the file of the next holder."""
     async with AsyncExitStack() as first, locks.hold("tokens", "other", timeout_seconds=0):
         await first.enter_async_context(locks.hold("tokens", "acme", timeout_seconds=0))
         (folder / _kernel_lock._file_name("tokens", "acme")).unlink()
@@ -292,7 +292,7 @@ async def test_the_file_of_another_holder(locks, folder):
 
 
 class TestConfirm:
-    """What is held can be asked whether it still is."""
+    """A holder can ask whether it still has the lock."""
 
     async def test_held(self, locks):
         """While it is held it says so, for any time to come: it ends with its process only."""
@@ -310,7 +310,7 @@ class TestConfirm:
             assert not await hold.confirm()
 
     async def test_removed(self, locks, folder):
-        """Whose file was removed holds no longer what others would lock."""
+        """A holder whose file was removed has lost the lock."""
         async with locks.hold("tokens", "acme", timeout_seconds=0) as hold:
             for path in folder.iterdir():
                 path.unlink()
@@ -318,7 +318,7 @@ class TestConfirm:
             assert not await hold.confirm()
 
     async def test_replaced(self, locks, folder):
-        """Nor does it if another one has the lock of a file of that name, or of a folder of that name."""
+        """A holder has lost the lock if its file or folder was replaced by another of that name."""
         async with locks.hold("tokens", "acme", timeout_seconds=0) as first:
             folder.rename(folder.with_name("away"))
             async with locks.hold("tokens", "acme", timeout_seconds=0) as second:
@@ -340,7 +340,7 @@ class TestConfirm:
 
 
 class TestOthers:
-    """What other users own or may write is no place for a lock: they could make a second holder."""
+    """A file or folder that other users own or can write is refused: they could make a second holder."""
 
     async def refused(self, locks, text):
         with pytest.raises(StoreError, match=text) as raised:
@@ -362,7 +362,7 @@ class TestOthers:
 
     @pytest.mark.parametrize("mode", [0o720, 0o702, 0o777, 0o1777])
     async def test_a_folder_that_others_can_write(self, locks, folder, opened, mode):
-        """It is refused, and left as it is: others may have put something there."""
+        """A folder that other users can write to is refused, and left as it is."""
         folder.mkdir()
         folder.chmod(mode)
 
@@ -374,7 +374,7 @@ class TestOthers:
 
     @pytest.mark.parametrize("mode", [0o755, 0o710, 0o704])
     async def test_a_folder_that_others_can_read(self, locks, folder, mode):
-        """It is closed to them, and used."""
+        """If other users can read the folder, the store removes that right and uses the folder."""
         folder.mkdir()
         folder.chmod(mode)
 
@@ -405,7 +405,7 @@ class TestOthers:
         assert opened() == []
 
     async def test_a_pipe(self, locks, folder, opened):
-        """What is no file is refused."""
+        """A named pipe in place of a lock's file is refused."""
         self.plant(folder, os.mkfifo)
 
         await self.refused(locks, "not a regular file")
@@ -431,7 +431,7 @@ class TestOthers:
 
 
 def test_having_it_already(folder):
-    """Trying again changes nothing for who has the lock; releasing twice neither."""
+    """Taking a lock twice, or releasing it twice, changes nothing."""
     folder.mkdir(mode=0o700)
     lock = _kernel_lock.FileLock(folder / "name")
     other = _kernel_lock.FileLock(folder / "name")
@@ -446,7 +446,7 @@ def test_having_it_already(folder):
 
 
 async def test_a_folder_that_cannot_be(tmp_path, clock):
-    """Where no folder can be made, the error names the place and what it must be like."""
+    """If the folder cannot be made, the error names it and says what it needs."""
     (tmp_path / "locks").write_text("in the way")
 
     with pytest.raises(StoreError, match="must exist and be writable") as raised:
@@ -488,7 +488,7 @@ def test_ends_with_its_process(start, run, folder):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 class TestForks:
-    """A child neither has its parent's lock nor keeps it from anybody."""
+    """A forked child does not hold its parent's lock, and does not keep it from other processes."""
 
     @pytest.fixture
     def parent(self, start, folder):
@@ -520,5 +520,5 @@ class TestForks:
 
 
 def test_without_locks(run, folder):
-    """A system that has no such locks is told to be one, when a lock is wanted, and nothing is made."""
+    """On a system without such locks the first lock raises, and no file is made."""
     assert run(WITHOUT_LOCKS, folder) == ["True", "False"]

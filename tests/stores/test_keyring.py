@@ -278,7 +278,7 @@ class TestItems:
         assert raised.value.argument == "service"
 
     async def test_listed_first(self, store, backend):
-        """A key is listed before its record is there, and until after it is gone."""
+        """The list of keys has a key before its record is stored, and until it is deleted."""
         await store.put("tokens", "acme", b"value")
         stored = [name for what, name in backend.asked if what == "set"]
         backend.asked.clear()
@@ -303,7 +303,7 @@ class TestItems:
         assert b"state" not in listed(backend)
 
     async def test_a_list_that_was_deleted(self, store, backend):
-        """Where somebody deleted the list, records are still read, and versions go on."""
+        """If a person deleted the list of keys, records can still be read, and versions still increase."""
         versions = [await store.put("tokens", "acme", b"value") for _ in range(3)]
         del backend.items[INDEX]
 
@@ -327,7 +327,7 @@ class TestItems:
         ],
     )
     async def test_damaged(self, store, backend, content, text):
-        """An item that is not ours is an error that does not show it, and is left as it is."""
+        """An item that is no record is an error that does not show it, and is left as it is."""
         backend.items[ITEM] = content
 
         for call in (
@@ -345,7 +345,7 @@ class TestItems:
 
 
 class TestTroubles:
-    """A keyring that cannot be used is told with what to do, and nothing changes."""
+    """The error for an unusable keyring says what to do, and nothing changes."""
 
     @pytest.mark.parametrize(
         ("error", "text"),
@@ -358,7 +358,7 @@ class TestTroubles:
     )
     @pytest.mark.parametrize("what", ["get", "set", "delete"])
     async def test_errors(self, store, backend, error, text, what):
-        """Whatever the keyring raises comes out as `StoreError`, without the words it had for it."""
+        """Any error of the keyring is raised as a StoreError without its text."""
         version = await store.put("tokens", "acme", b"kept")
         before = dict(backend.items)
         backend.trouble[what] = [error]
@@ -373,7 +373,7 @@ class TestTroubles:
         assert await store.get("tokens", "acme") == Stored(b"kept", version)
 
     async def test_no_keyring(self):
-        """Where there is no keyring, the error says what to keep the records in instead."""
+        """If there is no keyring, the error names another store to use."""
         store = KeyringStore(backend=keyring.backends.fail.Keyring())
 
         with pytest.raises(
@@ -391,7 +391,7 @@ class TestTroubles:
         await store.aclose()
 
     async def test_deletes_nothing(self, clock):
-        """A keyring that does not delete what it should is found out."""
+        """A keyring that does not delete an item is noticed, and `delete` raises."""
         store = KeyringStore(backend=Sticky(), clock=clock)
         version = await store.put("tokens", "acme", b"value")
 
@@ -414,7 +414,7 @@ class TestTroubles:
         ],
     )
     async def test_long_and_refused(self, clock, kind, error, text):
-        """Where no part is kept either, that is told; who did not unlock the keyring is not asked again."""
+        """If the keyring refuses the parts too, the error says so, and the person is not asked again."""
         backend = kind()
         store = KeyringStore(backend=backend, clock=clock)
         version = await store.put("tokens", "acme", b"kept")
@@ -431,7 +431,7 @@ class TestTroubles:
         await store.aclose()
 
     async def test_no_state_folder(self, monkeypatch, tmp_path, backend):
-        """Where the locks cannot be made, the error names the place."""
+        """If the folder of the locks cannot be made, the error names it."""
         (tmp_path / "file").touch()
         monkeypatch.setenv("HOME", str(tmp_path / "file"))
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
@@ -461,7 +461,7 @@ class TestTroubles:
 
     @pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="needs another user's folder")
     async def test_a_folder_of_another_user(self, store, backend, state_folder):
-        """Where another user owns the folder of the locks, nothing is stored."""
+        """If another user owns the folder of the locks, nothing is stored."""
         await store.get("tokens", "acme")
         (folder,) = state_folder.iterdir()
         os.chown(folder, 54321, -1)
@@ -476,7 +476,7 @@ class TestTroubles:
 
     @pytest.mark.parametrize("package", ["keyring", "platformdirs"])
     def test_without_the_extra(self, run, package):
-        """Where a package is missing, the error names the extra to install."""
+        """If a package is missing, the error names the extra to install."""
         assert run(WITHOUT, package) == ["True"]
 
 
@@ -530,7 +530,7 @@ def whole(backend):
 
 
 class TestParts:
-    """What is too long for an item of the keyring is kept in several."""
+    """A record that is too long for one item of the keyring is stored in several."""
 
     @pytest.mark.parametrize("kind", [Small, Cutting])
     async def test_long(self, clock, kind):
@@ -645,6 +645,7 @@ class Failing(Mortal):
     error = RuntimeError
 
 
+@pytest.mark.campaign
 class TestEveryStep:
     """Whenever a process ends or a keyring fails, the record is the old one or the new one, and whole."""
 
@@ -687,7 +688,7 @@ class TestEveryStep:
         ],
     )
     async def test_put_at_every_step(self, clock, kind, moment, earlier):
-        """What was put is stored, what was refused is not, and the next save leaves no rest."""
+        """A `put` that is killed at any step stores the record or not, and the next one tidies up."""
         old = earlier[-1] if earlier else None
         for step in itertools.count():
             backend, version = kind(moment), 0
@@ -712,7 +713,7 @@ class TestEveryStep:
     @pytest.mark.parametrize("moment", MOMENTS)
     @pytest.mark.parametrize("earlier", [[LONG], [b"short", LONG]])
     async def test_delete_at_every_step(self, clock, kind, moment, earlier):
-        """What is deleted is there whole or not at all, and the next save or deletion leaves no rest."""
+        """A `delete` that is killed at any step leaves the record whole or removes it."""
         for step in itertools.count():
             backend, version = kind(moment), 0
             store = KeyringStore(backend=backend, clock=clock)

@@ -89,7 +89,7 @@ class TestMemoryStore(ThreadSafeStoreContract):
             await holder.aclose()
 
     async def test_first_come_first_served(self, store):
-        """The lock is had in the order in which it was asked for."""
+        """Tasks get the lock in the order in which they asked for it."""
         served = []
 
         async def enter(number):
@@ -107,14 +107,14 @@ class TestMemoryStore(ThreadSafeStoreContract):
         assert served == [0, 1, 2, 3, 4]
 
     async def test_the_error_names_the_key(self, store):
-        """Who did not get the lock is told which, and how long they waited."""
+        """The error for a lock that was not free names the key and how long the caller waited."""
         async with store.lock("tokens", "acme", timeout_seconds=0):
             with pytest.raises(TimeoutError, match=r"'acme' in 'tokens' .* for 0 s"):
                 async with store.lock("tokens", "acme", timeout_seconds=0):
                     pytest.fail("two are inside")
 
     async def test_records_that_are_over_take_no_memory(self, store, clock):
-        """What was stored for a while is dropped, and nothing is kept of it."""
+        """An expired record is removed from memory, with all that was kept about it."""
         for number in range(100):
             await store.put("flows", f"state {number}", b"value", ttl_seconds=number)
         await store.put("flows", "state 0", b"value")

@@ -132,7 +132,7 @@ async def test_the_clock_is_the_callers(monkeypatch, tmp_path, url):
     ],
 )
 def test_no_url_of_a_store(url, expected):
-    """What cannot be opened is refused with what was expected, and is not repeated."""
+    """The error for an unknown URL says what was expected, and does not quote the URL."""
     with pytest.raises(ConfigurationError) as raised:
         open_store(url)
 
@@ -156,7 +156,7 @@ async def test_a_path(monkeypatch, tmp_path, place):
 
 @pytest.mark.parametrize("place", [None, b"tokens.db", MemoryStore], ids=repr)
 def test_neither_url_nor_path(place):
-    """Anything else is refused with what was expected."""
+    """The error for anything else says what was expected."""
     with pytest.raises(ConfigurationError, match="url must be the URL of a store") as raised:
         open_store(place)
 
@@ -172,7 +172,7 @@ def test_neither_url_nor_path(place):
     ],
 )
 def test_what_takes_a_store_takes_its_url(argument, make):
-    """Wherever a store is wanted its URL will do, and what is neither is refused by name."""
+    """A URL is accepted wherever a store is; anything else is refused by name."""
     make("memory:")
 
     with pytest.raises(ConfigurationError, match=f"{argument} must be a store such as") as raised:
@@ -184,7 +184,7 @@ def test_what_takes_a_store_takes_its_url(argument, make):
     "url", ["redis://redis.acme.com:6379/0", "postgresql://db.acme.com/tokens?application_name=x"]
 )
 def test_an_insecure_network(url):
-    """What crosses a network unprotected is refused, unless an argument or the URL allows it."""
+    """A URL without verified TLS is refused, unless an argument or the URL allows it."""
     with pytest.raises(ConfigurationError, match="allow_insecure_network"):
         open_store(url)
 

@@ -58,7 +58,7 @@ def test_a_process_that_stood_still(watch, patience):
 
 
 def test_who_is_content_stops(watch, patience):
-    """Who leaves after an attempt has not paused after it."""
+    """A caller that leaves the loop after an attempt does not pause."""
     for _ in patience.attempts():
         break
 

@@ -75,7 +75,7 @@ class TestPostgresStore(ThreadSafeStoreContract):
         return PostgresStore(postgres_url, table=table, clock=clock)
 
     async def test_records_that_are_over_leave_the_table(self, store, clock, raw, table):
-        """What was stored for a while is removed by a later `put`, not only hidden."""
+        """A later `put` deletes expired records from the table."""
         await store.put("flows", "state", b"value", ttl_seconds=10)
         clock.advance(10)
 
@@ -115,7 +115,7 @@ class TestTable:
     """The store makes its table, or takes the one it finds."""
 
     async def test_made_by_many(self, opened, raw, postgres_url, table):
-        """Many who start together on a new database make one table, and none fails."""
+        """Many stores that open a new database together make one table, and none fails."""
         stores = [opened(postgres_url, table=table) for _ in range(8)]
 
         async with anyio.create_task_group() as tasks:
@@ -143,7 +143,7 @@ class TestTable:
                 await enter(other)
 
     async def test_one_that_may_not_make_it(self, opened, raw, role, postgres_url):
-        """A user who may not make tables is told what to do."""
+        """If the user may not create tables, the error says what to do."""
         store = opened(f"{postgres_url}&user={role}", table=role, connections=1, locks=1)
 
         for _ in range(2):
@@ -155,7 +155,7 @@ class TestTable:
                     await call()
 
     async def test_one_that_need_not_make_it(self, opened, store, raw, role, postgres_url):
-        """Where the table exists, the rights to use it are enough."""
+        """If the table exists, the user needs only the rights to use it."""
         await store.keys("tokens")
         raw.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {role} TO {role}")
         other = opened(f"{postgres_url}&user={role}", table=role)
@@ -165,7 +165,7 @@ class TestTable:
         assert await other.delete("tokens", "acme", expected=version)
 
     async def test_another_table(self, store, raw, table):
-        """A table of somebody else's is an error that shows no value, and stays as it is."""
+        """A table of another program is an error that shows no value, and stays as it is."""
         raw.execute(f"CREATE TABLE {table} (name text)")
 
         for call in (
@@ -188,7 +188,7 @@ class TestTable:
         assert raised.value.__context__ is None
 
     async def test_changed_and_changed_back(self, store):
-        """Who conflicted conflicts, whatever is there when the reason is looked up."""
+        """A conflict is raised even if the record has changed back when the reason is looked up."""
 
         async def refuse(server):
             target = Target("tokens", "acme", now=0, expected=ABSENT)
@@ -204,7 +204,7 @@ class TestConnections:
     """Connections are few, are looked at before use, and never wait for one another for ever."""
 
     async def test_a_hundred_locks(self, store):
-        """A hundred keys locked at once, each of whose holders then reads and writes: all get there."""
+        """A hundred tasks that each hold a lock, read and write all finish."""
 
         async def refresh(key):
             async with store.lock("tokens", key, timeout_seconds=60):
@@ -258,7 +258,7 @@ class TestConnections:
         assert await store.get("tokens", "acme") == Stored(b"value", version)
 
     async def test_ended_in_use(self, store, raw):
-        """What reads over a connection that ends just then is read over another one."""
+        """A read whose connection ends is repeated over another connection."""
         version = await store.put("tokens", "acme", b"value")
 
         async with ended_in_use(store, raw):
@@ -267,13 +267,13 @@ class TestConnections:
             assert await store.keys("tokens") == ["acme"]
 
     async def test_a_lock_whose_connection_ended(self, store, raw):
-        """A lock that was asked for over a connection that ends just then is had over another one."""
+        """A lock request whose connection ends is repeated over another connection."""
         await enter(store)
         async with ended_in_use(store, raw):
             await enter(store)
 
     async def test_a_write_ended_in_use(self, store, raw):
-        """A change is not made twice: what became of it is for the caller to look up."""
+        """A change is not made twice: if its outcome is unknown, the error says so."""
         await store.put("tokens", "acme", b"value")
 
         async with ended_in_use(store, raw):
@@ -281,7 +281,7 @@ class TestConnections:
                 await store.put("tokens", "acme", b"other")
 
     async def test_other_troubles_are_not_repeated(self, store):
-        """What the server refuses over a connection that is well is refused once."""
+        """A statement that the server refuses is not repeated."""
         attempts = []
 
         async def refused():
@@ -305,7 +305,7 @@ class TestConnections:
         raw.execute(f"DROP ROLE {table}")
 
     async def test_few_connections_allowed(self, opened, raw, small_role, postgres_url):
-        """Where the server gives only a few connections, forty keys quota those."""
+        """If the server gives few connections, forty keys share them."""
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
 
@@ -338,7 +338,7 @@ class TestConnections:
         assert len(await store.keys("tokens")) == 5
 
     async def test_one_connection_allowed(self, opened, raw, small_role, postgres_url):
-        """One is not enough, and the error says what the server says."""
+        """One connection is not enough, and the error quotes the server."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 1")
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
@@ -348,7 +348,7 @@ class TestConnections:
             await enter(store)
 
     async def test_no_connection_allowed(self, opened, raw, small_role, postgres_url):
-        """Many who get no connection are all told so at once: none waits for what others have not."""
+        """If the server gives no connection, all callers get the error at once: none waits for another."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 0")
         store = opened(f"{postgres_url}&user={small_role}", timeout_seconds=600)
 
@@ -362,7 +362,7 @@ class TestConnections:
                 tasks.start_soon(fail, lambda: enter(store))
 
     async def test_none_given_back(self, opened, raw, small_role, postgres_url):
-        """Who waits in vain for a connection that others have learns what the server said."""
+        """A caller that waits too long for a connection gets the reason that the server gave."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=TROUBLE_SECONDS)
@@ -384,7 +384,7 @@ class TestConnections:
         assert re.search(r"too many connections.* for 0.2 s", told)
 
     async def test_a_lock_ended_by_the_server(self, opened, raw, postgres_url, table, caplog):
-        """A lock ends with its connection, at once; who held it is warned and goes on."""
+        """A lock ends with its connection, and its holder logs a warning and goes on."""
         store = opened(f"{postgres_url}&application_name={table}", table=table)
         other = opened(postgres_url, table=table)
 
@@ -397,7 +397,7 @@ class TestConnections:
         await enter(store)
 
     async def test_closed_with_a_lock_held(self, opened, store, postgres_url, table):
-        """Closing ends the locks; who held one leaves without harm."""
+        """Closing the store ends its locks, and their holders leave without an error."""
         other = opened(postgres_url, table=table)
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -428,7 +428,7 @@ class TestConnections:
 
 
 class TestHold:
-    """Who holds a lock can ask whether it still does."""
+    """The holder of a lock can ask whether it still has it."""
 
     @pytest.fixture
     def store(self, opened, raw, postgres_url, table):
@@ -441,7 +441,7 @@ class TestHold:
             assert await hold.confirm(600)
 
     async def test_ended_by_the_server(self, store, raw, table):
-        """A lock whose connection was ended is lost, for good."""
+        """A lock whose connection was ended by the server stays lost."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             end_connections(raw, table)
 
@@ -458,7 +458,7 @@ class TestHold:
                 assert await others.confirm()
 
     async def test_after_the_end(self, store):
-        """What was given back is not held, nor what was closed."""
+        """A lock is not held after its release, nor after the store was closed."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as released:
             pass
         async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
@@ -468,7 +468,7 @@ class TestHold:
         assert not await released.confirm()
 
     async def test_no_answer(self, opened, store, raw, postgres_url, table):
-        """A server that does not answer in time is as good as gone: the connection is given up."""
+        """If the server does not answer in time, the lock counts as lost and the connection is closed."""
         await store.keys("tokens")
         hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS)
 
@@ -540,10 +540,10 @@ def end_connections(raw, name):
 
 
 class TestTrouble:
-    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+    """Any fault of the server or the network is a StoreError that says what to do, without a secret."""
 
-    async def test_nobody_there(self, opened, tmp_path):
-        """Where no server is, the place is named, without the password."""
+    async def test_no_server_there(self, opened, tmp_path):
+        """The error for a missing server names its address, without the password."""
         store = opened(f"postgresql://user:secret@/tokens?host={tmp_path}")
 
         for call in (lambda: store.put("tokens", "acme", b"secret"), lambda: enter(store)):
@@ -554,14 +554,14 @@ class TestTrouble:
             assert raised.value.__cause__ is raised.value.__context__ is None
 
     async def test_no_such_database(self, opened, postgres_url):
-        """What the server says of the database or the user is told."""
+        """The error quotes what the server says about the database or the user."""
         store = opened(f"{postgres_url}&dbname=nowhere")
 
         with pytest.raises(StoreError, match='database "nowhere" does not exist'):
             await store.get("tokens", "acme")
 
     async def test_no_answer(self, opened, store, raw, postgres_url, table):
-        """An answer is not waited for for ever, nor is a connection; a write may have been made."""
+        """A call times out waiting for an answer or a connection; a write may have been made."""
         await store.keys("tokens")
         hurried = opened(postgres_url, table=table, timeout_seconds=TROUBLE_SECONDS, connections=1)
         problems = []
@@ -597,7 +597,7 @@ class TestTrouble:
         assert await replica.get("tokens", "acme") is None
 
     async def test_no_lock_where_nothing_can_be_saved(self, store, postgres_url, table, opened):
-        """A server that reads but does not write gives no lock: what is refreshed could not be saved."""
+        """A server that cannot write gives no lock, so no token is refreshed that it could not save."""
         await store.keys("tokens")
         replica = opened(
             f"{postgres_url}&options=-cdefault_transaction_read_only%3Don", table=table
@@ -608,7 +608,7 @@ class TestTrouble:
         await enter(store)
 
     async def test_no_lock_on_a_standby(self, opened):
-        """Nor does a server that waits to take over."""
+        """A standby server gives no lock."""
         from tests.servers import PostgresCluster, short_folder
 
         with short_folder() as folder:
@@ -638,7 +638,7 @@ class TestTrouble:
             await enter(other)
 
     async def test_gone_with_a_lock_held(self, opened):
-        """Where the server has gone, who holds a lock is told so at once, and waits for no connection."""
+        """If the server has gone, a call under a lock raises at once, and waits for no connection."""
         from tests.servers import PostgresCluster, short_folder
 
         with short_folder() as folder:
@@ -656,7 +656,7 @@ class TestTrouble:
             await lock.__aexit__(None, None, None)
 
     async def test_restarted(self, opened):
-        """After the server was away, the next call works, and what was stored is there."""
+        """After a restart of the server the next call works, and the records are there."""
         from tests.servers import PostgresCluster, short_folder
 
         with short_folder() as folder:
@@ -681,7 +681,7 @@ class TestProcesses(ServerProcesses):
 
 
 class TestArguments:
-    """What cannot work is refused at once, with the argument's name and without a password."""
+    """A wrong argument is refused at once; the error names it and shows no password."""
 
     @pytest.mark.parametrize(
         "conninfo",
@@ -693,7 +693,7 @@ class TestArguments:
         ],
     )
     def test_conninfo(self, conninfo):
-        """It must be what libpq understands."""
+        """A connection string must be one that libpq understands."""
         with pytest.raises(ConfigurationError, match="postgresql://") as raised:
             PostgresStore(conninfo)
         assert raised.value.argument == "conninfo"
@@ -720,7 +720,7 @@ class TestArguments:
         ],
     )
     def test_an_insecure_network(self, conninfo):
-        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        """A server on another computer needs verified TLS, or express permission."""
         match = r"sslmode=verify-full.*allow_insecure_network"
         with pytest.raises(ConfigurationError, match=match) as raised:
             PostgresStore(conninfo)
@@ -742,11 +742,11 @@ class TestArguments:
         ],
     )
     def test_a_secure_network(self, conninfo):
-        """This computer, sockets, and checked TLS need no permission."""
+        """Loopback, sockets and verified TLS need no permission."""
         PostgresStore(conninfo)
 
     def test_the_network_of_the_environment(self, monkeypatch):
-        """What libpq takes from its environment counts."""
+        """The environment variables of libpq count for the check of the network."""
         monkeypatch.setenv("PGHOST", "db.acme.com")
         with pytest.raises(ConfigurationError, match=r"db\.acme\.com"):
             PostgresStore("dbname=tokens")
@@ -765,7 +765,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("argument", ["timeout_seconds", "connections", "locks"])
     def test_limits(self, argument):
-        """There is no waiting for ever, and nothing to wait for without connections."""
+        """A timeout or a number of connections that is zero is refused."""
         with pytest.raises(ConfigurationError) as raised:
             PostgresStore("postgresql://localhost", **{argument: 0})
         assert raised.value.argument == argument

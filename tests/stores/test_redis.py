@@ -107,7 +107,7 @@ class TestRedisStore(ThreadSafeStoreContract):
         return RedisStore(redis_url, prefix=prefix, clock=clock)
 
     async def test_records_that_are_over_leave_the_server(self, store, clock, raw, prefix):
-        """What was stored for a while is removed by a later `put`, not only hidden."""
+        """A later `put` deletes expired records from the server."""
         await store.put("flows", "state", b"value", ttl_seconds=10)
         clock.advance(10)
 
@@ -157,7 +157,7 @@ class TestLease:
     """A lock is a lease that is extended while it is held."""
 
     async def test_one_that_was_given_up_is_not_extended(self, clock):
-        """Not even once, if it was given up before that began; nobody is asked."""
+        """A lease that was given up before its first extension is never extended, and Redis is not asked."""
         server = _RedisServer("", None, _Names("x"), lease_seconds=30, clock=clock)
         lease = _Lease("x", "owner")
         await lease.stop()
@@ -175,7 +175,7 @@ class TestLease:
         return store, f"{{{prefix}}}:lock:6:tokens:acme"
 
     async def test_it_ends_by_itself(self, held, raw):
-        """Nobody has to come back to end a lease."""
+        """A lease ends by itself: Redis deletes it after its time."""
         store, name = held
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -194,7 +194,7 @@ class TestLease:
                 await anyio.lowlevel.checkpoint()
 
     async def test_lost(self, held, raw, clock, caplog, opened, redis_url, prefix):
-        """A lease that was lost is told of, and is not taken from who has it now."""
+        """A lost lease is a warning in the log, and is not taken from its new owner."""
         store, name = held
         lost = Listener("was lost while it was held")
         other = opened(redis_url, prefix=prefix)
@@ -212,7 +212,7 @@ class TestLease:
                     assert raw.get(name) == owner
 
     async def test_not_released(self, own, opened, caplog):
-        """A lock that cannot be released is a warning: what was done under it is done."""
+        """A lock that cannot be released is a warning, and no error of the work under it."""
         server = own("--requirepass", "secret-word")
         store = opened(f"{server}?password=secret-word")
 
@@ -226,7 +226,7 @@ class TestLease:
         assert "secret-word" not in caplog.text
 
     async def test_an_answer_that_was_lost(self, opened, raw, redis_url, prefix):
-        """A lock that was had without the caller learning of it is given back."""
+        """If the answer to a lock request is lost, the lock that Redis gave is released."""
 
         class Lossy(redis.asyncio.Redis):
             async def eval(self, script, *arguments):
@@ -239,11 +239,11 @@ class TestLease:
 
         with pytest.raises(StoreError, match="did not lock"):
             async with store.lock("tokens", "acme", timeout_seconds=0):
-                pytest.fail("it was not known to be had")
+                pytest.fail("the caller got no lock")
         assert not raw.exists(f"{{{prefix}}}:lock:6:tokens:acme")
 
     async def test_one_that_could_not_be_given_back(self, own, opened):
-        """This process has a lock again at once that it could not give back; others wait for its end."""
+        """A process can retake at once a lock that it could not release; other processes wait."""
         server = own("--requirepass", "secret-word") + "?password=secret-word"
         store, other = opened(server, lease_seconds=600), opened(server, lease_seconds=600)
 
@@ -263,8 +263,8 @@ class TestLease:
         async with other.lock("tokens", "acme", timeout_seconds=0):
             pass
 
-    async def test_one_that_others_had_meanwhile(self, own, opened):
-        """A lock that ended before its process came back belongs to whom it belongs to."""
+    async def test_one_that_others_held_meanwhile(self, own, opened):
+        """A lock that ended before its process came back belongs to the process that took it since."""
         server = own("--requirepass", "secret-word") + "?password=secret-word"
         store, other = opened(server), opened(server)
 
@@ -281,7 +281,7 @@ class TestLease:
                         pytest.fail("two are inside")
 
     async def test_closed_with_a_lock_held(self, held, raw):
-        """Closing ends the locks; who held one leaves without harm to the next."""
+        """Closing the store ends its locks, and the next lock of the key is not affected."""
         store, name = held
 
         async with store.lock("tokens", "acme", timeout_seconds=0):
@@ -299,7 +299,7 @@ class TestLease:
         await lock.__aexit__(None, None, None)
 
     async def test_the_server_is_away_for_a_while(self, servers, folder, opened, clock):
-        """A lease that cannot be extended is tried again, and told of if it is gone by then."""
+        """A failed extension is tried again, and a lease that has ended by then is a warning in the log."""
         lost = Listener("was lost while it was held")
         store = opened(f"unix://{folder}/redis.sock", clock=clock)
         with servers.redis_on_socket(folder):
@@ -325,7 +325,7 @@ class LateClock(ManualClock):
 
 
 class TestHold:
-    """Who holds a lock can ask whether it still does."""
+    """The holder of a lock can ask whether it still has it."""
 
     @pytest.fixture
     def clock(self):
@@ -349,7 +349,7 @@ class TestHold:
             assert 5_000 < raw.pttl(name) <= 30_000
 
     async def test_for_longer_than_a_lease(self, store, raw, name, clock):
-        """It lasts for as long as was asked, and no extension shortens that."""
+        """A lock that was confirmed for longer is not shortened by later extensions."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             assert await hold.confirm(600)
             assert 600_000 < raw.pttl(name) <= 610_000
@@ -377,7 +377,7 @@ class TestHold:
             assert 0 < raw.pttl(name) <= 30_000
 
     async def test_deleted(self, store, raw, name):
-        """A lock that is gone is not held, also if it could be had again."""
+        """A lock whose key was deleted is not held, even if it could be taken again."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             raw.delete(name)
 
@@ -394,7 +394,7 @@ class TestHold:
             assert not await hold.confirm()
 
     async def test_lost_for_good(self, store, raw, name):
-        """What was lost once stays lost, whatever the server says later."""
+        """A lost lock stays lost, even if its key comes back."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             owner = raw.get(name)
             raw.delete(name)
@@ -431,7 +431,7 @@ class TestHold:
                 assert not await hold.confirm()
 
     async def test_after_the_end(self, store):
-        """What was given back is not held, nor what was closed."""
+        """A lock is not held after its release, nor after the store was closed."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as released:
             pass
         async with store.lock("tokens", "acme", timeout_seconds=0) as closed:
@@ -450,7 +450,7 @@ class TestHold:
             assert await hold.confirm()
 
     async def test_without_the_server(self, servers, folder, opened):
-        """Where nothing can be asked nothing is confirmed."""
+        """If the server cannot be reached, `confirm` raises."""
         with servers.redis_on_socket(folder) as server:
             store = opened(server)
             lock = store.lock("tokens", "acme", timeout_seconds=0)
@@ -520,7 +520,7 @@ def kill_connections(server):
 
 
 async def next_alarm(clock, after=None):
-    """Wait until somebody sleeps by the clock: the task that extends the lease."""
+    """Wait until the task that extends the lease sleeps by the clock."""
     while not clock._alarms - {after}:
         await anyio.lowlevel.checkpoint()
     (alarm,) = clock._alarms
@@ -569,7 +569,7 @@ def write_and_read(store):
 
 
 class TestTrouble:
-    """Whatever the server or the network do is a `StoreError` that says what to do, and no secret."""
+    """Any fault of the server or the network is a StoreError that says what to do, without a secret."""
 
     @pytest.fixture
     def trouble(self, opened):
@@ -589,8 +589,8 @@ class TestTrouble:
 
         return trouble
 
-    async def test_nobody_there(self, trouble, folder):
-        """Where no server is, the place is named, without the password."""
+    async def test_no_server_there(self, trouble, folder):
+        """The error for a missing server names its address, without the password."""
         texts = await trouble(f"unix://user:secret@{folder}/none.sock")
 
         assert f"Redis at {folder}/none.sock did not connect" in texts["write"]
@@ -598,7 +598,7 @@ class TestTrouble:
         assert "not known" not in texts["write"]
 
     async def test_wrong_password(self, trouble, own):
-        """A wrong password is told as such."""
+        """The error for a wrong password says so."""
         server = own("--requirepass", "secret-word")
 
         texts = await trouble(f"{server}?password=secret-guess")
@@ -606,13 +606,13 @@ class TestTrouble:
         assert "Correct the user name and the password" in texts["write"]
 
     async def test_no_password(self, trouble, own):
-        """So is one that is missing."""
+        """The error for a missing password says so."""
         texts = await trouble(own("--requirepass", "secret-word"))
 
         assert "Correct the user name and the password" in texts["read"]
 
     async def test_too_few_rights(self, trouble, own):
-        """A user who may not do what is needed is told what that is."""
+        """If the user lacks a right, the error says where the needed rights are listed."""
         server = own("--user", "little", "on", ">secret-word", "~*", "+ping")
 
         texts = await trouble(server.replace("unix://", "unix://little:secret-word@"))
@@ -637,7 +637,7 @@ class TestTrouble:
         assert await store.delete("tokens", "other")
 
     async def test_out_of_memory(self, own, opened):
-        """A full server refuses what is new, and says so."""
+        """A full server refuses a new record, and the error says so."""
         store = opened(own("--maxmemory", "1"))
 
         with pytest.raises(StoreError, match="Give it more memory"):
@@ -655,7 +655,7 @@ class TestTrouble:
         assert await store.delete("tokens", "acme")
 
     async def test_no_lock_where_nothing_can_be_saved(self, own, opened):
-        """A lock is a write: who could not save what is refreshed under it is told before."""
+        """If Redis can save nothing, it gives no lock, so no token is refreshed that it could not save."""
         store = opened(server := own())
         with redis.Redis.from_url(server) as client:
             for name, value in (("maxmemory", "1"), ("min-replicas-to-write", "1")):
@@ -730,7 +730,7 @@ def tcp(servers, folder):
 
 
 class TestDroppedConnections:
-    """A connection that the server has dropped costs nobody an error."""
+    """A connection that the server has dropped causes no error."""
 
     @pytest.fixture(params=["url", "client", "third version"])
     def store(self, request, opened, tcp):
@@ -764,7 +764,7 @@ class TestDroppedConnections:
         assert await store.get("tokens", "acme") is None
 
     async def test_many_at_once(self, store, tcp):
-        """So are many, that find many connections dropped."""
+        """Many calls at once work after the server has dropped many connections."""
 
         async def put_all(value):
             async with anyio.create_task_group() as tasks:
@@ -798,7 +798,7 @@ class TestDroppedConnections:
 
     @pytest.mark.parametrize("expected", [0, None])
     async def test_a_put_whose_answer_was_lost(self, lossy, expected):
-        """A change that was made is not made again, and its version is told."""
+        """A change whose answer was lost is not made twice, and `put` returns its version."""
         store, lost = lossy(_PUT)
 
         version = await store.put("tokens", "acme", b"value", expected=expected)
@@ -807,7 +807,7 @@ class TestDroppedConnections:
         assert await store.get("tokens", "acme") == Stored(b"value", version)
 
     async def test_a_delete_whose_answer_was_lost(self, lossy):
-        """Who deleted a record learns that it was there: a login may be used once."""
+        """A delete whose answer was lost returns True, so a login is used exactly once."""
         store, lost = lossy(_DELETE)
         version = await store.put("flows", "state", b"value")
 
@@ -826,7 +826,7 @@ class TestDroppedConnections:
         assert len(lost) == 1
 
     async def test_answers_that_are_always_lost(self, lossy):
-        """A question is repeated once, and what became of a change is not known then."""
+        """A call is repeated once; if that fails too, the error says that the outcome is unknown."""
         store, lost = lossy(_PUT, always=True)
 
         with pytest.raises(StoreError, match="not known"):
@@ -834,7 +834,7 @@ class TestDroppedConnections:
         assert len(lost) == 2
 
     async def test_receipts_end(self, store, tcp):
-        """What remembers a change for its repetition does not stay."""
+        """The receipt of a change expires after ten minutes."""
         await store.put("tokens", "acme", b"value")
         await store.delete("tokens", "acme")
 
@@ -844,7 +844,7 @@ class TestDroppedConnections:
             assert all(0 < client.ttl(receipt) <= 600 for receipt in receipts)
 
     async def test_a_server_that_is_slow_is_asked_once(self, opened):
-        """Who waited for an answer in vain does not wait twice."""
+        """A call that timed out waiting for an answer is not repeated."""
         connected = []
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
@@ -874,11 +874,11 @@ class TestDroppedConnections:
         ],
     )
     def test_what_is_repeated(self, error, is_cut):
-        """Only what failed because a connection was gone: nothing that was waited for, or refused."""
+        """A call is repeated only after a lost connection, not after a timeout or a refusal."""
         assert _connection_was_lost(error) is is_cut
 
     def test_connections_in_use(self):
-        """Who waited for a free connection in vain does not wait twice."""
+        """A call that timed out waiting for a free connection is not repeated."""
         error = redis.ConnectionError("No connection available.")
         error.__cause__ = TimeoutError()
 
@@ -906,7 +906,7 @@ class TestDroppedConnections:
 
 
 class TestDamaged:
-    """What no store has written is an error that says so, and stays as it is."""
+    """A value that no store has written is an error that says so, and stays as it is."""
 
     @pytest.mark.parametrize(
         "entry", [b"", b"value", b"x::value", b"1:x:value", b"1:value", b":1.0:value"]
@@ -925,7 +925,7 @@ class TestDamaged:
         assert raw.hget(name, "acme") == entry
 
     async def test_replaced(self, store, raw, prefix):
-        """It may be overwritten, or deleted, by who says that any version will do."""
+        """A damaged record can be replaced or deleted by a call that accepts any version."""
         name = f"{{{prefix}}}:records:tokens"
         raw.hset(name, "acme", b"value")
         raw.hset(name, "other", b"value")
@@ -948,7 +948,7 @@ class TestFactory:
     """A function that makes a client serves where a URL does not."""
 
     async def test_bytes_only(self, opened, redis_url):
-        """A client that decodes answers would spoil values, and is refused."""
+        """A client that decodes answers is refused, because it would change values."""
         store = opened(lambda: redis.asyncio.Redis.from_url(redis_url, decode_responses=True))
 
         with pytest.raises(ConfigurationError, match="decode_responses=False") as raised:
@@ -956,7 +956,7 @@ class TestFactory:
         assert raised.value.argument == "server"
 
     async def test_a_client_for_each_life(self, opened, raw, redis_url, prefix):
-        """It is called where the client is used, and again after closing."""
+        """The function is called in the store's thread, and again after closing."""
         threads = []
 
         def connect():
@@ -972,7 +972,7 @@ class TestFactory:
         assert threading.current_thread() not in threads
 
     async def test_one_that_fails(self, opened):
-        """What it raises is a `StoreError` without its text."""
+        """An error of the function is a StoreError without its text."""
 
         def connect():
             raise LookupError("secret")
@@ -1052,7 +1052,7 @@ async def test_sentinel(servers, folder, opened):
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate for this computer that nobody else has signed, with its key, in one file."""
+    """A self-signed certificate for this computer, with its key, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     today = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -1132,7 +1132,7 @@ class Tunnel:
 
 
 class TestTLS:
-    """``rediss://`` is TLS, and checks whom it speaks to."""
+    """With ``rediss://`` the connection is TLS, and the server's certificate is verified."""
 
     @pytest.fixture
     def tunnel(self, certificate, own):
@@ -1174,7 +1174,7 @@ class TestTLS:
 
 
 class TestArguments:
-    """What cannot work is refused at once, with the argument's name and without a password."""
+    """A wrong argument is refused at once; the error names it and shows no password."""
 
     @pytest.mark.parametrize(
         "url",
@@ -1204,7 +1204,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("seconds", [0.999, float("inf"), float("nan")])
     def test_lease_seconds(self, seconds):
-        """A lease is a second at least, and ends."""
+        """A lease must last at least a second, and be finite."""
         RedisStore("redis://localhost", lease_seconds=1)
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", lease_seconds=seconds)
@@ -1212,13 +1212,13 @@ class TestArguments:
 
     @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
     def test_timeout_seconds(self, seconds):
-        """There is no waiting for ever."""
+        """A timeout must be positive and finite."""
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", timeout_seconds=seconds)
         assert raised.value.argument == "timeout_seconds"
 
     def test_connections(self):
-        """Without connections there is nothing to wait for."""
+        """The number of connections must be positive."""
         with pytest.raises(ConfigurationError) as raised:
             RedisStore("redis://localhost", connections=0)
         assert raised.value.argument == "connections"
@@ -1235,7 +1235,7 @@ class TestArguments:
         ],
     )
     def test_an_insecure_network(self, url):
-        """Tokens cross a network only in TLS that checks whom it speaks to, or with express permission."""
+        """A server on another computer needs verified TLS, or express permission."""
         with pytest.raises(
             ConfigurationError, match=r"rediss://.*allow_insecure_network"
         ) as raised:
@@ -1257,7 +1257,7 @@ class TestArguments:
         ],
     )
     def test_a_secure_network(self, url):
-        """This computer, sockets, and checked TLS need no permission."""
+        """Loopback, sockets and verified TLS need no permission."""
         RedisStore(url)
 
     def test_without_the_package(self, monkeypatch):

@@ -11,7 +11,7 @@ from atlassian_auth.stores.rules import check_names, check_version, expiry, lock
 
 @pytest.mark.parametrize("name", [b"acme", 42, None, ["acme"], ""])
 def test_what_is_no_name(name):
-    """What is no text, or empty text, cannot name a record; the error says what can."""
+    """A key must be non-empty text, and the error says so."""
     with pytest.raises(ConfigurationError, match=r"^key=.* expected text .str.") as raised:
         check_names(namespace="tokens", key=name)
 
@@ -27,14 +27,14 @@ def test_what_is_no_name(name):
     ],
 )
 def test_conflicts_say_what_was_found(expected, actual, text):
-    """A conflict names the key, what was expected and what is there."""
+    """A conflict names the key, the expected version and the actual one."""
     with pytest.raises(VersionConflict, match=text):
         check_version("tokens", "acme", expected=expected, actual=actual)
 
 
 @pytest.mark.parametrize(("expected", "actual"), [(None, ABSENT), (None, 4), (4, 4), (0, ABSENT)])
 def test_no_conflict(expected, actual):
-    """Who expects nothing in particular, or what is there, may change the record."""
+    """A change is no conflict if any version is accepted, or the expected one is there."""
     check_version("tokens", "acme", expected=expected, actual=actual)
 
 
@@ -53,5 +53,5 @@ def test_lock_timeout():
 
 
 def test_stored_values_are_not_shown():
-    """The text of what was read holds the version alone."""
+    """The repr of a stored record shows its version only."""
     assert repr(Stored(b"secret", 7)) == "Stored(version=7)"

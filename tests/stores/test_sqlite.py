@@ -1,4 +1,4 @@
-"""SQLiteStore keeps the contract across processes, forks and kills, and spoils nobody's file."""
+"""SQLiteStore keeps the contract across processes, forks and kills, and leaves other files alone."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class TestSQLiteStore(ThreadSafeStoreContract):
         return SQLiteStore(path, clock=clock)
 
     async def test_records_that_are_over_leave_the_file(self, store, clock, path):
-        """What was stored for a while is removed by a later `put`, not only hidden."""
+        """A later `put` deletes expired records from the file."""
         await store.put("flows", "state", b"value", ttl_seconds=10)
         clock.advance(10)
 
@@ -140,7 +140,7 @@ async def store(path):
 
 
 class TestDurability:
-    """What `put` returned from is on the disk, and what was replaced is not."""
+    """When `put` returns, the record is on the disk, and the one that it replaced is not."""
 
     async def test_settings(self, store):
         """Commits reach the disk before they return, and deleted bytes are overwritten."""
@@ -186,7 +186,7 @@ class TestDurability:
         assert b"other-secret" not in content
 
     async def test_a_cancelled_put(self, store):
-        """A `put` whose caller is cancelled is completed."""
+        """A `put` is completed even if its caller is cancelled."""
         with anyio.CancelScope() as scope:
             scope.cancel()
             await store.put("tokens", "acme", b"value")
@@ -208,14 +208,14 @@ class TestDurability:
         assert await store.get("tokens", "acme") == Stored(b"new", 2)
 
     def test_at_exit(self, run_script, path):
-        """What is saved while the interpreter exits is saved."""
+        """A record that is saved while the interpreter exits is stored."""
         run_script("at_exit", made(path))
 
         with raw(path) as database:
             assert database.execute("SELECT value FROM records").fetchall() == [(b"saved",)]
 
     def test_a_killed_writer(self, start_script, path):
-        """After a kill in the midst of writing all is there that `put` had returned."""
+        """After a kill during a write, every record whose `put` had returned is there."""
         writer = start_script("write", made(path), 5000)
         seen = [int(writer.stdout.readline()) for _ in range(20)][-1]
         writer.kill()
@@ -229,7 +229,7 @@ class TestDurability:
 
     @POSIX
     def test_a_full_disk(self, run_script, path):
-        """A value that does not fit is an error that does not show it; what was there is still there."""
+        """A value that does not fit is an error that does not show it, and the old record stays."""
         error, *after = run_script("full_disk", made(path), path.with_name("new"))
 
         assert str(path) in error
@@ -250,7 +250,7 @@ class TestProcesses:
 
     @FORKS
     def test_a_fork(self, run, path):
-        """Parent and child go on with connections of their own, whose locks the kernel knows."""
+        """After a fork parent and child have connections of their own, and the kernel knows their locks."""
         assert run(FORK, path) == ["child", "parent"]
         with raw(path) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -331,7 +331,7 @@ class TestPath:
 
     @pytest.mark.parametrize("name", ["", ":memory:", "a\0b"])
     def test_no_file(self, name):
-        """What names no file is refused at once."""
+        """A text that cannot name a file is refused at once."""
         with pytest.raises(ConfigurationError, match="MemoryStore") as raised:
             SQLiteStore(name)
         assert raised.value.argument == "path"
@@ -354,7 +354,7 @@ class TestPath:
 
 @POSIX
 class TestPermissions:
-    """Nobody else reads the files."""
+    """Other users cannot read the files."""
 
     async def test_new_files(self, store, path):
         """All files are the owner's alone from the start, whatever the umask."""
@@ -371,7 +371,7 @@ class TestPermissions:
         }
 
     def test_from_the_start(self, path):
-        """There is no moment in which others could open the file."""
+        """A new file is never readable for other users, not even for a moment."""
         usual = os.umask(0)
         try:
             _sqlite_file._create(path)
@@ -383,7 +383,7 @@ class TestPermissions:
     @ROOT
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
     async def test_a_file_of_another_user(self, store, path, suffix):
-        """What another user owns is refused, also by root, and left as it is: they could read it."""
+        """A file of another user, who could read it, is refused and left as it is, also for root."""
         file = path.with_name(f"tokens.db{suffix}")
         file.touch()
         file.chmod(0o666)
@@ -396,7 +396,7 @@ class TestPermissions:
 
     @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
     async def test_a_link_in_its_place(self, store, path, suffix):
-        """A link that was put there is refused, and what it leads to is left as it is."""
+        """A link in place of the file is refused, and its target is left as it is."""
         victim = path.with_name("victim")
         victim.touch()
         victim.chmod(0o644)
@@ -420,7 +420,7 @@ class TestPermissions:
 
 
 class TestUnusable:
-    """What cannot be used is told by an error that names the path and says what to do."""
+    """The error for an unusable path names the path and says what to do."""
 
     async def refused(self, path, text):
         with pytest.raises(StoreError, match=text) as raised:
@@ -440,18 +440,18 @@ class TestUnusable:
 
     @POSIX
     async def test_a_pipe(self, path):
-        """Nobody waits for a pipe."""
+        """A named pipe is refused, and the store does not wait for it."""
         os.mkfifo(path)
 
         await self.refused(path, "not a regular file")
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc of Linux")
-    async def test_where_nobody_can_write(self):
-        """Not even root makes files in /proc."""
+    async def test_where_no_user_can_write(self):
+        """A path in /proc, where not even root can make files, is refused."""
         await self.refused(Path("/proc/tokens.db"), "able to read and write both")
 
     async def test_a_value_that_is_none(self, store):
-        """Whatever SQLite objects to comes out as `StoreError`, and the store is well afterwards."""
+        """Any error of SQLite is raised as a StoreError, and the store works afterwards."""
         with pytest.raises(StoreError, match="type 'set' is not supported"):
             await store.put("tokens", "acme", {"secret"})
 
@@ -459,7 +459,7 @@ class TestUnusable:
 
 
 class Stopwatch:
-    """A clock that only pauses move; each pause is told beforehand."""
+    """A clock that moves with each pause only; a callback sees the pause first."""
 
     def __init__(self, on_pause=lambda seconds: None):
         self.seconds = 0.0
@@ -523,7 +523,7 @@ class TestLocked:
         assert file.read(count, Stopwatch().patience()) == 0
 
     def test_reading_waits_for_no_writer(self, path, file):
-        """While another program writes, records are read as ever."""
+        """A read does not wait while another program writes."""
         file.write(put, Stopwatch().patience())
 
         with raw(path) as other:
@@ -532,7 +532,7 @@ class TestLocked:
 
     @pytest.mark.usefixtures("locked")
     def test_locked_for_too_long(self, file):
-        """The error says who is the reason, how long was waited and what to do; all ten seconds were."""
+        """After ten seconds the error says what keeps the file locked, and what to do."""
         watch = Stopwatch()
 
         with pytest.raises(StoreError, match=r"Another program.*10 s.*End that") as raised:
@@ -543,7 +543,7 @@ class TestLocked:
 
     @pytest.mark.usefixtures("locked")
     async def test_many_calls_fail_together(self, file):
-        """Twenty calls that were made at once have waited ten seconds when the last one fails."""
+        """Twenty calls that were made together wait for ten seconds in all."""
         watch = Stopwatch()
         worker = Worker("worker", file.close)
         failed = []
@@ -563,7 +563,7 @@ class TestLocked:
         assert 10 <= watch.seconds < 10.02
 
     def test_late_and_not_locked(self, path, file):
-        """A call that comes to its turn after its time is made all the same."""
+        """A call whose time is over when its turn comes is still tried once."""
         watch = Stopwatch()
         patience = watch.patience()
         watch.seconds = 1000.0
@@ -620,7 +620,7 @@ class TestKilledInAChange:
         await store.aclose()
 
     async def test_one_of_another_program(self, run, path):
-        """Another program's database is refused as ever, with what it held before the change."""
+        """An interrupted change of another program's database is rolled back, and the file is refused."""
         run(KILLED_IN_A_CHANGE, path, "theirs")
 
         with pytest.raises(StoreError, match="another program's file"):
@@ -633,7 +633,7 @@ class TestKilledInAChange:
 
 @POSIX
 class TestUnprivileged:
-    """What the user may not do is told when the store is opened, not when a new token is to be saved."""
+    """Missing rights are an error when the store is opened, not when a new token is saved."""
 
     @pytest.fixture
     def folder(self):
@@ -681,7 +681,7 @@ class TestUnprivileged:
         assert "writable for this user" in self.refused(run_script, path)
 
     @ROOT
-    def test_a_file_that_is_somebody_elses(self, run_script, folder, path):
+    def test_a_file_that_belongs_to_another_user(self, run_script, folder, path):
         """A file of another user is refused, also if it could be read and written."""
         self.give_away(folder)
         path.chmod(0o666)
@@ -690,7 +690,7 @@ class TestUnprivileged:
 
 
 def write_text(path):
-    path.write_text("These are my notes, and nobody's database.\n" * 100)
+    path.write_text("These are my notes, and not a database.\n" * 100)
 
 
 def write_little(path):
@@ -771,7 +771,7 @@ def contents(folder):
 
 
 class TestForeign:
-    """What is not certainly ours is refused and left as it is, to the byte."""
+    """A file that may belong to another program is refused and left as it is, to the byte."""
 
     @pytest.mark.parametrize(
         ("make", "text"),
@@ -813,7 +813,7 @@ class TestForeign:
         assert after.keys() - before.keys() <= {"tokens.db-shm", "tokens.db-wal"}
 
     async def test_damage_within(self, path):
-        """A database of ours whose pages are damaged is an error, and is not made worse."""
+        """Damaged pages of the database are an error, and the store does not change them."""
         make_ours(path)
         damaged = bytearray(path.read_bytes())
         damaged[4096:] = b"\xff" * (len(damaged) - 4096)
@@ -842,7 +842,7 @@ class TestForeign:
 
 
 class TestRemoved:
-    """A file that goes away under an open store is noticed: what has no name is lost when it closes."""
+    """If the file is removed while the store is open, calls raise: records would be lost on closing."""
 
     async def test_removed(self, store, path):
         """After a removal the store refuses, until it is closed; then it begins anew."""
@@ -860,7 +860,7 @@ class TestRemoved:
             assert database.execute("SELECT key FROM records").fetchall() == [("new",)]
 
     async def test_moved_back(self, store, path):
-        """The error says to move the file back; then the same store goes on, and nothing is missing."""
+        """After the file is moved back, as the error says, the store has all records."""
         await store.put("tokens", "old", b"value")
         path.rename(path.with_name("moved"))
         with pytest.raises(StoreError, match=r"Move the file that was there back.*it is lost if"):

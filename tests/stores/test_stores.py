@@ -19,7 +19,7 @@ print("atlassian_auth.stores.sqlite" in sys.modules)
 
 
 def test_every_name_is_there():
-    """What the package promises can be imported from it."""
+    """Each name in `__all__` can be imported."""
     assert [name for name in stores.__all__ if not hasattr(stores, name)] == []
 
 
@@ -30,5 +30,5 @@ def test_no_other_name_is_there():
 
 
 def test_imported_when_asked_for(run):
-    """SQLite is not imported before somebody wants it."""
+    """SQLite is not imported before a program uses its store."""
     assert run(IMPORT) == ["False", "False", "True"]

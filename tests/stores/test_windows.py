@@ -99,10 +99,10 @@ def test_processes(count_together, before, monkeypatch, tmp_path, kind):
 
 
 class TestLocks:
-    """One byte of a file is locked, and the kernel frees it."""
+    """The lock is one byte of a file, and the kernel frees it."""
 
     def test_excludes_others(self, hold, attempt):
-        """Who has the lock excludes other processes, and its own other attempts, until it leaves."""
+        """The holder excludes other processes and its own second attempts until it releases the lock."""
         assert attempt() == "refused"
         assert hold.communicate()[0] == "free\n"
 
@@ -196,7 +196,7 @@ anyio.run(main)
 
 
 def test_who_reads_makes_writers_wait(start, before, tmp_path):
-    """A file that is being read cannot be replaced there, so who writes waits until it is read."""
+    """On Windows a file that is being read cannot be replaced, so a writer waits."""
     lines = start(before + READ_AND_WRITE, tmp_path).communicate()[0].splitlines()
 
     assert "write is locked: another process was writing" in lines[0]
@@ -215,5 +215,5 @@ loop.close()
 
 
 def test_a_loop_without_numbers(start, before):
-    """A loop whose selector is no descriptor can be replaced, and nothing is opened for it."""
+    """An event loop whose selector has no descriptor can be replaced, and no file is opened."""
     assert start(before + "import os\n" + KEEP_NUMBERS).communicate()[0] == "True True\n"

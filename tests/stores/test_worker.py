@@ -64,7 +64,7 @@ async def worker(log):
 
 
 async def test_outcomes_come_back(worker):
-    """The caller gets what the call returned, or the exception it raised."""
+    """The caller gets the result of its call, or its exception."""
     assert await worker.run(lambda: 42) == 42
     with pytest.raises(ZeroDivisionError):
         await worker.run(lambda: 1 / 0)
@@ -130,7 +130,7 @@ async def test_a_cancelled_caller(worker, log):
 
 
 async def test_a_closed_loop(worker, log):
-    """A call whose caller's event loop has been closed is made, and the worker goes on."""
+    """A call is made even if its caller's event loop was closed, and the worker goes on."""
     plug = Plug()
 
     async def ask_and_leave():
@@ -162,7 +162,7 @@ async def test_stop(worker, log):
 
 
 async def test_stop_tells_what_went_wrong():
-    """What finishing raises is raised by `stop`, and by nothing else."""
+    """Only `stop` raises an error of the finishing call."""
     worker = Worker("worker", _fail_once())
     await worker.run(lambda: None)
 
@@ -192,7 +192,7 @@ async def test_used_after_stopping(worker):
 
 
 async def test_forgotten():
-    """A worker that nobody has any more finishes and ends its thread."""
+    """A worker that is garbage-collected finishes its work and ends its thread."""
     finished = threading.Event()
     worker = Worker("worker", finished.set)
     thread = await worker.run(threading.current_thread)
@@ -205,7 +205,7 @@ async def test_forgotten():
 
 
 async def test_no_thread_to_be_had(worker):
-    """Where the system gives no thread the caller is told so, and may try again."""
+    """If the system starts no thread, the caller gets a StoreError and may try again."""
     usual = threading.stack_size(1 << 45)
     try:
         with pytest.raises(StoreError, match="needs a thread"):
@@ -217,10 +217,10 @@ async def test_no_thread_to_be_had(worker):
 
 
 def test_works_while_the_interpreter_exits(run):
-    """What is asked for by handlers that run at exit is still done."""
+    """Calls of handlers that run at exit are still made."""
     assert run(AT_EXIT) == ["opened", "saved"]
 
 
 def test_after_a_fork(run):
-    """The child makes its calls itself, in a thread of its own, and the parent goes on."""
+    """A forked child makes its calls in a thread of its own, and the parent goes on."""
     assert run(FORK) == ["True", "True"]

@@ -58,7 +58,7 @@ def test_the_bearer_is_checked_first(caller, jira, kind, message):
 
 
 def test_a_token_of_another_kind(caller, jira):
-    """Credentials for builds open no site, as with what the emulator answers itself."""
+    """A token of Jira Software gets no scripted answer of a site."""
     app = caller.fake.jira_software_app
     fields = {"client_id": app.client_id, "client_secret": app.client_secret}
     body = {"grant_type": "client_credentials", "audience": "api.atlassian.com", **fields}
@@ -86,14 +86,14 @@ def test_all_scopes_are_needed(caller, jira):
 
 
 def test_without_a_scope_any_token_will_do(caller, jira):
-    """Where scopes are not what is tested."""
+    """An answer without `scope=` needs a valid token with any scopes."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
 
     assert jira(token=caller.fake.issue_grant(scopes=["read:me"]).access_token).status_code == 200
 
 
 def test_the_last_answer_counts(caller, jira):
-    """A test changes what is answered as it goes on."""
+    """A later `respond` replaces the earlier one."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     caller.fake.respond("GET", SEARCH, json={"errorMessages": ["Bad JQL"]}, status=400)
 
@@ -101,14 +101,14 @@ def test_the_last_answer_counts(caller, jira):
 
 
 def test_it_stands_before_the_emulators_own(caller, jira):
-    """What the emulator answers itself can be another person, say."""
+    """A scripted answer replaces the emulator's own answer."""
     caller.fake.respond("GET", "/rest/api/3/myself", json={"accountId": "b"})
 
     assert jira("/rest/api/3/myself").json() == {"accountId": "b"}
 
 
 def test_methods_are_told_apart(caller, jira):
-    """A GET is not answered by what was meant for a POST, and an answer may have no body."""
+    """A scripted answer is for one method, and may have no body."""
     caller.fake.respond("POST", SEARCH, status=204)
     token = caller.fake.issue_grant().access_token
     url = f"{caller.urls.jira(caller.fake.cloud_id)}{SEARCH[1:]}"
@@ -120,7 +120,7 @@ def test_methods_are_told_apart(caller, jira):
 
 
 def test_confluence(caller, jira):
-    """What begins with /wiki is Confluence's, and nothing else is."""
+    """A path that begins with /wiki belongs to Confluence only."""
     caller.fake.respond("GET", PAGES, json={"results": []})
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     token = caller.fake.issue_grant().access_token
@@ -132,7 +132,7 @@ def test_confluence(caller, jira):
 
 
 def test_data_center(caller):
-    """Below its base URL, with its own scopes; who has no token there is nobody, as ever."""
+    """Scripted answers are below Data Center's base URL, need its scopes, and treat no token as anonymous."""
     caller.fake.respond("GET", "/rest/api/2/search", json=ISSUES, scope="WRITE")
     url = f"{caller.urls.dc_base_url}/rest/api/2/search"
     app = caller.fake.data_center_app
@@ -166,7 +166,7 @@ def test_other_services_are_not_answered(caller):
 
 
 def test_faults_meet_them(caller, jira):
-    """A bad minute of the API is scripted as before, and the answer is there afterwards."""
+    """A fault can meet a scripted answer first; the next request gets the answer."""
     caller.fake.respond("GET", SEARCH, json=ISSUES)
     caller.fake.fault("api", Fault.status(503))
 
@@ -189,6 +189,6 @@ def test_faults_meet_them(caller, jira):
     ],
 )
 def test_what_would_answer_nothing_is_refused(method, path, more, words):
-    """A mistake in a test is told where it is made."""
+    """An argument that could never answer a request is an error in `respond` itself."""
     with pytest.raises(ValueError, match=re.escape(words)):
         FakeAtlassian().respond(method, path, **more)

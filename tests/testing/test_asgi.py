@@ -55,13 +55,13 @@ async def test_a_broken_connection_is_left_to_the_server(fake, http, fault, erro
 
 
 async def test_only_http_is_spoken(fake):
-    """A server that offers websockets or lifespan is told so."""
+    """A scope other than HTTP raises, which tells the server that it is not supported."""
     with pytest.raises(NotImplementedError, match="lifespan"):
         await ASGIApp(fake)({"type": "lifespan"}, None, None)
 
 
 class Connection:
-    """A client that sends a body in two parts and goes away when told."""
+    """A client that sends a body in two parts and disconnects on request."""
 
     def __init__(self):
         self.sent = []

@@ -52,7 +52,7 @@ def test_jira_ignores_the_paging_keys_of_other_apis(caller):
 
 
 def test_new_events_shift_jiras_pages(caller):
-    """Whoever pages by offset sees an event twice when another arrives meanwhile."""
+    """A client that pages by offset sees an event twice if another arrives meanwhile."""
     caller.fake.generate_events(4)
 
     first = ids(caller.jira_audit(offset=0, limit=2))
@@ -228,7 +228,7 @@ def test_the_link_of_a_page_by_offset_does_not_skip_twice(caller):
 
 
 def test_new_events_shift_data_centers_offsets(caller):
-    """Whoever pages by offset sees an event twice when another arrives meanwhile."""
+    """A client that pages by offset sees an event twice if another arrives meanwhile."""
     caller.fake.generate_events(3)
 
     first = names(caller.dc_audit(limit=2))

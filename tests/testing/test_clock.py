@@ -1,4 +1,4 @@
-"""The manual clock: it moves when told, in every loop and thread, and wakes exactly who is due."""
+"""The manual clock: only a test moves it, in every loop and thread, and it wakes exactly what is due."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def _sleep(clock, seconds, woken):
 
 
 async def test_a_sleep_of_nothing_returns(clock):
-    """Without autojump too, a pause of zero is over at once."""
+    """A sleep of zero seconds returns at once, also without autojump."""
     await clock.sleep(0)
 
     assert clock.now() == START
@@ -193,7 +193,7 @@ async def test_a_sleeper_is_woken_from_another_thread(clock):
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_sleeper_is_woken_in_a_loop_of_another_thread(clock, backend):
-    """A clock is shared between loops: whoever moves it need not run one."""
+    """A thread without an event loop can move the clock of sleepers in another thread's loop."""
     woken, asleep = [], threading.Event()
     thread = threading.Thread(
         target=anyio.run, args=(_announced_sleep, clock, asleep, woken), kwargs={"backend": backend}
@@ -217,7 +217,7 @@ async def _announced_sleep(clock, asleep, woken):
 @pytest.mark.parametrize(
     "run", [asyncio.run, lambda main: trio.run(lambda: main)], ids=["asyncio", "trio"]
 )
-def test_a_sleeper_whose_loop_has_ended_harms_nobody(clock, run):
+def test_a_sleeper_whose_loop_has_ended_stops_nothing(clock, run):
     """Moving the clock forgets about loops that were closed with sleepers in them."""
     sleeper = clock.sleep(10)
     run(_step(sleeper))
@@ -255,7 +255,7 @@ async def test_a_body_whose_time_was_over_before_it_began_is_ended(clock):
 
 
 async def test_a_body_is_ended_from_another_thread(clock):
-    """The thread that moves the clock need not be the one whose time is up."""
+    """A thread can move the clock beyond the timeout of another thread's body."""
     moving = threading.Thread(target=clock.advance, args=(10,))
 
     with pytest.raises(TimeoutError):
@@ -315,7 +315,7 @@ async def test_errors_of_a_body_are_its_own(clock):
 
 
 async def test_a_cancelled_body_is_cancelled_not_timed_out(clock):
-    """Whoever cancels from outside gets a cancellation, no TimeoutError."""
+    """A cancellation from outside stays a cancellation, and is no TimeoutError."""
     with anyio.CancelScope() as scope:
         async with clock.timeout(10):
             scope.cancel()

@@ -56,7 +56,7 @@ def test_a_query_of_the_callback_is_kept(caller):
     ids=str,
 )
 def test_a_wrong_request_ends_on_an_error_page(caller, changes):
-    """What is missing or wrong never reaches the app: the browser ends at id.atlassian.com."""
+    """A wrong authorization request ends on a page of id.atlassian.com, not at the app."""
     address, parameters = caller.cloud_authorize(**changes)
 
     assert address == f"{caller.urls.id_url}/error"

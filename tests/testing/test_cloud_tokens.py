@@ -74,7 +74,7 @@ def test_a_code_works_once(caller, code):
 
 @pytest.mark.parametrize(("age", "status"), [(59.5, 200), (60, 403), (60.5, 403)])
 def test_a_code_lives_a_minute(caller, code, age, status):
-    """It is good until just before its time is up."""
+    """A code works for a minute, and not a moment longer."""
     caller.clock.advance(age)
 
     assert caller.cloud_redeem(code).status_code == status
@@ -91,14 +91,14 @@ def test_a_code_lives_a_minute(caller, code, age, status):
     ids=str,
 )
 def test_a_code_that_does_not_fit_is_refused(caller, code, changes):
-    """Unknown code, other redirect URI, or a verifier nobody announced."""
+    """An unknown code, another redirect URI or an unexpected verifier is refused."""
     response = caller.cloud_redeem(**({"code": code} | changes))
 
     assert (response.status_code, response.json()["error"]) == (403, "invalid_grant")
 
 
 def test_a_code_belongs_to_its_app(caller, code):
-    """Another app with credentials of its own cannot redeem it."""
+    """Another app cannot redeem the code."""
     other = caller.fake.register_cloud_app("b")
 
     response = caller.cloud_redeem(code, client_id="b", client_secret=other.client_secret)
@@ -159,7 +159,7 @@ def test_within_the_leeway_the_old_refresh_token_still_answers(caller, grant, ag
 
 @pytest.mark.parametrize("age", [600, 600.5], ids=["at its end", "just after"])
 def test_outside_the_leeway_reuse_kills_the_family(caller, grant, age):
-    """A refresh token that comes back late may be stolen: nobody may use the family any more."""
+    """A refresh token that comes back late may be stolen: no token of its family works any more."""
     refreshed = caller.cloud_refresh(grant.refresh_token).json()
     caller.clock.advance(age)
 
@@ -183,7 +183,7 @@ def test_the_leeway_counts_from_the_first_exchange(caller, grant):
 
 
 def test_the_leeway_can_be_changed(caller, grant):
-    """Three seconds, as Atlassian had it once."""
+    """The leeway can be set, for example to the three seconds of earlier years."""
     caller.fake.rules.reuse_leeway_seconds = 3
     caller.cloud_refresh(grant.refresh_token)
     caller.clock.advance(3)
@@ -193,7 +193,7 @@ def test_the_leeway_can_be_changed(caller, grant):
 
 @pytest.mark.parametrize(("age", "status"), [(599.5, 200), (600, 401), (600.5, 401)])
 def test_the_old_access_token_dies_with_the_leeway(caller, grant, age, status):
-    """What came with a refresh token that was exchanged outlives it by ten minutes."""
+    """The access token of a spent refresh token works for ten minutes more."""
     caller.cloud_refresh(grant.refresh_token)
 
     caller.clock.advance(age)
@@ -268,7 +268,7 @@ def test_a_revoked_grant_is_dead_at_once(caller, grant):
     ],
 )
 def test_both_wordings_of_a_dead_grant(caller, error, description):
-    """The docs say one thing, clients see another: both can be had."""
+    """The emulator can refuse a refresh token as documented, or as clients have seen it."""
     caller.fake.rules.dead_grant_error = error
 
     response = caller.cloud_refresh("unknown")
@@ -278,7 +278,7 @@ def test_both_wordings_of_a_dead_grant(caller, error, description):
 
 
 def test_a_refresh_token_belongs_to_its_app(caller, grant):
-    """Another app cannot use it, and does it no harm by trying."""
+    """Another app cannot use the refresh token, which stays valid."""
     other = caller.fake.register_cloud_app("b")
 
     response = caller.cloud_refresh(
@@ -344,7 +344,7 @@ def test_a_missing_field_is_an_invalid_request(caller, fields):
 
 
 def test_an_unknown_grant_type_is_named(caller):
-    """Neither passwords nor anything else is exchanged."""
+    """An unknown grant type is refused."""
     response = caller.cloud_token("password")
 
     assert (response.status_code, response.json()["error"]) == (400, "unsupported_grant_type")
@@ -374,7 +374,7 @@ def test_a_body_that_cannot_be_read_is_an_invalid_request(caller, content_type, 
 
 @pytest.mark.parametrize(("age", "status"), [(3599.5, 200), (3600, 401), (3600.5, 401)])
 def test_an_access_token_lives_an_hour(caller, grant, age, status):
-    """It is good until just before its time is up."""
+    """An access token works for an hour, and not a moment longer."""
     caller.clock.advance(age)
 
     assert caller.me(grant.access_token).status_code == status
@@ -417,7 +417,7 @@ def test_revoking_a_refresh_token_ends_its_grant(caller, grant):
 
 
 def test_revoking_an_unknown_token_succeeds(caller):
-    """Whoever wants it gone has what they want (RFC 7009 section 2.2)."""
+    """Revoking an unknown token succeeds (RFC 7009 section 2.2)."""
     app = caller.fake.cloud_app
     body = {"token": "unknown", "client_id": app.client_id, "client_secret": app.client_secret}
 
@@ -480,7 +480,7 @@ def test_jira_software_credentials_must_be_presented_right(caller, changes, stat
 
 
 def test_a_service_account_gets_an_hour_and_its_own_scopes(caller):
-    """Its scopes were fixed when it was created; no audience, no refresh token."""
+    """A service account's token has an hour, the scopes of its creation, and no refresh token."""
     app = caller.fake.service_account_app
     body = {"client_id": app.client_id, "client_secret": app.client_secret}
 
@@ -492,7 +492,7 @@ def test_a_service_account_gets_an_hour_and_its_own_scopes(caller):
 
 
 def test_jira_software_credentials_are_unknown_to_the_authorization_server(caller):
-    """They are issued by the API host alone."""
+    """Only the API host issues tokens for Jira Software credentials."""
     app = caller.fake.jira_software_app
     body = {"client_id": app.client_id, "client_secret": app.client_secret}
 

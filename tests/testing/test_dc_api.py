@@ -14,7 +14,7 @@ def grant(caller, scope):
     [("READ", 403), ("WRITE", 403), ("READ_ALL", 403), ("ADMIN", 200), ("SYSTEM_ADMIN", 200)],
 )
 def test_the_audit_log_wants_admin(caller, scope, status):
-    """ADMIN or what includes it."""
+    """The audit log needs ADMIN, or a level that includes it."""
     assert caller.dc_audit(grant(caller, scope)).status_code == status
 
 
@@ -47,7 +47,7 @@ def test_anonymous_callers_may_be_sent_to_log_in(caller, call):
 
 @pytest.mark.parametrize("call", ["dc_myself", "dc_audit"])
 def test_an_unknown_token_makes_the_caller_anonymous(caller, call):
-    """The answer speaks of nobody, not of a token."""
+    """An unknown token gets the answer for an anonymous caller, which does not mention a token."""
     response = getattr(caller, call)("unknown")
 
     assert response.status_code == 401
@@ -71,7 +71,7 @@ def test_service_accounts_do_not_see_the_audit_log(caller):
 
 @pytest.mark.parametrize("scope", ["ADMIN", "READ"])
 def test_every_authenticated_answer_carries_a_retry_after_of_zero(caller, scope):
-    """It is there while requests are left, and must stop nobody."""
+    """Each authenticated answer has a Retry-After of zero, although requests are left."""
     response = caller.dc_audit(grant(caller, scope))
 
     assert response.headers["retry-after"] == "0"

@@ -6,7 +6,7 @@ import pytest
 
 
 def test_consent_leads_back_with_code_and_state(caller):
-    """Consent is given at once; the redirect is a 303 that nobody keeps."""
+    """Consent is given at once; the redirect is a 303 that may not be cached."""
     response = caller.http.get(caller.dc_authorize_url(state="s1"))
 
     assert response.status_code == 303
@@ -41,7 +41,7 @@ def test_state_is_not_required(caller):
     ids=str,
 )
 def test_a_wrong_request_stays_on_the_instance(caller, changes):
-    """What is missing or wrong ends on a page, never at the redirect."""
+    """A wrong authorization request ends on a page of the instance, not at the redirect URI."""
     response = caller.http.get(caller.dc_authorize_url(**changes))
 
     assert response.status_code == 400
@@ -78,7 +78,7 @@ def test_these_errors_reach_the_app(caller, changes, error):
 
 
 def test_an_error_without_state_has_none(caller):
-    """What was not sent does not come back."""
+    """An error redirect has a state only if the request had one."""
     _, parameters = caller.dc_authorize(scope="EVERYTHING", state=None)
 
     assert set(parameters) == {"error", "error_description"}

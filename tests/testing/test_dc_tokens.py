@@ -50,7 +50,7 @@ def test_json_is_a_server_error(caller, code):
 
 
 def test_a_replayed_code_takes_its_tokens_with_it(caller, code):
-    """The second use is refused, and the tokens of the first are gone."""
+    """A second use of a code is refused, and revokes the tokens of the first."""
     token = caller.dc_redeem(code).json()
 
     again = caller.dc_redeem(code)
@@ -62,7 +62,7 @@ def test_a_replayed_code_takes_its_tokens_with_it(caller, code):
 
 @pytest.mark.parametrize(("age", "status"), [(59.5, 200), (60, 400), (60.5, 400)])
 def test_a_code_lives_a_minute(caller, code, age, status):
-    """It is good until just before its time is up."""
+    """A code works for a minute, and not a moment longer."""
     caller.clock.advance(age)
 
     assert caller.dc_redeem(code).status_code == status
@@ -139,7 +139,7 @@ def test_a_refresh_deletes_the_old_pair_at_once(caller, grant):
 
 
 def test_there_is_no_leeway(caller, grant):
-    """The second use of a refresh token is refused at once; the family lives on."""
+    """A spent refresh token is refused at once, and its family stays valid."""
     refreshed = caller.dc_refresh(grant.refresh_token).json()
 
     again = caller.dc_refresh(grant.refresh_token)
@@ -196,14 +196,14 @@ def test_a_refresh_is_checked_before_the_client(caller, grant, changes, status, 
 
 
 def test_a_refresh_may_name_its_redirect_uri(caller, grant):
-    """It is accepted, and it must be the client's."""
+    """A refresh may name the redirect URI of its client."""
     uri = caller.fake.data_center_app.redirect_uri
 
     assert caller.dc_refresh(grant.refresh_token, redirect_uri=uri).status_code == 200
 
 
 def test_a_refresh_token_belongs_to_its_client(caller, grant):
-    """Another client with credentials of its own cannot use it."""
+    """Another client cannot use the refresh token."""
     other = caller.fake.register_data_center_app("b")
 
     response = caller.dc_refresh(
@@ -218,7 +218,7 @@ def test_a_refresh_token_belongs_to_its_client(caller, grant):
 
 @pytest.mark.parametrize(("age", "status"), [(3599.5, 200), (3600, 401), (3600.5, 401)])
 def test_an_access_token_lives_an_hour(caller, grant, age, status):
-    """Afterwards the call is anonymous, and what it asks for wants a person."""
+    """After an hour the request is anonymous, and an API that needs a person refuses it."""
     caller.clock.advance(age)
 
     assert caller.dc_myself(grant.access_token).status_code == status
@@ -270,7 +270,7 @@ def test_a_wrong_revocation_revokes_nothing(caller, grant, changes, status, erro
 
 
 def test_revoking_an_unknown_token_succeeds(caller):
-    """Whoever wants it gone has what they want (RFC 7009 section 2.2)."""
+    """Revoking an unknown token succeeds (RFC 7009 section 2.2)."""
     assert revoke(caller, "unknown").status_code == 200
 
 
@@ -285,7 +285,7 @@ def service_account(caller, **changes):
 
 @pytest.mark.parametrize("scope", ["READ", "WRITE", "READ WRITE"])
 def test_a_service_account_reads_and_writes(caller, scope):
-    """Its token has no refresh token; here several scopes may be named."""
+    """A service account may request several scopes, and gets no refresh token."""
     token = service_account(caller, scope=scope).json()
 
     assert token == {
@@ -298,7 +298,7 @@ def test_a_service_account_reads_and_writes(caller, scope):
 
 
 def test_a_service_account_token_can_be_revoked(caller):
-    """It belongs to no family, and dies alone."""
+    """A service account's token can be revoked by itself."""
     token = service_account(caller).json()["access_token"]
     app = caller.fake.data_center_service_account_app
 
@@ -329,7 +329,7 @@ def test_a_service_account_is_refused(caller, changes, status, error):
 
 
 def test_a_service_account_is_capped(caller):
-    """One that may only read cannot write."""
+    """A service account cannot get a scope above its own."""
     app = caller.fake.register_2lo("data_center_service_account", "b", scopes=["READ"])
 
     response = service_account(

@@ -34,7 +34,7 @@ def test_answers_are_dated_by_the_clock(caller):
 
 
 def test_a_reply_may_bring_its_own_date(fake):
-    """Servers whose clock is wrong exist."""
+    """A fault may send a wrong Date header."""
     fake.fault("api", Fault.status(503, headers={"date": "never"}))
 
     assert fake.handle("GET", fake.urls.identity_url).headers["date"] == "never"
@@ -49,7 +49,7 @@ def test_an_address_that_is_not_emulated_is_not_found(fake):
 
 
 def test_header_names_are_read_in_any_case(fake):
-    """As HTTP has it."""
+    """Header names are read in any case."""
     token = fake.issue_grant().access_token
 
     reply = fake.handle("GET", fake.urls.identity_url, {"AUTHORIZATION": f"Bearer {token}"})
@@ -61,7 +61,7 @@ def test_header_names_are_read_in_any_case(fake):
 
 
 def test_token_requests_are_written_down(fake):
-    """Who asked for what, with which link of which family's chain, and what came of it."""
+    """The journal says which client sent which generation of which family, and the outcome."""
     grant = fake.issue_grant()
     refreshed = refresh(fake, grant.refresh_token).json()
     fake.clock.advance(5)
@@ -81,7 +81,7 @@ def test_token_requests_are_written_down(fake):
 
 
 def test_a_refused_token_request_is_written_down_with_its_error(fake):
-    """Nobody knows the family of an unknown token."""
+    """The journal has the error of a refused request, and no family for an unknown token."""
     refresh(fake, "unknown")
 
     entry = fake.token_requests[0]
@@ -90,7 +90,7 @@ def test_a_refused_token_request_is_written_down_with_its_error(fake):
 
 
 def test_the_exchange_of_a_code_is_written_down_with_its_family(caller):
-    """It presents no link of the chain: it starts one."""
+    """The journal has the family of a code exchange, and no generation."""
     caller.cloud_redeem(caller.cloud_authorize()[1]["code"])
 
     entry = caller.fake.token_requests[0]
@@ -111,7 +111,7 @@ def test_the_exchange_of_a_code_is_written_down_with_its_family(caller):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_faults_are_written_down(fake, fault, outcome):
-    """The outcome is what the server did, whatever became of the answer."""
+    """The journal has what the server did, even if a fault changed the answer."""
     grant = fake.issue_grant()
     fake.fault("token", fault)
 
@@ -151,7 +151,7 @@ def test_calls_without_a_known_token_are_written_down_too(caller):
 
 
 def test_tokens_of_client_credentials_have_no_family(caller):
-    """They descend from no consent."""
+    """Tokens of client credentials have no family, because there is no consent."""
     app = caller.fake.service_account_app
     body = {"client_id": app.client_id, "client_secret": app.client_secret}
     token = caller.cloud_token("client_credentials", **body).json()["access_token"]
@@ -185,7 +185,7 @@ def test_requests_are_counted_by_what_they_were(fake):
 
 
 def test_the_journal_holds_no_secret(caller):
-    """No token, code or client secret is in what a failing test prints."""
+    """The repr of the journal has no token, code or client secret."""
     caller.cloud_redeem(caller.cloud_authorize()[1]["code"])
     grant = caller.fake.issue_grant()
     caller.cloud_refresh(grant.refresh_token)
@@ -242,7 +242,7 @@ def test_a_gate_can_be_watched_from_a_thread(caller):
 
 
 def test_threads_are_served_one_at_a_time(fake):
-    """What one request reads, no other changes before it has written."""
+    """The emulator serves one request at a time, also from many threads."""
     seen = []
 
     def careless(work):
@@ -348,7 +348,7 @@ def test_a_fault_for_all_requests(fake):
 
 
 def test_unused_faults(fake):
-    """What met fewer requests than it was ordered for is told, with how many it met."""
+    """`unused_faults` lists the faults that met fewer requests than ordered, with their numbers."""
     fake.fault("site", Fault.status(503), times=2)
     fake.fault("token", Fault.hang(), times=None)
     fake.fault(lambda request: request.method == "GET", Fault.html(), times=None)
@@ -391,7 +391,7 @@ def test_unused_faults(fake):
     ids=["partial", "unknown", "error", "answer", "set-later", "changed-later"],
 )
 def test_rules_that_are_none(make, said):
-    """What would fail in the middle of a test, or change nothing, is refused where it is written."""
+    """A wrong rule is refused when it is set, not in the middle of a test."""
     with pytest.raises(ValueError, match=said):
         make()
 

@@ -26,7 +26,7 @@ def grant(caller):
 
 
 def test_a_fault_meets_as_many_requests_as_ordered(caller, grant):
-    """Once unless told otherwise; then the server is well again."""
+    """A fault meets `times` requests; then the server answers normally."""
     caller.fake.fault("token", Fault.status(503), times=2)
 
     statuses = [caller.cloud_refresh(grant.refresh_token).status_code for _ in range(3)]
@@ -35,7 +35,7 @@ def test_a_fault_meets_as_many_requests_as_ordered(caller, grant):
 
 
 def test_faults_come_in_the_order_they_were_given(caller, grant):
-    """A bad minute is written down as it goes."""
+    """Faults for the same requests come in the order in which they were scripted."""
     caller.fake.fault("token", Fault.status(503))
     caller.fake.fault("token", Fault.status(502))
 
@@ -46,7 +46,7 @@ def test_faults_come_in_the_order_they_were_given(caller, grant):
 
 @pytest.mark.parametrize("kind", ["authorize", "token", "revoke", "api", "site"])
 def test_a_fault_meets_only_its_kind(caller, grant, kind):
-    """Trouble with one part of Atlassian leaves the others alone."""
+    """A fault of one service does not meet requests to another."""
     calls = {
         "authorize": lambda: caller.http.get(caller.cloud_authorize_url()),
         "token": lambda: caller.cloud_refresh(grant.refresh_token),
@@ -62,7 +62,7 @@ def test_a_fault_meets_only_its_kind(caller, grant, kind):
 
 
 def test_a_predicate_chooses_requests(caller, grant):
-    """It sees the request as the server does."""
+    """A predicate chooses the requests that a fault meets."""
     caller.fake.fault(lambda request: request.path == "/me", Fault.status(599))
 
     assert caller.jira_audit(grant.access_token).status_code == 200
@@ -70,7 +70,7 @@ def test_a_predicate_chooses_requests(caller, grant):
 
 
 def test_a_predicate_sees_the_fields(caller, grant):
-    """Two grants on one endpoint can be told apart."""
+    """A predicate sees the fields of the form, so it can choose one of two grants."""
     other = caller.fake.issue_grant()
     caller.fake.fault(
         lambda request: request.fields.get("refresh_token") == other.refresh_token,
@@ -82,7 +82,7 @@ def test_a_predicate_sees_the_fields(caller, grant):
 
 
 def test_faults_can_be_called_off(caller, grant):
-    """The bad minute ends when the test says so."""
+    """`clear_faults` ends all faults at once."""
     caller.fake.fault("token", Fault.status(503), times=100)
 
     caller.fake.clear_faults()
@@ -105,7 +105,7 @@ def test_a_status_comes_with_body_and_headers(caller, grant):
 
 
 def test_any_reply_can_be_given(caller, grant):
-    """What has no name of its own is written out."""
+    """`Fault.reply` sends any reply."""
     caller.fake.fault("token", Fault.reply(Reply(418, {"x-pot": "tea"}, b"\x00\xff")))
 
     response = caller.cloud_refresh(grant.refresh_token)
@@ -255,7 +255,7 @@ def test_a_delay_takes_the_clocks_time(caller, grant):
 
 
 def test_a_slow_body_takes_time_with_every_byte(caller, grant):
-    """It arrives whole in the end."""
+    """A slow body takes time for each byte, and arrives complete."""
     before = caller.clock.time()
     caller.fake.fault("token", Fault.slow_body(2))
 
@@ -275,7 +275,7 @@ def test_a_slow_body_takes_time_with_every_byte(caller, grant):
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_without_a_skin_a_broken_connection_is_an_exception(fake, fault, error):
-    """Whoever asks `handle` directly decides what it means."""
+    """`handle` raises an exception for a broken connection, as there is no server around it."""
     fake.fault("token", fault)
 
     with pytest.raises(error):
@@ -294,6 +294,6 @@ def test_a_fault_of_ones_own_decides_about_the_work(fake):
 
 @pytest.mark.parametrize("fault", [503, "hang", None, Fault.hang], ids=repr)
 def test_what_is_no_fault(fake, fault):
-    """A status alone, or a method that was not called, is refused at once with what was meant."""
+    """A status, or a method that was not called, in place of a fault is refused with what was meant."""
     with pytest.raises(TypeError, match=r"must be a Fault, such as Fault\.status\(503\)"):
         fake.fault("token", fault)

@@ -59,7 +59,7 @@ def test_the_gateway_does_not_mind_how_bearer_is_spelled(caller):
 
 
 def test_a_revoked_access_token_is_refused(caller):
-    """One access token can be killed; the grant lives."""
+    """A single access token can be revoked while its consent goes on."""
     issued = caller.fake.issue_grant()
 
     caller.fake.revoke_access_token(issued.access_token)
@@ -103,7 +103,7 @@ def test_the_audit_log_of_jira_wants_one_of_two_sets(caller, scopes, version, st
 
 
 def test_a_missing_scope_is_told_apart_from_a_bad_token(caller):
-    """Another message, and a header that names the check; the scope itself is not named."""
+    """A missing scope has its own message and header, which do not name the scope."""
     response = caller.jira_audit(grant(caller, "read:me"))
 
     assert (response.status_code, response.json()) == (401, MISMATCH)
@@ -112,7 +112,7 @@ def test_a_missing_scope_is_told_apart_from_a_bad_token(caller):
 
 @pytest.mark.parametrize(("scopes", "status"), [("read:audit-log:confluence", 200), (AUDIT, 401)])
 def test_the_audit_log_of_confluence_wants_its_scope(caller, scopes, status):
-    """There is one scope for it, classic and granular at once."""
+    """The audit log of Confluence needs its one scope."""
     assert caller.confluence_audit(grant(caller, scopes)).status_code == status
 
 
@@ -147,7 +147,7 @@ def test_identity_wants_its_scope(caller):
 
 @pytest.mark.parametrize("product", ["jira", "confluence"])
 def test_an_unknown_cloud_id_is_not_found(caller, product):
-    """A site nobody has heard of, or that is gone, is 404."""
+    """An unknown cloud id is a 404."""
     token = caller.fake.issue_grant().access_token
     path = "rest/api/3/auditing/record" if product == "jira" else "rest/api/audit"
 
@@ -157,7 +157,7 @@ def test_an_unknown_cloud_id_is_not_found(caller, product):
 
 
 def test_accessible_resources_tell_products_apart_by_scopes(caller):
-    """One entry per product of a site, both with the same id."""
+    """A site has one entry for each product, with the same id."""
     token = grant(caller, "manage:jira-configuration read:audit-log:confluence read:me")
 
     entries = caller.get(caller.urls.resources_url, token).json()
@@ -243,7 +243,7 @@ def test_an_unknown_path_is_not_found(caller, path):
 
 @pytest.mark.parametrize("entity", ["builds", "deployments", "devinfo", "featureflags"])
 def test_jira_software_credentials_submit_in_bulk(caller, provider_token, entity):
-    """What was submitted can be looked at."""
+    """The emulator keeps what was submitted in bulk."""
     url = f"{caller.urls.api_url}/jira/{entity}/0.1/cloud/{caller.fake.cloud_id}/bulk"
     headers = {"authorization": f"Bearer {provider_token}"}
 
@@ -274,7 +274,7 @@ def test_a_wrong_submission_is_not_kept(caller, provider_token, cloud_id, conten
 
 @pytest.mark.parametrize(("age", "status"), [(899.5, 202), (900, 401)])
 def test_jira_software_tokens_live_fifteen_minutes(caller, provider_token, age, status):
-    """They are good until just before their time is up."""
+    """A Jira Software token works for fifteen minutes, and not a moment longer."""
     url = f"{caller.urls.api_url}/jira/builds/0.1/cloud/{caller.fake.cloud_id}/bulk"
     caller.clock.advance(age)
 
@@ -302,7 +302,7 @@ def test_tokens_of_people_do_not_submit(caller):
 
 
 def test_service_accounts_call_the_products(caller, service_token):
-    """They see sites and products within their scopes, but are nobody."""
+    """A service account can use sites and products within its scopes, but has no account to read."""
     assert caller.jira_audit(service_token).status_code == 200
     assert caller.confluence_audit(service_token).status_code == 200
     assert len(caller.get(caller.urls.resources_url, service_token).json()) == 2

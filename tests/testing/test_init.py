@@ -32,12 +32,12 @@ def test_every_exported_name_is_there(name):
 
 
 def test_exports_are_sorted():
-    """One order for all modules."""
+    """The exported names are sorted."""
     assert sorted(testing.__all__) == testing.__all__
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    """As for any module."""
+    """An unknown name is an AttributeError."""
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         testing.nothing  # noqa: B018
 
@@ -59,7 +59,7 @@ def test_it_imports_without_the_extra():
 
 @pytest.mark.parametrize("name", ["LoopbackServer", "mock_router"])
 def test_a_skin_without_its_package_names_the_extra(name):
-    """The error says what to install."""
+    """If a package is missing, the error names the extra to install."""
     code = (
         "import sys\n"
         "sys.modules.update({name: None for name in ('respx', 'uvicorn')})\n"
@@ -74,7 +74,7 @@ def test_a_skin_without_its_package_names_the_extra(name):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
 def test_the_emulator_shares_no_protocol_with_the_library(source):
-    """A mistake of ours must meet a server that does not make it."""
+    """The emulator has its own protocol code, so it does not repeat a bug of the library."""
     tree = ast.parse(source.read_text())
     modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
 

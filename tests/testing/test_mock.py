@@ -67,7 +67,7 @@ async def test_threads_are_answered(fake, http):
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_an_answer_that_never_comes_ends_with_the_read_timeout(fake, http, kind):
-    """The client's own one, by the emulator's clock: with one whose sleeps jump, at once."""
+    """A hanging answer ends with the client's read timeout, by the emulator's clock."""
     fake.fault("api", Fault.hang())
     before = fake.clock.time()
     timeout = httpx.Timeout(300, read=7)
@@ -84,7 +84,7 @@ async def test_an_answer_that_never_comes_ends_with_the_read_timeout(fake, http,
 
 
 async def test_a_hanging_token_endpoint_is_asked_again(atlassian, atlassian_auth):
-    """As the how-to shows it: the caller waits for no real time, and gets its token."""
+    """After a hanging token request another one follows, and the test waits for no real time."""
     atlassian.fault("token", Fault.hang())
     before = atlassian.clock.time()
 
@@ -120,7 +120,7 @@ async def test_an_answer_that_never_comes_waits_for_a_standing_clock():
 
 
 async def test_an_answer_that_never_comes_can_be_cancelled(fake, http):
-    """A client without a read timeout waits until somebody loses patience."""
+    """A client without a read timeout waits until it is cancelled."""
     fake.fault("api", Fault.hang())
     ask = functools.partial(http.get, fake.urls.identity_url, timeout=None)
     async with anyio.create_task_group() as tasks:
@@ -216,7 +216,7 @@ async def test_a_held_answer_comes_when_the_gate_opens(fake, http):
 
 
 async def test_routes_have_names(fake, router, http):
-    """What was asked of one service can be read from respx as well."""
+    """The routes of respx are named by service, and count its requests."""
     await http.get(fake.urls.identity_url)
     await http.get(f"{fake.urls.site('acme')}/_edge/tenant_info")
 
@@ -232,14 +232,14 @@ async def test_routes_of_ones_own_work_beside_it(router, http):
     assert (await http.get("https://example.com/")).status_code == 204
 
 
-async def test_an_address_nobody_mocks_is_an_error(router, http):
+async def test_an_address_without_a_mock_is_an_error(router, http):
     """A bearer on its way to the wrong host does not get there unnoticed."""
     with pytest.raises(AssertionError, match="not mocked"):
         await http.get("https://auth.atlassian.com.evil.example.com/authorize")
 
 
 async def test_a_loopback_server_is_reached_through_it(fake, http):
-    """Both skins may be worn at once."""
+    """A LoopbackServer can be used while the hosts are mocked."""
     with LoopbackServer(fake) as server:
         response = await http.get(f"{server.urls.site('acme')}/_edge/tenant_info")
 

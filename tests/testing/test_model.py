@@ -49,7 +49,7 @@ def test_an_app_can_be_given_its_secret(fake):
 
 
 def test_a_grant_can_be_issued_for_any_app(fake):
-    """Its family belongs to the app."""
+    """`issue_grant` accepts any app, which then owns the family."""
     app = fake.register_cloud_app("mine")
 
     issued = fake.issue_grant(app)
@@ -76,14 +76,14 @@ def test_offline_access_is_not_added_twice(fake):
 
 
 def test_a_grant_of_data_center_is_for_an_admin(fake):
-    """Its one scope opens the audit log."""
+    """An issued Data Center grant has the scope ADMIN by default."""
     issued = fake.issue_grant(fake.data_center_app)
 
     assert fake.family_of(issued.access_token).scopes == ("ADMIN",)
 
 
 def test_a_family_is_found_by_any_of_its_tokens(fake):
-    """Access token, refresh token or code; what belongs to none is said so without being named."""
+    """`family_of` finds a family by any of its tokens, and its error shows no token."""
     issued = fake.issue_grant()
 
     assert fake.family_of(issued.access_token) is fake.family_of(issued.refresh_token)
@@ -101,7 +101,7 @@ def test_every_consent_starts_a_family(fake):
 
 
 def test_a_site_gets_a_cloud_id(fake):
-    """One of its own, unless the test gives one."""
+    """A new site gets its own cloud id, unless the test gives one."""
     site = fake.add_site("globex")
 
     assert site.cloud_id != fake.cloud_id
@@ -109,7 +109,7 @@ def test_a_site_gets_a_cloud_id(fake):
 
 
 def test_rules_and_data_center_can_be_chosen():
-    """What a test is about is an argument."""
+    """Rules and the base URL of Data Center are arguments."""
     rules = Rules(code_lifetime_seconds=5)
 
     fake = FakeAtlassian(rules=rules, data_center_url="https://confluence.example.com/wiki")

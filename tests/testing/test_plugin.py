@@ -37,7 +37,7 @@ def test_the_clock_is_manual(atlassian_clock, atlassian):
 
 
 def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
-    """What the test arranges is on the port too."""
+    """The fixture's server serves the Atlassian of the fixture `atlassian`."""
     atlassian.add_site("globex", cloud_id="c-2")
 
     response = httpx.get(f"{atlassian_server.urls.site('globex')}/_edge/tenant_info")
@@ -46,7 +46,7 @@ def test_the_server_serves_the_same_atlassian(atlassian, atlassian_server):
 
 
 async def test_the_auth_is_authorized(atlassian, atlassian_auth):
-    """Somebody consented a moment ago: requests go out with a valid token at once."""
+    """The fixture's auth is authorized: its first request already has a valid token."""
     async with httpx.AsyncClient(auth=atlassian_auth) as http:
         response = await http.get(atlassian.urls.identity_url)
 
@@ -104,7 +104,7 @@ def test_a_users_suite_needs_no_configuration(tmp_path):
 
 
 def test_a_fault_that_met_nothing_fails_the_test(tmp_path):
-    """A test that orders a fault and never meets it checks nothing: it is told."""
+    """A test that scripts a fault and never meets it fails, and the message names the fault."""
     outcome = run_pytest(tmp_path, test=UNUSED_FAULT)
 
     assert outcome.returncode == 1
@@ -113,7 +113,7 @@ def test_a_fault_that_met_nothing_fails_the_test(tmp_path):
 
 @pytest.mark.parametrize("module", ["respx", "uvicorn"])
 def test_a_missing_package_names_the_extra(tmp_path, module):
-    """The error says what to install."""
+    """If a package is missing, the error names the extra to install."""
     outcome = run_pytest(tmp_path, BLOCKED.format(module=module))
 
     assert outcome.returncode == 1

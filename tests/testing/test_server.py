@@ -1,4 +1,4 @@
-"""The loopback server: there when entered, gone when left, whoever was still waiting."""
+"""The loopback server: it serves inside its block, and ends with it, even if a client still waits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_any_language_can_use_it():
 
 
 def test_it_listens_on_loopback_only():
-    """Nobody else reaches it."""
+    """The server listens on 127.0.0.1 only: no other computer reaches it."""
     with LoopbackServer() as server:
         assert server.origin.startswith("http://127.0.0.1:")
         assert server.urls.token_url == f"{server.origin}/auth/oauth/token"

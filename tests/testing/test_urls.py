@@ -1,4 +1,4 @@
-"""The services are at Atlassian's own addresses, or all below one origin, told apart by path."""
+"""The services are at Atlassian's own addresses, or all below one origin, distinguished by path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOOPBACK = Urls.below("http://127.0.0.1:8080", DC)
 
 
 def test_the_addresses_are_atlassians():
-    """As the vendor's pages write them."""
+    """The addresses are those of Atlassian's pages."""
     assert REAL.authorize_url == "https://auth.atlassian.com/authorize"
     assert REAL.token_url == "https://auth.atlassian.com/oauth/token"
     assert REAL.revoke_url == "https://auth.atlassian.com/oauth/revoke"
@@ -52,5 +52,5 @@ def test_below_one_origin_data_center_keeps_its_context_path():
     ],
 )
 def test_a_url_is_located(urls, url, place):
-    """What is no service's address belongs to none."""
+    """A URL is located in its service; an unknown URL belongs to none."""
     assert urls.locate(url) == place

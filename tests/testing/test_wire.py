@@ -33,13 +33,13 @@ def test_fields_are_read_from_forms_and_json(content_type, body):
 
 
 def test_bodies_are_not_shown():
-    """They hold secrets."""
+    """The repr of a request or reply does not show its body, which may hold secrets."""
     assert "secret" not in repr((request("text/plain", b"secret"), Reply(200, {}, b"secret")))
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"\xff"])
 def test_a_body_that_is_not_json(body):
-    """It has no document and no fields, however deep it is nested."""
+    """A body that is not JSON has no document and no fields, however deeply it is nested."""
     strange = request("application/json", body)
 
     assert (strange.document, strange.fields) == (None, {})

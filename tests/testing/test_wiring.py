@@ -27,7 +27,7 @@ GRANTS = [
 
 
 def test_endpoints_below_one_origin():
-    """One call names all endpoints of a server on loopback."""
+    """`Endpoints.below` names all endpoints of a LoopbackServer."""
     with LoopbackServer() as server:
         grant = cloud_grant(server.atlassian, server.urls)
 
@@ -62,7 +62,7 @@ async def test_every_grant_gets_a_token(fake, urls, make):
 
 
 def test_an_app_and_scopes_of_ones_own_can_be_given(fake):
-    """As registered, or as asked for."""
+    """A grant for the emulator may have any registered app and any scopes."""
     app = fake.register_cloud_app("mine", redirect_uri="https://app.example.com/cb")
 
     grant = cloud_grant(fake, app=app, scopes="read:me")
@@ -73,7 +73,7 @@ def test_an_app_and_scopes_of_ones_own_can_be_given(fake):
 
 @pytest.mark.parametrize("make", GRANTS, ids=lambda make: make.__name__)
 def test_the_default_addresses_are_atlassians(fake, make):
-    """Behind httpx nothing needs to be said."""
+    """Without `urls` a grant has Atlassian's own addresses."""
     assert make(fake).endpoints == make(fake, fake.urls).endpoints
 
 

@@ -24,7 +24,7 @@ SEEN = {
     "storm": "token requests: 30, failed requests: 30",
     "two_processes": REUSED,
     "failing_storm": "token requests: 30",
-    "bad_minute": CONSENT,
+    "outage": CONSENT,
     "retry_after": "the next token request comes too early",
     "lost_answer": CONSENT,
     "never_answered": "the request does not end",
@@ -39,7 +39,7 @@ SEEN = {
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
 def test_careless_client_fails(trial, tried):
-    """A client that is written in an afternoon fails each trial, and the sheet says what was seen."""
+    """A simple careless client fails each trial, and the result says why."""
     if trial.name == "restarted":
         result = tried(trial, [trial], "tests.trials.careless", EFFORT)
     else:

@@ -26,7 +26,7 @@ def scored(**exceptions):
 
 
 def test_page_describes_the_trials():
-    """What the page says of each trial is what the code says of it."""
+    """The page describes each trial as its code does."""
     assert page.replaced(PAGE, "trials", page.described()) == PAGE
 
 
@@ -47,7 +47,7 @@ def test_each_trial_says_what_passing_means(trial):
 
 
 def test_results_in_words():
-    """A table says which trials a library passed; below it stands what was seen where it did not."""
+    """The page has a table of passed trials, and says what happened in each failed one."""
     score = scored(
         storm=Result("failed", "token requests: 2"), cancelled=Result("not offered", "sync")
     )

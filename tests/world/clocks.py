@@ -16,7 +16,7 @@ _BEGINNINGS = {
     "forward by 8 days": (0, 8 * _DAY),
     "from 1970 to today, as a computer without a battery sets it": (-SYSTEM_CLOCK.time(), 0),
 }
-# While the answer waits at the server, the process cannot be told to set its clock.
+# While the answer waits at the server, no command can make the process set its clock.
 _POINTS = tuple(point for point in POINTS if point != "sent")
 
 

@@ -45,7 +45,7 @@ class Seen:
         runs: How many were played.
         twice: How often a refresh token was presented that had been presented before.
         lost: In how many runs what is stored was not what the server takes.
-        failed: What callers were told that the scene does not list.
+        failed: Which errors callers got that the scene does not list.
         hung: What never came to an end.
         skipped: Why runs could not be played.
     """

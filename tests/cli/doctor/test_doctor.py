@@ -171,7 +171,7 @@ def test_a_server_that_does_not_tell_its_time(doctor, world):
     assert (status, outcomes["clock"]) == (0, "skipped")
 
 
-def test_nobody_has_authorized(doctor, authorized):
+def test_nothing_is_authorized(doctor, authorized):
     """If nothing is stored, the remedy is login."""
     authorized("forget", "acme")
 

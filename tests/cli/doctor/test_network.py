@@ -52,7 +52,7 @@ async def test_no_secure_connection():
             await reach(url)
 
 
-def test_nobody_listens():
+def test_no_server_listens():
     """A refused connection is reported with the name of its error."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

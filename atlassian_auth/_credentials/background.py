@@ -6,16 +6,16 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import anyio
 
+from atlassian_auth._credentials.housekeeping import Housekeeping
 from atlassian_auth._refresh.calls import Calls
-from atlassian_auth._refresh.housekeeping import Housekeeping
 from atlassian_auth._refresh.parts import Parts
 from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
 from atlassian_auth.ports import utc_now
-from atlassian_auth.protocol.tokens import Token
+from atlassian_auth.protocol._requirement import Requirement
 
 __all__ = ["Background"]
 
@@ -25,14 +25,6 @@ _AT_ONCE = 32
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 
-class _GetToken(Protocol):
-    """The type of `TokenManager.token`."""
-
-    async def __call__(
-        self, key: str, *, margin: timedelta | None = None, rejected: Token | None = None
-    ) -> Token: ...
-
-
 class Background:
     """Runs the two jobs in the caller's task, and their work in the runner.
 
@@ -40,18 +32,14 @@ class Background:
         parts: The manager's.
         housekeeping: Finds the credentials that are due.
         calls: Hands work to the runner.
-        token: Returns a token of a key, and refreshes it where that is due.
     """
 
-    def __init__(
-        self, parts: Parts, housekeeping: Housekeeping, calls: Calls, token: _GetToken
-    ) -> None:
+    def __init__(self, parts: Parts, housekeeping: Housekeeping, calls: Calls) -> None:
         self._cache = parts.cache
         self._clock = parts.clock
         self._buffer_seconds = parts.settings.buffer_seconds
         self._housekeeping = housekeeping
         self._calls = calls
-        self._token = token
 
     async def keep_fresh(self, every: timedelta) -> NoReturn:
         """Refresh tokens before they expire, every so often, until cancelled."""
@@ -86,7 +74,7 @@ class Background:
             ahead = entry.token.expires_at.timestamp() - entry.ahead_at
             margin_seconds = max(margin_seconds, ahead)
         try:
-            await self._token(key, margin=timedelta(seconds=margin_seconds))
+            await self._calls.ask(key, Requirement(margin_seconds=margin_seconds)).wait()
         except AuthorizationRequired:
             pass  # requests for the key raise it too, and AuthorizationNeeded was reported once
         except AtlassianAuthError as error:
@@ -97,7 +85,8 @@ class Background:
         try:
             due = await self._calls.perform(look)
             if due is not None:
-                await self._token(key, rejected=due.token.bearer if due.token else None)
+                rejected = due.token.access_token if due.token else None
+                await self._calls.ask(key, Requirement(rejected=rejected)).wait()
         except AuthorizationRequired:
             pass  # as above
         except AtlassianAuthError as error:
