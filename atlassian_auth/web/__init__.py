@@ -5,12 +5,14 @@ It needs the extra ``web``: ``pip install 'atlassian-auth[web]'``. Begin with `c
 
 from __future__ import annotations
 
-try:
-    from atlassian_auth.web.app import connections_app
-except ImportError as _missing:
+from importlib.util import find_spec
+
+if missing := [name for name in ("jinja2", "starlette") if find_spec(name) is None]:
     raise ImportError(
-        "atlassian_auth.web needs starlette and jinja2: pip install 'atlassian-auth[web]'"
-    ) from _missing
+        f"atlassian_auth.web needs {' and '.join(missing)}: pip install 'atlassian-auth[web]'"
+    )
+
+from atlassian_auth.web.app import connections_app
 from atlassian_auth.web.callers import Authorize, Caller
 from atlassian_auth.web.owners import Owners
 

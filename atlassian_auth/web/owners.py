@@ -8,9 +8,8 @@ import hashlib
 from pydantic import BaseModel
 
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.manager import perform
 from atlassian_auth.stores import Store
-from atlassian_auth.stores.records import Records
+from atlassian_auth.stores.records import Records, perform
 
 __all__ = ["Owners"]
 
@@ -32,7 +31,7 @@ class Owners:
     def __init__(self, store: Store) -> None:
         if not all(hasattr(store, name) for name in ("get", "put", "delete")):
             raise ConfigurationError.wrong_type("store", "the store of the Connections", store)
-        self._records = Records(store, "owners", _Owned)
+        self._records = Records(store, "connection_owners", _Owned)
 
     async def token_id(self, caller_id: str, config_id: str) -> str | None:
         """Return the id of a caller's token for a client configuration, for ``connections.handler``.

@@ -92,7 +92,7 @@ class House:
 
     async def contents(self):
         """All that is stored, to be compared before and after."""
-        names = ("client_configs", "flow_requests", "flows", "owners", "tokens")
+        names = ("client_configs", "flow_requests", "flows", "connection_owners", "tokens")
         return {
             (name, key): await self.store.get(name, key)
             for name in names
