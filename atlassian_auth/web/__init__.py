@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-if missing := [name for name in ("jinja2", "starlette") if find_spec(name) is None]:
+if _missing := [name for name in ("jinja2", "starlette") if find_spec(name) is None]:
     raise ImportError(
-        f"atlassian_auth.web needs {' and '.join(missing)}: pip install 'atlassian-auth[web]'"
+        f"atlassian_auth.web needs {' and '.join(_missing)}: pip install 'atlassian-auth[web]'"
     )
 
 from atlassian_auth.web.app import connections_app
