@@ -98,11 +98,12 @@ class ConnectionPages:
     async def refresh(self, request: Request, visit: Visit) -> Response:
         """Refresh the caller's token now."""
         await read_form(request, visit)
-        config_id = request.path_params["id"]
+        config = await self._connections.configs.get(request.path_params["id"])
+        config_id = str(config.id)
         try:
             await self._connections.handler.refresh(await self._desk.token_id(visit, config_id))
         except AtlassianAuthError as error:
-            return await self._refused(visit, "The connection was not refreshed.", error)
+            return await self._refused(visit, f"{config.name} was not refreshed.", error)
         return self._renderer.go("/", done="refreshed", client=config_id)
 
     async def ask_to_delete(self, request: Request, visit: Visit) -> Response:

@@ -1,6 +1,6 @@
 """The pages in a real browser: from the first client to a connection that is made again.
 
-With ``ATLASSIAN_AUTH_TEST_IMAGES`` the screenshots of ``docs/images`` are written again.
+With ``ATLASSIAN_AUTH_TEST_IMAGES`` the screenshots of ``docs/web.md`` are written again.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ playwright = pytest.importorskip("playwright.sync_api")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+PAGE = (IMAGES.parent / "web.md").read_text("utf-8")
 WRITES_IMAGES = "ATLASSIAN_AUTH_TEST_IMAGES" in os.environ
 # Without a sandbox, which a container's root may not have; only our own pages are opened.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
-SHOWN = ("clients", "lost", "ready")
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 pytestmark = pytest.mark.programs
@@ -90,8 +90,9 @@ def check(page, name):
         results = axe.Axe().run(page)
         assert results.violations_count == 0, results.generate_report()
         assert page.evaluate("document.scrollingElement.scrollWidth") <= width
-        if WRITES_IMAGES and name in SHOWN:
-            page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png", full_page=True)
+        image = f"{name}-{scheme}-{width}.png"
+        if WRITES_IMAGES and image in PAGE:
+            page.screenshot(path=IMAGES / image, full_page=True)
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
