@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
-import httpx
-
+from atlassian_auth._http.httpx_auth import HttpxAuth
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.origins import NOWHERE, Origins, Target, read_origins, target_of
 from atlassian_auth._http.refusal import beginning, beginning_sync
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
@@ -40,7 +40,7 @@ _MISMATCH = (
 )
 
 
-class FixedCredential(httpx.Auth, Confidential):
+class FixedCredential(HttpxAuth, Confidential):
     """Sends the same ``Authorization`` header with each request, to its origins only.
 
     Args:
@@ -62,9 +62,7 @@ class FixedCredential(httpx.Auth, Confidential):
     def __repr__(self) -> str:
         return f"{type(self).__name__}(origins={list(self._origins.names)})"
 
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send ``request`` with the credential.
 
         Raises:
@@ -76,9 +74,7 @@ class FixedCredential(httpx.Auth, Confidential):
         if self._was_refused(response):
             self._raise_reason(response, await beginning(response))
 
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Do the same as `async_auth_flow` in a sync client.
 
         Raises:
@@ -88,18 +84,18 @@ class FixedCredential(httpx.Auth, Confidential):
         if self._was_refused(response):
             self._raise_reason(response, beginning_sync(response))
 
-    def _sign(self, request: httpx.Request) -> httpx.Request:
+    def _sign(self, request: Any) -> Any:
         self._origins.check(request.url)
         # Set, not added, so that exactly one header is sent.
         request.headers["Authorization"] = self._header
         return request
 
-    def _was_refused(self, response: httpx.Response) -> bool:
+    def _was_refused(self, response: Any) -> bool:
         # After a redirect to another origin httpx has dropped the header, so the answer does not concern it.
         sent: str | None = response.request.headers.get("Authorization")
         return response.status_code == 401 and sent == self._header
 
-    def _raise_reason(self, response: httpx.Response, body: bytes) -> None:
+    def _raise_reason(self, response: Any, body: bytes) -> None:
         challenge = read_challenge(response.status_code, response.headers, body)
         if challenge is Challenge.OTHER:
             raise ConfigurationError(_MISMATCH)
@@ -247,7 +243,7 @@ class StaticToken(FixedCredential):
         super().__init__(_bearer(access_token, argument="access_token"), read, ())
 
 
-class AuthRouter(httpx.Auth, Confidential):
+class AuthRouter(HttpxAuth, Confidential):
     """Selects the credential by the request's URL: one client for several servers and credentials.
 
     Each auth checks the origin again, so a wrong table cannot send a credential to another server.
@@ -263,13 +259,15 @@ class AuthRouter(httpx.Auth, Confidential):
     """
 
     _urls: tuple[str, ...] = ()
+    _kinds: tuple[type, ...] = (httpx.Auth,)
+    _accepted = "httpx.Auth"
 
     def __init__(self, auths: Mapping[str, httpx.Auth]) -> None:
         by_url: dict[tuple[str, str], httpx.Auth] = {}
         for url, auth in auths.items():
             url_parts = _origin_and_path(url)
-            if url_parts in by_url or not isinstance(auth, httpx.Auth):
-                _refuse("auths", f"must name {''.join(url_parts)} once, with one httpx.Auth")
+            if url_parts in by_url or not isinstance(auth, self._kinds):
+                _refuse("auths", f"must name {''.join(url_parts)} once, with one {self._accepted}")
             by_url[url_parts] = auth
         if not by_url:
             _refuse("auths", 'must name an origin: {"https://jira.example.com": auth}')
@@ -283,9 +281,7 @@ class AuthRouter(httpx.Auth, Confidential):
     def __repr__(self) -> str:
         return f"AuthRouter({list(self._urls)})"
 
-    def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Return the flow of the auth for this URL.
 
         Raises:
@@ -293,9 +289,7 @@ class AuthRouter(httpx.Auth, Confidential):
         """
         return self._auth_for(request).async_auth_flow(request)
 
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Return the flow of the auth for this URL.
 
         Raises:
@@ -303,7 +297,7 @@ class AuthRouter(httpx.Auth, Confidential):
         """
         return self._auth_for(request).sync_auth_flow(request)
 
-    def _auth_for(self, request: httpx.Request) -> httpx.Auth:
+    def _auth_for(self, request: Any) -> httpx.Auth:
         self._origins.check(request.url)
         path = request.url.path
         # A server may decode and follow "%2e%2e", so it is unknown which resource such a path names.

@@ -1,7 +1,8 @@
 """The ``httpx.Auth``: asks for a token, sets one header, and knows what a 401 means.
 
-Two rules of this file: nothing is held across a ``yield`` (httpx may close the generator there, from
-another task), and token requests are never yielded (they would run in the user's client).
+Three rules of this file: nothing is held across a ``yield`` (httpx may close the generator there, from
+another task); token requests are never yielded (they would run in the user's client); and what is typed
+``Any`` may be httpx's or httpx2's, so no class of either decides anything.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import functools
 from collections.abc import AsyncGenerator, Generator, Iterable
 from datetime import datetime
 from types import TracebackType
-from typing import Self, Unpack
-
-import httpx
+from typing import Any, Self, Unpack
 
 from atlassian_auth._credentials.checks import checked_key
+from atlassian_auth._http.httpx_auth import HttpxAuth
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
 from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.endpoints import Endpoints
@@ -48,7 +49,7 @@ _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
 
-class AtlassianAuth(httpx.Auth, Confidential):
+class AtlassianAuth(HttpxAuth, Confidential):
     """Sends each request with a fresh bearer, to Atlassian's origins only. For async and sync clients.
 
     Hand it to any number of ``httpx.AsyncClient`` and ``httpx.Client``: they share one token.
@@ -193,9 +194,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
 
     # -- for httpx --------------------------------------------------------------------------------
 
-    async def async_auth_flow(
-        self, request: httpx.Request
-    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """Send ``request`` with a fresh bearer, and once more if the bearer has expired meanwhile.
 
         Raises:
@@ -206,12 +205,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """
         token = self._current()
         if token is None:
-            self._origins.check(request.url)  # before anything is asked for
+            self._check_origin(request)  # before anything is asked for
             token = await self._manager.token(self._key)
         response = yield self._sign(request, token)
         if not self._may_have_expired(response, token):
             return
-        _check_challenge(response, await beginning(response), token)
+        self._check_challenge(response, await beginning(response), token)
         refreshed = await self._manager.token(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
@@ -219,9 +218,7 @@ class AtlassianAuth(httpx.Auth, Confidential):
         response = yield self._sign(request, refreshed)
         self._note_refusal(response, refreshed)
 
-    def sync_auth_flow(
-        self, request: httpx.Request
-    ) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """Do the same as `async_auth_flow` in a sync client; only a refresh blocks the thread.
 
         Raises:
@@ -229,12 +226,12 @@ class AtlassianAuth(httpx.Auth, Confidential):
         """
         token = self._current()
         if token is None:
-            self._origins.check(request.url)
+            self._check_origin(request)
             token = self._manager.token_sync(self._key)
         response = yield self._sign(request, token)
         if not self._may_have_expired(response, token):
             return
-        _check_challenge(response, beginning_sync(response), token)
+        self._check_challenge(response, beginning_sync(response), token)
         refreshed = self._manager.token_sync(self._key, rejected=token)
         if refreshed == token or not _is_replayable(request):
             return
@@ -242,15 +239,18 @@ class AtlassianAuth(httpx.Auth, Confidential):
         response = yield self._sign(request, refreshed)
         self._note_refusal(response, refreshed)
 
-    def _sign(self, request: httpx.Request, token: Token) -> httpx.Request:
+    def _sign(self, request: Any, token: Token) -> Any:
         # Checked here, not only before: hooks of the client and other tasks can have changed the URL since.
-        self._origins.check(request.url)
+        self._check_origin(request)
         # Set, not added: exactly one header leaves, whatever placeholder was there. "Bearer" is spelled
         # like this because Data Center compares it case-sensitively.
         request.headers["Authorization"] = _header(token)
         return request
 
-    def _may_have_expired(self, response: httpx.Response, token: Token) -> bool:
+    def _check_origin(self, request: Any) -> None:
+        self._origins.check(request.url)
+
+    def _may_have_expired(self, response: Any, token: Token) -> bool:
         if self._answers_anonymously and _was_anonymous(response, token):
             return True
         status = response.status_code
@@ -260,7 +260,19 @@ class AtlassianAuth(httpx.Auth, Confidential):
             return False
         return _was_sent(response, token)
 
-    def _note_refusal(self, response: httpx.Response, refreshed: Token) -> None:
+    @staticmethod
+    def _check_challenge(response: Any, body: bytes, token: Token) -> None:
+        """Return if a 401 may be about expiry; raise what refreshing would not cure."""
+        if response.status_code != _UNAUTHORIZED:
+            return
+        challenge = read_challenge(response.status_code, response.headers, body)
+        if challenge is Challenge.SCOPE_MISMATCH:
+            required = required_scopes(response.headers, secrets=(token.access_token,))
+            raise _scope_mismatch(token, token.missing_scopes(required))
+        if challenge is Challenge.OTHER:
+            raise ConfigurationError(_MISMATCH)
+
+    def _note_refusal(self, response: Any, refreshed: Token) -> None:
         refused = response.status_code == _UNAUTHORIZED
         if refused or (self._answers_anonymously and _was_anonymous(response, refreshed)):
             self._manager.refused(self._key, refreshed)
@@ -297,7 +309,7 @@ def _header(token: Token) -> str:
     return f"Bearer {token.access_token}"
 
 
-def _was_anonymous(response: httpx.Response, token: Token) -> bool:
+def _was_anonymous(response: Any, token: Token) -> bool:
     # A client that follows redirects has the login page in the end, perhaps on another host.
     return any(
         is_anonymous(answer.status_code, answer.headers, answer.request.url.path)
@@ -306,28 +318,16 @@ def _was_anonymous(response: httpx.Response, token: Token) -> bool:
     )
 
 
-def _was_sent(response: httpx.Response, token: Token) -> bool:
+def _was_sent(response: Any, token: Token) -> bool:
     # After a redirect to another origin the answer says nothing about our bearer.
     sent: str | None = response.request.headers.get("Authorization")
     return sent == _header(token)
 
 
-def _is_replayable(request: httpx.Request) -> bool:
-    # Bytes can be sent again. Iterators are spent, files stand at their end, and httpx would send
-    # nothing, or raise, instead of the same body.
-    return isinstance(request.stream, httpx.ByteStream)
-
-
-def _check_challenge(response: httpx.Response, body: bytes, token: Token) -> None:
-    """Return if a 401 may be about expiry; raise what refreshing would not cure."""
-    if response.status_code != _UNAUTHORIZED:
-        return
-    challenge = read_challenge(response.status_code, response.headers, body)
-    if challenge is Challenge.SCOPE_MISMATCH:
-        required = required_scopes(response.headers, secrets=(token.access_token,))
-        raise _scope_mismatch(token, token.missing_scopes(required))
-    if challenge is Challenge.OTHER:
-        raise ConfigurationError(_MISMATCH)
+def _is_replayable(request: Any) -> bool:
+    # Bytes can be sent again. Iterators are spent, files stand at their end, and httpx would send nothing, or
+    # raise, instead of the same body. Told by name, because the request may be httpx's or httpx2's.
+    return any(kind.__name__ == "ByteStream" for kind in type(request.stream).__mro__)
 
 
 def _scope_mismatch(token: Token, missing: tuple[str, ...]) -> ScopeMismatch:

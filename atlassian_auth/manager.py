@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
-import httpx
-
 from atlassian_auth._credentials.checks import (
     check_left_out,
     check_ports,
@@ -24,6 +22,7 @@ from atlassian_auth._credentials.checks import (
     checked_store_for,
 )
 from atlassian_auth._credentials.methods import DEFAULT_KEY, Credentials
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth._refresh.cache import Entry
 from atlassian_auth._refresh.calls import Calls

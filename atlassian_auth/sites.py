@@ -5,9 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import MutableMapping
 
-import httpx
-
 from atlassian_auth._http import lookup
+from atlassian_auth._http.library import httpx
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.exceptions import ConfigurationError

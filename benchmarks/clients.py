@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from time import process_time
+from typing import Any
 
 import httpx
 
@@ -12,23 +13,26 @@ from benchmarks.rounds import seconds
 from benchmarks.scene import ACCESS_TOKEN, URL, api
 
 
-class ConstantHeader(httpx.Auth):
-    """The least an ``httpx.Auth`` can do: what all the others are compared with."""
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+class _ConstantHeader:
+    def auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         request.headers["Authorization"] = f"Bearer {ACCESS_TOKEN}"
         yield request
 
 
-def async_client(auth: httpx.Auth) -> httpx.AsyncClient:
-    return httpx.AsyncClient(auth=auth, transport=api())
+def constant_header(library: Any = httpx) -> Any:
+    """Return the least that an auth of httpx or httpx2 can do: what all the others are compared with."""
+    return type("ConstantHeader", (_ConstantHeader, library.Auth), {})()
 
 
-def sync_client(auth: httpx.Auth) -> httpx.Client:
-    return httpx.Client(auth=auth, transport=api())
+def async_client(auth: Any, library: Any = httpx) -> Any:
+    return library.AsyncClient(auth=auth, transport=api(library))
 
 
-def of_async(runner: asyncio.Runner, client: httpx.AsyncClient, count: int) -> Callable[[], float]:
+def sync_client(auth: Any, library: Any = httpx) -> Any:
+    return library.Client(auth=auth, transport=api(library))
+
+
+def of_async(runner: asyncio.Runner, client: Any, count: int) -> Callable[[], float]:
     """Return a function that returns the seconds of ``count`` requests, one after the other."""
 
     async def send() -> None:
@@ -38,8 +42,8 @@ def of_async(runner: asyncio.Runner, client: httpx.AsyncClient, count: int) -> C
     return lambda: seconds(lambda: runner.run(send()), process_time)
 
 
-def of_sync(client: httpx.Client, count: int) -> Callable[[], float]:
-    """Return the same for a sync client."""
+def of_sync(client: Any, count: int) -> Callable[[], float]:
+    """Return the same for a sync client, or a session of requests."""
 
     def send() -> None:
         for _ in range(count):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from typing import Any
 
 import httpx
 
@@ -71,9 +72,9 @@ class TokenEndpoint:
         pass
 
 
-def api() -> httpx.MockTransport:
-    """Return the API, for async and sync clients."""
-    return httpx.MockTransport(lambda _: httpx.Response(200))
+def api(library: Any = httpx) -> Any:
+    """Return the API, for async and sync clients of httpx or httpx2."""
+    return library.MockTransport(lambda _: library.Response(200))
 
 
 async def authorized(

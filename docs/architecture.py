@@ -62,7 +62,7 @@ BOXES = (
     Box(
         "What you import",
         "auth, login flows, sites, migration",
-        ("auth", "api_tokens", "flows", "migration", "sites"),
+        ("auth", "httpx2", "requests", "api_tokens", "flows", "migration", "sites"),
         *(190, 5),
     ),
     Box(

@@ -9,10 +9,12 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx2
 import pytest
 from hypothesis import HealthCheck, settings
 
 import atlassian_auth
+import atlassian_auth.httpx2
 from tests.model.acceptor import CHECKED
 
 ROOT = Path(atlassian_auth.__path__[0]).parent
@@ -55,11 +57,33 @@ def anyio_backend(request):
     return getattr(request, "param", ("asyncio", {"use_uvloop": False}))
 
 
+@pytest.fixture
+def library(request, monkeypatch):
+    """The client's library: httpx, or httpx2. Then httpx and the auths mean httpx2's in the test's module."""
+    name = getattr(request, "param", "httpx")
+    if name == "httpx2":
+        monkeypatch.setattr(request.module, "httpx", httpx2)
+        for auth in {*atlassian_auth.httpx2.__all__} & {*vars(request.module)}:
+            monkeypatch.setattr(request.module, auth, getattr(atlassian_auth.httpx2, auth))
+    return name
+
+
 def pytest_generate_tests(metafunc):
     named = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
-    wanted = "anyio_backend" in metafunc.fixturenames and "anyio_backend" not in named
-    if wanted and metafunc.definition.get_closest_marker("every_loop"):
-        metafunc.parametrize("anyio_backend", BACKENDS, indirect=True)
+    fixtures = {*metafunc.fixturenames} - {*named}
+    every = "anyio_backend" in fixtures and metafunc.definition.get_closest_marker("every_loop")
+    if "library" not in fixtures:
+        if every:
+            metafunc.parametrize("anyio_backend", BACKENDS, indirect=True)
+    elif every:  # httpx2 on one loop: the logic is that of httpx
+        with_httpx = [
+            pytest.param(*one.values, "httpx", id=one.id, marks=one.marks) for one in BACKENDS
+        ]
+        with_httpx2 = pytest.param(*BACKENDS[0].values, "httpx2", id="httpx2")
+        names = ("anyio_backend", "library")
+        metafunc.parametrize(names, [*with_httpx, with_httpx2], indirect=True)
+    else:
+        metafunc.parametrize("library", ["httpx", "httpx2"], indirect=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import anyio
 import httpx
+import httpx2
 import pytest
 
 from atlassian_auth import (
@@ -46,9 +47,15 @@ from atlassian_auth.testing import (
 )
 from tests.raw_server import RawServer, answer
 
-pytestmark = pytest.mark.every_loop
+pytestmark = [pytest.mark.every_loop, pytest.mark.usefixtures("library")]
 
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def atlassian_auth(library, atlassian_auth):
+    """The fixture of users, in the class for the client's library."""
+    return AtlassianAuth(atlassian_auth.manager) if library == "httpx2" else atlassian_auth
 
 
 @pytest.fixture
@@ -599,7 +606,10 @@ async def test_a_lost_grant_is_raised(atlassian_auth, atlassian, atlassian_clock
 # -- what is left alone ---------------------------------------------------------------------------
 
 
-class Watched(httpx.AsyncByteStream, httpx.SyncByteStream):
+BOTH = (httpx.AsyncByteStream, httpx.SyncByteStream, httpx2.AsyncByteStream, httpx2.SyncByteStream)
+
+
+class Watched(*BOTH):
     """A body that tells whether it was read."""
 
     def __init__(self):

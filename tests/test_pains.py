@@ -19,6 +19,7 @@ from pathlib import Path
 
 import anyio
 import httpx
+import httpx2
 import pytest
 
 import atlassian_auth
@@ -567,6 +568,17 @@ async def test_oauth_at_the_sites_address(atlassian, atlassian_auth):
         "base URL."
     )
     assert atlassian.api_requests == ()
+
+
+def test_the_client_is_of_another_library(atlassian_auth):
+    """The libraries that one needs have gone from httpx to httpx2; the error says what to import there."""
+    with httpx2.Client(auth=atlassian_auth) as client, pytest.raises(ConfigurationError) as caught:
+        client.get("https://api.atlassian.com/me")
+
+    assert str(caught.value) == (
+        "This AtlassianAuth is not for clients of httpx2, so nothing was sent. Import the class for httpx2: "
+        "from atlassian_auth.httpx2 import AtlassianAuth."
+    )
 
 
 async def test_an_api_token_of_the_wrong_kind(atlassian):

@@ -7,6 +7,8 @@ import pytest
 
 from atlassian_auth import ConfigurationError, OriginNotAllowed, StaticToken
 
+pytestmark = pytest.mark.usefixtures("library")
+
 SECRET = "secret-personal-access-token"
 
 

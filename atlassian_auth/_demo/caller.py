@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from atlassian_auth._demo.logbook import Logbook
+from atlassian_auth._http.library import httpx
 from atlassian_auth.exceptions import AtlassianAuthError
 
 __all__ = ["Caller"]

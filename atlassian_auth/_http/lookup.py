@@ -8,9 +8,15 @@ from __future__ import annotations
 import ssl
 from contextlib import suppress
 
-import httpx
-
-from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct, new_client, read_raw
+from atlassian_auth._http.library import httpx
+from atlassian_auth._http.own_client import (
+    RequestGuard,
+    check_tls,
+    check_transport,
+    is_direct,
+    new_client,
+    read_raw,
+)
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     ConfigurationError,
@@ -92,6 +98,7 @@ def _unreachable_error(url: str, reason: str) -> AtlassianAuthError:
 def _client(
     url: str, transport: httpx.AsyncBaseTransport | None, network: Network
 ) -> httpx.AsyncClient:
+    check_transport(transport)
     tls, settings = check_tls(network.verify), network.settings
     with suppress(httpx.InvalidURL, ValueError):  # they quote the URL, which may hold a password
         return new_client(

@@ -14,14 +14,21 @@ from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
-import httpx
-
+from atlassian_auth._http.library import CORE, httpx
 from atlassian_auth.endpoints import is_loopback
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock, NothingSent
 from atlassian_auth.protocol.messages import announced_length, content_coding
 
-__all__ = ["RequestGuard", "check_tls", "import_all", "is_direct", "new_client", "read_raw"]
+__all__ = [
+    "RequestGuard",
+    "check_tls",
+    "check_transport",
+    "import_all",
+    "is_direct",
+    "new_client",
+    "read_raw",
+]
 
 # The modules that the first request would import, in the thread of a refresh. A fork during these imports
 # copies half-imported modules and held import locks into a child, where no thread finishes the imports.
@@ -30,7 +37,7 @@ _IMPORTED_BY_A_REQUEST = (
     "concurrent.futures.thread",  # looks names up
     "encodings.idna",
     "encodings.punycode",
-    "httpcore",
+    CORE,
 )
 
 # RFC 6052 section 2.1: the IPv4 address is the last 32 bits.
@@ -61,6 +68,18 @@ def check_tls(verify: object) -> ssl.SSLContext:
         "ssl.create_default_context(cafile=...) for your own certificate authority"
     )
     raise ConfigurationError(message, argument="verify")
+
+
+def check_transport(transport: object) -> None:
+    """Return if it is None or a transport of the library that carries our own requests.
+
+    Raises:
+        ConfigurationError: if it is anything else, such as a transport for the user's client of httpx2.
+    """
+    if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
+        name = httpx.__name__
+        expected = f"an {name}.AsyncBaseTransport (the library's own requests go through {name})"
+        raise ConfigurationError.wrong_type("transport", expected, transport)
 
 
 @functools.cache

@@ -14,11 +14,11 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
-import httpx
-
+from atlassian_auth._http.library import httpx
 from atlassian_auth._http.own_client import (
     RequestGuard,
     check_tls,
+    check_transport,
     import_all,
     is_direct,
     new_client,
@@ -98,8 +98,8 @@ class HttpxSender:
         clock: The clock that measures how long connecting takes.
 
     Raises:
-        ConfigurationError: if ``proxy`` is not the URL of a proxy, or ``verify`` is neither a bool nor a
-            context.
+        ConfigurationError: if ``proxy`` is not the URL of a proxy, ``verify`` is neither a bool nor a
+            context, or ``transport`` is none of httpx.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class HttpxSender:
         self._settings = settings or Settings()
         self._tls = check_tls(verify)
         self._proxy = None if proxy is None else _check_proxy(proxy)
+        check_transport(transport)
         self._transport = transport
         self._clock = clock
         self._clients: _Clients | None = None

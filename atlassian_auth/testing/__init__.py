@@ -1,8 +1,8 @@
 """An emulated Atlassian for tests: Cloud and Data Center in memory, with a clock that the test moves.
 
 `FakeAtlassian` behaves like Atlassian, as documented and observed: rotation, reuse leeway, scopes, and
-the texts of errors. `mock_router` connects it to httpx, and `LoopbackServer` serves it on a port. The
-pytest plugin has the fixtures ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
+the texts of errors. `mock_router` connects it to httpx and httpx2, and `LoopbackServer` serves it on a
+port. The pytest plugin has the fixtures ``atlassian``, ``atlassian_server``, ``atlassian_clock`` and
 ``atlassian_auth``. `mock_router`, `LoopbackServer` and the fixtures need
 ``pip install atlassian-auth[testing]``; the rest does not.
 """

@@ -1,8 +1,11 @@
-"""The emulator behind httpx: a respx router that answers for Atlassian's own addresses."""
+"""The emulator behind httpx and httpx2: a respx router that answers for Atlassian's own addresses."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -24,9 +27,12 @@ __all__ = ["mock_router"]
 
 _is_async: ContextVar[bool] = ContextVar("_is_async", default=False)
 
+# The library of the client, whose errors it gets: respx makes each request one of httpx.
+_library: ContextVar[ModuleType] = ContextVar("_library", default=httpx)
+
 
 def mock_router(atlassian: FakeAtlassian) -> respx.MockRouter:
-    """Return a router that lets ``atlassian`` answer httpx's clients, sync and async.
+    """Return a router that lets ``atlassian`` answer clients of httpx, sync and async; of httpx2 too.
 
     Open it as a context (``with mock_router(atlassian) as router:``); you may add your own
     routes. Its routes are named ``auth``, ``api``, ``id``, ``dc`` and ``site``. Requests to
@@ -47,12 +53,46 @@ def mock_router(atlassian: FakeAtlassian) -> respx.MockRouter:
 class _Router(respx.MockRouter):
     """Records whether the client is async, because the side effect of a route cannot see that."""
 
+    def start(self) -> None:
+        super().start()
+        self._of_httpx2 = _Httpx2Router(self) if find_spec("httpx2") else None
+        if self._of_httpx2:
+            self._of_httpx2.start()
+
+    def stop(self, clear: bool = True, reset: bool = True, quiet: bool = False) -> None:  # noqa: FBT001, FBT002
+        if self._of_httpx2:
+            self._of_httpx2.stop()
+        super().stop(clear, reset, quiet)
+
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         token = _is_async.set(True)
         try:
             return await super().async_handler(request)
         finally:
             _is_async.reset(token)
+
+
+class _Httpx2Router(respx.MockRouter):
+    """Hands the requests of httpx2's clients to the router of httpx's."""
+
+    def __init__(self, router: _Router) -> None:
+        import_module("pytest_httpx2")  # registers "httpcore2" with respx
+        super().__init__(using="httpcore2", assert_all_called=False)
+        self._router = router
+
+    def handler(self, request: httpx.Request) -> httpx.Response:
+        token = _library.set(import_module("httpx2"))
+        try:
+            return self._router.handler(request)
+        finally:
+            _library.reset(token)
+
+    async def async_handler(self, request: httpx.Request) -> httpx.Response:
+        token = _library.set(import_module("httpx2"))
+        try:
+            return await self._router.async_handler(request)
+        finally:
+            _library.reset(token)
 
 
 class _Responder:
@@ -69,7 +109,7 @@ class _Responder:
             reply = self._handle(request)
         except NeverAnswered:
             await carry(_read_timeout_reply(request), self._atlassian.clock)
-            raise _read_timeout(request) from None
+            raise _read_timeout() from None
         await carry(reply, self._atlassian.clock)
         body = drip(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
         return _response(reply, body)
@@ -79,7 +119,7 @@ class _Responder:
             reply = self._handle(request)
         except NeverAnswered:
             carry_sync(_read_timeout_reply(request), self._atlassian.clock)
-            raise _read_timeout(request) from None
+            raise _read_timeout() from None
         carry_sync(reply, self._atlassian.clock)
         body = drip_sync(reply, self._atlassian.clock) if reply.pause_seconds else reply.body
         return _response(reply, body)
@@ -91,9 +131,9 @@ class _Responder:
                 request.method, str(request.url), headers, request.content
             )
         except AnswerLost:
-            raise httpx.ReadError("the emulator lost its answer", request=request) from None
+            raise _library.get().ReadError("the emulator lost its answer") from None
         except ConnectionRefused:
-            raise httpx.ConnectError("the emulator refused", request=request) from None
+            raise _library.get().ConnectError("the emulator refused") from None
 
 
 def _read_timeout_reply(request: httpx.Request) -> Reply:
@@ -102,8 +142,9 @@ def _read_timeout_reply(request: httpx.Request) -> Reply:
     return Reply(0, gate=Gate()) if seconds is None else Reply(0, delay_seconds=seconds)
 
 
-def _read_timeout(request: httpx.Request) -> httpx.ReadTimeout:
-    return httpx.ReadTimeout("the emulator never answers", request=request)
+def _read_timeout() -> Exception:
+    error: Exception = _library.get().ReadTimeout("the emulator never answers")
+    return error
 
 
 def _response(reply: Reply, body: Any) -> httpx.Response:

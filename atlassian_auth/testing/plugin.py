@@ -28,7 +28,7 @@ def atlassian_clock() -> ManualClock:
 
 @pytest.fixture
 def atlassian(atlassian_clock: ManualClock) -> Generator[FakeAtlassian]:
-    """Yield an emulated Atlassian that answers httpx's clients during the test.
+    """Yield an emulated Atlassian that answers clients of httpx and httpx2 during the test.
 
     A fault that met fewer requests than its ``times`` fails the test, because the test checked too little.
     """

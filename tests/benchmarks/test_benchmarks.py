@@ -20,8 +20,12 @@ CHECKOUT = Path(__file__).parents[2]
 ROWS = [
     "valid token, AsyncClient",
     "valid token, Client",
+    "valid token, httpx2.AsyncClient",
+    "valid token, httpx2.Client",
+    "valid token, requests.Session",
     "valid token, authlib",
     "valid token, httpx-auth",
+    "valid token, mcp",
     "storm of 100: token requests",
     "storm of 100: time",
     "failing storm of 1,000: token requests",

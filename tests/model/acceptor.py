@@ -235,7 +235,8 @@ class _Acceptor:
             for step in self._troubles(world, number, "cannot save"):
                 yield from self._left(step.world, number)
         elif process.at in ("read", "proved", "leaving") or (
-            process.at in ("locked", "doubt") and notes.failed
+            # Once an old refresh token was pasted, the trace does not say which of two lines is the newer.
+            process.at in ("locked", "doubt") and (notes.failed or _OLD in self.causes)
         ):
             yield from self._left(_changed(world, number, at="leaving"), number)
 

@@ -1,0 +1,97 @@
+"""What users install: the same bytes from every build, and dependencies whose licences are known."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from hatchling.builders.sdist import SdistBuilder
+from hatchling.builders.wheel import WheelBuilder
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+TABLE = (ROOT / "docs" / "policies.md").read_text("utf-8")
+LISTED = dict(re.findall(r"^\| `([\w.-]+)` \|[^|]*\| ([^|]+) \|$", TABLE, re.MULTILINE))
+
+# What a user may combine with closed programs, with no other duty than to name the author or, for the
+# last three, to publish changes of the dependency itself.
+FAMILIES = r"MIT|BSD|Apache|ISC|PSF|Python Software Foundation|Unlicense|MPL|Mozilla|LGPL|Lesser"
+
+
+def licence(name):
+    """Return what a distribution says of its licence: an SPDX expression, or else words."""
+    about = metadata.metadata(name)
+    words = [line for line in about.get_all("Classifier", []) if line.startswith("License ::")]
+    return about.get("License-Expression") or "; ".join(words) or about.get("License") or ""
+
+
+def direct():
+    """Return the distributions that an installation with all extras asks for, with the extras of each."""
+    required = map(Requirement, metadata.requires("atlassian-auth"))
+    return {one.name: tuple(one.extras) for one in required}
+
+
+def installed():
+    """Return all distributions that these bring along on this computer."""
+    found, waiting = set(), set(direct().items())
+    while waiting:
+        found.add(one := waiting.pop())
+        waiting |= set(brought(*one)) - found
+    return sorted({name for name, _ in found})
+
+
+def brought(name, extras):
+    """Return what a distribution with these extras brings along, with the extras of each."""
+    environments = [{"extra": extra} for extra in ("", *extras)]
+    for required in map(Requirement, metadata.requires(name) or ()):
+        if not required.marker or any(map(required.marker.evaluate, environments)):
+            yield canonicalize_name(required.name), tuple(required.extras)
+
+
+def checked_out(folder, *, mode, modified_at):
+    """Copy what the builds read, as another person's checkout has it."""
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".?*", "*.egg-info", "__pycache__"))
+    shutil.copy(ROOT / ".gitignore", folder)
+    for path in folder.rglob("*"):
+        path.chmod(mode | 0o111 if path.is_dir() else mode)
+        os.utime(path, (modified_at, modified_at))
+    return folder
+
+
+def built(folder, target):
+    """Return the bytes of the source distribution and of the wheel, by name."""
+    for builder in (SdistBuilder, WheelBuilder):
+        list(builder(str(folder)).build(directory=str(target), versions=["standard"]))
+    return {path.name: path.read_bytes() for path in target.iterdir()}
+
+
+@pytest.mark.skipif(
+    not (ROOT / "atlassian_auth").is_dir(), reason="the package is not beside its tests"
+)
+def test_two_builds_are_the_same(tmp_path, monkeypatch):
+    """Builds in different folders, with different modes and times of the files, are equal to the byte."""
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    one = checked_out(tmp_path / "one", mode=0o644, modified_at=1_000_000_000)
+    other = checked_out(tmp_path / "another", mode=0o600, modified_at=1_700_000_000)
+
+    first, second = built(one, tmp_path / "1"), built(other, tmp_path / "2")
+
+    assert [name.rpartition(".")[2] for name in sorted(first)] == ["whl", "gz"]
+    assert first == second
+
+
+def test_licences_of_direct_dependencies_are_listed():
+    """The page lists each dependency, with the licence that its own metadata states."""
+    assert LISTED.keys() == direct().keys()
+    assert [name for name in LISTED if LISTED[name] not in licence(name)] == []
+
+
+@pytest.mark.parametrize("name", installed())
+def test_licence_allows_any_use(name):
+    """Each distribution that users install with us states a licence that closed programs can accept."""
+    assert re.search(FAMILIES, licence(name)), licence(name)
