@@ -68,7 +68,7 @@ BOXES = (
     Box(
         "Products",
         "emulator, command line, demo, XSOAR names",
-        ("client", "connections", "testing", "_demo", "_cli", "__main__"),
+        ("client", "connections", "web", "testing", "_demo", "_cli", "__main__"),
         *(190, 6),
     ),
 )

@@ -21,6 +21,7 @@ from atlassian_auth._cli.migrate import migrate
 from atlassian_auth._cli.options import AsJSON
 from atlassian_auth._cli.profile import PRODUCTS, Flags
 from atlassian_auth._cli.request import request
+from atlassian_auth._cli.serve.command import serve
 from atlassian_auth._cli.sites import sites, whoami
 from atlassian_auth._cli.token import token
 
@@ -193,6 +194,7 @@ for _name, _command in (
     ("request", request),
     ("git-credential", git_credential),
     ("doctor", doctor),
+    ("serve", serve),
 ):
     app.command(_name, cls=Command, epilog=_SETTINGS_EPILOG)(_command)
 
