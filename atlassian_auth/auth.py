@@ -10,14 +10,14 @@ from __future__ import annotations
 import functools
 from collections.abc import AsyncGenerator, Generator, Iterable
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from atlassian_auth._credentials.checks import checked_key
 from atlassian_auth._http.httpx_auth import HttpxAuth
 from atlassian_auth._http.library import httpx
 from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
 from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
+from atlassian_auth._runtime.closing import Closing
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
@@ -49,7 +49,7 @@ _PERHAPS_EXPIRED = frozenset({403, 404})
 _SUSPICIOUS = _PERHAPS_EXPIRED | {_UNAUTHORIZED}
 
 
-class AtlassianAuth(HttpxAuth, Confidential):
+class AtlassianAuth(HttpxAuth, Closing, Confidential):
     """Sends each request with a fresh bearer, to Atlassian's origins only. For async and sync clients.
 
     Hand it to any number of ``httpx.AsyncClient`` and ``httpx.Client``: they share one token.
@@ -87,28 +87,6 @@ class AtlassianAuth(HttpxAuth, Confidential):
     def __repr__(self) -> str:
         key = getattr(self, "_key", None)  # None if an argument was refused
         return f"AtlassianAuth(key={key!r}, origins={list(self._origins.names)})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     # -- without httpx ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import MutableMapping
+from typing import TypedDict, Unpack
 
 from atlassian_auth._http import lookup
 from atlassian_auth._http.library import httpx
@@ -25,6 +26,7 @@ from atlassian_auth.protocol.sites import (
 __all__ = [
     "CLOUD_IDS",
     "Identity",
+    "LookupOptions",
     "Site",
     "accessible_resources",
     "cloud_id_for_site",
@@ -32,6 +34,26 @@ __all__ = [
     "select_site",
     "whoami",
 ]
+
+
+class LookupOptions(TypedDict, total=False):
+    """How the functions of this module send their requests. What is left out is as in ``auth``.
+
+    Attributes:
+        transport: Used instead of the network, and left open.
+        verify: TLS verification, as for ``httpx.AsyncClient``.
+        proxy: The URL of a proxy.
+        clock: The clock for the time limit of each request.
+        public_addresses_only: Refuse an address that is not public, as the setting of this name does for
+            token requests: for URLs that tenants enter.
+    """
+
+    transport: httpx.AsyncBaseTransport | None
+    verify: ssl.SSLContext | bool | None
+    proxy: str | None
+    clock: Clock | None
+    public_addresses_only: bool | None
+
 
 CLOUD_IDS: MutableMapping[str, str] = {}
 """The cloud ids that this process has looked up, by site URL. ``CLOUD_IDS.clear()`` forgets them."""
@@ -41,11 +63,7 @@ async def accessible_resources(
     auth: httpx.Auth,
     *,
     endpoints: Endpoints | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool | None = None,
-    proxy: str | None = None,
-    clock: Clock | None = None,
-    public_addresses_only: bool | None = None,
+    **options: Unpack[LookupOptions],
 ) -> tuple[Site, ...]:
     """Return the sites that a Cloud token may use, each once, sorted by URL; select one by `select_site`.
 
@@ -55,11 +73,7 @@ async def accessible_resources(
     Args:
         auth: An `AtlassianAuth`.
         endpoints: The endpoints of the cloud. None: those of the grant of ``auth``, or else the public ones.
-        transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
-        proxy: A proxy for this request.
-        clock: The clock for the time limit.
-        public_addresses_only: Refuse an address that is not public.
+        options: How to send the request; see `LookupOptions`.
 
     Raises:
         ConfigurationError: if the endpoints have no ``resources_url``, or the address is refused.
@@ -71,15 +85,7 @@ async def accessible_resources(
     if endpoints.resources_url is None:
         message = "endpoints has no resources_url: only Cloud lists the sites of a token"
         raise ConfigurationError(message, argument="endpoints")
-    answer = await lookup.get(
-        endpoints.resources_url,
-        auth=auth,
-        transport=transport,
-        verify=verify,
-        proxy=proxy,
-        clock=clock,
-        public_addresses_only=public_addresses_only,
-    )
+    answer = await lookup.get(endpoints.resources_url, auth=auth, **options)
     return read_sites(answer)
 
 
@@ -87,12 +93,8 @@ async def cloud_id_for_site(
     site: str,
     *,
     auth: httpx.Auth | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool | None = None,
-    proxy: str | None = None,
-    clock: Clock | None = None,
-    public_addresses_only: bool | None = None,
     cache: MutableMapping[str, str] = CLOUD_IDS,
+    **options: Unpack[LookupOptions],
 ) -> str:
     """Return the cloud id of a site; only the site's name is needed, and no credential is sent.
 
@@ -103,12 +105,8 @@ async def cloud_id_for_site(
         site: The site's bare name, host or URL, with or without ``/wiki``.
         auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
             sent.
-        transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
-        proxy: A proxy for this request.
-        clock: The clock for the time limit.
-        public_addresses_only: Refuse an address that is not public.
         cache: The known cloud ids by site URL. Default: `CLOUD_IDS`, for the whole process.
+        options: How to send the request; see `LookupOptions`.
 
     Raises:
         ConfigurationError: if this cannot be a Cloud site, or the address is refused; nothing was sent.
@@ -119,13 +117,7 @@ async def cloud_id_for_site(
     url = emulated_site(site_url(site))
     if url not in cache:
         answer = await lookup.get(
-            f"{url}/_edge/tenant_info",
-            network=lookup.network_of(auth),
-            transport=transport,
-            verify=verify,
-            proxy=proxy,
-            clock=clock,
-            public_addresses_only=public_addresses_only,
+            f"{url}/_edge/tenant_info", network=lookup.network_of(auth), **options
         )
         cache[url] = read_cloud_id(answer, site=url)
     return cache[url]
@@ -136,11 +128,7 @@ async def whoami(
     *,
     base_url: str | None = None,
     endpoints: Endpoints | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool | None = None,
-    proxy: str | None = None,
-    clock: Clock | None = None,
-    public_addresses_only: bool | None = None,
+    **options: Unpack[LookupOptions],
 ) -> Identity:
     """Return the account to which the credential belongs.
 
@@ -149,11 +137,7 @@ async def whoami(
         base_url: A Jira whose ``/rest/api/2/myself`` is read: Data Center's base URL, `Endpoints.jira_url`,
             or a site's own address. Default: the identity endpoint, ``/me``, which needs scope ``read:me``.
         endpoints: The endpoints of the cloud, if there is no ``base_url``; as for `accessible_resources`.
-        transport: Used instead of the network, and left open.
-        verify: TLS verification for this request. For None, here and in the next three: that of ``auth``.
-        proxy: A proxy for this request.
-        clock: The clock for the time limit.
-        public_addresses_only: Refuse an address that is not public.
+        options: How to send the request; see `LookupOptions`.
 
     Raises:
         ConfigurationError: if there is neither a base URL nor an identity endpoint, or the address is
@@ -163,15 +147,7 @@ async def whoami(
         AtlassianAuthError: the error that ``auth`` raises.
     """
     url = _identity_url(base_url, endpoints or _endpoints_of(auth))
-    answer = await lookup.get(
-        url,
-        auth=auth,
-        transport=transport,
-        verify=verify,
-        proxy=proxy,
-        clock=clock,
-        public_addresses_only=public_addresses_only,
-    )
+    answer = await lookup.get(url, auth=auth, **options)
     return read_identity(answer)
 
 
@@ -179,11 +155,7 @@ async def discover(
     url: str,
     *,
     auth: httpx.Auth | None = None,
-    transport: httpx.AsyncBaseTransport | None = None,
-    verify: ssl.SSLContext | bool | None = None,
-    proxy: str | None = None,
-    clock: Clock | None = None,
-    public_addresses_only: bool | None = None,
+    **options: Unpack[LookupOptions],
 ) -> Endpoints:
     """Return the endpoints for a URL; ``dataclasses.replace`` changes them.
 
@@ -196,12 +168,7 @@ async def discover(
             context path, or a Cloud site, which needs no request.
         auth: An `AtlassianAuth` whose TLS verification, proxy and timeouts are used. Its credential is not
             sent.
-        transport: Used instead of the network, and left open.
-        verify: TLS verification for these requests. For None, here and in the next three: that of ``auth``.
-        proxy: A proxy for these requests.
-        clock: The clock for the time limit of each request.
-        public_addresses_only: Refuse an address that is not public, as the setting of this name does for
-            token requests. For URLs that tenants enter.
+        options: How to send the request; see `LookupOptions`.
 
     Raises:
         ConfigurationError: if the URL is malformed, has a query, or is neither https nor loopback, or if
@@ -212,15 +179,7 @@ async def discover(
     """
     template = built_in_endpoints(url)
     for location in metadata_locations(url):
-        answer = await lookup.get(
-            location.url,
-            network=lookup.network_of(auth),
-            transport=transport,
-            verify=verify,
-            proxy=proxy,
-            clock=clock,
-            public_addresses_only=public_addresses_only,
-        )
+        answer = await lookup.get(location.url, network=lookup.network_of(auth), **options)
         found = read_metadata(answer, location=location, template=template)
         if found is not None:
             return found

@@ -83,7 +83,7 @@ from atlassian_auth.client import (
     create_atlassian_oauth_client,
     create_jira_oauth_client,
 )
-from atlassian_auth.events import RefreshStarted, RefreshSucceeded
+from atlassian_auth.events import ConsentGiven, RefreshStarted, RefreshSucceeded
 from atlassian_auth.exceptions import DiscoveryError
 from atlassian_auth.protocol.pkce import code_challenge
 from atlassian_auth.stores import MemoryStore, SQLiteStore
@@ -322,7 +322,7 @@ async def test_options_are_passed_on(atlassian, atlassian_clock, make, place, co
     assert await client.get_access_token() != old
     await client.aclose()  # events are reported after the outcome
     assert "https://proxy.example.com" in repr(client.auth)
-    assert [type(event) for event in seen] == [RefreshStarted, RefreshSucceeded]
+    assert [type(event) for event in seen] == [ConsentGiven, RefreshStarted, RefreshSucceeded]
 
 
 async def test_another_cloud(atlassian_clock, store):
