@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import NoReturn, Self
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from atlassian_auth._hosts import CLOUDS, GOVERNMENT, PUBLIC
 from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = [
@@ -47,17 +48,7 @@ _PROVIDER_PATH = re.compile(r"/?rest/(?P<entity>\w+)/(?P<version>[\w.]+)/(?P<res
 # refused, and text that is probably the name of a site: short, or without a digit.
 _CLOUD_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{20,}")
 
-# Sites are *.atlassian.net, *.atlassian-us-gov-mod.net in the government cloud (Nango's provider
-# table, 2026-08); then the gateways and the authorization servers. Not all of atlassian.com:
-# jira.atlassian.com is a Data Center.
-_SITE_HOSTS = (".atlassian.net", ".atlassian-us-gov-mod.net")
-_CLOUD_HOSTS = (
-    *_SITE_HOSTS,
-    ".api.atlassian.com",
-    ".auth.atlassian.com",
-    ".atlassian-us-gov-mod.com",
-)
-
+_CLOUD_HOSTS = tuple(end for cloud in CLOUDS for end in cloud.ends)
 
 _DATA_CENTER_OAUTH = "/rest/oauth2/latest"
 
@@ -265,16 +256,16 @@ class Endpoints:
         if origin := emulator_origin():
             return cls.below(origin)
         return cls(
-            authorize_url="https://auth.atlassian.com/authorize",
-            token_url="https://auth.atlassian.com/oauth/token",
-            audience="api.atlassian.com",
-            api_url="https://api.atlassian.com",
+            authorize_url=f"{PUBLIC.issuer}/authorize",
+            token_url=f"{PUBLIC.issuer}/oauth/token",
+            audience=PUBLIC.audience,
+            api_url=PUBLIC.gateway,
             # Not on the 3LO page. The metadata of Atlassian's own MCP issuer names it, and several clients
             # use it; its effect on the consent of a 3LO app is unconfirmed (2026-10-10).
-            revoke_url="https://auth.atlassian.com/oauth/revoke",
-            resources_url="https://api.atlassian.com/oauth/token/accessible-resources",
+            revoke_url=f"{PUBLIC.issuer}/oauth/revoke",
+            resources_url=f"{PUBLIC.gateway}/oauth/token/accessible-resources",
             # User identity API; needs scope read:me. passport-atlassian-oauth2 and next-auth use it, 2026-08.
-            identity_url="https://api.atlassian.com/me",
+            identity_url=f"{PUBLIC.gateway}/me",
         )
 
     @classmethod
@@ -286,12 +277,12 @@ class Endpoints:
         if origin := emulator_origin():
             return cls.below(origin)
         return cls(
-            authorize_url="https://auth.atlassian-us-gov-mod.com/authorize",
-            token_url="https://auth.atlassian-us-gov-mod.com/oauth/token",
-            audience="api.atlassian-us-gov-mod.com",
-            api_url="https://api.atlassian-us-gov-mod.com",
+            authorize_url=f"{GOVERNMENT.issuer}/authorize",
+            token_url=f"{GOVERNMENT.issuer}/oauth/token",
+            audience=GOVERNMENT.audience,
+            api_url=GOVERNMENT.gateway,
             # Here it is on the authorization server, not on the gateway as in the public cloud.
-            resources_url="https://auth.atlassian-us-gov-mod.com/oauth/token/accessible-resources",
+            resources_url=f"{GOVERNMENT.issuer}/oauth/token/accessible-resources",
         )
 
     @classmethod
@@ -312,7 +303,7 @@ class Endpoints:
         return cls(
             authorize_url=f"{base}/auth/authorize",
             token_url=f"{base}/auth/oauth/token",
-            audience="api.atlassian.com",
+            audience=PUBLIC.audience,
             api_url=f"{base}/api",
             revoke_url=f"{base}/auth/oauth/revoke",
             resources_url=f"{base}/api/oauth/token/accessible-resources",
@@ -341,9 +332,9 @@ class Endpoints:
         if origin := emulator_origin():
             return cls.below(origin).for_jira_software()
         return cls(
-            token_url="https://api.atlassian.com/oauth/token",
-            audience="api.atlassian.com",
-            api_url="https://api.atlassian.com",
+            token_url=f"{PUBLIC.gateway}/oauth/token",
+            audience=PUBLIC.audience,
+            api_url=PUBLIC.gateway,
         )
 
     @classmethod
@@ -471,7 +462,7 @@ def check_endpoints(value: Endpoints) -> Endpoints:
 
 def _path_at_site(url: str) -> str:
     parts = urlsplit(check_secure(url, argument="path"))
-    if not (parts.hostname or "").endswith(_SITE_HOSTS):
+    if not (parts.hostname or "").endswith(tuple(cloud.sites for cloud in CLOUDS)):
         _refuse("path", f"must be a path, or a URL at a Cloud site, but is at {origin_of(url)}")
     return urlunsplit(("", "", parts.path, parts.query, ""))
 

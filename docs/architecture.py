@@ -41,7 +41,7 @@ BOXES = (
     Box(
         "Vocabulary",
         "errors, settings, events, states, hosts",
-        ("exceptions", "settings", "events", "status", "endpoints", "scopes"),
+        ("exceptions", "settings", "events", "status", "_hosts", "endpoints", "scopes"),
         *(190, 0),
     ),
     Box(

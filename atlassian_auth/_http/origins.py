@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from atlassian_auth._hosts import CLOUDS
 from atlassian_auth._http.library import httpx
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed
@@ -12,8 +13,8 @@ from atlassian_auth.protocol._redaction import printable
 __all__ = ["NOWHERE", "Origins", "Target", "read_origins", "target_of"]
 
 # A Cloud site's own address, and the gateway behind which OAuth reaches it; government cloud included.
-_SITES = (".atlassian.net", ".atlassian-us-gov-mod.net")
-_GATEWAYS = ("https://api.atlassian.com", "https://api.atlassian-us-gov-mod.com")
+_SITES = tuple(cloud.sites for cloud in CLOUDS)
+_GATEWAYS = tuple(cloud.gateway for cloud in CLOUDS)
 
 Target = tuple[str, bytes, int | None]
 """Scheme, host and port in httpx's form: each request is compared, so nothing is parsed again."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from atlassian_auth._hosts import CLOUDS, GOVERNMENT, PUBLIC
 from atlassian_auth.endpoints import (
     Endpoints,
     check_secure,
@@ -25,20 +26,10 @@ from atlassian_auth.protocol.messages import HTTPResponse
 
 __all__ = ["MetadataLocation", "built_in_endpoints", "metadata_locations", "read_metadata"]
 
-# Atlassian's authorization servers. The metadata of auth.atlassian.com names this issuer, without a
-# trailing slash (read by several clients, 2026-08).
-_ISSUERS = {
-    "https://auth.atlassian.com": Endpoints.cloud,
-    "https://auth.atlassian-us-gov-mod.com": Endpoints.government,
-}
-
-# Hosts that belong to the same two clouds and issue nothing: gateways and sites.
-_CLOUDS = {
-    ".api.atlassian.com": Endpoints.cloud,
-    ".atlassian.net": Endpoints.cloud,
-    ".api.atlassian-us-gov-mod.com": Endpoints.government,
-    ".atlassian-us-gov-mod.net": Endpoints.government,
-}
+# The metadata of auth.atlassian.com names this issuer, without a trailing slash (read by several clients,
+# 2026-08).
+_ENDPOINTS = {PUBLIC: Endpoints.cloud, GOVERNMENT: Endpoints.government}
+_ISSUERS = {cloud.issuer: endpoints for cloud, endpoints in _ENDPOINTS.items()}
 
 _DATA_CENTER = "/rest/oauth2/latest"
 
@@ -176,7 +167,8 @@ def _is_local(url: object) -> bool:
 
 def _cloud_at(url: str) -> Endpoints | None:
     host = f".{urlsplit(url).hostname}"
-    return next((cloud() for end, cloud in _CLOUDS.items() if host.endswith(end)), None)
+    found = (cloud for cloud in CLOUDS if host.endswith((cloud.sites, f".{cloud.audience}")))
+    return next((_ENDPOINTS[cloud]() for cloud in found), None)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
+from atlassian_auth._hosts import CLOUDS, OLDER_SITES, PUBLIC
 from atlassian_auth.endpoints import check_secure, is_loopback, origin_of
 from atlassian_auth.exceptions import (
     AmbiguousSite,
@@ -32,12 +33,8 @@ __all__ = [
     "site_url",
 ]
 
-# Where sites live; the government clouds' and the old jira.com as in sooperset/mcp-atlassian,
-# src/mcp_atlassian/utils/urls.py (2026-11-20).
-_SITE = re.compile(
-    r"https://[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-    r"\.(?:atlassian\.net|atlassian-us-gov-mod\.net|atlassian-us-gov\.net|jira\.com)"
-)
+_ENDS = "|".join(re.escape(end) for end in (*(cloud.sites for cloud in CLOUDS), *OLDER_SITES))
+_SITE = re.compile(rf"https://[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?(?:{_ENDS})")
 _BARE_NAME = re.compile(r"[A-Za-z0-9-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _CLOUD_ID = re.compile(r"[A-Za-z0-9-]+")
@@ -305,7 +302,7 @@ def _comparable_url(text: object, argument: str) -> str:
     if not isinstance(text, str) or not text:
         _refuse(argument, "must name a site, such as https://acme.atlassian.net, but is empty")
     if _BARE_NAME.fullmatch(text):
-        text = f"{text}.atlassian.net"
+        text += PUBLIC.sites
     url = check_secure(text if "://" in text else f"https://{text}", argument=argument)
     path = urlsplit(url).path.lower().rstrip("/").removesuffix("/wiki")
     return origin_of(url) + path
