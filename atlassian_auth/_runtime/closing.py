@@ -12,8 +12,7 @@ class AsyncClosing:
     """Closes itself at the end of ``async with``."""
 
     async def aclose(self) -> None:
-        """Release what is open."""
-        raise NotImplementedError
+        """Release what is open; a subclass says how."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -31,8 +30,7 @@ class Closing(AsyncClosing):
     """Closes itself at the end of ``with``, too."""
 
     def close(self) -> None:
-        """Do the same as `aclose`, blocking this thread."""
-        raise NotImplementedError
+        """Do the same as `aclose`, blocking this thread; a subclass says how."""
 
     def __enter__(self) -> Self:
         return self

@@ -49,18 +49,18 @@ async def run(place: Place | None, port: int) -> None:
 
 @asynccontextmanager
 async def _open(place: Place | None, base_url: str) -> AsyncGenerator[tuple[Connections, Store]]:
-    settings = library_settings()
-    if place:
-        store = place.open()
-        async with Connections(store, base_url=base_url, settings=settings) as connections:
-            yield connections, store
-        return
     with ExitStack() as stack:
-        server = stack.enter_context(LoopbackServer())
-        folder = stack.enter_context(TemporaryDirectory())
-        store = SQLiteStore(Path(folder) / "connections.db")
+        server: LoopbackServer | None = None
+        if place:
+            store = place.open()
+        else:
+            server = stack.enter_context(LoopbackServer())
+            folder = stack.enter_context(TemporaryDirectory())
+            store = SQLiteStore(Path(folder) / "connections.db")
+        settings = library_settings()
         async with Connections(store, base_url=base_url, settings=settings) as connections:
-            await _register(connections, server)
+            if server:
+                await _register(connections, server)
             yield connections, store
 
 
