@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import subprocess
@@ -100,6 +101,14 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.campaign)
         if PROGRAMS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.programs)
+
+
+@pytest.fixture
+def young_heap():
+    """Let a garbage collection look only at what the test itself makes: the modules take a second."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

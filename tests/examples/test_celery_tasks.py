@@ -10,6 +10,8 @@ import pytest
 from tests.examples.conftest import EXAMPLES, load
 from tests.servers import served
 
+pytestmark = pytest.mark.campaign
+
 TENANTS = ("acme", "other", "third")
 OPTIONS = ["--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
 

@@ -46,6 +46,7 @@ async def test_events_come_to_the_readers_loop(manager):
     assert {event.key for event in told} == {"acme"}
 
 
+@pytest.mark.usefixtures("young_heap")
 async def test_each_reader_gets_all(manager):
     """Each stream gets all events; a stream that is garbage collected gets none."""
     first, second, forgotten = (manager.events() for _ in range(3))

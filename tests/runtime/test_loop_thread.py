@@ -240,6 +240,7 @@ async def test_used_after_stopping(thread):
     assert second[1] is not first[1]
 
 
+@pytest.mark.usefixtures("young_heap")
 async def test_forgotten(log):
     """When its owner is garbage collected the thread closes its client and ends."""
     thread = LoopThread("loop", lambda: Client(log))

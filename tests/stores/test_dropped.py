@@ -126,7 +126,7 @@ async def test_one_thread(make):
 
 @pytest.mark.usefixtures("no_collector")
 def test_dropped_stores_leave_nothing(make, descriptors):
-    """Each of three hundred stores ends its thread, and after the last no more is open than after one."""
+    """Each of fifty stores ends its thread, and after the last no more is open than after one."""
 
     async def drop():
         thread = await use(make())
@@ -134,7 +134,7 @@ def test_dropped_stores_leave_nothing(make, descriptors):
         return thread.is_alive(), descriptors()
 
     async def drop_many():
-        return [await drop() for _ in range(300)]
+        return [await drop() for _ in range(50)]
 
     alive, opened = zip(*anyio.run(drop_many), strict=True)
 

@@ -191,6 +191,7 @@ async def test_used_after_stopping(worker):
     assert await worker.run(threading.current_thread) is not first
 
 
+@pytest.mark.usefixtures("young_heap")
 async def test_forgotten():
     """A worker that is garbage-collected finishes its work and ends its thread."""
     finished = threading.Event()

@@ -33,7 +33,7 @@ WRITES_IMAGES = "ATLASSIAN_AUTH_TEST_IMAGES" in os.environ
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.campaign]
 
 
 @contextmanager
