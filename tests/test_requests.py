@@ -380,7 +380,7 @@ def test_an_endless_refusal_of_a_stream_is_left(auth, atlassian):
 def test_an_anonymous_answer_of_data_center(
     atlassian, atlassian_server, atlassian_clock, anonymous_answer
 ):
-    """A bearer that Data Center does not know makes us nobody; however it says so, it counts as a 401."""
+    """Data Center answers an unknown bearer as an anonymous call; in each form that counts as a 401."""
     grant = data_center_grant(atlassian, atlassian_server.urls)
     atlassian.rules.anonymous_answer = anonymous_answer
     refresh_token = atlassian.issue_grant(atlassian.data_center_app).refresh_token

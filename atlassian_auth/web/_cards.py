@@ -81,7 +81,7 @@ class Card:
 
     @property
     def works(self) -> bool:
-        """Whether nobody has to do anything."""
+        """Whether there is nothing to do."""
         return self.status.state in {CredentialState.READY, CredentialState.DEGRADED}
 
     @property

@@ -59,7 +59,7 @@ KINDS: Mapping[ClientType, Kind] = MappingProxyType(
         ),
         ClientType.CLIENT_CREDENTIALS: Kind(
             name="Client credentials",
-            purpose="An app or a service account that acts for itself. Nobody has to consent.",
+            purpose="An app or a service account that acts for itself. No person has to consent.",
             consent=False,
         ),
         ClientType.GOOGLE: Kind(

@@ -1,4 +1,4 @@
-"""The REST interface does what its OpenAPI document says, also for requests that nobody would write."""
+"""The REST interface does what its OpenAPI document says, also for requests that no person would write."""
 
 from __future__ import annotations
 
