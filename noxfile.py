@@ -124,6 +124,7 @@ def lowest(session: nox.Session) -> None:
         "docs/frameworks.md",
         "docs/telemetry.md",
         "tests/examples/test_frameworks.py",
+        "tests/examples/test_mcp_server.py",
         "tests/test_mcp.py",
     )
     ignored = [f"--ignore={path}" for path in newer]
