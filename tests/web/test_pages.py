@@ -251,6 +251,17 @@ async def test_a_wrong_field_has_its_message(house, boss, field, value):
     assert await house.contents() == before
 
 
+async def test_each_wrong_field_has_its_message(house, boss):
+    """If several fields are wrong, each of them says so at once, a missing secret too."""
+    form = form_of(house, name="", clientSecret="")
+
+    page = await boss.submit(CLIENTS, page=f"{CLIENTS}/new?type=GENERIC", **form)
+
+    assert page.status_code == 400
+    assert 'id="name-wrong"' in page.text
+    assert 'id="clientSecret-wrong"' in page.text
+
+
 async def test_a_wrong_form_without_a_field_of_its_own(house, boss):
     """What is wrong with a client as a whole stands above the form."""
     form = form_of(house, type="ATLASSIAN_DATA_CENTER")
