@@ -108,7 +108,7 @@ def portable(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def quick(session: nox.Session) -> None:
-    """Most of the tests, in little more than a minute: one event loop, and no other programs."""
+    """Most of the tests, in a minute and a half: one event loop, and no other programs."""
     session.install("-e", EVERYTHING, *group("tests"))
     only = ("-m", "not campaign and not programs", "-k", "not uvloop and not trio")
     session.run("pytest", *PARALLEL, *only, *session.posargs)
