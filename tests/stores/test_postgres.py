@@ -321,9 +321,9 @@ class TestConnections:
 
         assert len(await store.keys("tokens")) == 40
 
-    async def test_two_connections_allowed(self, opened, raw, small_role, postgres_url):
-        """Two are enough: one for a lock and one for the records."""
-        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+    async def test_three_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Three are enough: a lock, the records, and one that was closed and that the server still counts."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 3")
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
 
