@@ -62,6 +62,9 @@ class Connections:
     connection for the records. If the server refuses another connection, callers wait for one of those that
     are open.
 
+    Connections are opened one at a time. PostgreSQL counts a connection before it refuses it: of several
+    that are opened at once, it may refuse every one, although it has room for one.
+
     Args:
         parameters: The arguments of ``psycopg.AsyncConnection.connect``.
         records: The largest number of connections that read and write.
@@ -81,6 +84,9 @@ class Connections:
         self._waiting = 0
         self._returns = 0
         self._opening_for_records: asyncio.Task[None] | None = None
+        self._opening_one = asyncio.Lock()
+        self._failures = 0
+        self._problem = ""
 
     @asynccontextmanager
     async def lend(self) -> AsyncGenerator[AsyncConnection[Any]]:
@@ -103,14 +109,17 @@ class Connections:
             Unreachable: if no connection can be opened, and none is lent that will be returned.
         """
         await self._ensure_open_for_records()
-        if not self._locks.has_room():
-            return None
-        try:
-            return await self._open(self._locks)
-        except Unreachable:
-            if not await self._will_be_returned():
-                raise
-        self._locks.limit_to_lent()
+        while self._locks.has_room():
+            try:
+                return await self._open(self._locks)
+            except Unreachable:
+                if self._can_reuse(
+                    self._locks
+                ):  # one was returned while the server refused another
+                    continue
+                if not await self._will_be_returned():
+                    raise
+            self._locks.limit_to_lent()
         return None
 
     async def return_from_lock(self, connection: AsyncConnection[Any]) -> None:
@@ -201,9 +210,13 @@ class Connections:
         quota.connections.append(connection)
         return connection
 
-    async def _reuse_idle(self, quota: _Quota) -> AsyncConnection[Any] | None:
+    def _can_reuse(self, quota: _Quota) -> bool:
+        """Return whether an idle connection is free for this purpose: locks leave one for the records."""
         reserved = quota is self._locks and not self._records.has_open()
-        while len(self._idle) > reserved:
+        return len(self._idle) > reserved
+
+    async def _reuse_idle(self, quota: _Quota) -> AsyncConnection[Any] | None:
+        while self._can_reuse(quota):
             connection = self._idle.pop()
             if _is_quiet(connection):
                 return connection
@@ -211,16 +224,26 @@ class Connections:
         return None
 
     async def _connect(self, quota: _Quota) -> AsyncConnection[Any]:
+        seen = self._failures
+        quota.opening += 1
+        try:
+            async with self._opening_one:
+                # The failure of another task while this one waited is an answer to this one too.
+                if self._failures == seen and (connection := await self._try_to_connect()):
+                    return connection
+        finally:
+            quota.opening -= 1
+        raise Unreachable(self._problem)
+
+    async def _try_to_connect(self) -> AsyncConnection[Any] | None:
         from psycopg import AsyncConnection, Error  # noqa: PLC0415 -- was imported with the store
 
-        quota.opening += 1
         try:
             return await AsyncConnection.connect(**self._parameters)
         except Error as error:
-            reason = " ".join(str(error).split())
-        finally:
-            quota.opening -= 1
-        raise Unreachable(reason[:300])
+            self._failures += 1
+            self._problem = " ".join(str(error).split())[:300]
+        return None
 
     async def _return(self, connection: AsyncConnection[Any], quota: _Quota) -> None:
         quota.lent -= 1

@@ -10,7 +10,8 @@ FOLDERS = ("atlassian_auth", "benchmarks", "docs", "examples", "tests")
 
 # Words that hide the actor, and idioms that a reader may not know. A user or a client may be named so.
 VAGUE = re.compile(
-    r"(?<![\"'/`])\b(somebody|nobody|whoever|anybody|at hand|bad minute|was had)\b", re.IGNORECASE
+    r"(?<![/`])\b(somebody|nobody|whoever|anybody|at hand|bad minute|was had)\b(?![\"'])",
+    re.IGNORECASE,
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import secrets
@@ -321,9 +322,9 @@ class TestConnections:
 
         assert len(await store.keys("tokens")) == 40
 
-    async def test_three_connections_allowed(self, opened, raw, small_role, postgres_url):
-        """Three are enough: a lock, the records, and one that was closed and that the server still counts."""
-        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 3")
+    async def test_two_connections_allowed(self, opened, raw, small_role, postgres_url):
+        """Two are enough: one for a lock and one for the records."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
         url = f"{postgres_url}&user={small_role}"
         store = opened(url, table=f"{small_role}.records", timeout_seconds=60)
 
@@ -336,6 +337,23 @@ class TestConnections:
                 tasks.start_soon(refresh, str(number))
 
         assert len(await store.keys("tokens")) == 5
+
+    async def test_returned_while_another_is_refused(self, opened, raw, small_role, postgres_url):
+        """A lock gets the connection that was returned while the server refused another one."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")
+        store = opened(f"{postgres_url}&user={small_role}", table=f"{small_role}.records")
+
+        async def take_again(server):
+            connections = server._connections
+            first = await connections.take_for_lock()
+            again = asyncio.create_task(connections.take_for_lock())
+            await asyncio.wait([again], timeout=0)  # it asks the server
+            await connections.return_from_lock(first)
+            second = await again
+            await connections.return_from_lock(second)
+            return second is first
+
+        assert await store._thread.run(take_again)
 
     async def test_one_connection_allowed(self, opened, raw, small_role, postgres_url):
         """One connection is not enough, and the error quotes the server."""

@@ -36,7 +36,7 @@ async def flow_of(browser, config):
 
 
 async def test_a_flow_of_another_person(house, jira, anna, unchanged):
-    """Nobody else can start or read a flow, even in the same browser."""
+    """No other person can start or read a flow, even in the same browser."""
     flow = await flow_of(anna, jira)
     bert = house.browser("bert", Cookie="; ".join(f"{c.name}={c.value}" for c in anna.cookies.jar))
 
