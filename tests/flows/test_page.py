@@ -16,10 +16,11 @@ def test_what_is_quoted_stays_text():
 
 
 def test_it_needs_nothing_else():
-    """The page has no script, style or picture; the browser loads, caches and sends nothing for it."""
+    """The page has no script, style or picture; the browser loads, caches, frames and sends nothing."""
     shown, headers = page("Title", "Text.", after="After.").decode(), dict(PAGE_HEADERS)
 
     assert [word for word in ("src", "href", "script", "style", "http") if word in shown] == []
     assert headers["Content-Security-Policy"].startswith("default-src 'none';")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Cache-Control"] == "no-store"
     assert headers["Referrer-Policy"] == "no-referrer"
