@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from typing import Self
+from typing import ClassVar, Self
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from atlassian_auth.connections import config as configuration
 from atlassian_auth.connections._desk import Desk
@@ -27,6 +27,9 @@ DELETED_CONFIGS = "deleted_client_configs"
 
 class _Stored(ClientConfig):
     """A configuration with its secret: the only place that turns that into JSON."""
+
+    # A later release may have added a field, and both may run during an upgrade.
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
 
     client_secret: str | None = Field(default=None, repr=False)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,13 +12,28 @@ from pathlib import Path
 
 import pytest
 
+import atlassian_auth
+from atlassian_auth._credentials.pasted import _Note
 from atlassian_auth._records.pending import PendingFlow
 from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth.connections import _pruning, configs, flows, tokens
 from atlassian_auth.stores import EncryptedStore, FileStore, MemoryStore, SQLiteStore
+from atlassian_auth.web.owners import _Owned
 
 FORMATS = Path(__file__).with_name("formats")
 NUMBERS = sorted((folder.name for folder in FORMATS.iterdir()), key=int)
-MODELS = {"tokens": TokenRecord, "flows": PendingFlow}
+MODELS = {
+    "client_configs": configs._Stored,
+    "connection_owners": _Owned,
+    "deleted_client_configs": configs._Deletion,
+    "flow_requests": flows._Flow,
+    "flows": PendingFlow,
+    "jobs": _pruning._Run,
+    "pasted": _Note,
+    "refresh_token_expirations": tokens._Expiration,
+    "started_flow_requests": flows._Started,
+    "tokens": TokenRecord,
+}
 KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 VALUE = (FORMATS / "1" / "tokens-refreshed.json").read_bytes()
 
@@ -37,10 +54,14 @@ async def read(path):
 
 @pytest.mark.parametrize("path", written("*"))
 async def test_each_record_is_read(path):
-    """A record of each format and each state is read."""
-    record, _, _ = await read(path)
+    """A record of each format and each state is read, and all of it is still there when it is saved."""
+    record, store, records = await read(path)
+    namespace = path.stem.partition("-")[0]
 
-    assert record.configuration == "cloud:your-client-id@https://auth.atlassian.com/oauth/token"
+    await records.put("acme", record)
+
+    again = json.loads((await store.get(namespace, "acme")).value)["record"]
+    assert json.loads(path.read_bytes())["record"].items() <= again.items()
 
 
 @pytest.mark.parametrize("path", written(NUMBERS[-1]))
@@ -54,14 +75,34 @@ async def test_the_newest_format_is_written(path):
     assert (await store.get(namespace, "acme")).value == path.read_bytes()
 
 
-async def test_a_later_release_may_add_a_field(tmp_path):
+def test_each_kind_of_record_is_here():
+    """The newest folder has a record of each type that any part of the library stores."""
+    modules = Path(atlassian_auth.__file__).parent.rglob("*.py")
+    stored = {
+        call.args[2].id
+        for module in modules
+        for call in ast.walk(ast.parse(module.read_text("utf-8")))
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "Records"
+    }
+
+    # Connections also reads records of other types, to see whether there is one.
+    assert stored - {"_Present"} == {model.__name__ for model in MODELS.values()}
+    assert {path.stem.partition("-")[0] for path in FORMATS.glob(f"{NUMBERS[-1]}/*.json")} == set(
+        MODELS
+    )
+
+
+@pytest.mark.parametrize("path", written(NUMBERS[-1]))
+async def test_a_later_release_may_add_a_field(tmp_path, path):
     """During a rolling upgrade, a field that this release does not know changes nothing."""
-    path = tmp_path / "tokens-later.json"
-    path.write_bytes(VALUE.replace(b'"record":{', b'"record":{"from_a_later_release":1,'))
+    later = tmp_path / path.name
+    later.write_bytes(
+        path.read_bytes().replace(b'"record":{', b'"record":{"from_a_later_release":1,')
+    )
 
-    record, _, _ = await read(path)
+    record, _, _ = await read(later)
 
-    assert record.refresh_token == "fake-refresh-3"
+    assert record == (await read(path))[0]
 
 
 @pytest.mark.parametrize(
