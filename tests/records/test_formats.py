@@ -1,4 +1,7 @@
-"""What any release has stored, this one reads. Each folder of ``formats`` is one way of writing, in order."""
+"""What any release has stored, this one reads. Each folder of ``formats`` is one way of writing, in order.
+
+The layouts of Redis, PostgreSQL and keyrings are read in the tests of these stores.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ def test_each_kind_of_record_is_here():
 
     # Connections also reads records of other types, to see whether there is one.
     assert stored - {"_Present"} == {model.__name__ for model in MODELS.values()}
-    assert {path.stem.partition("-")[0] for path in FORMATS.glob(f"{NUMBERS[-1]}/*.json")} == set(
+    assert {path.stem.partition("-")[0] for path in FORMATS.glob(f"{NUMBERS[-1]}/*-*.json")} == set(
         MODELS
     )
 

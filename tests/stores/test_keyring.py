@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import os
+from pathlib import Path
 
 import anyio
 import keyring
@@ -25,6 +27,7 @@ from tests.stores.wrapped import WrappedStoreContract
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="flock needs POSIX")
 
 KEY = EncryptedStore.generate_key()
+FORMATS = Path(__file__).parents[1] / "records" / "formats"
 # What the process itself makes of the file.
 PLAINTEXT = (
     "__import__('keyrings.alt.file').alt.file.PlaintextKeyring().with_properties(file_path={!r})"
@@ -769,3 +772,17 @@ class TestProcesses:
             (folder,) = state_folder.iterdir()
             assert folder.stat().st_mode & 0o777 == 0o700
             assert not any("acme" in path.name for path in folder.iterdir())
+
+
+async def test_what_an_earlier_release_has_stored(backend):
+    """The items of each earlier layout are read, with their versions and lifetimes."""
+    saved = json.loads((FORMATS / "1" / "keyring.json").read_text("utf-8"))
+    backend.items = {("atlassian-auth", name): value for name, value in saved.items()}
+    store = KeyringStore(backend=backend)
+
+    stored = await store.get("tokens", "acme")
+
+    assert stored.value == (FORMATS / "1" / "tokens-refreshed.json").read_bytes()
+    assert await store.put("tokens", "acme", b"x", expected=stored.version) > stored.version
+    assert await store.keys("flows") == ["later"]
+    await store.aclose()

@@ -9,6 +9,7 @@ import secrets
 import signal
 import sys
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -24,6 +25,7 @@ from tests.stores.wrapped import WrappedStoreContract
 
 psycopg = pytest.importorskip("psycopg")
 KEY = EncryptedStore.generate_key()
+FORMATS = Path(__file__).parents[1] / "records" / "formats"
 TROUBLE_SECONDS = 0.2  # what a server that hangs may take of a test's time
 
 
@@ -794,3 +796,15 @@ class TestArguments:
 
         with pytest.raises(ConfigurationError, match=r"pip install 'atlassian-auth\[postgres\]'"):
             PostgresStore("postgresql://localhost")
+
+
+async def test_what_an_earlier_release_has_stored(opened, raw, postgres_url, table):
+    """The table of each earlier layout is read, with its versions and lifetimes."""
+    raw.execute((FORMATS / "1" / "postgres.sql").read_text("utf-8").replace("your_table", table))
+    store = opened(postgres_url, table=table)
+
+    stored = await store.get("tokens", "acme")
+
+    assert stored.value == (FORMATS / "1" / "tokens-refreshed.json").read_bytes()
+    assert await store.put("tokens", "acme", b"x", expected=stored.version) > stored.version
+    assert await store.keys("flows") == ["later"]

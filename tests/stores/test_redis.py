@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import json
 import logging
 import re
 import secrets
@@ -41,6 +42,7 @@ from tests.stores.wrapped import WrappedStoreContract
 
 redis = pytest.importorskip("redis")
 KEY = EncryptedStore.generate_key()
+FORMATS = Path(__file__).parents[1] / "records" / "formats"
 
 
 @pytest.fixture
@@ -1266,3 +1268,17 @@ class TestArguments:
 
         with pytest.raises(ConfigurationError, match=r"pip install 'atlassian-auth\[redis\]'"):
             RedisStore("redis://localhost")
+
+
+async def test_what_an_earlier_release_has_stored(opened, raw, redis_url, prefix):
+    """The keys of each earlier layout are read, with their versions and lifetimes."""
+    saved = json.loads((FORMATS / "1" / "redis.json").read_text("utf-8"))
+    for command, name, *arguments in saved:
+        raw.execute_command(command, name.replace("your-prefix", prefix), *arguments)
+    store = opened(redis_url, prefix=prefix)
+
+    stored = await store.get("tokens", "acme")
+
+    assert stored.value == (FORMATS / "1" / "tokens-refreshed.json").read_bytes()
+    assert await store.put("tokens", "acme", b"x", expected=stored.version) > stored.version
+    assert await store.keys("flows") == ["later"]
