@@ -20,6 +20,8 @@ PARALLEL = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile")
 EXTRAS = "[cli,connections,demo,encryption,httpx2,keyring,login,otel,postgres,redis,requests,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
+# A release is built by one version: it stands in the wheel, and another might write other bytes.
+BUILDER = "hatchling==1.33.0"
 
 
 def group(name: str) -> list[str]:
@@ -182,7 +184,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(default=False)
 def dist(session: nox.Session) -> None:
     """The files of a release, in ``dist/``; the same commit gives the same bytes everywhere."""
-    session.install("hatchling", "twine")
+    session.install(BUILDER, "twine")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("hatchling", "build", "-d", "dist")
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))

@@ -85,6 +85,33 @@ def test_two_builds_are_the_same(tmp_path, monkeypatch):
     assert first == second
 
 
+@pytest.mark.skipif(
+    not (ROOT / "atlassian_auth").is_dir(), reason="the package is not beside its tests"
+)
+def test_the_image_installs_the_same_wheel(tmp_path):
+    """The container file copies all that the wheel is built from, and ``.dockerignore`` lets it."""
+    steps = (ROOT / "Containerfile").read_text("utf-8").splitlines()
+    copies = [step.split()[1:-1] for step in steps if re.match(r"COPY (?!--from)", step)]
+    names = [name for names in copies for name in names]
+    within = checked_out(tmp_path / "whole", mode=0o644, modified_at=1_000_000_000)
+    (image := tmp_path / "image").mkdir()
+    for name in names:
+        (within / name).rename(image / name)
+
+    wheels = [
+        Path(next(WheelBuilder(str(folder)).build(directory=str(tmp_path / folder.name))))
+        for folder in (
+            image,
+            checked_out(tmp_path / "other", mode=0o644, modified_at=1_000_000_000),
+        )
+    ]
+
+    assert {f"!{name}" for name in names} == {
+        line for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    }
+    assert wheels[0].read_bytes() == wheels[1].read_bytes()
+
+
 def test_licences_of_direct_dependencies_are_listed():
     """The page lists each dependency, with the licence that its own metadata states."""
     assert LISTED.keys() == direct().keys()
