@@ -15,15 +15,16 @@ from tests.faults.trouble import FLEET, LOADS, STORM
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 _PRODUCTS = {"cloud": "Cloud", "data_center": "Data Center"}
+_LOADS = ("one caller", "a storm", "a fleet")
 _HEAD = f"""# What can go wrong, and what happens then
 
-The tests run each line of these tables, and this page is generated from the results. Each line is run with
-one caller, with a storm ({STORM.tasks} tasks of one process at once), and with a fleet ({FLEET.managers}
-managers that share a store, {FLEET.tasks} tasks each). A cell has what the callers get, the state in
+The tests bring about each fault, and this page is generated from the results. Each fault meets
+one caller, a storm ({STORM.tasks} tasks of one process at once), and a fleet ({FLEET.managers}
+managers that share a store, {FLEET.tasks} tasks each). A result has what the callers get, the state in
 `status()`, the number of requests at the token endpoint, and the result of the next call after the fault
 has ended.
 
-The following is true for each line:
+The following is true for each fault:
 
 - While the access token is valid, callers get it: an error of a refresh is an event, and a line in the log.
 - A storm makes one exchange, and each caller gets its own exception object. In a fleet each
@@ -35,7 +36,7 @@ The following is true for each line:
   could not be saved.
 - No message holds a secret.
 
-When a fault begins, the access token has just expired. If Cloud and Data Center differ, each has a line.
+When a fault begins, the access token has just expired. If Cloud and Data Center differ, each has an entry.
 """
 
 
@@ -49,27 +50,33 @@ def rows():
 
 def _play(trouble):
     products = [[play(trouble, product, load)[0] for load in LOADS] for product in trouble.products]
-    assert all(product == products[0] for product in products), "a line for each product is needed"
+    assert all(product == products[0] for product in products), (
+        "an entry for each product is needed"
+    )
     return None if None in products[0] else products[0]
 
 
-def line(trouble, seen):
-    """Return a trouble's line in its table."""
+def term(trouble):
+    """Return what a trouble is called on the page."""
     [first, *others] = trouble.products
-    name = trouble.name if others else f"{trouble.name} ({_PRODUCTS[first]})"
-    cells = [
-        "the same" if load and other == seen[0] else str(other) for load, other in enumerate(seen)
-    ]
-    return f"| {' | '.join([name, trouble.promise, *cells])} |"
+    return trouble.name if others else f"{trouble.name} ({_PRODUCTS[first]})"
+
+
+def entry(trouble, seen):
+    """Return what the page says of a trouble; loads with the same result share a line."""
+    loads = {}
+    for load, result in zip(_LOADS, seen, strict=True):
+        loads.setdefault(str(result), []).append(load)
+    lines = [f"  - *{', '.join(names)}*: {result}" for result, names in loads.items()]
+    return "\n".join([term(trouble), f": {trouble.promise}", "", *lines, ""])
 
 
 def page(chapters):
     """Return the page as Markdown; everything must have been played."""
     parts = [_HEAD]
     for chapter, troubles in chapters.items():
-        lines = [line(trouble, seen) for trouble, seen in troubles]
-        head = "| what goes wrong | what is promised | one caller | a storm | a fleet |"
-        parts.append("\n".join([f"\n## {chapter}\n", head, "|---|---|---|---|---|", *lines, ""]))
+        parts.append(f"\n## {chapter}\n")
+        parts += [f"\n{entry(trouble, seen)}" for trouble, seen in troubles]
     return "".join(parts)
 
 

@@ -1,15 +1,16 @@
-"""What goes wrong costs no grant: each trouble under each load, and the table that tells of it."""
+"""What goes wrong costs no grant: each trouble under each load, and the page that tells of it."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from tests.faults.catalog import TROUBLES
 from tests.faults.play import play
 from tests.faults.stage import HOUR
-from tests.faults.table import PAGE, line, rows
+from tests.faults.table import PAGE, entry, rows, term
 from tests.faults.trouble import FLEET, LOADS
 
 _REMAINING_SECONDS = 30  # enough to be used, and little enough that a refresh is due
@@ -50,21 +51,19 @@ async def ask_in_time(trouble):
 
 def test_the_page_is_current():
     """The page has the results of this run for each fault that can be run here."""
-    lines = set(PAGE.read_text("utf-8").splitlines())
+    text = PAGE.read_text("utf-8")
     missing = {
-        row
+        trouble.name
         for troubles in rows().values()
         for trouble, seen in troubles
-        if seen is not None and (row := line(trouble, seen)) not in lines
+        if seen is not None and f"\n{entry(trouble, seen)}" not in text
     }
 
     assert missing == set(), "run: python -m tests.faults.table"
 
 
 def test_the_page_is_complete():
-    """The page has a line for each fault that the tests run, and no other line."""
-    text = PAGE.read_text("utf-8")
-    names = [row.split(" | ")[0] for row in text.splitlines() if row.startswith("| ")]
-    expected = [line(trouble, ()).split(" | ")[0] for trouble in TROUBLES]
+    """The page has an entry for each fault that the tests run, and no other entry."""
+    names = re.findall(r"^(.+)\n: ", PAGE.read_text("utf-8"), re.MULTILINE)
 
-    assert [name for name in names if name != "| what goes wrong"] == expected
+    assert names == [term(trouble) for trouble in TROUBLES]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "world.md"
 
-_COLUMNS = ("conditions", "runs", "presented twice", "lost", "failed", "hung", "what may be seen")
 _HEAD = """# A hostile world
 
 This page shows what happens to real processes and real stores that are stopped, killed, forked, and short of
@@ -22,15 +21,15 @@ nox -s world
 Each run has its own credential and token server. The server is the emulated Atlassian with strict rules.
 As Cloud it accepts a used refresh token again for exactly ten minutes. As Data Center it accepts
 each one once, and a second presentation ends the consent. After each run a new process refreshes the
-credential, and the tokens of the server are compared with the store. The columns:
+credential, and the tokens of the server are compared with the store. What is counted:
 
 - *presented twice*: refresh tokens that reached the server again after it had answered them;
 - *lost*: runs after which the server refuses the stored refresh token;
-- *failed*: callers that got an error which the last column does not list;
+- *failed*: callers that got an error which is not among those that may be seen;
 - *hung*: processes or calls that did not end within five minutes.
 
-The command fails if a run shows more than its line allows. A *point* is one of ten steps of a refresh: before
-the lock, after it, the record read, the lock confirmed, before the request, sent (the answer is under way),
+The command fails if a run shows more than its entry allows. A *point* is one of ten steps of a refresh:
+before the lock, after it, the record read, the lock confirmed, before the request, sent (the answer is under way),
 answered, before the save, saved, before the unlock. Other pages show
 [kills](fleet.md#proof-by-killing) and [faults of the token endpoint, the network and the stores](faults.md).
 
@@ -58,10 +57,13 @@ _NOTES = """
 """
 
 
-def line(scene, seen):
-    """Return a scene's line in its table."""
-    numbers = [seen.runs, seen.twice, seen.lost, len(seen.failed), len(seen.hung)]
-    return _row([scene.conditions, *(f"{number:,}" for number in numbers), scene.may or "nothing"])
+def entry(scene, seen):
+    """Return what the page says of a scene."""
+    counted = (
+        f"{seen.runs:,} runs: presented twice {seen.twice:,}, lost {seen.lost:,}, "
+        f"failed {len(seen.failed):,}, hung {len(seen.hung):,}."
+    )
+    return f"{scene.conditions}\n: {counted} May be seen: {scene.may or 'nothing'}.\n"
 
 
 def page(scenes, seen, took_seconds):
@@ -69,10 +71,8 @@ def page(scenes, seen, took_seconds):
     runs = sum(one.runs for one in seen.values())
     parts = [_HEAD, _place(runs, took_seconds)]
     for chapter, its in groupby(scenes, lambda scene: scene.chapter):
-        lines = [line(scene, seen[scene]) for scene in its]
-        parts.append(
-            "\n".join([f"\n## {chapter}\n", _row(_COLUMNS), _row(["---"] * 7), *lines, ""])
-        )
+        parts.append(f"\n## {chapter}\n")
+        parts += [f"\n{entry(scene, seen[scene])}" for scene in its]
     return "".join([*parts, _NOTES])
 
 
@@ -84,7 +84,3 @@ def _place(runs, took_seconds):
         f"\nThis is from {runs:,} runs in {took_seconds / 60:.0f} minutes, with CPython "
         f"{platform.python_version()} on {platform.system()}, {packages}.\n"
     )
-
-
-def _row(cells):
-    return f"| {' | '.join(cells)} |"
