@@ -46,6 +46,12 @@ def _table(scores: Sequence[Score]) -> Iterator[str]:
     for trial in TRIALS:
         cells = (_CELLS[score.results[trial.name].verdict] for score in scores)
         yield _row(f"[{trial.title}](#{_anchor(trial)})", *cells)
+    yield _row("**passed**", *map(_passed, scores))
+
+
+def _passed(score: Score) -> str:
+    verdicts = [score.results[trial.name].verdict for trial in TRIALS]
+    return f"{verdicts.count('passed')} of {len(TRIALS)}"
 
 
 def _versions(scores: Sequence[Score]) -> Iterator[str]:

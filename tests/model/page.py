@@ -65,8 +65,8 @@ not listed one by one.
 """
 
 _CASES = """\
-These are the only ways in which one fault ends a consent. "After the leeway" means that it is lost only if
-no process refreshes within the leeway.
+These are the only ways in which one fault ends a consent. "Lost after the leeway" means that it is lost only
+if no process refreshes within the leeway.
 """
 
 _WORDS = {
@@ -143,19 +143,27 @@ def counted() -> str:
 def _cases() -> list[str]:
     found = {name: report.causes("lost") for name, report in reports()}
     told = {_told(causes, leeway=False) for each in found.values() for causes in each}
-    lines = ["## When a consent is lost", "", _CASES, f"| what happens | {' | '.join(found)} |"]
-    lines.append("|---|" + "---|" * len(found))
+    lines = ["## When a consent is lost", "", _CASES]
     for words in sorted(told):
-        cells = (_cell(words, each) for each in found.values())
-        lines.append(f"| {words} | {' | '.join(cells)} |")
-    return [*lines, ""]
+        lines += [words, *_outcomes(words, found), ""]
+    return lines
 
 
-def _cell(words: str, found: set[frozenset[str]]) -> str:
+def _outcomes(words: str, found: dict[str, set[frozenset[str]]]) -> Iterator[str]:
+    """Yield the outcomes of these causes, each with its conditions."""
+    outcomes: defaultdict[str, list[str]] = defaultdict(list)
+    for name, each in found.items():
+        conditions, _, stores = name.rpartition("; ")
+        outcomes[_outcome(words, each)].append(f"{conditions} ({stores})")
+    for outcome, names in sorted(outcomes.items()):
+        yield f": *{outcome}*: {'; '.join(names)}"
+
+
+def _outcome(words: str, found: set[frozenset[str]]) -> str:
     for causes in found:
         if _told(causes, leeway=False) == words:
-            return "after the leeway" if "the leeway ends" in causes else "lost"
-    return ""
+            return "lost after the leeway" if "the leeway ends" in causes else "lost"
+    return "not lost"
 
 
 def _told(causes: frozenset[str], *, leeway: bool = True) -> str:

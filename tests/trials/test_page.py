@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -39,6 +40,29 @@ def test_page_shows_each_trial_and_library():
     assert PAGE.count("\n| atlassian-auth | atlassian-auth ") == 1
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authlib",
+        "httpx-auth",
+        "requests-oauthlib",
+        "MCP Python SDK",
+        "atlassian-python-api",
+        "Nango",
+    ],
+)
+def test_page_says_what_was_examined(name):
+    """Each other library has a date and a version or commit, and it is said if it was not run."""
+    [(title, text)] = re.findall(rf"^({name}[ ,].*)\n: (.*\n(?:  .*\n)*)", PAGE, re.MULTILINE)
+
+    assert re.search(r"2026-\d\d", title + text)
+    if "not run in the trials" not in title:
+        [version] = re.findall(r"[\d.]+\d", title)[:1]
+        assert f"{name.lower().split()[0]} {version}" in PAGE
+    else:
+        assert re.search(r"\d\.\d\.\d|commit [0-9a-f]{8}", title + text)
+
+
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
 def test_each_trial_says_what_passing_means(trial):
     """The text of a trial ends with the condition to pass it, and names a public thread."""
@@ -59,6 +83,7 @@ def test_results_in_words():
         "| [The task is cancelled in mid-refresh](#the-task-is-cancelled-in-mid-refresh) | not offered |"
         in text
     )
+    assert f"| **passed** | {len(TRIALS) - 2} of {len(TRIALS)} |" in text
     assert "| a library | package 1.0 | [its manual](https://example.com/manual) |" in text
     assert "- A crowd of tasks meets an access token that has ended: token requests: 2." in text
 

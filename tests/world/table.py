@@ -29,8 +29,8 @@ credential, and the tokens of the server are compared with the store. What is co
 - *hung*: processes or calls that did not end within five minutes.
 
 The command fails if a run shows more than its entry allows. A *point* is one of ten steps of a refresh:
-before the lock, after it, the record read, the lock confirmed, before the request, sent (the answer is under way),
-answered, before the save, saved, before the unlock. Other pages show
+before the lock, after it, the record read, the lock confirmed, before the request, sent (the answer is
+under way), answered, before the save, saved, before the unlock. Other pages show
 [kills](fleet.md#proof-by-killing) and [faults of the token endpoint, the network and the stores](faults.md).
 
 A sample of the scenes runs with all other tests, with limits of seconds in place of minutes. It prints its
