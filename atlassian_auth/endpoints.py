@@ -272,8 +272,8 @@ class Endpoints:
     def government(cls) -> Self:
         """Return the endpoints of Atlassian Government Cloud.
 
-        Source: the provider table of NangoHQ/nango, 2026-08. Atlassian's page names the authorization URL and
-        the audience: https://developer.atlassian.com/platform/framework/agc/guides/manage-3lo-apps, 2025-05-29.
+        Source: the provider table of NangoHQ/nango, 2026-08. Atlassian names the authorization URL and the
+        audience (https://developer.atlassian.com/platform/framework/agc/guides/manage-3lo-apps, 2025-05-29).
         """
         if origin := emulator_origin():
             return cls.below(origin)
