@@ -46,43 +46,6 @@ def test_a_block_stands_alone(block):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        "401 Unauthorized",
-        "Unauthorized; scope does not match",
-        "Client must be authenticated",
-        "403 Forbidden",
-        "invalid_grant",
-        "Unknown or invalid refresh token",
-        "unauthorized_client",
-        "refresh_token is invalid",
-        "Refresh token expired",
-        "No refresh token",
-        "offline_access",
-        "redirect_uri",
-        "Callback URL mismatch",
-        "Something went wrong",
-        "scopes that have not been added",
-        "site admin must authorize",
-        "Access denied",
-        "access_denied",
-        "invalid_request",
-        "invalid_client",
-        "accessible-resources",
-        "429 Too Many Requests",
-        "CERTIFICATE_VERIFY_FAILED",
-        'Invalid "auth" argument',
-        "requests",
-    ],
-)
-def test_what_people_search_for_is_a_heading(words):
-    """Words that Atlassian's servers and Python print are found in a heading of the FAQ."""
-    headings = re.findall(r"^### .*", (DOCS / "faq.md").read_text("utf-8"), re.MULTILINE)
-
-    assert any(words in heading for heading in headings)
-
-
-@pytest.mark.parametrize(
     "figure", ["805 B", "937 B", "1.02 ×", "1.03", "1,384", "899", "478", "342"]
 )
 def test_figures_are_those_of_the_benchmarks(figure):

@@ -1,4 +1,4 @@
-"""What the pages say about versions, workflows and manifests is what the repository has."""
+"""Versions, workflows and manifests of the pages are those of the repository; the FAQ has the words."""
 
 from __future__ import annotations
 
@@ -70,3 +70,40 @@ def test_a_pod_may_finish_its_exchange():
     [seconds] = re.findall(r"terminationGracePeriodSeconds: (\d+)", page)
 
     assert int(seconds) >= Settings().exchange_timeout_seconds + 10
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "401 Unauthorized",
+        "Unauthorized; scope does not match",
+        "Client must be authenticated",
+        "403 Forbidden",
+        "invalid_grant",
+        "Unknown or invalid refresh token",
+        "unauthorized_client",
+        "refresh_token is invalid",
+        "Refresh token expired",
+        "No refresh token",
+        "offline_access",
+        "redirect_uri",
+        "Callback URL mismatch",
+        "Something went wrong",
+        "scopes that have not been added",
+        "site admin must authorize",
+        "Access denied",
+        "access_denied",
+        "invalid_request",
+        "invalid_client",
+        "accessible-resources",
+        "429 Too Many Requests",
+        "CERTIFICATE_VERIFY_FAILED",
+        'Invalid "auth" argument',
+        "requests",
+    ],
+)
+def test_what_people_search_for_is_a_heading(words):
+    """Words that Atlassian's servers and Python print are found in a heading of the FAQ."""
+    headings = re.findall(r"^### .*", (DOCS / "faq.md").read_text("utf-8"), re.MULTILINE)
+
+    assert any(words in heading for heading in headings)

@@ -15,16 +15,14 @@ from tests.faults.trouble import FLEET, LOADS, STORM
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 _PRODUCTS = {"cloud": "Cloud", "data_center": "Data Center"}
-_LOADS = ("one caller", "a storm", "a fleet")
 _HEAD = f"""# What can go wrong, and what happens then
 
-The tests bring about each fault, and this page is generated from the results. Each fault meets
-one caller, a storm ({STORM.tasks} tasks of one process at once), and a fleet ({FLEET.managers}
-managers that share a store, {FLEET.tasks} tasks each). A result has what the callers get, the state in
-`status()`, the number of requests at the token endpoint, and the result of the next call after the fault
-has ended.
+The tests run each fault, and this page is generated from the results. Each entry has what goes wrong, what is
+promised, and what was seen: with one caller, with a storm ({STORM.tasks} tasks of one process at once), and with a
+fleet ({FLEET.managers} managers that share a store, {FLEET.tasks} tasks each). A result has what the callers get,
+the state in `status()`, the number of requests at the token endpoint, and how the next call ends after the fault.
 
-The following is true for each fault:
+The following is true for each entry:
 
 - While the access token is valid, callers get it: an error of a refresh is an event, and a line in the log.
 - A storm makes one exchange, and each caller gets its own exception object. In a fleet each
@@ -50,34 +48,30 @@ def rows():
 
 def _play(trouble):
     products = [[play(trouble, product, load)[0] for load in LOADS] for product in trouble.products]
-    assert all(product == products[0] for product in products), (
-        "an entry for each product is needed"
-    )
+    assert all(product == products[0] for product in products), "a line for each product is needed"
     return None if None in products[0] else products[0]
 
 
-def term(trouble):
-    """Return what a trouble is called on the page."""
+def title(trouble):
+    """Return a trouble's name, with its product if the other one differs."""
     [first, *others] = trouble.products
     return trouble.name if others else f"{trouble.name} ({_PRODUCTS[first]})"
 
 
 def entry(trouble, seen):
-    """Return what the page says of a trouble; loads with the same result share a line."""
-    loads = {}
-    for load, result in zip(_LOADS, seen, strict=True):
-        loads.setdefault(str(result), []).append(load)
-    lines = [f"  - *{', '.join(names)}*: {result}" for result, names in loads.items()]
-    return "\n".join([term(trouble), f": {trouble.promise}", "", *lines, ""])
+    """Return a trouble's entry in its list."""
+    one, *others = [str(result) for result in seen]
+    storm, fleet = ("the same" if other == one else other for other in others)
+    results = f"One caller: {one}. A storm: {storm}. A fleet: {fleet}."
+    return f"{title(trouble)}\n: {trouble.promise}\n: {results}"
 
 
 def page(chapters):
     """Return the page as Markdown; everything must have been played."""
     parts = [_HEAD]
     for chapter, troubles in chapters.items():
-        parts.append(f"\n## {chapter}\n")
-        parts += [f"\n{entry(trouble, seen)}" for trouble, seen in troubles]
-    return "".join(parts)
+        parts += [f"## {chapter}\n", *(f"{entry(*trouble)}\n" for trouble in troubles)]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

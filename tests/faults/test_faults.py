@@ -1,16 +1,15 @@
-"""What goes wrong costs no grant: each trouble under each load, and the page that tells of it."""
+"""What goes wrong costs no grant: each trouble under each load, and the table that tells of it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
 
 from tests.faults.catalog import TROUBLES
 from tests.faults.play import play
 from tests.faults.stage import HOUR
-from tests.faults.table import PAGE, entry, rows, term
+from tests.faults.table import PAGE, entry, rows, title
 from tests.faults.trouble import FLEET, LOADS
 
 _REMAINING_SECONDS = 30  # enough to be used, and little enough that a refresh is due
@@ -49,21 +48,24 @@ async def ask_in_time(trouble):
             return await stage.ask(FLEET)
 
 
+def entries():
+    """Return the entries of the page."""
+    return [part for part in PAGE.read_text("utf-8").strip().split("\n\n") if "\n: " in part]
+
+
 def test_the_page_is_current():
     """The page has the results of this run for each fault that can be run here."""
-    text = PAGE.read_text("utf-8")
+    shown = entries()
     missing = {
-        trouble.name
+        row
         for troubles in rows().values()
         for trouble, seen in troubles
-        if seen is not None and f"\n{entry(trouble, seen)}" not in text
+        if seen is not None and (row := entry(trouble, seen)) not in shown
     }
 
     assert missing == set(), "run: python -m tests.faults.table"
 
 
 def test_the_page_is_complete():
-    """The page has an entry for each fault that the tests run, and no other entry."""
-    names = re.findall(r"^(.+)\n: ", PAGE.read_text("utf-8"), re.MULTILINE)
-
-    assert names == [term(trouble) for trouble in TROUBLES]
+    """The page has an entry for each fault that the tests run, and no other one."""
+    assert [part.partition("\n")[0] for part in entries()] == [*map(title, TROUBLES)]
