@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
+from time import gmtime, strftime
 
 PAGE = Path(__file__).parents[2] / "docs" / "world.md"
 
@@ -81,6 +82,6 @@ def _place(runs, took_seconds):
         f"{name} {version(name)}" for name in ("httpx", "redis", "psycopg", "trio")
     )
     return (
-        f"\nThis is from {runs:,} runs in {took_seconds / 60:.0f} minutes, with CPython "
-        f"{platform.python_version()} on {platform.system()}, {packages}.\n"
+        f"\nThis is from {runs:,} runs on {strftime('%Y-%m-%d', gmtime())}, in {took_seconds / 60:.0f} minutes, "
+        f"with CPython {platform.python_version()} on {platform.system()}, {packages}.\n"
     )
