@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 
-import httpx
+_MEASURED = ("httpx", "httpx2", "requests", "authlib", "httpx-auth", "mcp")
 
 
 def described() -> str:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     place = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    return f"{python}, httpx {httpx.__version__}, {place}. Median (lowest – highest) of the rounds."
+    return f"{python}, {', '.join(_versions())}, {place}. Median (lowest – highest) of the rounds."
+
+
+def _versions() -> Iterator[str]:
+    for name in _MEASURED:
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"

@@ -82,6 +82,7 @@ def _place(runs, took_seconds):
         f"{name} {version(name)}" for name in ("httpx", "redis", "psycopg", "trio")
     )
     return (
-        f"\nThis is from {runs:,} runs on {strftime('%Y-%m-%d', gmtime())}, in {took_seconds / 60:.0f} minutes, "
-        f"with CPython {platform.python_version()} on {platform.system()}, {packages}.\n"
+        f"\nThis is from {runs:,} runs on {strftime('%Y-%m-%d', gmtime())}, in "
+        f"{took_seconds / 60:.0f} minutes, with CPython {platform.python_version()} on "
+        f"{platform.system()}, {packages}.\n"
     )
