@@ -43,6 +43,16 @@ def test_the_supported_pythons_are_the_same_everywhere():
     )
 
 
+def test_the_workflow_runs_sessions_of_nox():
+    """Each session in the matrix of a job is in the noxfile."""
+    noxfile = (ROOT / "noxfile.py").read_text("utf-8")
+    matrices = [TESTS[job]["strategy"]["matrix"]["include"] for job in ("linux", "elsewhere")]
+
+    named = {one["session"] for include in matrices for one in include}
+
+    assert [name for name in named if f"\ndef {name}(session" not in noxfile] == []
+
+
 @pytest.mark.parametrize("name", sorted(WORKFLOWS))
 def test_a_workflow_has_no_more_rights_than_it_needs(name):
     """Rights are given to jobs alone, each with its reason; actions are pinned; no credential is kept."""
