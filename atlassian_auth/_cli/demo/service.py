@@ -12,12 +12,12 @@ from typing import Any
 
 import anyio
 
-from atlassian_auth._demo.builds import BuildSender
-from atlassian_auth._demo.caller import Caller
-from atlassian_auth._demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
-from atlassian_auth._demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE, SETTINGS
-from atlassian_auth._demo.logbook import Logbook
-from atlassian_auth._demo.world import World
+from atlassian_auth._cli.demo.builds import BuildSender
+from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
+from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE, SETTINGS
+from atlassian_auth._cli.demo.logbook import Logbook
+from atlassian_auth._cli.demo.world import World
 from atlassian_auth._http.library import httpx
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK

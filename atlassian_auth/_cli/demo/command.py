@@ -9,12 +9,12 @@ from functools import partial
 import anyio
 from rich.console import Console
 
-from atlassian_auth._demo.display import Show, shown
-from atlassian_auth._demo.logbook import Logbook
-from atlassian_auth._demo.scenario import perform
-from atlassian_auth._demo.service import in_background
-from atlassian_auth._demo.summary import summarize
-from atlassian_auth._demo.verdict import Evidence, Verdict, judge
+from atlassian_auth._cli.demo.display import Show, shown
+from atlassian_auth._cli.demo.logbook import Logbook
+from atlassian_auth._cli.demo.scenario import perform
+from atlassian_auth._cli.demo.service import in_background
+from atlassian_auth._cli.demo.summary import summarize
+from atlassian_auth._cli.demo.verdict import Evidence, Verdict, judge
 from atlassian_auth.ports import SYSTEM_CLOCK
 
 __all__ = ["report", "run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from atlassian_auth._demo.logbook import Logbook
+from atlassian_auth._cli.demo.logbook import Logbook
 from atlassian_auth._http.library import httpx
 from atlassian_auth.exceptions import AtlassianAuthError
 

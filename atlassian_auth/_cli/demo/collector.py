@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlassian_auth._demo.caller import Caller
-from atlassian_auth._demo.logbook import Entry
+from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.logbook import Entry
 from atlassian_auth.testing import AuditEvent
 
 __all__ = ["CLOUD_LOG", "DATA_CENTER_LOG", "AuditLogView", "Collector"]

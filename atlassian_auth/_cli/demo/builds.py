@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from atlassian_auth._demo.caller import Caller
+from atlassian_auth._cli.demo.caller import Caller
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 
 __all__ = ["BuildSender"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from atlassian_auth._credentials.pasted import PastedTokens
-from atlassian_auth._records.records import Loaded, TokenRecord
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.credentials.pasted import PastedTokens
+from atlassian_auth._tokens.records.records import Loaded, TokenRecord
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.events import ConsentGiven, ConsentRevoked
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair

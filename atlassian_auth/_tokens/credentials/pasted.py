@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from atlassian_auth._records.records import Loaded, Records, TokenRecord
-from atlassian_auth._refresh.repository import CredentialRepository
+from atlassian_auth._tokens.records.records import Loaded, Records, TokenRecord
+from atlassian_auth._tokens.refresh.repository import CredentialRepository
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.stores.base import ABSENT, Store

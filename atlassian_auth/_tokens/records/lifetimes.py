@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Self
 
-from atlassian_auth._records.records import TokenRecord
+from atlassian_auth._tokens.records.records import TokenRecord
 from atlassian_auth.events import ConsentEndsSoon, Limit
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import TokenStatus

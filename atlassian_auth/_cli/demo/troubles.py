@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from atlassian_auth._demo.credentials import CLOUD, DATA_CENTER, Credential
-from atlassian_auth._demo.logbook import (
+from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER, Credential
+from atlassian_auth._cli.demo.logbook import (
     LOST_ANSWER,
     RESTART,
     REVOKED,
@@ -17,8 +17,8 @@ from atlassian_auth._demo.logbook import (
     Stage,
     Trouble,
 )
-from atlassian_auth._demo.service import Service
-from atlassian_auth._demo.world import World
+from atlassian_auth._cli.demo.service import Service
+from atlassian_auth._cli.demo.world import World
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.testing import FakeAtlassian, Fault, Request

@@ -7,9 +7,9 @@ import logging
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-from atlassian_auth._records.lifetimes import idle_refresh_at, unusable_since, warnings_due
-from atlassian_auth._records.records import STORE_ERRORS, TokenRecord
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.records.lifetimes import idle_refresh_at, unusable_since, warnings_due
+from atlassian_auth._tokens.records.records import STORE_ERRORS, TokenRecord
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.ports import utc_now
 
 __all__ = ["Housekeeping"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from atlassian_auth._demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE
+from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.grants import ClientCredentialsGrant, CloudGrant, DataCenterGrant, Grant
 from atlassian_auth.ports import SYSTEM_CLOCK

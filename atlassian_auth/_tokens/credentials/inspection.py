@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from atlassian_auth._records.lifetimes import Lifetimes
-from atlassian_auth._records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
-from atlassian_auth._records.records import STORE_ERRORS, Records, TokenRecord
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.records.lifetimes import Lifetimes
+from atlassian_auth._tokens.records.pending import PENDING_NAMESPACE, PendingFlow, mark_of
+from atlassian_auth._tokens.records.records import STORE_ERRORS, Records, TokenRecord
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.ports import utc_now
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialState, CredentialStatus, TokenStatus

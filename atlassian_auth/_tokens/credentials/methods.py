@@ -7,19 +7,19 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from atlassian_auth._credentials.background import Background
-from atlassian_auth._credentials.checks import (
+from atlassian_auth._tokens.credentials.background import Background
+from atlassian_auth._tokens.credentials.checks import (
     checked_code,
     checked_consent_date,
     checked_key,
     checked_refresh_token,
 )
-from atlassian_auth._credentials.housekeeping import Housekeeping
-from atlassian_auth._credentials.inspection import Inspection
-from atlassian_auth._credentials.lifecycle import Lifecycle
-from atlassian_auth._records.records import TokenRecord
-from atlassian_auth._refresh.calls import Calls
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.credentials.housekeeping import Housekeeping
+from atlassian_auth._tokens.credentials.inspection import Inspection
+from atlassian_auth._tokens.credentials.lifecycle import Lifecycle
+from atlassian_auth._tokens.records.records import TokenRecord
+from atlassian_auth._tokens.refresh.calls import Calls
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.events import Event
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from atlassian_auth._demo.credentials import Credential
+from atlassian_auth._cli.demo.credentials import Credential
 from atlassian_auth.testing import APIRequest, TokenRequest
 
 __all__ = [

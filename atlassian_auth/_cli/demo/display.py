@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from atlassian_auth._demo.credentials import CREDENTIALS, Credential
-from atlassian_auth._demo.logbook import Logbook, Stage, Trouble
+from atlassian_auth._cli.demo.credentials import CREDENTIALS, Credential
+from atlassian_auth._cli.demo.logbook import Logbook, Stage, Trouble
 
 __all__ = ["Show", "shown"]
 

@@ -16,7 +16,7 @@ from pydantic import (
     PlainValidator,
 )
 
-from atlassian_auth._records.descent import Descent, fingerprint
+from atlassian_auth._tokens.records.descent import Descent, fingerprint
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.protocol.confidential import Confidential, same_secret
 from atlassian_auth.protocol.tokens import TokenPair

@@ -7,11 +7,11 @@ import functools
 import itertools
 from contextlib import suppress
 
-from atlassian_auth._records.records import STORE_ERRORS
-from atlassian_auth._refresh.locks import StripedLock
-from atlassian_auth._refresh.parts import Parts
-from atlassian_auth._refresh.refresh import Refresh, Refresher
 from atlassian_auth._runtime.future import explained
+from atlassian_auth._tokens.records.records import STORE_ERRORS
+from atlassian_auth._tokens.refresh.locks import StripedLock
+from atlassian_auth._tokens.refresh.parts import Parts
+from atlassian_auth._tokens.refresh.refresh import Refresh, Refresher
 from atlassian_auth.events import Degraded, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.ports import utc_at, utc_now

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from atlassian_auth._demo.credentials import CLOUD, DATA_CENTER
+from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER
 from atlassian_auth.events import Event, RefreshStarted, RefreshSucceeded, TokenAdopted
 from atlassian_auth.testing import AuditEvent
 

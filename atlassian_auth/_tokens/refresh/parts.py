@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from atlassian_auth._records.records import Records, TokenRecord
-from atlassian_auth._refresh.backoff import Backoff
-from atlassian_auth._refresh.cache import TokenCache
-from atlassian_auth._refresh.exchange import TokenExchange
-from atlassian_auth._refresh.repository import CredentialRepository
+from atlassian_auth._tokens.records.records import Records, TokenRecord
+from atlassian_auth._tokens.refresh.backoff import Backoff
+from atlassian_auth._tokens.refresh.cache import TokenCache
+from atlassian_auth._tokens.refresh.exchange import TokenExchange
+from atlassian_auth._tokens.refresh.repository import CredentialRepository
 from atlassian_auth.events import Event
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.ports import Clock, Sender

@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from atlassian_auth._records.descent import Descent
-from atlassian_auth._records.records import STORE_ERRORS, Loaded, Records, TokenRecord
+from atlassian_auth._tokens.records.descent import Descent
+from atlassian_auth._tokens.records.records import STORE_ERRORS, Loaded, Records, TokenRecord
 from atlassian_auth.exceptions import (
     AuthorizationRequired,
     TransientError,

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import anyio
 
-from atlassian_auth._credentials.housekeeping import Housekeeping
-from atlassian_auth._refresh.calls import Calls
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.credentials.housekeeping import Housekeeping
+from atlassian_auth._tokens.refresh.calls import Calls
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol._requirement import Requirement

@@ -11,20 +11,20 @@ from tempfile import TemporaryDirectory
 
 import anyio
 
-from atlassian_auth._demo.collector import CLOUD_LOG, DATA_CENTER_LOG, AuditLogView
-from atlassian_auth._demo.consent import consent
-from atlassian_auth._demo.credentials import (
+from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, AuditLogView
+from atlassian_auth._cli.demo.consent import consent
+from atlassian_auth._cli.demo.credentials import (
     CLOUD,
     CREDENTIALS,
     DATA_CENTER,
     JIRA_SOFTWARE,
     Credential,
 )
-from atlassian_auth._demo.logbook import Logbook, Stage
-from atlassian_auth._demo.service import Job, client, in_background, open_service
-from atlassian_auth._demo.troubles import before_the_restart, until, wait_for_answers
-from atlassian_auth._demo.verdict import Delivery, Evidence, have_outlived_tokens
-from atlassian_auth._demo.world import World, new_atlassian
+from atlassian_auth._cli.demo.logbook import Logbook, Stage
+from atlassian_auth._cli.demo.service import Job, client, in_background, open_service
+from atlassian_auth._cli.demo.troubles import before_the_restart, until, wait_for_answers
+from atlassian_auth._cli.demo.verdict import Delivery, Evidence, have_outlived_tokens
+from atlassian_auth._cli.demo.world import World, new_atlassian
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 from atlassian_auth.testing import FakeAtlassian
 from atlassian_auth.testing.server import LoopbackServer

@@ -16,10 +16,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from atlassian_auth._records.lifetimes import Lifetimes, warnings_due
-from atlassian_auth._records.records import STORE_ERRORS, Loaded, TokenRecord
-from atlassian_auth._refresh.exchange import LockLost
-from atlassian_auth._refresh.parts import Parts
+from atlassian_auth._tokens.records.lifetimes import Lifetimes, warnings_due
+from atlassian_auth._tokens.records.records import STORE_ERRORS, Loaded, TokenRecord
+from atlassian_auth._tokens.refresh.exchange import LockLost
+from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth.events import (
     AuthorizationNeeded,
     Event,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from atlassian_auth._records.lifetimes import phase_of
+from atlassian_auth._tokens.records.lifetimes import phase_of
 from atlassian_auth.ports import Clock, utc_at
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token, buffer_for

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from atlassian_auth._demo.credentials import Credential
-from atlassian_auth._demo.logbook import TROUBLES
-from atlassian_auth._demo.verdict import (
+from atlassian_auth._cli.demo.credentials import Credential
+from atlassian_auth._cli.demo.logbook import TROUBLES
+from atlassian_auth._cli.demo.verdict import (
     Delivery,
     Evidence,
     Reason,
