@@ -113,6 +113,9 @@ def test_a_script_runs_as_pasted(reader, terminal):
     assert "failed" not in terminal
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 13), reason="without a terminal it compiles each line by itself"
+)
 def test_the_same_lines_run_in_a_repl(reader, terminal):
     """In ``python -m asyncio`` the page says to write `await` for `asyncio.run`; all other lines stay."""
     lines = START.sub(r"await \1", reader.blocks("python"))
