@@ -21,6 +21,9 @@ from atlassian_auth.testing import FakeAtlassian, mock_router
 if TYPE_CHECKING:
     from sybil import Example
 
+# With a buffer, a line that is flushed is one write, so the lines of a process and its child stay whole.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # Tests talk to this computer only. All authorities would take each client 15 ms, a sixth of the tests' time.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "tests" / "authority.pem")
 
