@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from itertools import combinations
@@ -15,8 +16,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 DRAWINGS = sorted(DOCS.rglob("*.svg"))
 PICTURES = [*DRAWINGS, *DOCS.rglob("*.png")]
 SHOWN = [
-    (description, str(Path(file)))
-    for page in DOCS.glob("*.md")
+    (description, os.path.relpath(page.parent / file, DOCS))
+    for page in DOCS.rglob("*.md")
     for description, file in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text("utf-8"))
 ]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
