@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from atlassian_auth import Settings
-from atlassian_auth._records.lifetimes import limits_of
+from atlassian_auth._tokens.records.lifetimes import limits_of
 from docs.drawing import WIDTH, box, line, picture, text
 
 PICTURE = Path(__file__).with_name("lifetimes.svg")

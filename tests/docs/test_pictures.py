@@ -13,11 +13,13 @@ import pytest
 from docs import lifetimes, sequences
 
 DOCS = Path(__file__).parents[2] / "docs"
-DRAWINGS = sorted(DOCS.rglob("*.svg"))
-PICTURES = [*DRAWINGS, *DOCS.rglob("*.png")]
+SOURCES = [file for file in sorted(DOCS.rglob("*")) if "_build" not in file.parts]
+DRAWINGS = [file for file in SOURCES if file.suffix == ".svg"]
+PICTURES = [*DRAWINGS, *(file for file in SOURCES if file.suffix == ".png")]
 SHOWN = [
     (description, os.path.relpath(page.parent / file, DOCS))
-    for page in DOCS.rglob("*.md")
+    for page in SOURCES
+    if page.suffix == ".md"
     for description, file in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text("utf-8"))
 ]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
