@@ -43,7 +43,6 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 myst_html_meta = {"description": METADATA["description"]}
 copybutton_prompt_text = "$ "
-copybutton_only_copy_prompt_lines = False  # also blocks of code, which have no prompt
 
 html_theme = "furo"
 html_title = project
@@ -63,7 +62,7 @@ html_theme_options = {
 # The projects' own inventories are large and would need the network. A name that is missing fails the build.
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "elsewhere/python.txt"),
-    "others": ("https:", "elsewhere/others.txt"),  # whole URLs
+    "others": ("https://", "elsewhere/others.txt"),
 }
 
 default_role = "py:obj"
@@ -147,7 +146,7 @@ def check_names(_app: Sphinx, env: BuildEnvironment) -> None:
             is_field = f" {found[1]}: " in arguments
             name = f"{EMULATOR.get(owner, owner)}.{found[1]}"
             if not is_field and name not in shown:
-                logger.warning("%s is not in the reference", name)
+                logger.warning("%s is not in the reference: has it a docstring?", name)
 
 
 def check_search(app: Sphinx, error: Exception | None) -> None:
