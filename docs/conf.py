@@ -98,13 +98,16 @@ def keep_colons(_app: Sphinx, what: str, *details: Any) -> None:
 
 
 def show_values(_app: Sphinx, *details: Any) -> tuple[str, str | None] | None:
-    """Show what users can read: no private names, and no ``<factory>``, which is no Python."""
-    _, _, obj, _, arguments, result = details
-    if not arguments or re.search(r"\._|: _", arguments):
-        return ("", result) if arguments else None  # made by the library, from private parts
+    """Show arguments that users can read and give, with the values of private defaults."""
+    what, _, obj, _, arguments, result = details
+    if not arguments:
+        return None
+    # What the library makes from private parts; what pydantic, a Protocol or an Enum gives each class.
+    if what == "class" and re.search(r"\._|: _|^\(\*args|^\(\*\*data|^\(value\)", arguments):
+        return "", result
     names = vars(sys.modules[obj.__module__])
     shown = re.sub(r"(?<== )_[A-Z]\w+", lambda found: repr(names[found[0]]), arguments)
-    return shown.replace("<factory>", "..."), result
+    return re.sub(r"<(factory|[\w.]+ object)>", "...", shown), result
 
 
 def find_names(_app: Sphinx, tree: document) -> None:
