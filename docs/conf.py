@@ -47,6 +47,7 @@ copybutton_prompt_text = "$ "
 html_theme = "furo"
 html_title = project
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_baseurl = os.environ.get(
     "READTHEDOCS_CANONICAL_URL", "https://atlassian-auth.github.io/atlassian-auth/"
