@@ -104,7 +104,9 @@ def show_values(_app: Sphinx, *details: Any) -> tuple[str, str | None] | None:
     if not arguments:
         return None
     # What the library makes from private parts; what pydantic, a Protocol or an Enum gives each class.
-    if what == "class" and re.search(r"\._|: _|^\(\*args|^\(\*\*data|^\(value\)", arguments):
+    if what == "class" and re.search(
+        r"\._|: _|^\((\*args|\*\*data|(value|\*values)\)$)", arguments
+    ):
         return "", result
     names = vars(sys.modules[obj.__module__])
     shown = re.sub(r"(?<== )_[A-Z]\w+", lambda found: repr(names[found[0]]), arguments)

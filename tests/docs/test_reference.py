@@ -14,7 +14,9 @@ PAGES = [DOCS / "reference.md", *sorted((DOCS / "reference").glob("*.md"))]
 DIRECTIVES = [
     directive
     for page in PAGES
-    for directive in re.findall(r"^\.\. (?:auto|py:)(\w+):: (\S+)", page.read_text("utf-8"), re.MULTILINE)
+    for directive in re.findall(
+        r"^\.\. (?:auto|py:)(\w+):: (\S+)", page.read_text("utf-8"), re.MULTILINE
+    )
 ]
 MODULES = [name for kind, name in DIRECTIVES if kind == "module"]
 NAMES = [name for kind, name in DIRECTIVES if kind != "module"]
