@@ -42,12 +42,10 @@ __all__ = [
 
 
 class AtlassianAuthError(Exception):
-    """The base of all errors that this library raises.
-
-    ``code`` is stable across releases: match on it in logs and alerts.
-    """
+    """The base of all errors that this library raises."""
 
     code: ClassVar[str] = "error"
+    """Stable across releases: match on it in logs and alerts."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors with keyword-only fields cannot be rebuilt from ``args`` alone.
