@@ -51,12 +51,12 @@ BOXES = (
         *(190, 1),
     ),
     Box("Where work runs", "clock, sender, runner, threads", ("ports", "_runtime"), 190, 2),
-    Box("Stores and records", "what is kept, and where", ("stores", "_records"), 20, 3),
+    Box("Stores", "what is kept, and where", ("stores",), 20, 3),
     Box("HTTP", "our own requests; allowed origins", ("_http",), 360, 3),
     Box(
         "The token path",
         "cache, single flight, refresh, save",
-        ("_refresh", "_credentials", "manager"),
+        ("_tokens", "manager"),
         *(190, 4),
     ),
     Box(
@@ -68,7 +68,7 @@ BOXES = (
     Box(
         "Products",
         "emulator, command line, demo, XSOAR names",
-        ("client", "connections", "web", "testing", "_demo", "_cli", "__main__"),
+        ("client", "connections", "web", "testing", "_cli", "__main__"),
         *(190, 6),
     ),
 )

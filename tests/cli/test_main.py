@@ -104,6 +104,7 @@ def test_importing_the_module_runs_nothing():
     assert module_entry.main is main
 
 
+@pytest.mark.campaign
 def test_the_demonstration_passes():
     """``demo`` passes in a process with real sockets, real time, no terminal and no input."""
     finished = subprocess.run(
