@@ -152,7 +152,9 @@ def check_names(_app: Sphinx, env: BuildEnvironment) -> None:
             is_field = f" {found[1]}: " in arguments
             name = f"{EMULATOR.get(owner, owner)}.{found[1]}"
             if not is_field and name not in shown:
-                logger.warning("%s is not in the reference: has it a docstring?", name)
+                logger.warning(
+                    "%s is not in the reference: it needs a docstring, or :inherited-members:", name
+                )
 
 
 def check_search(app: Sphinx, error: Exception | None) -> None:
