@@ -8,7 +8,6 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from docutils.nodes import Element, document
 from sphinx.addnodes import pending_xref
@@ -50,9 +49,8 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_baseurl = os.environ.get(
-    "READTHEDOCS_CANONICAL_URL", "https://atlassian-auth.github.io/atlassian-auth/"
+    "READTHEDOCS_CANONICAL_URL", f"{METADATA['urls']['Documentation']}/en/latest/"
 )
-notfound_urls_prefix = urlsplit(html_baseurl).path
 html_theme_options = {
     "source_repository": METADATA["urls"]["Homepage"],
     "source_branch": "main",
