@@ -20,6 +20,7 @@ PARALLEL = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile")
 EXTRAS = "[cli,connections,demo,encryption,httpx2,keyring,login,otel,postgres,redis,requests,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
+BUILD = PROJECT["build-system"]["requires"]
 # A release is built by one version: it stands in the wheel, and another might write other bytes.
 BUILDER = "hatchling==1.33.0"
 
@@ -136,7 +137,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[-1], reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """The tests of the sdist against the wheel built from it, the checkout out of reach."""
-    session.install("hatchling")
+    session.install(*BUILD)
     with TemporaryDirectory() as folder:
         source = unpack(session, Path(folder))
         built = build(session, source)
@@ -184,7 +185,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(default=False)
 def dist(session: nox.Session) -> None:
     """The files of a release, in ``dist/``; the same commit gives the same bytes everywhere."""
-    session.install(BUILDER, "twine")
+    session.install(*BUILD, BUILDER, "twine")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("hatchling", "build", "-d", "dist")
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import atlassian_auth
-from atlassian_auth._credentials.pasted import _Note
-from atlassian_auth._records.pending import PendingFlow
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.credentials.pasted import _Note
+from atlassian_auth._tokens.records.pending import PendingFlow
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.connections import _pruning, configs, flows, tokens
 from atlassian_auth.stores import EncryptedStore, FileStore, MemoryStore, SQLiteStore
 from atlassian_auth.web.owners import _Owned
