@@ -37,8 +37,8 @@ def found(pattern, texts):
 
 
 def code_of(text):
-    """Return what stands in blocks of a shell, and as code in sentences."""
-    return "\n".join(block or words for block, words in CODE.findall(text))
+    """Return what stands in blocks of a shell, and as code in sentences; a command is one line."""
+    return "\n".join(block or words for block, words in CODE.findall(text)).replace("\\\n", " ")
 
 
 def words_of(line):
