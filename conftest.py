@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from contextlib import ExitStack, chdir
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,43 @@ from sybil import Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
+from atlassian_auth import AtlassianAuth, CloudGrant, Grant
 from atlassian_auth.ports import SYSTEM_CLOCK
-from atlassian_auth.testing import FakeAtlassian, mock_router
+from atlassian_auth.scopes import JIRA_READ
+from atlassian_auth.testing import FakeAtlassian, data_center_grant, mock_router
 
 if TYPE_CHECKING:
     from sybil import Example
 
+    from atlassian_auth.testing import App
+
+CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"  # as in the examples
 pytest_plugins = ["pytest_atlassian_auth", "tests.servers"]
+
+
+def authorize(
+    atlassian: FakeAtlassian,
+    registered: App,
+    key: str,
+    *,
+    app: App | None = None,
+    store: str = "tokens.db",
+    scopes: str | None = None,
+) -> None:
+    """Store a consent, for examples that begin after a login."""
+    app = app or registered
+    if app.product == "data_center":
+        grant: Grant = data_center_grant(atlassian, app=app)
+    else:
+        grant = CloudGrant(
+            client_id=app.client_id,
+            client_secret=app.client_secret,
+            redirect_uri=app.redirect_uri or "",
+            scopes=JIRA_READ,
+        )
+    with AtlassianAuth(grant, store=store, key=key) as auth:
+        auth.add_sync(refresh_token=atlassian.issue_grant(app, scopes).refresh_token)
+        auth.token_sync()
 
 
 def open_page(names: dict[str, Any]) -> None:
@@ -28,7 +59,9 @@ def open_page(names: dict[str, Any]) -> None:
     page.enter_context(chdir(page.enter_context(TemporaryDirectory())))
     names["atlassian"] = atlassian = FakeAtlassian(SYSTEM_CLOCK)
     names["app"] = atlassian.register_cloud_app("your-client-id", client_secret="your-secret")
-    names["cloud_id"] = atlassian.cloud_id
+    atlassian.cloud_id = atlassian.add_site("acme", cloud_id=CLOUD_ID).cloud_id
+    names["cloud_id"] = CLOUD_ID
+    names["authorize"] = partial(authorize, atlassian, names["app"])
     page.enter_context(mock_router(atlassian))
 
 
@@ -47,7 +80,7 @@ def run(example: Example) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser("python", run), SkipParser()],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
     setup=open_page,
     teardown=close_page,
 ).pytest()
