@@ -1,7 +1,7 @@
 """Pages for readers who come from a search engine: what they see is enough, and assumptions are named.
 
-The unit is a section with a heading of the second level, and the sections below it: its visible blocks, one after
-the other, need nothing that the reader does not see there.
+The unit is a section with a heading of the second level, and the sections below it: its visible blocks, one
+after the other, need nothing that the reader does not see there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ PAGES = {
     if "_build" not in path.parts and path.stem not in ELSEWHERE
 }
 HIDDEN = re.compile(r"<!---.*?-->", re.DOTALL)
-PARTS = re.compile(r"^## (?P<title>[^\n]+)|^```(?P<kind>.*?)\n(?P<block>.*?)^```$", re.DOTALL | re.MULTILINE)
+PARTS = re.compile(
+    r"^## (?P<title>[^\n]+)|^```(?P<kind>.*?)\n(?P<block>.*?)^```$", re.DOTALL | re.MULTILINE
+)
 KNOWN = {*dir(builtins), "__class__"}
 PASTE = (
     "You can paste the examples into `python -m asyncio`. In a program, put them into an `async def`, "
@@ -84,7 +86,7 @@ def test_a_section_stands_alone(blocks):
 
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_nothing_hidden_changes_what_readers_see(page):
-    """Hidden blocks prepare the emulator and check results; they assign to no name that a visible block has."""
+    """Hidden blocks prepare the emulator and check results; they assign to no name that is visible."""
     shown = table_of("\n".join(block for blocks in sections(page).values() for block in blocks))
     secret = table_of("\n".join(hidden(page)))
     names = secret.get_symbols()
