@@ -17,13 +17,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 _PRODUCTS = {"cloud": "Cloud", "data_center": "Data Center"}
 _HEAD = f"""# What can go wrong, and what happens then
 
-The tests run each line of these tables, and this page is generated from the results. Each line is run with
-one caller, with a storm ({STORM.tasks} tasks of one process at once), and with a fleet ({FLEET.managers}
-managers that share a store, {FLEET.tasks} tasks each). A cell has what the callers get, the state in
-`status()`, the number of requests at the token endpoint, and the result of the next call after the fault
-has ended.
+The tests run each fault, and this page is generated from the results. Each entry has what goes wrong, what is
+promised, and what was seen: with one caller, with a storm ({STORM.tasks} tasks of one process at once), and with a
+fleet ({FLEET.managers} managers that share a store, {FLEET.tasks} tasks each). A result has what the callers get,
+the state in `status()`, the number of requests at the token endpoint, and how the next call ends after the fault.
 
-The following is true for each line:
+The following is true for each entry:
 
 - While the access token is valid, callers get it: an error of a refresh is an event, and a line in the log.
 - A storm makes one exchange, and each caller gets its own exception object. In a fleet each
@@ -35,7 +34,7 @@ The following is true for each line:
   could not be saved.
 - No message holds a secret.
 
-When a fault begins, the access token has just expired. If Cloud and Data Center differ, each has a line.
+When a fault begins, the access token has just expired. If Cloud and Data Center differ, each has an entry.
 """
 
 
@@ -53,24 +52,26 @@ def _play(trouble):
     return None if None in products[0] else products[0]
 
 
-def line(trouble, seen):
-    """Return a trouble's line in its table."""
+def title(trouble):
+    """Return a trouble's name, with its product if the other one differs."""
     [first, *others] = trouble.products
-    name = trouble.name if others else f"{trouble.name} ({_PRODUCTS[first]})"
-    cells = [
-        "the same" if load and other == seen[0] else str(other) for load, other in enumerate(seen)
-    ]
-    return f"| {' | '.join([name, trouble.promise, *cells])} |"
+    return trouble.name if others else f"{trouble.name} ({_PRODUCTS[first]})"
+
+
+def entry(trouble, seen):
+    """Return a trouble's entry in its list."""
+    one, *others = [str(result) for result in seen]
+    storm, fleet = ("the same" if other == one else other for other in others)
+    results = f"One caller: {one}. A storm: {storm}. A fleet: {fleet}."
+    return f"{title(trouble)}\n: {trouble.promise}\n: {results}"
 
 
 def page(chapters):
     """Return the page as Markdown; everything must have been played."""
     parts = [_HEAD]
     for chapter, troubles in chapters.items():
-        lines = [line(trouble, seen) for trouble, seen in troubles]
-        head = "| what goes wrong | what is promised | one caller | a storm | a fleet |"
-        parts.append("\n".join([f"\n## {chapter}\n", head, "|---|---|---|---|---|", *lines, ""]))
-    return "".join(parts)
+        parts += [f"## {chapter}\n", *(f"{entry(*trouble)}\n" for trouble in troubles)]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
