@@ -84,7 +84,8 @@ def test_the_schema_is_current():
 
 
 @pytest.mark.parametrize(
-    ("command", "output"), [("list", "{}"), ("token", "{}"), ("forget", '{"key": 1, "forgotten": true}')]
+    ("command", "output"),
+    [("list", "{}"), ("token", "{}"), ("forget", '{"key": 1, "forgotten": true}')],
 )
 def test_the_schema_refuses_other_documents(command, output):
     """Neither a missing member, nor one of another type, nor another document fits the schema."""

@@ -29,6 +29,7 @@ PAGES = {
     for path in sorted(DOCS.rglob("*.md"))
     if "_build" not in path.parts and path.stem not in ELSEWHERE
 }
+FIGURES = {"benchmarks", "capacity", "comparison", "kills", "model", "world"}
 HIDDEN = re.compile(r"<!---.*?-->", re.DOTALL)
 PARTS = re.compile(
     r"^## (?P<title>[^\n]+)|^```(?P<kind>.*?)\n(?P<block>.*?)^```$", re.DOTALL | re.MULTILINE
@@ -123,6 +124,14 @@ def test_an_example_can_be_pasted(page):
                 pending.clear()
 
         assert "".join(pending) == ""
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in FIGURES])
+def test_tables_fit_a_phone(page):
+    """A table of sentences has at most three columns; what needs more is a list."""
+    heads = re.findall(r"^\|(?: ?-+ ?\|)+$", PAGES[page], re.MULTILINE)
+
+    assert [head for head in heads if head.count("|") > 4] == []
 
 
 @pytest.mark.parametrize("name", [name for name in scopes.__all__ if name.isupper()])
