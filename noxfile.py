@@ -20,6 +20,7 @@ PARALLEL = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile")
 EXTRAS = "[cli,connections,demo,encryption,httpx2,keyring,login,otel,postgres,redis,requests,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")
+BUILD = PROJECT["build-system"]["requires"]
 
 
 def group(name: str) -> list[str]:
@@ -134,7 +135,7 @@ def lowest(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[-1], reuse_venv=False)
 def wheel(session: nox.Session) -> None:
     """The tests of the sdist against the wheel built from it, the checkout out of reach."""
-    session.install("hatchling")
+    session.install(*BUILD)
     with TemporaryDirectory() as folder:
         source = unpack(session, Path(folder))
         built = build(session, source)
@@ -182,7 +183,7 @@ def coverage(session: nox.Session) -> None:
 @nox.session(default=False)
 def dist(session: nox.Session) -> None:
     """The files of a release, in ``dist/``; the same commit gives the same bytes everywhere."""
-    session.install("hatchling", "twine")
+    session.install(*BUILD, "twine")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("hatchling", "build", "-d", "dist")
     session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))

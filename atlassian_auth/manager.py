@@ -1,4 +1,4 @@
-"""Hands out fresh tokens for keys. A facade: the work is done in ``_refresh`` and ``_credentials``.
+"""Hands out fresh tokens for keys. A facade: the work is done in ``_tokens``.
 
 A request with a fresh token reads a dictionary and a clock. All other work is handed to the runner, where
 no caller's cancellation reaches it.
@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
-from atlassian_auth._credentials.checks import (
+from atlassian_auth._http.library import httpx
+from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._runtime.closing import Closing
+from atlassian_auth._runtime.event_hub import EventHub
+from atlassian_auth._runtime.event_stream import EventStream
+from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth._tokens.credentials.checks import (
     check_left_out,
     check_ports,
     checked_callback,
@@ -21,18 +28,11 @@ from atlassian_auth._credentials.checks import (
     checked_settings,
     checked_store_for,
 )
-from atlassian_auth._credentials.methods import DEFAULT_KEY, Credentials
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._refresh.cache import Entry
-from atlassian_auth._refresh.calls import Calls
-from atlassian_auth._refresh.parts import Parts
-from atlassian_auth._refresh.refresh import Refresher
-from atlassian_auth._runtime.closing import Closing
-from atlassian_auth._runtime.event_hub import EventHub
-from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth._tokens.credentials.methods import DEFAULT_KEY, Credentials
+from atlassian_auth._tokens.refresh.cache import Entry
+from atlassian_auth._tokens.refresh.calls import Calls
+from atlassian_auth._tokens.refresh.parts import Parts
+from atlassian_auth._tokens.refresh.refresh import Refresher
 from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, TokenRejected
 from atlassian_auth.grants.base import Grant

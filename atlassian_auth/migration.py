@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from atlassian_auth._records.records import IN_TRANSIT, Records, TokenRecord
 from atlassian_auth._runtime.future import start
 from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth._tokens.records.records import IN_TRANSIT, Records, TokenRecord
 from atlassian_auth.exceptions import ConfigurationError, StoreError, TransientError
 from atlassian_auth.ports import Runner
 from atlassian_auth.stores.base import ABSENT, Store, Stored

@@ -6,7 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 760, 320, 60, 36, 44
+from docs.drawing import WIDTH, line, picture, text
+
+LEFT, TOP, BOTTOM = 58, 68, 288
+RIGHT = WIDTH - 16
 FLOOR, CEILING = 0.1, 100.0
 
 
@@ -16,7 +19,7 @@ class Line:
 
     Args:
         name: Written in its color.
-        color: As SVG has it.
+        color: ``blue`` or ``red``, of which there is a light and a dark one.
         values: One for each minute, in means.
     """
 
@@ -28,44 +31,37 @@ class Line:
 def drawn(lines: Sequence[Line]) -> str:
     """Return the picture."""
     minutes = len(lines[0].values)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + LEFT + 16} '
-        f'{HEIGHT + TOP + BOTTOM}" font-family="sans-serif" font-size="12" fill="#1c2b45">'
-        f'<text x="{LEFT}" y="18">token requests in each minute, beside the mean</text>'
-    )
-    parts = [*_levels(), *_hours(minutes), *_curves(lines)]
-    return "\n".join([head, *parts, "</svg>", ""])
+    title = text(WIDTH / 2, 24, "token requests in each minute, beside the mean", "title")
+    return picture(BOTTOM + 32, [title, *_levels(), *_hours(minutes), *_curves(lines)])
 
 
 def _levels() -> Iterator[str]:
-    for level, text in ((0.1, "0.1 ×"), (1.0, "1 ×"), (10.0, "10 ×"), (100.0, "100 ×")):
+    for level, name in ((0.1, "0.1 ×"), (1.0, "1 ×"), (10.0, "10 ×"), (100.0, "100 ×")):
         y = _y(level)
-        yield f'<line x1="{LEFT}" x2="{LEFT + WIDTH}" y1="{y}" y2="{y}" stroke="#d5dbe5"/>'
-        yield f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{text}</text>'
+        yield line(LEFT, y, RIGHT, y, "grid")
+        yield text(LEFT - 6, y + 4, name, "small right")
 
 
 def _hours(minutes: int) -> Iterator[str]:
     for hour in range(minutes // 60 + 1):
-        x = _x(hour * 60, minutes)
         unit = " h" if hour * 60 == minutes else ""
-        y = TOP + HEIGHT + 18
-        yield f'<text x="{x}" y="{y}" text-anchor="middle">{hour}{unit}</text>'
+        yield text(_x(hour * 60, minutes), BOTTOM + 18, f"{hour}{unit}", "small")
 
 
 def _curves(lines: Sequence[Line]) -> Iterator[str]:
-    for number, line in enumerate(lines):
-        minutes = len(line.values)
-        points = " ".join(f"{_x(n, minutes)},{_y(value)}" for n, value in enumerate(line.values))
-        x, y = LEFT + WIDTH - 8, TOP + 14 + number * 18
-        yield f'<polyline points="{points}" fill="none" stroke="{line.color}" stroke-width="1.2"/>'
-        yield f'<text x="{x}" y="{y}" text-anchor="end" fill="{line.color}">{line.name}</text>'
+    for number, curve in enumerate(lines):
+        minutes = len(curve.values)
+        points = " ".join(f"{_x(n, minutes)},{_y(value)}" for n, value in enumerate(curve.values))
+        yield f'<polyline points="{points}" class="{curve.color}"/>'
+        x = LEFT + (RIGHT - LEFT) * (2 * number + 1) / (2 * len(lines))
+        yield text(x, 48, curve.name, curve.color)
 
 
 def _x(minute: int, minutes: int) -> float:
-    return round(LEFT + WIDTH * minute / minutes, 1)
+    return round(LEFT + (RIGHT - LEFT) * minute / minutes, 1)
 
 
 def _y(value: float) -> float:
     inside = min(max(value, FLOOR), CEILING)
     share = math.log(inside / FLOOR) / math.log(CEILING / FLOOR)
-    return round(TOP + HEIGHT * (1 - share), 1)
+    return round(TOP + (BOTTOM - TOP) * (1 - share), 1)

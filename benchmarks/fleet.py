@@ -9,7 +9,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from atlassian_auth import TokenManager
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.stores.base import Stored

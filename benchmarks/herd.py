@@ -13,7 +13,7 @@ from datetime import timedelta
 from random import Random
 
 from atlassian_auth import Settings
-from atlassian_auth._refresh.cache import TokenCache
+from atlassian_auth._tokens.refresh.cache import TokenCache
 from atlassian_auth.ports import SystemClock, utc_at
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import TokenPair

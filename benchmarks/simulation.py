@@ -36,7 +36,7 @@ def main() -> int:
     rows = [*_rows(scenario, load), _peak("without spread", bare)]
     show(rows, caption=described())
     if options.picture:
-        lines = [_line("without spread", "#c0504d", bare), _line("as it is", "#3b5b92", load)]
+        lines = [_line("without the spread", "red", bare), _line("with the spread", "blue", load)]
         PICTURE.write_text(drawn(lines), encoding="utf-8")
     return exit_status(rows, check=options.check)
 

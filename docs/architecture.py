@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import atlassian_auth
+from docs.drawing import LINE, WIDTH, box, folded, line, lines, picture, text
 
 PACKAGE = Path(atlassian_auth.__path__[0])
 PICTURE = Path(__file__).with_name("architecture.svg")
@@ -25,15 +26,15 @@ class Box:
         title: Its name.
         purpose: What the rooms are for.
         rooms: What is in it.
-        left: Where its left edge is, in pixels.
         row: Its row, counted from the bottom.
+        side: Where it is in its row: -1 is the left half, 1 the right half.
     """
 
     title: str
     purpose: str
     rooms: tuple[str, ...]
-    left: int
     row: int
+    side: int = 0
 
 
 # From the bottom to the top: a box imports only from the boxes before it.
@@ -42,34 +43,34 @@ BOXES = (
         "Vocabulary",
         "errors, settings, events, states, hosts",
         ("exceptions", "settings", "events", "status", "_hosts", "endpoints", "scopes"),
-        *(190, 0),
+        0,
     ),
     Box(
         "Protocol and grants",
         "what the wire says; pure functions",
         ("protocol", "grants"),
-        *(190, 1),
+        1,
     ),
-    Box("Where work runs", "clock, sender, runner, threads", ("ports", "_runtime"), 190, 2),
-    Box("Stores and records", "what is kept, and where", ("stores", "_records"), 20, 3),
-    Box("HTTP", "our own requests; allowed origins", ("_http",), 360, 3),
+    Box("Where work runs", "clock, sender, runner, threads", ("ports", "_runtime"), 2),
+    Box("Stores", "what is kept, and where", ("stores",), 3, -1),
+    Box("HTTP", "our own requests; allowed origins", ("_http",), 3, 1),
     Box(
         "The token path",
         "cache, single flight, refresh, save",
-        ("_refresh", "_credentials", "manager"),
-        *(190, 4),
+        ("_tokens", "manager"),
+        4,
     ),
     Box(
         "What you import",
         "auth, login flows, sites, migration",
         ("auth", "httpx2", "requests", "api_tokens", "flows", "migration", "sites", "telemetry"),
-        *(190, 5),
+        5,
     ),
     Box(
         "Products",
         "emulator, command line, demo, XSOAR names",
-        ("client", "connections", "web", "testing", "_demo", "_cli", "__main__"),
-        *(190, 6),
+        ("client", "connections", "web", "testing", "_cli", "__main__"),
+        6,
     ),
 )
 ROOF = len(BOXES)  # the package's own ``__init__``, which shows what is inside
@@ -124,7 +125,7 @@ def rooms() -> dict[str, set[str]]:
     return {name: targets - {name, ""} for name, targets in found.items()}
 
 
-WIDTH, HEIGHT, UP, MARGIN = 320, 84, 116, 12
+HEIGHT, UP, MARGIN = 80, 106, 12
 
 
 def _edges() -> dict[int, set[int]]:
@@ -146,42 +147,40 @@ def _direct(edges: dict[int, set[int]]) -> Iterator[tuple[Box, Box]]:
         yield from ((BOXES[start], BOXES[target]) for target in sorted(targets - implied))
 
 
-def _top(box: Box) -> int:
-    return MARGIN + (max(each.row for each in BOXES) - box.row) * UP
+def _top(row: int) -> int:
+    return MARGIN + (max(each.row for each in BOXES) - row) * UP
 
 
-def _text(x: int, y: int, words: str, style: str = "") -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="middle"{style}>{words}</text>'
+def _middle(each: Box) -> float:
+    return WIDTH / 2 + each.side * (WIDTH / 4 - 2)
 
 
-def _drawn(box: Box) -> Iterator[str]:
-    middle, top = box.left + WIDTH // 2, _top(box)
-    frame = f'x="{box.left}" y="{top}" width="{WIDTH}" height="{HEIGHT}" rx="8"'
-    yield f'<rect {frame} fill="#eef3fb" stroke="#3b5b92"/>'
-    yield _text(middle, top + 24, box.title, ' font-weight="bold"')
-    yield _text(middle, top + 46, box.purpose)
-    names = [name for name in box.rooms if name != "__main__"]
-    yield _text(middle, top + 68, " · ".join(names), ' font-size="11" fill="#44546a"')
+def _drawn(each: Box) -> Iterator[str]:
+    width = (WIDTH / 2 if each.side else WIDTH - 60) - 2 * MARGIN
+    middle, top = _middle(each), _top(each.row)
+    purpose = folded(each.purpose, width)
+    names = folded(", ".join(name for name in each.rooms if name != "__main__"), width)
+    first = top + (HEIGHT - LINE * len(purpose + names)) / 2 + 4
+    yield box(middle - width / 2, top, width, HEIGHT)
+    yield text(middle, first, each.title, "title")
+    yield from lines(middle, first + LINE + 1, purpose)
+    yield from lines(middle, first + LINE * len(purpose) + LINE + 2, names, "small")
 
 
 def draw() -> str:
     """Return the picture as SVG."""
-    width = max(box.left for box in BOXES) + WIDTH + 20
-    height = max(_top(box) for box in BOXES) + HEIGHT + MARGIN
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="sans-serif" font-size="14" fill="#1c2b45">'
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
-        'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z" fill="#5a6880"/></marker></defs>'
-        f'<rect width="{width}" height="{height}" rx="8" fill="#ffffff"/>'
-    )
-    lines = []
-    for start, target in _direct(_edges()):
-        x1, x2 = start.left + WIDTH // 2, target.left + WIDTH // 2
-        ends = f'x1="{x1}" y1="{_top(start) + HEIGHT}" x2="{x2}" y2="{_top(target)}"'
-        lines.append(f'<line {ends} stroke="#5a6880" marker-end="url(#arrow)"/>')
-    boxes = [part for box in BOXES for part in _drawn(box)]
-    return "\n".join([head, *lines, *boxes, "</svg>", ""])
+    arrows = [
+        line(
+            _middle(start),
+            _top(start.row) + HEIGHT,
+            _middle(target),
+            _top(target.row),
+            "line arrow",
+        )
+        for start, target in _direct(_edges())
+    ]
+    boxes = [part for each in BOXES for part in _drawn(each)]
+    return picture(_top(0) + HEIGHT + MARGIN, [*arrows, *boxes])
 
 
 if __name__ == "__main__":

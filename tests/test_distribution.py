@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import zipfile
+from contextlib import chdir
+from email import message_from_bytes
 from importlib import metadata
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+SITE = "https://atlassian-auth.readthedocs.io"
 TABLE = (ROOT / "docs" / "policies.md").read_text("utf-8")
 LISTED = dict(re.findall(r"^\| `([\w.-]+)` \|[^|]*\| ([^|]+) \|$", TABLE, re.MULTILINE))
 
@@ -65,24 +70,75 @@ def checked_out(folder, *, mode, modified_at):
 
 def built(folder, target):
     """Return the bytes of the source distribution and of the wheel, by name."""
-    for builder in (SdistBuilder, WheelBuilder):
-        list(builder(str(folder)).build(directory=str(target), versions=["standard"]))
+    with chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SOURCE_DATE_EPOCH", raising=False)
+        for builder in (SdistBuilder, WheelBuilder):
+            list(builder(str(folder)).build(directory=str(target), versions=["standard"]))
     return {path.name: path.read_bytes() for path in target.iterdir()}
 
 
-@pytest.mark.skipif(
-    not (ROOT / "atlassian_auth").is_dir(), reason="the package is not beside its tests"
-)
-def test_two_builds_are_the_same(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """The files of a release."""
+    if not (ROOT / "atlassian_auth").is_dir():
+        pytest.skip("the package is not beside its tests")
+    folder = tmp_path_factory.mktemp("release")
+    one = checked_out(folder / "one", mode=0o644, modified_at=1_000_000_000)
+    return built(one, folder / "1")
+
+
+@pytest.fixture(scope="module")
+def metadata_of_wheel(release):
+    """What the package index reads of the wheel."""
+    [name] = [name for name in release if name.endswith(".whl")]
+    wheel = zipfile.ZipFile(BytesIO(release[name]))
+    [path] = [path for path in wheel.namelist() if path.endswith("/METADATA")]
+    return message_from_bytes(wheel.read(path))
+
+
+def test_two_builds_are_the_same(release, tmp_path):
     """Builds in different folders, with different modes and times of the files, are equal to the byte."""
-    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
-    one = checked_out(tmp_path / "one", mode=0o644, modified_at=1_000_000_000)
     other = checked_out(tmp_path / "another", mode=0o600, modified_at=1_700_000_000)
 
-    first, second = built(one, tmp_path / "1"), built(other, tmp_path / "2")
+    second = built(other, tmp_path / "2")
 
-    assert [name.rpartition(".")[2] for name in sorted(first)] == ["whl", "gz"]
-    assert first == second
+    assert [name.rpartition(".")[2] for name in sorted(release)] == ["whl", "gz"]
+    assert release == second
+
+
+def test_links_work_on_the_package_index(metadata_of_wheel):
+    """The description has the README's links, each to a page of the site or a file of the repository."""
+    text = metadata_of_wheel.get_payload(decode=True).decode()
+    pages = re.findall(r"\]\(docs/([\w/-]+)\.md", (ROOT / "README.md").read_text("utf-8"))
+
+    assert re.findall(r"\]\((?!https://)[^)]*\)|<!--", text) == []
+    assert re.findall(rf"{SITE}/en/latest/([\w/-]+)\.html", text) == pages
+    assert [page for page in pages if not (ROOT / "docs" / f"{page}.md").is_file()] == []
+
+
+def test_the_package_index_does_not_speak_of_a_clone(metadata_of_wheel):
+    """The commands that need a clone stand in the repository's README only."""
+    text = metadata_of_wheel.get_payload(decode=True).decode()
+
+    assert metadata_of_wheel["Description-Content-Type"] == "text/markdown"
+    assert "clone" not in text
+    assert "## Read on" in text
+
+
+def test_the_documentation_is_a_site(metadata_of_wheel):
+    """The index links the site that is built, the source, the changelog and the issues."""
+    links = dict(value.split(", ") for value in metadata_of_wheel.get_all("Project-URL"))
+
+    assert links.keys() == {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+    assert links["Documentation"] == SITE
+
+
+@pytest.mark.parametrize("file", [".readthedocs.yaml", "CONTRIBUTING.md", "noxfile.py"])
+def test_all_extras_are_installed_for_tests_and_pages(file):
+    """Each place that installs everything names all extras."""
+    everything = ",".join(sorted(metadata.metadata("atlassian-auth").get_all("Provides-Extra")))
+
+    assert f"[{everything}]" in (ROOT / file).read_text("utf-8")
 
 
 def test_licences_of_direct_dependencies_are_listed():

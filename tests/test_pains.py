@@ -224,6 +224,7 @@ def variables_of(app, urls, **more):
     return {f"ATLASSIAN_AUTH_{name.upper()}": value for name, value in settings.items()}
 
 
+@pytest.mark.campaign
 def test_processes_share_a_credential(command):
     """Four start with the same stale credential: one refreshes it, and all print the same new token."""
     atlassian = FakeAtlassian(SYSTEM_CLOCK)

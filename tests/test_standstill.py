@@ -18,6 +18,7 @@ from atlassian_auth._runtime.future import SharedFuture
 
 pytestmark = [
     pytest.mark.programs,
+    pytest.mark.campaign,
     pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process is stopped here"),
 ]
 

@@ -17,7 +17,7 @@ from atlassian_auth import (
     TokenStatus,
     TransientError,
 )
-from atlassian_auth._records.pending import mark_of
+from atlassian_auth._tokens.records.pending import mark_of
 from atlassian_auth.flows import AuthorizationFlow
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, jira_software_grant

@@ -225,6 +225,6 @@ def demo(
         raise SystemExit(
             "atlassian-auth: not installed: uvicorn. Run: pip install 'atlassian-auth[demo]'"
         )
-    from atlassian_auth._demo.command import run  # noqa: PLC0415 -- imports uvicorn
+    from atlassian_auth._cli.demo.command import run  # noqa: PLC0415 -- imports uvicorn
 
     raise typer.Exit(run(seconds, as_json=as_json))

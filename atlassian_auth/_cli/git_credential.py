@@ -12,7 +12,7 @@ from typing import Annotated
 import anyio
 import typer
 
-from atlassian_auth._cli.options import DEFAULT, profile_of
+from atlassian_auth._cli.options import DEFAULT, ProfileOption, profile_of
 from atlassian_auth._cli.profile import Profile
 from atlassian_auth._cli.session import grant_without_secret, open_manager_with_credential
 from atlassian_auth.endpoints import origin_of
@@ -30,16 +30,7 @@ def git_credential(
     context: typer.Context,
     action: Annotated[str, typer.Argument(metavar="ACTION", hidden=True)],
     *,
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="PROFILE",
-            help="The profile of the credential; default: 'default'.",
-            envvar="ATLASSIAN_AUTH_PROFILE",
-            show_envvar=False,
-            show_default=False,
-        ),
-    ] = DEFAULT,
+    profile: ProfileOption = DEFAULT,
 ) -> None:
     """Answer git as a credential helper.
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from atlassian_auth._cli.documents import MovedDocument
 from atlassian_auth._cli.group import report, status_of
-from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
+from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileOption, profile_of
 from atlassian_auth._cli.output import say, show_line, show_list
 from atlassian_auth._cli.place import Place, is_url
 from atlassian_auth._cli.profile import check_no_password
@@ -47,16 +47,7 @@ def migrate(
         Path | None,
         typer.Option(metavar="FILE", help="File with the key that encrypts the new store."),
     ] = None,
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="PROFILE",
-            help="The profile whose store they are in; default: 'default'.",
-            envvar="ATLASSIAN_AUTH_PROFILE",
-            show_envvar=False,
-            show_default=False,
-        ),
-    ] = DEFAULT,
+    profile: ProfileOption = DEFAULT,
     overwrite: Annotated[
         bool,
         typer.Option(

@@ -11,7 +11,7 @@ from atlassian_auth._cli.profile import Flags, Profile
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import DEFAULT_KEY
 
-__all__ = ["DEFAULT", "AsJSON", "ProfileName", "flags_of", "profile_of"]
+__all__ = ["DEFAULT", "AsJSON", "ProfileName", "ProfileOption", "flags_of", "profile_of"]
 
 DEFAULT = DEFAULT_KEY
 
@@ -43,15 +43,21 @@ def _complete(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
-_PROFILE: Any = typer.Argument(
-    metavar="PROFILE",
-    hidden=True,  # the first help page describes it once for all commands
-    envvar="ATLASSIAN_AUTH_PROFILE",
-    show_envvar=False,
-    show_default=False,
-    autocompletion=_complete,
-)
+_PROFILE: Any = {
+    "metavar": "PROFILE",
+    "envvar": "ATLASSIAN_AUTH_PROFILE",
+    "show_envvar": False,
+    "show_default": False,
+    "autocompletion": _complete,
+}
 
-ProfileName = Annotated[str, _PROFILE]
+# The first help page describes the argument once for all commands.
+ProfileName = Annotated[str, typer.Argument(hidden=True, **_PROFILE)]
+
+# For commands whose arguments are something else.
+ProfileOption = Annotated[
+    str,
+    typer.Option(help="The profile of the credential; default: 'default'.", **_PROFILE),
+]
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -16,7 +16,7 @@ import typer
 
 from atlassian_auth._cli.documents import ResponseDocument
 from atlassian_auth._cli.group import FAILURE, TRANSIENT
-from atlassian_auth._cli.options import DEFAULT, AsJSON, profile_of
+from atlassian_auth._cli.options import DEFAULT, AsJSON, ProfileOption, profile_of
 from atlassian_auth._cli.output import say, show
 from atlassian_auth._cli.profile import Profile
 from atlassian_auth._cli.session import open_manager_with_credential
@@ -49,16 +49,7 @@ def request(
     method: Annotated[str, typer.Argument(metavar="METHOD", hidden=True)],
     url: Annotated[str, typer.Argument(metavar="URL", hidden=True)],
     *,
-    profile: Annotated[
-        str,
-        typer.Option(
-            metavar="PROFILE",
-            help="The profile of the credential; default: 'default'.",
-            envvar="ATLASSIAN_AUTH_PROFILE",
-            show_envvar=False,
-            show_default=False,
-        ),
-    ] = DEFAULT,
+    profile: ProfileOption = DEFAULT,
     confluence: Annotated[
         bool, typer.Option("--confluence", help="On Cloud, use Confluence instead of Jira.")
     ] = False,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from types import TracebackType
 from typing import Self
 
+from atlassian_auth._runtime.closing import AsyncClosing
 from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import Event
@@ -13,7 +13,7 @@ from atlassian_auth.events import Event
 __all__ = ["EventStream"]
 
 
-class EventStream:
+class EventStream(AsyncClosing):
     """Yields events as they happen, until it is closed; on asyncio and trio.
 
     ::
@@ -71,13 +71,6 @@ class EventStream:
         self._events.clear()
         self._changed = SharedFuture()
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def aclose(self) -> None:
+        """Do the same as `close`."""
         self.close()

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from atlassian_auth.connections._managers import Managers
-from atlassian_auth.connections._shared_store import SharedStore
 from atlassian_auth.connections.config import ClientConfig, ClientType
 from atlassian_auth.endpoints import check_secure
 from atlassian_auth.exceptions import ConfigurationError
@@ -17,6 +16,7 @@ from atlassian_auth.grants import Grant
 from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
 from atlassian_auth.settings import Settings
+from atlassian_auth.stores._wrapped import WrappedStore
 from atlassian_auth.stores.base import Store
 from atlassian_auth.stores.memory import MemoryStore
 from atlassian_auth.stores.opening import AnyStore, checked_store
@@ -25,6 +25,13 @@ from atlassian_auth.stores.records import perform
 __all__ = ["Desk", "digest_of"]
 
 T = TypeVar("T")
+
+
+class _SharedStore(WrappedStore):
+    """The store of many managers, which stays open when one of them is closed."""
+
+    async def aclose(self) -> None:
+        """Do nothing: `Desk.aclose` closes the store."""
 
 
 class Desk:
@@ -47,7 +54,7 @@ class Desk:
         settings = self.settings.model_copy(update={"buffer_seconds": buffer_seconds})
         self._options: ManagerOptions = {**options, "settings": settings}
         self.managers: Managers = Managers(
-            lambda config: self._new_manager(config, SharedStore(self.store))
+            lambda config: self._new_manager(config, _SharedStore(self.store))
         )
         self.scratch: Managers = Managers(
             lambda config: self._new_manager(config, MemoryStore(clock=self.clock))

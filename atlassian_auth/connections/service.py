@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from types import TracebackType
-from typing import NoReturn, Self, Unpack
+from typing import NoReturn, Unpack
 
+from atlassian_auth._runtime.closing import AsyncClosing
 from atlassian_auth.connections._credentials import Credentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections._pruning import Pruning
@@ -21,7 +21,7 @@ from atlassian_auth.stores.opening import AnyStore
 __all__ = ["Connections"]
 
 
-class Connections:
+class Connections(AsyncClosing):
     """Client configurations, flows and tokens in one store, which any number of processes may share.
 
     Args:
@@ -83,14 +83,3 @@ class Connections:
     async def aclose(self) -> None:
         """Finish running refreshes, save what is unsaved, and close the store and connections."""
         await self._desk.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from atlassian_auth._credentials.checks import checked_key, checked_period
-from atlassian_auth._records.pending import (
+from atlassian_auth._tokens.credentials.checks import checked_key, checked_period
+from atlassian_auth._tokens.records.pending import (
     PENDING_NAMESPACE,
     PendingFlow,
     digest_of,
     mark_of,
     name_of,
 )
-from atlassian_auth._records.records import Loaded, Records
+from atlassian_auth._tokens.records.records import Loaded, Records
 from atlassian_auth.events import ConsentDeclined
 from atlassian_auth.exceptions import (
     AuthorizationRequired,

@@ -16,8 +16,8 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth._credentials.checks import checked_period
 from atlassian_auth._runtime.future import SharedFuture, explained
+from atlassian_auth._tokens.credentials.checks import checked_period
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,

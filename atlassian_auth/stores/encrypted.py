@@ -14,13 +14,13 @@ import math
 import secrets
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores.base import Hold, Store, Stored
+from atlassian_auth.stores._wrapped import WrappedStore
+from atlassian_auth.stores.base import Stored
 from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.rules import check_names, expiry
 
@@ -51,7 +51,7 @@ class _Opened:
     expires_at: float | None
 
 
-class EncryptedStore(Store):
+class EncryptedStore(WrappedStore):
     """Encrypts the values of another store, and refuses values that were altered, moved or not encrypted.
 
     Each value is bound to its namespace and key. A person with access to the inner store can still see
@@ -84,7 +84,7 @@ class EncryptedStore(Store):
         clock: Clock = SYSTEM_CLOCK,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        self._store = checked_store(store, clock=clock)
+        super().__init__(checked_store(store, clock=clock))
         self._clock = clock
         self._random_bytes = random_bytes
         self._ciphers = _ciphers([keys] if isinstance(keys, str) else keys)
@@ -120,27 +120,7 @@ class EncryptedStore(Store):
         check_names(namespace=namespace, key=key)
         opened = _Opened(value, expiry(self._clock.time(), ttl_seconds))
         sealed = self._seal(namespace, key, opened)
-        return await self._store.put(
-            namespace, key, sealed, expected=expected, ttl_seconds=ttl_seconds
-        )
-
-    async def delete(self, namespace: str, key: str, *, expected: int | None = None) -> bool:
-        """Remove the record, also if it cannot be decrypted; see `Store.delete`."""
-        return await self._store.delete(namespace, key, expected=expected)
-
-    async def keys(self, namespace: str) -> list[str]:
-        """Return the namespace's keys, sorted."""
-        return await self._store.keys(namespace)
-
-    def lock(
-        self, namespace: str, key: str, *, timeout_seconds: float
-    ) -> AbstractAsyncContextManager[Hold | None]:
-        """Return a context that holds the key's lock; see `Store.lock`."""
-        return self._store.lock(namespace, key, timeout_seconds=timeout_seconds)
-
-    async def aclose(self) -> None:
-        """Close the inner store."""
-        await self._store.aclose()
+        return await super().put(namespace, key, sealed, expected=expected, ttl_seconds=ttl_seconds)
 
     async def reencrypt(self, *namespaces: str) -> int:
         """Encrypt with the first key all records that another key has encrypted, and return their number.

@@ -98,6 +98,9 @@ def _config(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> uvicorn.C
         proxy_headers=False,
         server_header=False,
         date_header=False,  # the emulator's own clock writes the date
+        # Uvicorn closes an idle connection after 5 s, which is when httpx's clients stop using one: on a busy
+        # machine the server would be first, and the client's next request would fail.
+        timeout_keep_alive=3600,
     )
 
 

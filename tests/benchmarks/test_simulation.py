@@ -101,4 +101,4 @@ def test_curve_stays_inside_the_picture():
 
     curves = re.findall(r'<polyline points="([^"]+)"', picture)
     heights = [point.split(",")[1] for point in curves[0].split()]
-    assert (len(curves), heights) == (2, ["356.0", "249.3", "36.0"])
+    assert (len(curves), heights) == (2, ["288.0", "214.7", "68.0"])

@@ -457,6 +457,7 @@ def test_a_broken_store(authorized, home):
 # -- as it is started ------------------------------------------------------------------------------
 
 
+@pytest.mark.campaign
 def test_processes(home):
     """Processes over real sockets add, get and read the same token."""
     with LoopbackServer() as server:

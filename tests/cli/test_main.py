@@ -14,6 +14,7 @@ import pytest
 
 from atlassian_auth import __main__ as module_entry
 from atlassian_auth._cli import main
+from tests import terminal
 
 pytestmark = pytest.mark.programs
 
@@ -104,23 +105,31 @@ def test_importing_the_module_runs_nothing():
     assert module_entry.main is main
 
 
-def test_the_demonstration_passes():
-    """``demo`` passes in a process with real sockets, real time, no terminal and no input."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "atlassian_auth", "demo", "--seconds", "5"],
+def play(*options, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "atlassian_auth", "demo", *options],
         capture_output=True,
         check=False,
-        env={**os.environ, "COLUMNS": "80"},
+        env={**os.environ, "COLUMNS": str(terminal.COLUMNS), **environment},
         stdin=subprocess.DEVNULL,
         text=True,
         timeout=300,
     )
 
+
+@pytest.mark.campaign
+def test_the_demonstration_passes():
+    """``demo`` passes in a process with real sockets and no terminal; its picture shows how it ends."""
+    finished = play("--seconds", "5")
+
     assert (finished.returncode, finished.stderr) == (0, ""), finished.stdout
     assert finished.stdout.count("survived: ") == 4
     assert finished.stdout.count("kept") == 6
-    assert finished.stdout.splitlines()[-1].startswith("PASSED: ")
+    assert "\nPASSED: " in finished.stdout
     assert "secret-" not in finished.stdout
+    shown = play(FORCE_COLOR="1") if terminal.DRAWS else finished
+    before = shown.stdout.rindex("\n", 0, shown.stdout.index("Injected faults"))
+    terminal.check("demo", "atlassian-auth demo", f"\n…\n{shown.stdout[before:]}")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a process")

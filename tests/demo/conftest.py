@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from atlassian_auth._demo.credentials import CREDENTIALS
-from atlassian_auth._demo.logbook import TROUBLES, Logbook
-from atlassian_auth._demo.verdict import Delivery, Evidence
+from atlassian_auth._cli.demo.credentials import CREDENTIALS
+from atlassian_auth._cli.demo.logbook import TROUBLES, Logbook
+from atlassian_auth._cli.demo.verdict import Delivery, Evidence
 from atlassian_auth.testing import APIRequest, FakeAtlassian, TokenRequest
 
 

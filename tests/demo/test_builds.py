@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from atlassian_auth._demo.builds import BuildSender
-from atlassian_auth._demo.caller import Caller
+from atlassian_auth._cli.demo.builds import BuildSender
+from atlassian_auth._cli.demo.caller import Caller
 
 
 async def test_a_failed_build_is_sent_again(logbook):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from atlassian_auth._demo.caller import Caller
+from atlassian_auth._cli.demo.caller import Caller
 from atlassian_auth.exceptions import TransientError
 
 

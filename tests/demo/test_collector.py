@@ -7,8 +7,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from atlassian_auth._demo.caller import Caller
-from atlassian_auth._demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
+from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
 from atlassian_auth.testing import Fault
 
 

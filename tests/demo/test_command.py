@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from atlassian_auth._demo.command import report
+from atlassian_auth._cli.demo.command import report
 from tests.cli.test_documents import check
 
 

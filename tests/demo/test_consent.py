@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from atlassian_auth import CloudGrant, DataCenterGrant, TokenManager
-from atlassian_auth._demo.consent import consent
+from atlassian_auth._cli.demo.consent import consent
 from atlassian_auth.exceptions import AtlassianAuthError
 from atlassian_auth.stores import MemoryStore
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from atlassian_auth._demo.display import shown
-from atlassian_auth._demo.logbook import RESTART, REVOKED, Entry, Logbook, Stage
+from atlassian_auth._cli.demo.display import shown
+from atlassian_auth._cli.demo.logbook import RESTART, REVOKED, Entry, Logbook, Stage
 from atlassian_auth.events import RefreshSucceeded
 from atlassian_auth.testing import AuditEvent
 

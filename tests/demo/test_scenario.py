@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from atlassian_auth._demo.logbook import Logbook
-from atlassian_auth._demo.scenario import perform
-from atlassian_auth._demo.verdict import judge
+from atlassian_auth._cli.demo.logbook import Logbook
+from atlassian_auth._cli.demo.scenario import perform
+from atlassian_auth._cli.demo.verdict import judge
 
 
 async def test_a_run_that_takes_too_long_is_cut_off():

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from atlassian_auth._demo.summary import summarize
-from atlassian_auth._demo.verdict import judge
+from atlassian_auth._cli.demo.summary import summarize
+from atlassian_auth._cli.demo.verdict import judge
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from atlassian_auth._demo.credentials import Credential
-from atlassian_auth._demo.verdict import (
+from atlassian_auth._cli.demo.credentials import Credential
+from atlassian_auth._cli.demo.verdict import (
     Delivery,
     Evidence,
     Reason,

@@ -15,7 +15,7 @@ import pytest
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.campaign]
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 300

@@ -26,6 +26,7 @@ FLAGS = [
 ]
 
 pytestmark = [
+    pytest.mark.campaign,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
     # One loop will do: the browser is slow, and the other tests of the login run on all of them.
     pytest.mark.parametrize("anyio_backend", ["asyncio"]),

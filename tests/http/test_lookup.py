@@ -22,7 +22,7 @@ from atlassian_auth import (
     sites,
 )
 from atlassian_auth._http import lookup
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (
     ConfigurationError,

@@ -15,6 +15,8 @@ from atlassian_auth import TokenManager
 from atlassian_auth.stores import SQLiteStore
 from atlassian_auth.testing import cloud_grant, data_center_grant
 
+pytestmark = pytest.mark.campaign
+
 ROOT = Path(atlassian_auth.__path__[0]).parent
 
 # What each process begins with. The real clock: the emulator's stands still, in another process.
@@ -224,7 +226,6 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
     assert len(atlassian.token_requests) == 1
 
 
-@pytest.mark.campaign
 async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
     """When a token expires, one of eight processes takes the lock; seven read its token."""
     processes = [run(COUNT_LOCKS) for _ in range(8)]

@@ -15,7 +15,7 @@ from atlassian_auth import (
     StoreError,
     TransientError,
 )
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     cloud_grant,

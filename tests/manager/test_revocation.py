@@ -10,7 +10,7 @@ from atlassian_auth import (
     CredentialState,
     TransientError,
 )
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.testing import (
     Fault,
     jira_software_grant,

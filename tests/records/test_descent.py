@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth._records.descent import REMEMBERED, Descent, fingerprint
+from atlassian_auth._tokens.records.descent import REMEMBERED, Descent, fingerprint
 
 
 def first(refresh_token):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from atlassian_auth._records.pending import PendingFlow
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.pending import PendingFlow
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.stores import EncryptedStore, FileStore, MemoryStore, SQLiteStore
 
 FORMATS = Path(__file__).with_name("formats")

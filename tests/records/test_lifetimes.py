@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atlassian_auth import Settings
-from atlassian_auth._records.lifetimes import (
+from atlassian_auth._tokens.records.lifetimes import (
     Lifetimes,
     Limits,
     idle_refresh_at,
@@ -17,7 +17,7 @@ from atlassian_auth._records.lifetimes import (
     limits_of,
     warnings_due,
 )
-from atlassian_auth._records.records import TokenRecord
+from atlassian_auth._tokens.records.records import TokenRecord
 from atlassian_auth.events import ConsentEndsSoon
 from atlassian_auth.protocol.tokens import TokenPair
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atlassian_auth._records.pending import PendingFlow, digest_of, mark_of, name_of
-from atlassian_auth._records.records import Records
+from atlassian_auth._tokens.records.pending import PendingFlow, digest_of, mark_of, name_of
+from atlassian_auth._tokens.records.records import Records
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import FakeAtlassian, cloud_grant, data_center_grant
 

@@ -19,8 +19,8 @@ from atlassian_auth import (
     TokenStatus,
     VersionConflict,
 )
-from atlassian_auth._credentials.inspection import describe
-from atlassian_auth._records.records import Loaded, Records, TokenRecord
+from atlassian_auth._tokens.credentials.inspection import describe
+from atlassian_auth._tokens.records.records import Loaded, Records, TokenRecord
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import ABSENT, MemoryStore
 

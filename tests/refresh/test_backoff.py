@@ -14,7 +14,7 @@ from atlassian_auth import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth._refresh.backoff import Backoff
+from atlassian_auth._tokens.refresh.backoff import Backoff
 from atlassian_auth.testing import ManualClock
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from atlassian_auth import Settings, Token
-from atlassian_auth._refresh.cache import TokenCache
+from atlassian_auth._tokens.refresh.cache import TokenCache
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.testing import ManualClock
 

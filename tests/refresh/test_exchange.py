@@ -20,7 +20,7 @@ from atlassian_auth import (
     TransientError,
 )
 from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._refresh.exchange import LockLost, TokenExchange
+from atlassian_auth._tokens.refresh.exchange import LockLost, TokenExchange
 from atlassian_auth.ports import SYSTEM_CLOCK, NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPResponse
 from atlassian_auth.testing import ManualClock

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from atlassian_auth._refresh.locks import StripedLock
+from atlassian_auth._tokens.refresh.locks import StripedLock
 
 
 def test_equal_keys_share_a_lock():

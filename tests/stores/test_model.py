@@ -146,6 +146,7 @@ class TestMemoryModel(MemoryMachine.TestCase):
     settings = RULES
 
 
+@pytest.mark.campaign
 class TestSQLiteModel(SQLiteMachine.TestCase):
     """SQLiteStore behaves as the model."""
 

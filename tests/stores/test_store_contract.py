@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.programs
+pytestmark = [pytest.mark.programs, pytest.mark.campaign]
 
 # Each breaks what its name says; all else is the reference.
 BROKEN = """

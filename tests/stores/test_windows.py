@@ -72,6 +72,7 @@ def attempt(start, before, tmp_path):
     return attempt
 
 
+@pytest.mark.campaign
 def test_the_contract(tmp_path):
     """SQLite, files and keyring keep all promises of a store, also where no file that is open is replaced."""
     arguments = (tmp_path / "base", Path(__file__).with_name("windows_contract.py"))

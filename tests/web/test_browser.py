@@ -31,7 +31,8 @@ PAGE = (IMAGES.parent / "web.md").read_text("utf-8")
 WRITES_IMAGES = "ATLASSIAN_AUTH_TEST_IMAGES" in os.environ
 # Without a sandbox, which a container's root may not have; only our own pages are opened.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"]
-LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+# 360 px: a narrow phone, and two screenshots fit beside each other on a wide page.
+LOOKS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 
 pytestmark = [pytest.mark.programs, pytest.mark.campaign]
 

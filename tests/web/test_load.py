@@ -11,15 +11,18 @@ import pytest
 from atlassian_auth.stores import MemoryStore, PostgresStore, RedisStore, SQLiteStore
 from tests.web.house import REST
 
+PATIENCE_SECONDS = 300  # a crowd on a busy machine
 CAMPAIGN = ("sqlite", "redis", "postgres")
 
 
 @pytest.fixture
 def store(request, place, tmp_path, atlassian_clock):
     if place == "redis":
-        return RedisStore(request.getfixturevalue("redis_url"))
+        return RedisStore(request.getfixturevalue("redis_url"), timeout_seconds=PATIENCE_SECONDS)
     if place == "postgres":
-        return PostgresStore(request.getfixturevalue("postgres_url"))
+        return PostgresStore(
+            request.getfixturevalue("postgres_url"), timeout_seconds=PATIENCE_SECONDS
+        )
     if place == "sqlite":
         return SQLiteStore(tmp_path / "connections.db", clock=atlassian_clock)
     return MemoryStore(clock=atlassian_clock)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import httpx
 
 from atlassian_auth import AtlassianAuth, CloudGrant, Endpoints, Settings
-from atlassian_auth._records.records import Records, TokenRecord
+from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import SQLiteStore
 from benchmarks.trials.client import Client, Scene, Seed

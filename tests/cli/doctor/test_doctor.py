@@ -13,6 +13,7 @@ import pytest
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer
 from atlassian_auth.testing.wire import Reply
+from tests import terminal
 
 LINKS = ["settings", "network", "clock", "token", "refresh", "scopes", "site", "call"]
 
@@ -125,6 +126,23 @@ def test_for_people(authorized):
     assert lines[5].startswith("failed   scopes    Not granted: manage:jira-configuration;")
     assert "Permissions" in lines[6]
     assert lines[7].startswith("ok       site      cloud id ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the picture shows the paths of Linux")
+def test_the_picture(command, config, home, world, app):
+    """The picture in the documentation is what doctor prints if a scope is missing."""
+    folder = home / ".config" / "atlassian-auth"
+    folder.mkdir(parents=True)
+    config.rename(folder / "config.toml")
+    (home / "acme.secret").rename(folder / "acme.secret")
+    tokens = world.issue_grant(app, ["read:me", "read:jira-user"])
+    command("add", "acme", stdin=tokens.refresh_token)
+    command("token", "acme")
+
+    ended = command("doctor", "acme", "--needs", "jira-audit")
+
+    shown = "\n" + ended.output.replace(str(home), "/home/me")
+    terminal.check("doctor", "atlassian-auth doctor acme --needs jira-audit", shown)
 
 
 def test_settings(doctor, config):

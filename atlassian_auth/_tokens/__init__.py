@@ -1,0 +1,5 @@
+"""The token path: refreshes, the upkeep of credentials, and their records."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
