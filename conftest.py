@@ -6,6 +6,7 @@ import ast
 import inspect
 import os
 from contextlib import ExitStack, chdir
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,17 @@ from sybil import Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
+from atlassian_auth import AtlassianAuth, CloudGrant, Grant
 from atlassian_auth.ports import SYSTEM_CLOCK
-from atlassian_auth.testing import FakeAtlassian, mock_router
+from atlassian_auth.scopes import JIRA_READ
+from atlassian_auth.testing import FakeAtlassian, data_center_grant, mock_router
 
 if TYPE_CHECKING:
     from sybil import Example
 
+    from atlassian_auth.testing import App
+
+CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"  # as in the examples
 # With a buffer, a line that is flushed is one write, so the lines of a process and its child stay whole.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
@@ -30,13 +36,40 @@ os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "tests" / "authority.p
 pytest_plugins = ["pytest_atlassian_auth", "tests.servers"]
 
 
+def authorize(
+    atlassian: FakeAtlassian,
+    registered: App,
+    key: str,
+    *,
+    app: App | None = None,
+    store: str = "tokens.db",
+    scopes: str | None = None,
+) -> None:
+    """Store a consent, for examples that begin after a login."""
+    app = app or registered
+    if app.product == "data_center":
+        grant: Grant = data_center_grant(atlassian, app=app)
+    else:
+        grant = CloudGrant(
+            client_id=app.client_id,
+            client_secret=app.client_secret,
+            redirect_uri=app.redirect_uri or "",
+            scopes=JIRA_READ,
+        )
+    with AtlassianAuth(grant, store=store, key=key) as auth:
+        auth.add_sync(refresh_token=atlassian.issue_grant(app, scopes).refresh_token)
+        auth.token_sync()
+
+
 def open_page(names: dict[str, Any]) -> None:
     """Give a page a folder of its own, and an emulated Atlassian that knows the app it speaks of."""
     names["page"] = page = ExitStack()
     page.enter_context(chdir(page.enter_context(TemporaryDirectory())))
     names["atlassian"] = atlassian = FakeAtlassian(SYSTEM_CLOCK)
     names["app"] = atlassian.register_cloud_app("your-client-id", client_secret="your-secret")
-    names["cloud_id"] = atlassian.cloud_id
+    atlassian.cloud_id = atlassian.add_site("acme", cloud_id=CLOUD_ID).cloud_id
+    names["cloud_id"] = CLOUD_ID
+    names["authorize"] = partial(authorize, atlassian, names["app"])
     page.enter_context(mock_router(atlassian))
 
 
@@ -55,7 +88,7 @@ def run(example: Example) -> None:
 
 pytest_collect_file = Sybil(
     parsers=[CodeBlockParser("python", run), SkipParser()],
-    patterns=["README.md", "docs/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
     setup=open_page,
     teardown=close_page,
     # A reader runs these two top to bottom, and so does tests/docs/test_first_minutes.py.

@@ -1,10 +1,11 @@
-"""The page of what ``--json`` prints, made from the documents of the command line.
+"""The page of what ``--json`` prints, and its JSON Schema, made from the documents of the command line.
 
-``python docs/json_page.py`` writes it anew. A test compares it.
+``python docs/json_page.py`` writes both anew. A test compares them.
 """
 
 from __future__ import annotations
 
+import json
 import types
 from enum import Enum
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from atlassian_auth._cli.documents import DOCUMENTS
 
 PAGE = Path(__file__).with_name("json.md")
+SCHEMA = PAGE.with_name("command-line.schema.json")
 
 HEAD = """\
 # JSON of the command line
@@ -22,9 +24,47 @@ keep their types; new ones may be added. All other text goes to standard error. 
 [exit status](command-line.md#exit-status) says why, and there may be no document. Times are ISO 8601 with a
 time zone. `completion` and `git-credential` have no `--json`, because another program determines what they
 print.
+
+[command-line.schema.json](command-line.schema.json) has the same as [JSON Schema](https://json-schema.org), for
+programs: a command's document is below `$defs` by the name of the command, such as `#/$defs/status`.
 """
 
 TYPES = {str: "text", int: "number", bool: "true or false", type(None): "null", Any: "any JSON"}
+
+
+_PLAIN = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
+
+
+def schema_of(hint: Any) -> dict[str, Any]:
+    """Return the JSON Schema of a member or a document; members that it does not name are allowed."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return {"description": arguments[1], **schema_of(arguments[0])}
+    if origin is types.UnionType:
+        return {"anyOf": [schema_of(one) for one in arguments]}
+    if origin is Literal:
+        return {"enum": [*arguments]}
+    if origin is list:
+        return {"type": "array", "items": schema_of(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+    if is_typeddict(hint):
+        members = get_type_hints(hint, include_extras=True)
+        properties = {name: schema_of(member) for name, member in members.items()}
+        return {"type": "object", "properties": properties, "required": [*members]}
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return {"enum": [member.value for member in hint]}
+    return {} if hint is Any else {"type": _PLAIN[hint]}
+
+
+def schema() -> str:
+    """Return the schema of all documents."""
+    documents = {
+        command: {"description": (get_args(shape) or [shape])[0].__doc__, **schema_of(shape)}
+        for command, shape in DOCUMENTS.items()
+    }
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": documents}
+    return f"{json.dumps(whole, indent=2)}\n"
 
 
 def name_of(hint: Any) -> str:
@@ -80,3 +120,4 @@ def page() -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")

@@ -207,7 +207,7 @@ def _as_document(found: CredentialStatus) -> CredentialDocument:
         "key": found.key,
         "state": found.state,
         "reason": found.reason,
-        "refresh_status": found.refresh_status.value,
+        "refresh_status": found.refresh_status,
         "refresh_status_since": _moment(found.refresh_status_since),
         "scopes": list(found.scopes),
         "access_expires_at": _moment(found.access_expires_at),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypedDict
 
-from atlassian_auth.status import CredentialState
+from atlassian_auth.status import CredentialState, TokenStatus
 
 __all__ = [
     "DOCUMENTS",
@@ -42,10 +42,10 @@ class CredentialDocument(TypedDict):
     """The stored state of a credential, without secrets."""
 
     key: Annotated[str, "the credential's name in the store"]
-    state: Annotated[CredentialState, "what can be done with it"]
+    state: Annotated[CredentialState, "whether the credential works"]
     reason: Annotated[str | None, "why it is in this state"]
-    refresh_status: Annotated[str, "how the last refreshes ended"]
-    refresh_status_since: Annotated[str | None, "since when"]
+    refresh_status: Annotated[TokenStatus, "how its last refresh ended"]
+    refresh_status_since: Annotated[str | None, "when that last changed"]
     scopes: Annotated[list[str], "the granted scopes"]
     access_expires_at: Annotated[str | None, "when the access token ends"]
     inactive_by: Annotated[str | None, "when the consent ends if it is not used"]
@@ -68,7 +68,7 @@ class ListedDocument(TypedDict):
     profile: Annotated[str | None, "its profile; null for a credential without one"]
     product: Annotated[str | None, "the profile's product"]
     key: Annotated[str, "the credential's name in the store"]
-    state: Annotated[CredentialState, "what can be done with it"]
+    state: Annotated[CredentialState, "whether the credential works"]
     access_expires_at: Annotated[str | None, "when the access token ends"]
     store: Annotated[str, "the store, without a password"]
 

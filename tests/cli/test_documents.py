@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
+from jsonschema import ValidationError, validate
 from pydantic import ConfigDict, TypeAdapter, create_model
 
 from atlassian_auth._cli.documents import DOCUMENTS
-from docs.json_page import PAGE, page
+from docs.json_page import PAGE, SCHEMA, page, schema
 from tests.cli.test_main import PAGES
 
 # Their own tests check what they print.
@@ -26,8 +28,10 @@ def model_of(shape: Any) -> Any:
 
 
 def check(command, output):
-    """Raise if the output is not the document of the command."""
+    """Raise if the output is not the document of the command, or does not fit the published schema."""
     TypeAdapter(model_of(DOCUMENTS[command])).validate_json(output)
+    published = json.loads(SCHEMA.read_text("utf-8"))
+    validate(json.loads(output), published | {"$ref": f"#/$defs/{command}"})
 
 
 RUNS = {
@@ -72,3 +76,18 @@ def test_every_command_with_json_has_a_document():
 def test_the_page_is_current():
     """The page says what the documents say."""
     assert PAGE.read_text("utf-8") == page(), "run: python docs/json_page.py"
+
+
+def test_the_schema_is_current():
+    """The schema says what the documents say."""
+    assert SCHEMA.read_text("utf-8") == schema(), "run: python docs/json_page.py"
+
+
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [("list", "{}"), ("token", "{}"), ("forget", '{"key": 1, "forgotten": true}')],
+)
+def test_the_schema_refuses_other_documents(command, output):
+    """Neither a missing member, nor one of another type, nor another document fits the schema."""
+    with pytest.raises(ValidationError):
+        validate(json.loads(output), json.loads(schema()) | {"$ref": f"#/$defs/{command}"})

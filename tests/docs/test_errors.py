@@ -41,7 +41,7 @@ def section(title):
 
 @pytest.mark.parametrize("name", exceptions.__all__)
 def test_each_error_is_there(name):
-    """With its code in the table, and a section of its own but for the base of all."""
+    """With its code in the list, and a section of its own but for the base of all."""
     kind = getattr(exceptions, name)
 
     assert f"`{name}`" in PAGE
@@ -75,7 +75,7 @@ def test_each_reason_is_there():
     """The page lists each reason why a person has to authorize."""
     reasons = set(re.findall(r'``"(\w+)"``', exceptions.AuthorizationRequired.__doc__ or ""))
 
-    missing = {reason for reason in reasons if f"| `{reason}` |" not in PAGE}
+    missing = {reason for reason in reasons if f"\n`{reason}`\n: " not in PAGE}
 
     assert (missing, len(reasons)) == (set(), 5)
 
