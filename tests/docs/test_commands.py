@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[2]
 # The changelog tells of commands that have gone.
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text("utf-8")
-    for path in sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob(".github/**/*.*")})
-    if path.name != "CHANGELOG.md"
+    for path in sorted(
+        {*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob(".github/**/*.*")}
+    )
+    if path.name != "CHANGELOG.md" and "_build" not in path.parts
 }
 CODE = re.compile(r"^ *```(?:sh|console)\n(.*?)^ *```|`([^`\n]+)`", re.DOTALL | re.MULTILINE)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]

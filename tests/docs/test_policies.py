@@ -18,7 +18,7 @@ WORKFLOWS = {path.stem: path.read_text("utf-8") for path in ROOT.glob(".github/w
 TESTS = yaml.safe_load(WORKFLOWS["tests"])["jobs"]
 MANIFESTS = [
     pytest.param(block, id=f"{path.stem}-{number}")
-    for path in sorted(DOCS.glob("*.md"))
+    for path in sorted(DOCS.rglob("*.md"))
     for number, block in enumerate(
         re.findall(r"^```yaml\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     )
