@@ -25,8 +25,8 @@ keep their types; new ones may be added. All other text goes to standard error. 
 time zone. `completion` and `git-credential` have no `--json`, because another program determines what they
 print.
 
-[command-line.schema.json](command-line.schema.json) has the same as [JSON Schema](https://json-schema.org), for
-programs: a command's document is below `$defs` by the name of the command, such as `#/$defs/status`.
+[command-line.schema.json](command-line.schema.json) has the same as [JSON Schema](https://json-schema.org),
+for programs: a command's document is below `$defs` by the name of the command, such as `#/$defs/status`.
 """
 
 TYPES = {str: "text", int: "number", bool: "true or false", type(None): "null", Any: "any JSON"}
@@ -35,7 +35,7 @@ TYPES = {str: "text", int: "number", bool: "true or false", type(None): "null", 
 _PLAIN = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
 
 
-def schema_of(hint: Any) -> dict[str, Any]:
+def schema_of(hint: Any) -> dict[str, Any]:  # noqa: PLR0911 -- a kind of type, a line
     """Return the JSON Schema of a member or a document; members that it does not name are allowed."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
