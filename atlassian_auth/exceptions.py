@@ -9,7 +9,7 @@
     ├── TokenResponseError       the response does not come from a token endpoint: check the URL and proxies
     ├── ScopeMismatch            the token is valid, but lacks a scope that this call needs: grant it
     ├── OriginNotAllowed         a request would have sent the token to another host than Atlassian's
-    ├── TokenRejected            raised *by you* inside ``execute``: the API refused this token
+    ├── TokenRejected            raised by you, inside execute: the API refused this token
     ├── SiteNotFound             no Cloud site matches: check the name, and which sites the person chose
     ├── AmbiguousSite            several Cloud sites match: choose one
     ├── DiscoveryError           the response is not the requested site, account or metadata: check the URL
@@ -42,12 +42,10 @@ __all__ = [
 
 
 class AtlassianAuthError(Exception):
-    """The base of all errors that this library raises.
-
-    ``code`` is stable across releases: match on it in logs and alerts.
-    """
+    """The base of all errors that this library raises."""
 
     code: ClassVar[str] = "error"
+    """Stable across releases: match on it in logs and alerts."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors with keyword-only fields cannot be rebuilt from ``args`` alone.

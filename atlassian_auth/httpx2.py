@@ -33,7 +33,7 @@ __all__ = [
 class AtlassianAuth(auth.AtlassianAuth, httpx2.Auth):
     """Sends each request with a fresh bearer, to Atlassian's origins only: in ``httpx2.AsyncClient`` too.
 
-    The arguments are those of `atlassian_auth.auth.AtlassianAuth`. For a key of a manager that exists:
+    The arguments are those of `atlassian_auth.AtlassianAuth`. For a key of a manager that exists:
     ``AtlassianAuth(manager, key="acme")``.
     """
 
@@ -55,7 +55,7 @@ class PersonalAccessToken(api_tokens.PersonalAccessToken, httpx2.Auth):
 
 
 class StaticToken(api_tokens.StaticToken, httpx2.Auth):
-    """A bearer from elsewhere, as `atlassian_auth.api_tokens.StaticToken`."""
+    """A bearer from elsewhere, as `atlassian_auth.StaticToken`."""
 
 
 class AuthRouter(api_tokens.AuthRouter, httpx2.Auth):

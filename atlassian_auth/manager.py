@@ -1,4 +1,4 @@
-"""Hands out fresh tokens for keys. A facade: the work is done in ``_tokens``.
+"""Hands out fresh tokens for keys.
 
 A request with a fresh token reads a dictionary and a clock. All other work is handed to the runner, where
 no caller's cancellation reaches it.

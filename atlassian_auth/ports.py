@@ -75,6 +75,7 @@ async def _fail_after(seconds: float) -> AsyncGenerator[None]:
 
 
 SYSTEM_CLOCK = SystemClock()
+"""The clock that is used if none is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

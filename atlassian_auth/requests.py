@@ -42,7 +42,7 @@ class _Sent:
 class AtlassianAuth(auth.AtlassianAuth, AuthBase):
     """Sends each request with a fresh bearer, to Atlassian's origins only: in ``requests.Session`` too.
 
-    The arguments are those of `atlassian_auth.auth.AtlassianAuth`. Any number of sessions and threads may
+    The arguments are those of `atlassian_auth.AtlassianAuth`. Any number of sessions and threads may
     share one: a refresh blocks the threads that wait for it, and no other. For a key of a manager that
     exists: ``AtlassianAuth(manager, key="acme")``.
     """

@@ -40,30 +40,35 @@ __all__ = [
 # Atlassian's has one: a comma means that the list was separated by commas.
 _SCOPE = re.compile(r"[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+")
 
-# developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens: requests a refresh token. It is in no
-# table of scopes and cannot be added to an app; it is only sent in the authorization URL.
 OFFLINE_ACCESS = "offline_access"
+"""Requests a refresh token. It cannot be added to an app; it is only sent in the authorization URL.
 
-# Enough for GET /me, and for nothing else. The app needs "User identity API" (passport-atlassian-oauth2 and
-# next-auth, 2026-08). It can be added to any preset.
+Source: https://developer.atlassian.com/cloud/oauth/getting-started/refresh-tokens/ (2026-08)."""
+
 READ_ME = "read:me"
+"""Enough for ``GET /me``, and for nothing else. It can be added to any preset.
+
+The app needs "User identity API". Source: passport-atlassian-oauth2 and next-auth (2026-08)."""
 
 # Granular and classic scopes: the scope pages say that an app may mix them; demisto/content says that one
 # request must not (159ea5a, 2026-11). So only the two presets that repeat XSOAR's scopes mix them.
 
-# Enough for GET /rest/api/3/auditing/record (see JIRA_AUDIT_CLASSIC) and for the names of the people in it.
-# Classic scopes, which Atlassian recommends.
 JIRA_AUDIT = ("manage:jira-configuration", "read:jira-user", OFFLINE_ACCESS)
+"""Enough for ``GET /rest/api/3/auditing/record``, and for the names of the people in it.
 
-# Enough for GET /rest/api/3/auditing/record, according to "classic" on
-# developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/ (2026-08).
+Classic scopes, which Atlassian recommends. Source: as of `JIRA_AUDIT_CLASSIC`."""
+
 JIRA_AUDIT_CLASSIC = ("manage:jira-configuration", OFFLINE_ACCESS)
+"""Enough for ``GET /rest/api/3/auditing/record``; a classic scope.
 
-# The same page, "granular": both are needed. read:user:jira is not the classic read:jira-user.
+Source: https://developer.atlassian.com/cloud/jira/platform/rest/v3/api-group-audit-records/, where it is
+called classic (2026-08)."""
+
 JIRA_AUDIT_GRANULAR = ("read:audit-log:jira", "read:user:jira", OFFLINE_ACCESS)
+"""Enough for ``GET /rest/api/3/auditing/record``; granular scopes, of which both are needed.
 
-# The scopes that demisto/content's AtlassianApiModule requests on Jira Cloud (159ea5a, 2026-11). It says that
-# the audit log needs the classic scope and the granular one; Atlassian's page says that one kind is enough.
+``read:user:jira`` is not the classic ``read:jira-user``. Source: the same page, "granular"."""
+
 JIRA_AUDIT_XSOAR = (
     "read:audit-log:jira",
     "manage:jira-configuration",
@@ -71,13 +76,17 @@ JIRA_AUDIT_XSOAR = (
     "read:jira-user",
     OFFLINE_ACCESS,
 )
+"""What Cortex XSOAR requests on Jira Cloud, for the audit log and issues; both kinds of scopes.
 
-# The scopes that xsoar.pan.dev/docs/reference/scripts/atlassian-api-module lists for Jira Cloud: fewer than
-# the module requests, and neither of Atlassian's sets. For apps that were registered according to that page.
+Source: demisto/content, AtlassianApiModule (159ea5a, 2026-11). It says that the audit log needs the classic
+scope and the granular one; Atlassian's page says that one kind is enough."""
+
 JIRA_AUDIT_XSOAR_PAGE = ("read:audit-log:jira", "read:jira-user", OFFLINE_ACCESS)
+"""What XSOAR's manual lists for Jira Cloud: for apps that were registered according to that page.
 
-# The 13 granular scopes of Snow Atlas, "Prepare Atlassian Jira connector": users, their activity,
-# licenses and the audit log, read only.
+They are fewer than its module requests, and neither of Atlassian's sets. Source:
+https://xsoar.pan.dev/docs/reference/scripts/atlassian-api-module."""
+
 JIRA_SNOW_ATLAS = (
     "read:application-role:jira",
     "read:audit-log:jira",
@@ -94,30 +103,36 @@ JIRA_SNOW_ATLAS = (
     "read:jql:jira",
     OFFLINE_ACCESS,
 )
+"""The 13 granular scopes of Snow Atlas: users, their activity, licenses and the audit log, read only.
 
-# JIRA_READ reads issues, projects and comments, and searches them by JQL; JIRA_WRITE also changes them.
-# Classic scopes, as developer.atlassian.com/cloud/jira/platform/scopes-for-oauth-2-3LO-and-forge-apps/
-# recommends (2026-11). read:jira-user is for the people in them. The person's own permissions always apply.
+Source: Snow Atlas, "Prepare Atlassian Jira connector"."""
+
 JIRA_READ = ("read:jira-work", "read:jira-user", OFFLINE_ACCESS)
-JIRA_WRITE = ("read:jira-work", "write:jira-work", "read:jira-user", OFFLINE_ACCESS)
+"""Enough to read issues, projects and comments and the people in them, and to search by JQL.
 
-# CONFLUENCE_READ reads pages and spaces by /wiki/api/v2; CONFLUENCE_WRITE also creates and changes pages.
-# Granular scopes, from developer.atlassian.com/cloud/confluence/rest/v2/api-group-page (2026-11). A search by
-# CQL needs search:confluence, which is classic, and these presets do not mix the kinds.
+Classic scopes. The person's own permissions always apply. Source:
+https://developer.atlassian.com/cloud/jira/platform/scopes-for-oauth-2-3LO-and-forge-apps/ (2026-11)."""
+
+JIRA_WRITE = ("read:jira-work", "write:jira-work", "read:jira-user", OFFLINE_ACCESS)
+"""What `JIRA_READ` allows, and to change it."""
+
+# A search by CQL needs search:confluence, which is classic, and these presets do not mix the kinds.
 CONFLUENCE_READ = ("read:page:confluence", "read:space:confluence", OFFLINE_ACCESS)
+"""Enough to read pages and spaces by ``/wiki/api/v2``, without a search by CQL; granular scopes.
+
+Source: https://developer.atlassian.com/cloud/confluence/rest/v2/api-group-page/ (2026-11)."""
+
 CONFLUENCE_WRITE = (
     "read:page:confluence",
     "write:page:confluence",
     "read:space:confluence",
     OFFLINE_ACCESS,
 )
+"""What `CONFLUENCE_READ` allows, and to create and change pages."""
 
-# Enough for GET /wiki/rest/api/audit: the only scope its OpenAPI document names (2026-08).
 CONFLUENCE_AUDIT = ("read:audit-log:confluence", OFFLINE_ACCESS)
+"""Enough for ``GET /wiki/rest/api/audit``: the only scope that its OpenAPI document names (2026-08)."""
 
-# The scopes that demisto/content's AtlassianApiModule requests on Confluence Cloud (159ea5a, 2026-11): the
-# audit log, content, spaces and groups, all granular. They allow writing and deleting; prefer
-# CONFLUENCE_AUDIT for the audit log alone.
 CONFLUENCE_AUDIT_XSOAR = (
     "read:content:confluence",
     "write:content:confluence",
@@ -148,22 +163,33 @@ CONFLUENCE_AUDIT_XSOAR = (
     "read:group:confluence",
     OFFLINE_ACCESS,
 )
+"""What Cortex XSOAR requests on Confluence Cloud: the audit log, content, spaces and groups; granular scopes.
+
+They allow writing and deleting; prefer `CONFLUENCE_AUDIT` for the audit log alone. Source: demisto/content,
+AtlassianApiModule (159ea5a, 2026-11)."""
 
 # The provider APIs of Jira Software Cloud (builds, deployments, devinfo, featureflags) have no preset: the
 # permissions of their credentials are chosen when a credential is created, and requests name no scope.
 
-# confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html:
-# "each includes the former".
 DATA_CENTER_LEVELS = ("READ", "WRITE", "ADMIN", "SYSTEM_ADMIN")
+"""The levels of Jira and Confluence: "each includes the former".
 
-# The same page: READ reads, WRITE also changes, ADMIN also administers (the audit log needs it), SYSTEM_ADMIN
-# allows everything. Service accounts get READ and WRITE only (…/enterprise/…-1627556033.html).
+Source of all levels:
+https://confluence.atlassian.com/adminjiraserver101/oauth-2-0-scopes-for-incoming-links-1455427906.html."""
+
 DATA_CENTER_READ = ("READ",)
-DATA_CENTER_WRITE = ("WRITE",)
-DATA_CENTER_ADMIN = ("ADMIN",)
-DATA_CENTER_SYSTEM_ADMIN = ("SYSTEM_ADMIN",)
+"""Reads what the person may read."""
 
-# The four levels, on Jira and Confluence.
+DATA_CENTER_WRITE = ("WRITE",)
+"""Also creates, changes and deletes. Service accounts get READ and WRITE only
+(confluence.atlassian.com/enterprise, page 1627556033)."""
+
+DATA_CENTER_ADMIN = ("ADMIN",)
+"""Also administers; the audit log needs it."""
+
+DATA_CENTER_SYSTEM_ADMIN = ("SYSTEM_ADMIN",)
+"""Allows everything that the person may do."""
+
 # READ_ALL, MANAGE_SUBSCRIPTIONS: Jira 10.3, adminjiraserver103/...-1489807049.html.
 # PROJECT_ADMIN: confluence.atlassian.com/enterprise/...-1627556033.html.
 # The others are Bitbucket's: its page 1115666709 says what they allow, but these identifiers are unconfirmed
@@ -182,6 +208,8 @@ DATA_CENTER_SCOPES = frozenset(
         "REPO_WRITE",
     }
 )
+"""The scopes that `DataCenterGrant` accepts: the four levels, three of single products, and those of
+Bitbucket, whose identifiers are unconfirmed (2026-11-20)."""
 
 
 def parse_scopes(value: str | Iterable[str], *, argument: str = "scopes") -> tuple[str, ...]:

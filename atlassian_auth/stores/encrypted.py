@@ -73,7 +73,7 @@ class EncryptedStore(WrappedStore):
 
     Raises:
         ConfigurationError: if ``store`` is not a store, if ``keys`` is empty or contains an invalid key, or
-            if the package `cryptography` is missing.
+            if the package ``cryptography`` is missing.
     """
 
     def __init__(

@@ -58,12 +58,12 @@ class KeyringStore(LocalStore):
 
     Args:
         service: The service name of all items. Each name is a separate store.
-        backend: A keyring object; None uses the one that the package `keyring` chooses, see
+        backend: A keyring object; None uses the one that the package ``keyring`` chooses, see
             https://keyring.readthedocs.io/en/latest/#configuring.
         clock: Decides when a record has expired and when waiting for a lock times out.
 
     Raises:
-        ConfigurationError: if ``service`` is empty, or the packages of the extra `keyring` are missing.
+        ConfigurationError: if ``service`` is empty, or the packages of the extra ``keyring`` are missing.
     """
 
     def __init__(

@@ -147,7 +147,7 @@ class PostgresStore(ServerStore):
         clock: Decides when a record has expired and when waiting for a lock times out.
 
     Raises:
-        ConfigurationError: if an argument cannot be used, or the packages of the extra `postgres` are
+        ConfigurationError: if an argument cannot be used, or the packages of the extra ``postgres`` are
             missing.
     """
 

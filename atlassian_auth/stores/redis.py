@@ -176,7 +176,7 @@ class RedisStore(ServerStore):
             extended.
 
     Raises:
-        ConfigurationError: if an argument cannot be used, or the packages of the extra `redis` are missing.
+        ConfigurationError: if an argument cannot be used, or the packages of the extra ``redis`` are missing.
     """
 
     def __init__(

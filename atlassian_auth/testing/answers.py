@@ -29,7 +29,7 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Answer:
-    """An answer that a test defined with `Emulator.respond`, and the requests that got it.
+    """An answer that a test defined with `FakeAtlassian.respond`, and the requests that got it.
 
     Args:
         give: Returns the answer to a request.

@@ -7,7 +7,6 @@ from typing import Literal
 
 __all__ = ["CLOUD_SCOPES", "App", "Product", "Site"]
 
-# Together they allow every API of the emulated Cloud.
 CLOUD_SCOPES = (
     "manage:jira-configuration",
     "read:jira-user",
@@ -15,10 +14,12 @@ CLOUD_SCOPES = (
     "read:audit-log:confluence",
     "read:me",
 )
+"""The scopes of an app that is registered without any: they allow every API of the emulated Cloud."""
 
 Product = Literal[
     "cloud", "data_center", "jira_software", "service_account", "data_center_service_account"
 ]
+"""The kinds of app that can be registered; each has access tokens of its own lifetime."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

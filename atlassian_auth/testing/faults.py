@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 Kind = Literal["authorize", "token", "revoke", "api", "site"]
+"""Which requests a fault meets: those for the consent page, for tokens, for a revocation, to the APIs, or
+to a site's own address."""
 
 
 class AnswerLost(Exception):

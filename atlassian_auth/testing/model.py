@@ -29,15 +29,17 @@ class IssuedTokens(NamedTuple):
     """The tokens of a consent."""
 
     access_token: str
+    """The bearer."""
+
     refresh_token: str
+    """For one refresh."""
 
 
 class FakeAtlassian(Emulator):
     """Atlassian in memory: Cloud and Data Center, tokens, sites, APIs, audit log.
 
-    Nothing needs to be registered: one app of each kind (`cloud_app`, `data_center_app`,
-    `jira_software_app`, `service_account_app`, `data_center_service_account_app`) and one site,
-    ``acme`` with ``cloud_id``, exist from the start. The authorize page consents at once.
+    Nothing needs to be registered: one app of each kind and one site, ``acme``, exist from the start. The
+    authorize page consents at once.
 
     It answers through `handle`; ``mock_router`` connects it to httpx, ``LoopbackServer`` serves it on a port.
     Every secret starts with ``secret-``, so that a test can search for leaks.
@@ -46,6 +48,17 @@ class FakeAtlassian(Emulator):
         clock: The clock of the servers. Default: a `ManualClock`.
         rules: Lifetimes and leeways. Default: Atlassian's.
         data_center_url: The base URL of Data Center, with its context path.
+
+    Attributes:
+        clock: The clock of the servers.
+        rules: Lifetimes and leeways; a test may change them.
+        urls: The URLs of the services.
+        cloud_id: The cloud id of ``acme``.
+        cloud_app: A 3LO app of Cloud.
+        data_center_app: An incoming link of Data Center.
+        jira_software_app: Client credentials for the APIs of builds and deployments.
+        service_account_app: Client credentials of a service account of Cloud.
+        data_center_service_account_app: Client credentials of a service account of Data Center.
     """
 
     def __init__(

@@ -92,7 +92,7 @@ class StoreContract:
         assert not await store.delete("tokens", "acme")
 
     async def test_what_is_put_is_there(self, store: Store) -> None:
-        """`get` returns the bytes and the version that `put` returned."""
+        """``get`` returns the bytes and the version that ``put`` returned."""
         version = await store.put("tokens", "acme", b"value")
 
         assert version > ABSENT
@@ -174,7 +174,7 @@ class StoreContract:
             assert raised.value.argument == argument
 
     async def test_keys_are_sorted(self, store: Store) -> None:
-        """`keys` lists its namespace, by code points."""
+        """``keys`` lists its namespace, by code points."""
         for key in ("b", "é", "a", "B", "🔑", "\uffff"):
             await store.put("tokens", key, b"value")
         await store.put("flows", "c", b"value")
@@ -379,7 +379,7 @@ class StoreContract:
             await _visit(store, _Room())
 
     async def test_the_lock_can_be_asked(self, store: Store) -> None:
-        """`lock` yields None, or a function that confirms that the lock is held, until it is released."""
+        """``lock`` yields None, or a `Hold`, which confirms that the lock is held until it is released."""
         async with store.lock("tokens", "acme", timeout_seconds=0) as hold:
             assert hold is None or await hold.confirm()
         assert hold is None or not await hold.confirm()

@@ -13,7 +13,7 @@ import pytest
 from docs import lifetimes, sequences
 
 DOCS = Path(__file__).parents[2] / "docs"
-SOURCES = [file for file in sorted(DOCS.rglob("*")) if "_build" not in file.parts]
+SOURCES = [file for file in sorted(DOCS.rglob("*")) if "/_" not in file.as_posix()]
 DRAWINGS = [file for file in SOURCES if file.suffix == ".svg"]
 PICTURES = [*DRAWINGS, *(file for file in SOURCES if file.suffix == ".png")]
 SHOWN = [
