@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import types
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints, is_typeddict
@@ -33,21 +34,19 @@ TYPES = {str: "text", int: "number", bool: "true or false", type(None): "null", 
 
 
 _PLAIN = {str: "string", int: "integer", bool: "boolean", type(None): "null"}
+_COMPOSED: dict[Any, Callable[[Any], dict[str, Any]]] = {
+    types.UnionType: lambda inner: {"anyOf": [schema_of(one) for one in inner]},
+    Literal: lambda inner: {"enum": [*inner]},
+    list: lambda inner: {"type": "array", "items": schema_of(inner[0])},
+    dict: lambda inner: {"type": "object", "additionalProperties": schema_of(inner[1])},
+    Annotated: lambda inner: {"description": inner[1], **schema_of(inner[0])},
+}
 
 
-def schema_of(hint: Any) -> dict[str, Any]:  # noqa: PLR0911 -- a kind of type, a line
+def schema_of(hint: Any) -> dict[str, Any]:
     """Return the JSON Schema of a member or a document; members that it does not name are allowed."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return {"description": arguments[1], **schema_of(arguments[0])}
-    if origin is types.UnionType:
-        return {"anyOf": [schema_of(one) for one in arguments]}
-    if origin is Literal:
-        return {"enum": [*arguments]}
-    if origin is list:
-        return {"type": "array", "items": schema_of(arguments[0])}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": schema_of(arguments[1])}
+    if compose := _COMPOSED.get(get_origin(hint)):
+        return compose(get_args(hint))
     if is_typeddict(hint):
         members = get_type_hints(hint, include_extras=True)
         properties = {name: schema_of(member) for name, member in members.items()}

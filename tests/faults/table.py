@@ -19,9 +19,9 @@ _HEAD = f"""# What can go wrong, and what happens then
 
 The tests run each fault, and this page is generated from the results. Each entry has what goes wrong, what
 is promised, and what was seen: with one caller, with a storm ({STORM.tasks} tasks of one process at once),
-and with a fleet ({FLEET.managers} managers that share a store, {FLEET.tasks} tasks each). A result has
-what the callers get, the state in `status()`, the number of requests at the token endpoint, and how the next
-call ends after the fault.
+and with a fleet ({FLEET.managers} managers that share a store, {FLEET.tasks} tasks each). A result has what
+the callers get, the state in `status()`, the number of requests at the token endpoint, and how the next call
+ends after the fault.
 
 The following is true for each entry:
 
