@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from docutils.nodes import Element, document
 from sphinx.addnodes import pending_xref
@@ -51,6 +52,7 @@ html_favicon = "_static/favicon.svg"
 html_baseurl = os.environ.get(
     "READTHEDOCS_CANONICAL_URL", f"{METADATA['urls']['Documentation']}/en/latest/"
 )
+notfound_urls_prefix = urlsplit(html_baseurl).path
 html_theme_options = {
     "source_repository": METADATA["urls"]["Homepage"],
     "source_branch": "main",
