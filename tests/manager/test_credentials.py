@@ -231,7 +231,7 @@ async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
 
     status = await cloud.save("acme", pair)
 
-    assert status.state is CredentialState.READY
+    assert (status.key, status.state) == ("acme", CredentialState.READY)
     assert await cloud.reveal_pair("acme") == pair
     assert await cloud.token("acme") == pair.bearer
     assert (await cloud.refresh("acme")).access_token != issued.access_token
@@ -245,9 +245,10 @@ async def test_a_spent_pair_is_not_saved(cloud):
     await cloud.refresh("acme")
     newer = await cloud.reveal_pair("acme")
 
-    with pytest.raises(ConfigurationError, match="has spent its refresh token"):
+    with pytest.raises(ConfigurationError, match="'acme'.* has spent its refresh token") as caught:
         await cloud.save("acme", older)
 
+    assert caught.value.argument == "pair"
     assert await cloud.reveal_pair("acme") == newer
     assert (await cloud.save("acme", newer)).refreshable
 

@@ -15,6 +15,7 @@ from atlassian_auth import (
     TokenManager,
     TransientError,
 )
+from atlassian_auth.events import RotationUnsaved
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
@@ -63,6 +64,9 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
     token = await acme.token("acme")
 
     await acme.keys()
+    [unsaved] = [event for event in told if isinstance(event, RotationUnsaved)]
+    assert (unsaved.key, unsaved.at) == ("acme", atlassian.clock.now())
+    assert str(caught.value).startswith(unsaved.reason)
     assert names(told) == [
         "RefreshStarted",
         "RotationUnsaved",
@@ -252,4 +256,6 @@ async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, at
     token = await manager.token("ci")
 
     assert token == manager.peek("ci")
-    assert "could not be saved" in caplog.text
+    assert [record.key for record in caplog.records if "be saved" in record.msg] == ["ci"]
+    await manager.aclose()
+    assert await watched.get("tokens", "ci") is None
