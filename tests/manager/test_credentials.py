@@ -245,7 +245,7 @@ async def test_a_spent_pair_is_not_saved(cloud):
     await cloud.refresh("acme")
     newer = await cloud.reveal_pair("acme")
 
-    with pytest.raises(ConfigurationError, match="'acme'.* has spent its refresh token") as caught:
+    with pytest.raises(ConfigurationError, match=r"'acme'.* has spent its refresh token") as caught:
         await cloud.save("acme", older)
 
     assert caught.value.argument == "pair"
