@@ -46,9 +46,8 @@ def modules():
     """Return the modules all of whose mutants were tried."""
     for file in sorted(MUTANTS.rglob("*.meta")):
         codes = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
-        statuses = {name: status_by_exit_code[code] for name, code in codes.items()}
-        left = [name for name in codes if statuses[name] not in {"killed", "timeout"}]
-        if codes and "not checked" not in statuses.values():
+        left = [name for name, code in codes.items() if not _is_killed(code)]
+        if codes and None not in codes.values():
             name = str(file.relative_to(MUTANTS)).removesuffix(".meta")
             yield Module(name, len(codes), [_survivor(name) for name in left])
 
@@ -58,8 +57,13 @@ def forget_survivors():
     for file in MUTANTS.rglob("*.meta"):
         known = json.loads(file.read_text("utf-8"))
         codes = known["exit_code_by_key"]
-        known["exit_code_by_key"] = {name: code or None for name, code in codes.items()}
+        for name in codes:
+            codes[name] = codes[name] if _is_killed(codes[name]) else None
         file.write_text(json.dumps(known), "utf-8")
+
+
+def _is_killed(code):
+    return status_by_exit_code[code] in {"killed", "timeout"}
 
 
 def _survivor(name):
