@@ -159,14 +159,13 @@ class Service(World):
         self.hosts[number].clock.ahead_seconds = ahead.total_seconds()
 
     async def restart(self):
-        for host in self.hosts:
-            host.life.cancel()
-            await host.manager.aclose()
+        old = self.hosts.pop()  # the other one runs for all the months
+        old.life.cancel()
+        await old.manager.aclose()
         for known in (self.managers, self.recorders, self.trace):
             known.clear()
-        self.hosts = [Host(self), Host(self)]
-        for host in self.hosts:
-            self.tasks.start_soon(host.keep_alive)
+        self.hosts.append(Host(self))
+        self.tasks.start_soon(self.hosts[1].keep_alive)
 
     async def authorize_again(self):
         manager = self.hosts[0].manager
