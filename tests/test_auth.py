@@ -740,6 +740,7 @@ def test_its_repr_names_the_key(atlassian_credential):
     other = atlassian_credential.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
+    assert repr(object.__new__(AtlassianAuth)) == "AtlassianAuth(key=None, origins=[])"
 
 
 class Closing(MemoryStore):

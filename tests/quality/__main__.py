@@ -33,7 +33,7 @@ def mutation(unexplained):
         counts = (module.mutants, killed, len(module.survivors) - len(left), len(left))
         total = [one + other for one, other in zip(total, counts, strict=True)]
         yield (f"`{module.name}`", *counts)
-    yield ("all", total[0], f"{total[1]} ({100 * total[1] / total[0]:.1f} %)", *total[2:])
+    yield ("all", total[0], f"{total[1]} ({100 * total[1] / max(total[0], 1):.1f} %)", *total[2:])
 
 
 def fuzz():
