@@ -29,6 +29,8 @@ def main():
     arguments.add_argument("--minutes", type=float, default=10.0, help="for each harness")
     given = arguments.parse_args()
     names = given.names or HARNESSES
+    if unknown := {*names} - {*HARNESSES}:
+        arguments.error(f"no harness {', '.join(unknown)}: choose from {', '.join(HARNESSES)}")
     print(f"{len(names)} harnesses, {given.minutes:g} minutes each", flush=True)
     with ThreadPoolExecutor(os.cpu_count()) as workers:
         well = list(workers.map(lambda name: fuzz(name, round(given.minutes * 60)), names))
