@@ -43,11 +43,11 @@ def explained():
 
 
 def modules():
-    """Return the modules all of whose mutants were tried."""
+    """Return the modules all of whose mutants were tried; some have none."""
     for file in sorted(MUTANTS.rglob("*.meta")):
         codes = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
         left = [name for name, code in codes.items() if not _is_killed(code)]
-        if codes and None not in codes.values():
+        if None not in codes.values():
             name = str(file.relative_to(MUTANTS)).removesuffix(".meta")
             yield Module(name, len(codes), [_survivor(name) for name in left])
 

@@ -25,6 +25,7 @@ from atlassian_auth.stores import (
     SQLiteStore,
 )
 from atlassian_auth.testing import mock_router
+from tests.harness.world import PRODUCTS
 from tests.soak.months import MONTH, Service
 
 # Six months of the calendar, or two of a day, with the same troubles.
@@ -84,7 +85,7 @@ def quiet(caplog):
     caplog.set_level("CRITICAL", logger="atlassian_auth")
 
 
-@pytest.mark.parametrize("product", ["cloud", "data_center"])
+@pytest.mark.parametrize("product", PRODUCTS)
 async def test_months_pass(product, new_store, tmp_path, quiet, request):
     """No consent is lost, no refresh token is presented twice, and nothing that is held grows."""
     service = Service(product, new_store, tmp_path, LENGTH)
