@@ -22,6 +22,7 @@ from atlassian_auth.testing import (
     jira_software_grant,
 )
 from tests.manager.scene import (
+    _code,
     names,
 )
 
@@ -128,6 +129,33 @@ async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched
     stored = await other.token("acme")
 
     assert await acme.token("acme") == stored
+
+
+async def test_an_unsaved_consent_yields_to_one_stored_meanwhile(acme, watched, atlassian):
+    """If this process cannot save a first consent, and another one stores one meanwhile, that one counts."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", _code(atlassian, acme))
+    other = TokenManager(acme.grant, store=watched, clock=atlassian.clock)
+    await other.authorize("fresh", _code(atlassian, other))
+
+    assert await acme.token("fresh") == await other.token("fresh")
+
+
+async def test_an_unsaved_consent_outlives_a_change_of_status(acme, watched, atlassian):
+    """If a process only wrote the old record again meanwhile, a new consent that waits to be saved counts."""
+    old = await acme.token("acme")
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("acme", _code(atlassian, acme))
+    await watched.put("tokens", "acme", (await watched.get("tokens", "acme")).value)
+
+    token = await acme.token("acme", rejected=old)
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert [request.grant_type for request in atlassian.token_requests[1:]] == [
+        "authorization_code"
+    ]
 
 
 async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
