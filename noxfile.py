@@ -251,6 +251,41 @@ def world(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def mutation(session: nox.Session) -> None:
+    """Small changes to the token path that a test has to notice; of all modules, or of those named."""
+    session.install("-e", EVERYTHING, *group("tests"), *group("deep"))
+    modules = (path.removesuffix(".py").rstrip("/").replace("/", ".") for path in session.posargs)
+    again = "from tests.quality.mutation import forget_survivors; forget_survivors()"
+    session.run("python", "-c", again)
+    session.run("mutmut", "run", *(f"{module}.*" for module in modules))
+    session.run("python", "-m", "tests.quality")
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Inputs of strangers, guided by coverage, for ten minutes each; ``-- --minutes 1`` is shorter."""
+    session.install("-e", EVERYTHING, *group("tests"), *group("deep"))
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+    session.run("python", "-m", "tests.quality")
+
+
+@nox.session(default=False)
+def soak(session: nox.Session) -> None:
+    """Six simulated months on each store, with outages, restarts and wrong clocks."""
+    session.install("-e", EVERYTHING, *group("tests"), *group("deep"))
+    environment = {"ATLASSIAN_AUTH_TEST_SOAK": "full"}
+    session.run("pytest", "tests/soak", "-v", "-n", "2", *session.posargs, env=environment)
+    session.run("python", "-m", "tests.quality")
+
+
+@nox.session(default=False)
+def deep(session: nox.Session) -> None:
+    """All that takes long, one after the other, as docs/quality.md describes it; some hours."""
+    for name in ("mutation", "fuzz", "soak", "world", "model", "fleet", "cancellations"):
+        session.notify(name)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The budgets, measured as ratios and printed as a table."""
     session.install("-e", EVERYTHING, *group("tests"), *group("bench"))

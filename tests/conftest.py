@@ -31,6 +31,7 @@ CAMPAIGNS = {
     "faults",
     "fleet",
     "model",
+    "soak",
     "trials",
     "world",
 }

@@ -740,6 +740,7 @@ def test_its_repr_names_the_key(atlassian_credential):
     other = atlassian_credential.manager.auth("tenant-42")
 
     assert repr(other) == "AtlassianAuth(key='tenant-42', origins=['https://api.atlassian.com'])"
+    assert repr(object.__new__(AtlassianAuth)) == "AtlassianAuth(key=None, origins=[])"
 
 
 class Closing(MemoryStore):
@@ -774,17 +775,28 @@ def test_a_script_needs_no_event_loop(atlassian, atlassian_clock, myself):
     """From the first refresh token to the closing everything has a blocking form."""
     store, now = MemoryStore(clock=atlassian_clock), atlassian_clock.now()
 
-    with AtlassianAuth(cloud_grant(atlassian), store=store, clock=atlassian_clock) as auth:
+    grant = cloud_grant(atlassian)
+    with AtlassianAuth(grant, key="tenant", store=store, clock=atlassian_clock) as auth:
         refresh_token = atlassian.issue_grant().refresh_token
         added = auth.add_sync(refresh_token=refresh_token, authorized_at=now)
         auth.ping_sync()
         with httpx.Client(auth=auth) as client:
             assert client.get(myself).status_code == 200
         used = auth.status_sync()
-        assert auth.token_sync() == auth.manager.peek()
+        assert auth.token_sync() == auth.manager.peek("tenant")
 
-    assert (added.state, used.state) == ("pending", "ready")
+    assert (added.key, added.state, used.state) == ("tenant", "pending", "ready")
     assert used.authorized_at == now
+
+
+async def test_adding_a_token_with_its_date(atlassian_credential, atlassian, atlassian_clock):
+    """A refresh token from elsewhere is stored under the key of the auth, with the date of its consent."""
+    auth, now = atlassian_credential.manager.auth("tenant"), atlassian_clock.now()
+
+    await auth.add(refresh_token=atlassian.issue_grant().refresh_token, authorized_at=now)
+
+    status = await auth.manager.status("tenant")
+    assert (status.state, status.authorized_at) == ("pending", now)
 
 
 async def test_one_manager_many_keys(atlassian_credential, atlassian):
@@ -840,8 +852,10 @@ def test_an_auth_is_not_wrapped():
     """An auth in place of a grant is refused, and the error says how to use it."""
     bearer = StaticToken("bearer", origins=["https://jira.example.com"])
 
-    with pytest.raises(ConfigurationError, match="StaticToken is an auth itself"):
+    with pytest.raises(ConfigurationError, match="StaticToken is an auth itself") as caught:
         AtlassianAuth(bearer)
+
+    assert caught.value.argument == "source"
 
 
 @pytest.mark.parametrize(

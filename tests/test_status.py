@@ -99,6 +99,22 @@ async def test_the_logins_of_others_are_not_read(manager, atlassian_clock, begun
     assert store.read == read
 
 
+class Forgetful(MemoryStore):
+    """A store that another process empties between two looks."""
+
+    async def get(self, namespace, key):
+        return None if namespace == "flows" else await super().get(namespace, key)
+
+
+async def test_a_login_that_ends_while_it_is_looked_for(manager, atlassian_clock):
+    """A login whose callback arrives at that moment in another process is none any more."""
+    store = Forgetful(clock=atlassian_clock)
+    manager = TokenManager(manager.grant, store=store, clock=atlassian_clock)
+    await AuthorizationFlow(manager).start("acme", started_by=None)
+
+    assert (await manager.status("acme")).state is CredentialState.NEW
+
+
 async def test_a_damaged_login_is_passed_over(manager, store, atlassian_clock, caplog):
     """A login that cannot be read is logged and left as it is; the key's other login counts."""
     flow = AuthorizationFlow(manager)

@@ -24,7 +24,7 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.ports import Clock, Network
-from atlassian_auth.protocol._redaction import printable
+from atlassian_auth.protocol._redaction import redact
 from atlassian_auth.protocol.messages import HTTPResponse, content_coding
 
 __all__ = ["get", "network_of"]
@@ -153,9 +153,10 @@ def _check_coding(response: httpx.Response, url: str) -> None:
     # The body of any other status is not used.
     coding = content_coding(response.headers)
     if coding and response.status_code == 200:
+        bearer = response.request.headers.get("authorization", "").rpartition(" ")[2]
         message = (
-            f"{url} answered in a content coding that was not asked for ({printable(coding)}), so it was not "
-            "decoded: find the server or proxy that compresses"
+            f"{url} answered in a content coding that was not asked for ({redact(coding, [bearer])}), so it "
+            "was not decoded: find the server or proxy that compresses"
         )
         raise DiscoveryError(message, status=200)
 

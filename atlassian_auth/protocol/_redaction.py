@@ -144,7 +144,9 @@ def _shared_length(secret: str, text: str, start: int) -> int:
 
 
 def _encodes_secret(run: str, secrets: list[str]) -> bool:
-    recognizable = [s[:_RECOGNIZABLE].encode() for s in secrets if len(s) >= _SHORTEST_IN_BASE64]
+    begins = (secret[:_RECOGNIZABLE] for secret in secrets if len(secret) >= _SHORTEST_IN_BASE64)
+    # A code from a terminal that is not in UTF-8 has lone surrogates.
+    recognizable = [begin.encode("utf-8", "surrogatepass") for begin in begins]
     digits = run.rstrip("=").replace("+", "-").replace("/", "_")
     # The secret's base64 may begin at any of the four offsets of a group.
     decoded = b" ".join(map(_decode_base64, (digits, digits[1:], digits[2:], digits[3:])))

@@ -24,7 +24,7 @@ from atlassian_auth.exceptions import (
     TransientError,
 )
 from atlassian_auth.protocol._documents import read_json, read_object
-from atlassian_auth.protocol._redaction import printable, redact, redact_scopes
+from atlassian_auth.protocol._redaction import redact, redact_scopes
 from atlassian_auth.protocol._retry_after import retry_after_seconds
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse, content_coding
 from atlassian_auth.protocol.tokens import TokenPair, end_of, is_visible_ascii, lifetime_of
@@ -214,7 +214,8 @@ class _Answer:
     @property
     def coding(self) -> str:
         # A user's own `Sender` may have decoded the body and kept the header.
-        return "" if self.members else printable(content_coding(self.response.headers))
+        named = "" if self.members else content_coding(self.response.headers)
+        return redact(named, self.secrets)
 
     @property
     def is_cut_off(self) -> bool:

@@ -408,6 +408,15 @@ async def test_nothing_is_unpacked(layers):
     assert b"accept-encoding: identity\r\n" in server.heads[0].lower()
 
 
+async def test_a_coding_that_echoes_the_bearer():
+    """The error about a coding does not show the bearer of the request."""
+    headers = {"content-encoding": SECRET}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers))
+
+    with pytest.raises(DiscoveryError, match=r"not asked for \(\[secret\]\)"):
+        await lookup.get(URL, auth=Bearer(), transport=transport)
+
+
 async def test_other_answers_may_be_coded():
     """Of an answer that is no success the status counts: its body is left alone."""
     with RawServer(answer(404, "content-encoding: gzip", body=b"no gzip")) as server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from atlassian_auth import (
 )
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.stores.records import perform
 from atlassian_auth.testing import (
@@ -59,6 +61,16 @@ async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassi
 
     assert (await acme.token("fresh")).access_token
     assert atlassian.count("token", grant_type="authorization_code") == 1
+
+
+async def test_a_credential_that_was_never_saved_can_be_forgotten(acme, watched, atlassian):
+    """A pair that only this process has is forgotten too, and `forget` says that there was one."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", _code(atlassian, acme))
+
+    assert await acme.forget("fresh") is True
+    assert await acme.forget("fresh") is False
 
 
 async def test_a_credential_whose_save_was_doubtful_stays_forgotten(acme, watched, atlassian):
@@ -231,7 +243,7 @@ async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
 
     status = await cloud.save("acme", pair)
 
-    assert status.state is CredentialState.READY
+    assert (status.key, status.state) == ("acme", CredentialState.READY)
     assert await cloud.reveal_pair("acme") == pair
     assert await cloud.token("acme") == pair.bearer
     assert (await cloud.refresh("acme")).access_token != issued.access_token
@@ -245,9 +257,10 @@ async def test_a_spent_pair_is_not_saved(cloud):
     await cloud.refresh("acme")
     newer = await cloud.reveal_pair("acme")
 
-    with pytest.raises(ConfigurationError, match="has spent its refresh token"):
+    with pytest.raises(ConfigurationError, match=r"'acme'.* has spent its refresh token") as caught:
         await cloud.save("acme", older)
 
+    assert caught.value.argument == "pair"
     assert await cloud.reveal_pair("acme") == newer
     assert (await cloud.save("acme", newer)).refreshable
 
@@ -300,7 +313,7 @@ async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
         await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
 
 
-@pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"], ids=ascii)
+@pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"])
 async def test_a_key_must_be_a_name(manager_of, wrong):
     """A key that is empty, no text, or has no UTF-8 form is refused, wherever it is used."""
     manager = manager_of()
@@ -396,6 +409,16 @@ async def test_forgetting(cloud):
 
     assert (cloud.peek("acme"), await cloud.keys()) == (None, [])
     assert (await cloud.status("acme")).state is CredentialState.NEW
+
+
+async def test_what_is_forgotten_is_not_kept_in_memory(cloud, young_heap):
+    """After a credential was forgotten, no object of the library holds its refresh token."""
+    await cloud.token("acme")
+
+    await cloud.forget("acme")
+
+    gc.collect()
+    assert [pair for pair in gc.get_objects() if isinstance(pair, TokenPair)] == []
 
 
 async def test_a_store_is_asked_for_where_it_matters(atlassian):

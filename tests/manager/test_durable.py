@@ -15,12 +15,14 @@ from atlassian_auth import (
     TokenManager,
     TransientError,
 )
+from atlassian_auth.events import RotationUnsaved
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
     jira_software_grant,
 )
 from tests.manager.scene import (
+    _code,
     names,
 )
 
@@ -63,6 +65,9 @@ async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian,
     token = await acme.token("acme")
 
     await acme.keys()
+    [unsaved] = [event for event in told if isinstance(event, RotationUnsaved)]
+    assert (unsaved.key, unsaved.at) == ("acme", atlassian.clock.now())
+    assert str(caught.value).startswith(unsaved.reason)
     assert names(told) == [
         "RefreshStarted",
         "RotationUnsaved",
@@ -124,6 +129,33 @@ async def test_an_unsaved_pair_yields_to_what_was_stored_meanwhile(acme, watched
     stored = await other.token("acme")
 
     assert await acme.token("acme") == stored
+
+
+async def test_an_unsaved_consent_yields_to_one_stored_meanwhile(acme, watched, atlassian):
+    """If this process cannot save a first consent, and another one stores one meanwhile, that one counts."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", _code(atlassian, acme))
+    other = TokenManager(acme.grant, store=watched, clock=atlassian.clock)
+    await other.authorize("fresh", _code(atlassian, other))
+
+    assert await acme.token("fresh") == await other.token("fresh")
+
+
+async def test_an_unsaved_consent_outlives_a_change_of_status(acme, watched, atlassian):
+    """If a process only wrote the old record again meanwhile, a new consent that waits to be saved counts."""
+    old = await acme.token("acme")
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("acme", _code(atlassian, acme))
+    await watched.put("tokens", "acme", (await watched.get("tokens", "acme")).value)
+
+    token = await acme.token("acme", rejected=old)
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert [request.grant_type for request in atlassian.token_requests[1:]] == [
+        "authorization_code"
+    ]
 
 
 async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):
@@ -252,4 +284,6 @@ async def test_unsaved_client_credentials_are_no_trouble(manager_of, watched, at
     token = await manager.token("ci")
 
     assert token == manager.peek("ci")
-    assert "could not be saved" in caplog.text
+    assert [record.key for record in caplog.records if "be saved" in record.msg] == ["ci"]
+    await manager.aclose()
+    assert await watched.get("tokens", "ci") is None

@@ -38,6 +38,19 @@ async def test_execute_hands_over_a_saved_token(cloud, store):
     assert await cloud.execute("acme", fn) is True
 
 
+async def test_execute_hands_over_a_token_that_lives_long_enough(cloud, atlassian_clock):
+    """With a margin the function gets a token that lives longer than that."""
+    older = await cloud.token("acme")
+    atlassian_clock.advance(older.lifetime - timedelta(minutes=2))
+
+    async def fn(token):
+        return token
+
+    token = await cloud.execute("acme", fn, margin=timedelta(minutes=5))
+
+    assert token.expires_at > older.expires_at
+
+
 async def test_execute_retries_once(cloud, atlassian):
     """A function that says its token was refused runs once more, with another; then it is over."""
     tokens = []

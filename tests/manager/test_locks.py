@@ -33,7 +33,7 @@ async def test_without_the_lock_nothing_is_presented(acme, watched, atlassian):
     """If the lock is not free in time, a TransientError is raised and no refresh token is sent."""
     watched.locked_by_others = True
 
-    with pytest.raises(TransientError, match="held by others for 60 seconds"):
+    with pytest.raises(TransientError, match="for key 'acme' was held by others for 60 seconds"):
         await acme.token("acme")
 
     assert atlassian.token_requests == ()

@@ -11,6 +11,7 @@ from atlassian_auth import (
     TransientError,
 )
 from atlassian_auth._tokens.records.records import Records, TokenRecord
+from atlassian_auth.events import ConsentRevoked
 from atlassian_auth.testing import (
     Fault,
     jira_software_grant,
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.every_loop
 
 
 @pytest.mark.parametrize("key", ["acme", "on-premise"])
-async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, atlassian):
+async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, atlassian, told):
     """After it the server takes neither token any more, and nothing is stored; again, it is nothing."""
     manager = cloud if key == "acme" else data_center
     token = await manager.token(key)
@@ -35,6 +36,7 @@ async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, a
     assert not atlassian.family_of(token.access_token).alive
     assert manager.peek(key) is None
     assert key not in await manager.keys()
+    assert told.count(ConsentRevoked(key=key, at=atlassian.clock.now())) == 1
     assert nothing_was_revoked(atlassian)
 
 

@@ -46,6 +46,7 @@ async def test_the_buffer(manager_of, cloud, atlassian, atlassian_clock, left, r
     await manager.token("acme")
 
     atlassian_clock.advance(HOUR - left)
+    assert (manager.peek("acme") is None) is (requests == 2)
     token = await manager.token("acme")
 
     assert len(atlassian.token_requests) == requests

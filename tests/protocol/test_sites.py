@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
@@ -192,6 +193,38 @@ def test_a_cloud_id_must_be_one(document):
         read_cloud_id(answer(document), site="https://acme.atlassian.net")
 
     assert caught.value.status == 200
+    assert str(caught.value).startswith("The cloud id of https://acme.atlassian.net was asked for")
+    assert str(caught.value).endswith(": check the site's name and any proxy.")
+
+
+@pytest.mark.parametrize(
+    ("read", "asked", "advice"),
+    [
+        (read_sites, "The list of sites", "check the token, the endpoints and any proxy"),
+        (read_identity, "The account", "check the base URL, the credential and its scopes"),
+        (
+            functools.partial(read_cloud_id, site="https://a.jira.com"),
+            "The cloud id of https://a.jira.com",
+            "check the site's name and any proxy",
+        ),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 403])
+def test_the_error_says_what_was_asked_for(read, asked, advice, status):
+    """An answer of another server says what was asked for, which status came, and what to check."""
+    said = rf"^{asked} was asked for, and something else answered \(HTTP {status}\): {advice}\.$"
+    with pytest.raises(DiscoveryError, match=said):
+        read(answer(b"<html>", status))
+    with pytest.raises(TransientError, match=f"^{asked} is temporarily unavailable"):
+        read(answer(b"<html>", 503))
+
+
+def test_a_site_is_an_argument_by_default():
+    """The error names the argument ``site`` unless the caller has another one."""
+    with pytest.raises(ConfigurationError, match=r"^site must be a Cloud site") as caught:
+        site_url("https://jira.example.com")
+
+    assert caught.value.argument == "site"
 
 
 # -- the list of sites ----------------------------------------------------------------------------
@@ -424,6 +457,7 @@ def test_nothing_is_no_selector():
         ),
         pytest.param({"name": "ada"}, Identity("ada", "ada", None, "ada"), id="old-data-center"),
         pytest.param({"accountId": "1", "emailAddress": ""}, Identity("1"), id="hidden"),
+        pytest.param({"accountId": "1", "name": "Ada"}, Identity("1", "Ada"), id="cloud-name"),
     ],
 )
 def test_accounts_are_read(document, identity):

@@ -152,7 +152,7 @@ def test_a_lifetime_of_thousands_of_digits_costs_no_pair():
 
 
 @pytest.mark.parametrize("request_", [REFRESH, REFRESH_FORM], ids=["json", "form"])
-@pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], "a b", "a\nb"], ids=repr)
+@pytest.mark.parametrize("refresh_token", [None, "", 7, ["x"], "a b", "a\nb"])
 def test_a_missing_refresh_token_leaves_the_presented_one(refresh_token, request_):
     """The refresh token just accepted stays; ``""`` is never stored."""
     body = ISSUED | {"refresh_token": refresh_token}
@@ -272,7 +272,7 @@ def test_a_truncated_answer_is_not_read():
     assert "too long" in str(error)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 399])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308, 399])
 def test_redirects_are_not_followed(status):
     """Secrets follow no redirect, whatever its body says."""
     error = refused(answer({"error": "invalid_grant"}, status, location="https://evil.example"))
@@ -416,6 +416,7 @@ def test_configuration_errors(error, argument, advice, status):
     assert raised.argument == argument
     assert advice in str(raised)
     assert f"HTTP {status}, {error}: Unauthorized" in str(raised)
+    assert ("The consent is not lost." in str(raised)) is (argument == "client_secret")
 
 
 @pytest.mark.parametrize("request_", [CODE, TWO_LEGGED], ids=["code", "two-legged"])
@@ -440,6 +441,8 @@ def test_a_code_that_came_too_late():
     raised = refused(answer({"error": "invalid_request"}, 400), CODE)
 
     assert isinstance(raised, ConfigurationError)
+    refused_code = "(HTTP 400, invalid_request): the authorization code was refused"
+    assert refused_code in str(raised)
     assert "a code works once, for seconds rather than minutes" in str(raised)
 
 
@@ -602,3 +605,22 @@ def test_a_coded_success_of_a_revocation_is_one():
     response = HTTPResponse(200, {"content-encoding": "gzip"})
 
     read_revocation_response(response, request=REFRESH, obtained_at=NOW)
+
+
+@pytest.mark.parametrize("status", [199, 300])
+def test_only_a_success_revokes(status):
+    """Any other answer than a success leaves the token as it is, and says what it was."""
+    with pytest.raises(TokenResponseError) as caught:
+        read_revocation_response(HTTPResponse(status, {}), request=REFRESH, obtained_at=NOW)
+
+    assert caught.value.status == status
+
+
+def test_a_revocation_that_is_to_be_tried_later():
+    """A date in ``Retry-After`` is compared with the time of the revocation."""
+    response = answer(b"", 503, retry_after="Fri, 20 Nov 2026 12:01:00 GMT")
+
+    with pytest.raises(TransientError) as caught:
+        read_revocation_response(response, request=REFRESH, obtained_at=NOW)
+
+    assert caught.value.retry_after_seconds == 60

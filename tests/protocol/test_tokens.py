@@ -48,7 +48,8 @@ def test_repr_holds_no_secret():
     shown = f"{make()!r} {make()}"
 
     assert "secret" not in shown
-    assert "read:me" in shown
+    times = f"obtained_at={NOW!r}, expires_at={NOW + HOUR!r}"
+    assert shown.startswith(f"TokenPair({times}, scopes=('read:me',))")
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -96,6 +97,7 @@ def test_equality_is_by_value(changes, equal):
 
     assert (make() == other) is equal
     assert (hash(make()) == hash(other)) or not equal
+    assert hash(make()) != hash(make(scopes=()))
     assert make(refresh_token=None) == make(refresh_token=None)
     assert make() != "access-secret"
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atlassian_auth import Settings
+from atlassian_auth import Settings, TokenStatus
 from atlassian_auth._tokens.records.lifetimes import (
     Lifetimes,
     Limits,
     idle_refresh_at,
     is_warning_due,
     limits_of,
+    unusable_since,
     warnings_due,
 )
 from atlassian_auth._tokens.records.records import TokenRecord
@@ -210,3 +211,27 @@ def test_nothing_to_refresh():
     """A credential that inactivity does not end is not refreshed while idle."""
     assert idle_refresh_at("acme", record(CLIENT), Settings()) is None
     assert idle_refresh_at("acme", record(refresh_token=None), Settings()) is None
+
+
+# -- when a credential cannot be used any more -------------------------------------------------------
+
+
+def failing(status, now):
+    changes = {"status": status, "ended": "failing", "last_refreshed_at": NOW}
+    return unusable_since(record(**changes), now, Settings())
+
+
+def test_only_what_was_given_up_becomes_unusable():
+    """While a refresh may still succeed, a credential is usable, also after the inactivity limit."""
+    late = NOW + 1000 * DAY
+
+    assert failing(TokenStatus.RECOVERABLE, late) is None
+    assert failing(TokenStatus.UNRECOVERABLE, late) == NOW + 90 * DAY
+
+
+@pytest.mark.parametrize(("passed", "since"), [(-TINY, None), (0 * DAY, 90 * DAY)])
+def test_it_becomes_unusable_at_the_limit(passed, since):
+    """A credential that only failed is unusable from the inactivity limit on, and not before."""
+    found = failing(TokenStatus.UNRECOVERABLE, NOW + 90 * DAY + passed)
+
+    assert found == (since and NOW + since)

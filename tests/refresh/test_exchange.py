@@ -224,20 +224,33 @@ async def test_no_pause_beyond_the_budget(service):
 
 
 @pytest.mark.parametrize(
-    ("script", "expected"),
+    ("script", "expected", "kept"),
     [
-        pytest.param([LOST, error("invalid_grant")], AuthorizationRequired, id="dead"),
-        pytest.param([LOST, LOST], TransientError, id="transient"),
+        pytest.param(
+            [LOST, error("invalid_grant")],
+            AuthorizationRequired,
+            {"key": "", "reason": "refused"},
+            id="dead",
+        ),
+        pytest.param([LOST, LOST], TransientError, {"retry_after_seconds": None}, id="transient"),
+        pytest.param(
+            [LOST, answer({}, 429, **{"retry-after": "600"})],
+            TransientError,
+            {"retry_after_seconds": 600.0},
+            id="later",
+        ),
     ],
 )
-async def test_a_lost_answer_is_part_of_the_story(service, script, expected):
+async def test_a_lost_answer_is_part_of_the_story(service, script, expected, kept):
     """If a response was lost on the way, the error says so: it may have held the only new refresh token."""
     exchange, _ = service(DATA_CENTER, *script)
 
     with pytest.raises(
         expected, match=r"response to a request was lost|accepts the old one for 10 minutes"
-    ):
+    ) as caught:
         await exchange.refresh("spent")
+
+    assert {name: getattr(caught.value, name) for name in kept} == kept
 
 
 async def test_a_lost_answer_stays_in_mind(service):

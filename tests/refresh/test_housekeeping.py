@@ -484,7 +484,8 @@ async def test_what_others_keep_locked(manager, atlassian, atlassian_clock, stor
     assert await manager.prune() == []
 
     store.before_lock = None
-    assert "Key 'dead' was not pruned" in caplog.text
+    [logged] = [record for record in caplog.records if "was not pruned" in record.msg]
+    assert (logged.key, "Key 'dead'" in logged.getMessage()) == ("dead", True)
     assert await manager.prune() == ["dead"]
 
 
