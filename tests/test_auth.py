@@ -110,6 +110,18 @@ def test_sync_clients_share_it(atlassian_credential, atlassian, atlassian_clock,
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
+def test_a_sync_client_refreshes_its_own_key(atlassian_credential, atlassian, myself):
+    """After a 401 it is the credential of this auth that is refreshed."""
+    auth = AtlassianAuth(atlassian_credential.manager, key="tenant")
+    auth.add_sync(refresh_token=atlassian.issue_grant().refresh_token)
+    with httpx.Client(auth=auth) as client:
+        assert client.get(myself).status_code == 200
+        atlassian.expire_access_tokens()
+        assert client.get(myself).status_code == 200
+
+    assert auth.status_sync().refresh_count == 2
+
+
 @pytest.mark.parametrize("kind", ["async", "sync"])
 async def test_exactly_one_header_leaves(atlassian_credential, atlassian, myself, kind):
     """Whatever placeholder was there, one Authorization header leaves, spelled "Bearer"."""

@@ -24,6 +24,7 @@ from atlassian_auth.testing import (
 from tests.manager.scene import (
     _code,
     names,
+    without_refresh_token,
 )
 
 pytestmark = pytest.mark.every_loop
@@ -142,8 +143,12 @@ async def test_an_unsaved_consent_yields_to_one_stored_meanwhile(acme, watched, 
     assert await acme.token("fresh") == await other.token("fresh")
 
 
-async def test_an_unsaved_consent_outlives_a_change_of_status(acme, watched, atlassian):
+@pytest.mark.parametrize("faults", [[], [Fault.edited(without_refresh_token)]], ids=len)
+async def test_an_unsaved_consent_outlives_a_change_of_status(acme, watched, atlassian, faults):
     """If a process only wrote the old record again meanwhile, a new consent that waits to be saved counts."""
+    for fault in faults:
+        atlassian.fault("token", fault)
+    await acme.authorize("acme", _code(atlassian, acme))
     old = await acme.token("acme")
     watched.failures["put"] = 3
     with pytest.raises(StoreError):
@@ -153,9 +158,7 @@ async def test_an_unsaved_consent_outlives_a_change_of_status(acme, watched, atl
     token = await acme.token("acme", rejected=old)
 
     assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
-    assert [request.grant_type for request in atlassian.token_requests[1:]] == [
-        "authorization_code"
-    ]
+    assert atlassian.count("token") == atlassian.count("token", grant_type="authorization_code")
 
 
 async def test_an_unsaved_pair_counts_whatever_the_clock_says(acme, watched, atlassian):

@@ -17,6 +17,7 @@ from atlassian_auth import (
     TokenStatus,
     TransientError,
 )
+from atlassian_auth.events import AuthorizationNeeded
 from atlassian_auth.testing import (
     Fault,
 )
@@ -47,7 +48,23 @@ async def test_a_lost_grant_is_said_once_and_remembered(
     assert len(atlassian.token_requests) == 2
     assert (await cloud.status("acme")).refresh_status is TokenStatus.UNRECOVERABLE
     await cloud.keys()
-    assert names(told).count("AuthorizationNeeded") == 1
+    [needed] = [event for event in told if isinstance(event, AuthorizationNeeded)]
+    assert (needed.key, needed.at) == ("acme", atlassian.clock.now())
+    assert needed.reason in str(caught.value)
+    assert (needed.ended, caught.value.ended) == (None, None)
+
+
+async def test_the_limit_that_ended_a_consent_is_named(cloud, atlassian, told):
+    """If the refresh token was not used for ninety days, the error and the event say so."""
+    await cloud.token("acme")
+    atlassian.clock.advance(timedelta(days=91))
+
+    with pytest.raises(AuthorizationRequired) as caught:
+        await cloud.token("acme")
+
+    await cloud.keys()
+    [needed] = [event for event in told if isinstance(event, AuthorizationNeeded)]
+    assert needed.ended == caught.value.ended == "inactivity"
 
 
 async def test_a_lost_grant_serves_its_valid_token(cloud, atlassian, atlassian_clock):
@@ -136,7 +153,9 @@ async def test_a_forgotten_record_is_not_called_refused(acme, watched, atlassian
         await watched.delete("tokens", "acme")
         gate.open()
 
-    assert [error.key for error in caught] == ["acme"]
+    [error] = caught
+    assert (error.key, error.reason) == ("acme", "missing")
+    assert "Unknown or invalid refresh token" in str(error)
 
 
 async def test_an_outage_costs_no_consent(cloud, atlassian, atlassian_clock, told, caplog):

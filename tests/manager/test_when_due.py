@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import timedelta
 
 import anyio
@@ -77,6 +78,27 @@ async def test_an_odd_lifetime_is_no_loop(cloud, atlassian, expires_in):
         await cloud.token("acme")
 
     assert len(atlassian.token_requests) == 1
+
+
+async def test_a_refresh_that_another_process_has_just_made_counts(manager_of, cloud, atlassian):
+    """`refresh` asks for another token than the one this process knows: a newer one in the store will do."""
+    other = manager_of()
+    assert await cloud.token("acme") == await other.token("acme")
+
+    token = await other.refresh("acme")
+
+    assert await cloud.refresh("acme") == token
+    assert len(atlassian.token_requests) == 2
+
+
+async def test_a_blocking_caller_has_a_margin_too(cloud, atlassian_clock):
+    """With a margin a blocking caller gets a token that lives longer than that."""
+    older = await cloud.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(minutes=2))
+
+    ask = functools.partial(cloud.token_sync, "acme", margin=timedelta(minutes=5))
+
+    assert (await anyio.to_thread.run_sync(ask)).expires_at > older.expires_at
 
 
 async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):

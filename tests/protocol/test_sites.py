@@ -419,6 +419,25 @@ def test_a_site_that_is_not_there_is_named():
     assert (caught.value.wanted, caught.value.urls) == ("gamma", (ACME.url,))
 
 
+@pytest.mark.parametrize("wanted", [None, "gamma"])
+def test_twenty_sites_are_all_named(wanted):
+    """The error lists the sites of a large company, one after the other."""
+    sites = [Site(f"id-{n}", "", f"https://site-{n}.atlassian.net") for n in range(10, 30)]
+
+    with pytest.raises((AmbiguousSite, SiteNotFound)) as caught:
+        select_site(sites, wanted)
+
+    shown = [f"{site.url} ({site.cloud_id})" if wanted is None else site.url for site in sites]
+    assert ("; " if wanted is None else ", ").join(shown) in str(caught.value)
+
+
+def test_a_site_on_this_computer_may_have_a_path():
+    """The path of an emulated site counts, and ``/wiki`` after it makes no difference."""
+    sites = [Site("1", "acme", f"{LOCAL}/acme"), Site("2", "beta", f"{LOCAL}/beta")]
+
+    assert select_site(sites, f"{LOCAL}/acme/wiki/").cloud_id == "1"
+
+
 @pytest.mark.parametrize("wanted", [None, "acme"])
 def test_no_site_at_all_names_the_likely_causes(wanted):
     """The error for an empty list of sites names the likely causes."""

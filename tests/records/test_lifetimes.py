@@ -235,3 +235,12 @@ def test_it_becomes_unusable_at_the_limit(passed, since):
     found = failing(TokenStatus.UNRECOVERABLE, NOW + 90 * DAY + passed)
 
     assert found == (since and NOW + since)
+
+
+def test_the_limit_that_has_passed_is_named():
+    """Of two limits the one that has passed first is named; before it none is."""
+    lifetimes = Lifetimes.of(record(obtained_at=NOW + 300 * DAY), Settings())
+
+    assert lifetimes.ended(NOW + 364 * DAY) is None
+    assert lifetimes.ended(NOW + 365 * DAY) == "absolute"
+    assert Lifetimes.of(record(), Settings()).ended(NOW + 400 * DAY) == "inactivity"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from atlassian_auth import (
@@ -530,3 +532,36 @@ async def test_keep_fresh_is_as_early_as_a_request(manager_of, atlassian, atlass
         tasks.cancel_scope.cancel()
 
     assert (await manager.token("acme")).access_token != token.access_token
+
+
+async def keep_fresh(manager, clock, every):
+    """Let ``keep_fresh`` run one round, or a second one at most."""
+    began = clock.time()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(functools.partial(manager.keep_fresh, every=every))
+        while clock.time() == began:
+            await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+
+async def test_keep_fresh_looks_as_far_as_its_next_round(manager_of, atlassian, atlassian_clock):
+    """All tokens that would be within the buffer at the next round are refreshed in this one."""
+    manager, every = manager_of(refresh_ahead_seconds=0), timedelta(minutes=5)
+    await enrol(manager, atlassian, "one", "two", "three")
+    atlassian_clock.advance(HOUR - every - timedelta(seconds=5))
+    now = atlassian_clock.now()
+
+    await keep_fresh(manager, atlassian_clock, every)
+
+    refreshed = [(await manager.status(key)).last_refreshed_at for key in ("one", "two", "three")]
+    assert refreshed == [now] * 3
+
+
+async def test_a_cached_token_costs_no_read(manager, atlassian, atlassian_clock, store, caplog):
+    """`keep_fresh` reads the record of a key only if its token is not in memory."""
+    await enrol(manager, atlassian, "acme")
+    store.unreadable = "acme"
+
+    await keep_fresh(manager, atlassian_clock, timedelta(minutes=5))
+
+    assert caplog.text == ""
