@@ -33,6 +33,10 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 # Tests talk to this computer only. All authorities would take each client 15 ms, a sixth of the tests' time.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "tests" / "authority.pem")
 
+RESOURCES = (
+    "what a page has opened"  # for the end: a name that the code of a page may replace is `page`
+)
+
 pytest_plugins = ["pytest_atlassian_auth", "tests.servers"]
 
 
@@ -63,7 +67,7 @@ def authorize(
 
 def open_page(names: dict[str, Any]) -> None:
     """Give a page a folder of its own, and an emulated Atlassian that knows the app it speaks of."""
-    names["page"] = page = ExitStack()
+    names["page"] = names[RESOURCES] = page = ExitStack()
     page.enter_context(chdir(page.enter_context(TemporaryDirectory())))
     names["atlassian"] = atlassian = FakeAtlassian(SYSTEM_CLOCK)
     names["app"] = atlassian.register_cloud_app("your-client-id", client_secret="your-secret")
@@ -75,7 +79,7 @@ def open_page(names: dict[str, Any]) -> None:
 
 def close_page(names: dict[str, Any]) -> None:
     """Take them away again."""
-    names["page"].close()
+    names[RESOURCES].close()
 
 
 def run(example: Example) -> None:

@@ -17,6 +17,7 @@ except ImportError as _missing:
         "mock_router needs respx: pip install 'atlassian-auth[testing]'"
     ) from _missing
 
+from atlassian_auth.sites import CLOUD_IDS
 from atlassian_auth.testing._delivery import carry, carry_sync, drip, drip_sync
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused, NeverAnswered
 from atlassian_auth.testing.gate import Gate
@@ -51,9 +52,13 @@ def mock_router(atlassian: FakeAtlassian) -> respx.MockRouter:
 
 
 class _Router(respx.MockRouter):
-    """Records whether the client is async, because the side effect of a route cannot see that."""
+    """Records whether the client is async, because the side effect of a route cannot see that.
+
+    Its sites have their own cloud ids, so those that the process has looked up are forgotten at both ends.
+    """
 
     def start(self) -> None:
+        CLOUD_IDS.clear()
         super().start()
         self._of_httpx2 = _Httpx2Router(self) if find_spec("httpx2") else None
         if self._of_httpx2:
@@ -63,6 +68,7 @@ class _Router(respx.MockRouter):
         if self._of_httpx2:
             self._of_httpx2.stop()
         super().stop(clear, reset, quiet)
+        CLOUD_IDS.clear()
 
     async def async_handler(self, request: httpx.Request) -> httpx.Response:
         token = _is_async.set(True)

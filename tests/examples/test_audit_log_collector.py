@@ -9,17 +9,11 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 
-from atlassian_auth import sites
 from atlassian_auth.exceptions import AuthorizationRequired, ScopeMismatch
 from atlassian_auth.testing import Fault, ManualClock
 
 HOUR = timedelta(hours=1)
 CLOUD_ID = "11223344-a1b2-3b33-c444-def123456789"
-
-
-@pytest.fixture(autouse=True)
-def _no_site_was_asked():
-    sites.CLOUD_IDS.clear()
 
 
 class Installation:

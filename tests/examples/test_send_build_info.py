@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from atlassian_auth import sites
 from atlassian_auth.testing import Fault, LoopbackServer, jira_software_grant
 
 BUILD = [
@@ -39,11 +38,6 @@ REPORTS = {
     "unknown_issue": "unknown issue SHOP-1\n",
     "half_unknown": "accepted shop #16\nunknown issue SHOP-2\n",
 }
-
-
-@pytest.fixture(autouse=True)
-def _no_site_was_asked():
-    sites.CLOUD_IDS.clear()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from atlassian_auth import Settings
+from atlassian_auth.sites import CLOUD_IDS, cloud_id_for_site
 from atlassian_auth.testing import FakeAtlassian, Fault, LoopbackServer, ManualClock, mock_router
 
 pytestmark = pytest.mark.every_loop
@@ -244,6 +245,20 @@ async def test_a_loopback_server_is_reached_through_it(fake, http):
         response = await http.get(f"{server.urls.site('acme')}/_edge/tenant_info")
 
     assert response.json() == {"cloudId": fake.cloud_id}
+
+
+async def test_cloud_ids_are_those_of_its_sites():
+    """An emulator's cloud ids are forgotten with it, so the next one is asked for its own."""
+    for cloud_id in (
+        "11111111-2222-3333-4444-555555555555",
+        "66666666-7777-8888-9999-000000000000",
+    ):
+        fake = FakeAtlassian()
+        fake.add_site("acme", cloud_id=cloud_id)
+        with mock_router(fake):
+            assert await cloud_id_for_site("acme") == cloud_id
+
+    assert not CLOUD_IDS
 
 
 async def test_afterwards_nothing_is_mocked(fake):
