@@ -33,9 +33,8 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 # Tests talk to this computer only. All authorities would take each client 15 ms, a sixth of the tests' time.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).parent / "tests" / "authority.pem")
 
-RESOURCES = (
-    "what a page has opened"  # for the end: a name that the code of a page may replace is `page`
-)
+# The name `page` may be replaced by the code of a page, and this one not.
+RESOURCES = "what a page has opened"
 
 pytest_plugins = ["pytest_atlassian_auth", "tests.servers"]
 

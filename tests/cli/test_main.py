@@ -117,7 +117,6 @@ def play(*options, **environment):
     )
 
 
-@pytest.mark.campaign
 def test_the_demonstration_passes():
     """``demo`` passes in a process with real sockets and no terminal; its picture shows how it ends."""
     finished = play("--seconds", "5")

@@ -138,6 +138,27 @@ def test_a_timer_that_is_right_comes(pair, monkeypatch):
     assert clock() == 1000 + _STILL
 
 
+def test_an_answer_during_a_wait_comes_before_the_timer(pair, monkeypatch):
+    """An answer that came while the process stood still in its wait is read; no timeout discards it."""
+    ours, theirs = pair
+    clock = StandsStill()
+    select = selectors.DefaultSelector.select
+
+    def wait(selector, timeout=None):
+        if not timeout:
+            return select(selector, timeout)
+        theirs.sendall(b"answer")
+        clock.seconds += _STILL
+        return []  # as epoll_wait when a signal ends it
+
+    async def work():
+        with anyio.fail_after(20):
+            return await asyncio.get_running_loop().sock_recv(ours, 6)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", wait)
+    assert in_loop(work, clock) == b"answer"
+
+
 @pytest.mark.parametrize(("late", "left_out"), [(0.25, 0), (0.26, 0.01)])
 def test_a_busy_machine_is_no_standstill(pair, late, left_out):
     """A loop that is late by a quarter of a second keeps to the clock; what is more is left out."""

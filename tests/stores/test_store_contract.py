@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-pytestmark = [pytest.mark.programs, pytest.mark.campaign]
+pytestmark = pytest.mark.programs
 
 # Each breaks what its name says; all else is the reference.
 BROKEN = """
