@@ -145,15 +145,18 @@ def test_an_answer_during_a_wait_comes_before_the_timer(pair, monkeypatch):
     select = selectors.DefaultSelector.select
 
     def wait(selector, timeout=None):
-        if not timeout:
+        if not timeout or clock.seconds > 1000:
             return select(selector, timeout)
         theirs.sendall(b"answer")
         clock.seconds += _STILL
         return []  # as epoll_wait when a signal ends it
 
     async def work():
+        loop = asyncio.get_running_loop()
         with anyio.fail_after(20):
-            return await asyncio.get_running_loop().sock_recv(ours, 6)
+            received = await loop.sock_recv(ours, 3)
+            await asyncio.sleep(0)
+            return received + await loop.sock_recv(ours, 3)
 
     monkeypatch.setattr(selectors.DefaultSelector, "select", wait)
     assert in_loop(work, clock) == b"answer"
