@@ -21,7 +21,9 @@ from atlassian_auth import (
     TokenManager,
 )
 from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth.events import ConsentGiven
 from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.stores.records import perform
@@ -39,8 +41,8 @@ from tests.manager.scene import (
 pytestmark = pytest.mark.every_loop
 
 
-async def test_a_code_makes_a_credential(manager_of, atlassian):
-    """An authorization code becomes a credential that refreshes itself."""
+async def test_a_code_makes_a_credential(manager_of, atlassian, atlassian_clock, told):
+    """An authorization code becomes a credential that refreshes itself, and an event tells of it."""
     manager = manager_of()
 
     status = await manager.authorize("acme", _code(atlassian, manager))
@@ -49,6 +51,7 @@ async def test_a_code_makes_a_credential(manager_of, atlassian):
     assert "offline_access" in status.scopes
     assert manager.peek("acme") is not None
     assert (await manager.refresh("acme")).access_token
+    assert told[0] == ConsentGiven(key="acme", at=utc_now(atlassian_clock))
 
 
 async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassian):

@@ -286,6 +286,7 @@ async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian
     await keep_alive(manager, atlassian_clock, 19)
 
     days = [(event.limit, (event.ends_at - event.at) // DAY) for event in warnings(told)]
+    assert {event.key for event in warnings(told)} == {"acme"}
     assert {limit for limit, _ in days} == {"inactivity", "absolute"}
     assert len(days) == len(set(days))
 

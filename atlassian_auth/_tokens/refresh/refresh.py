@@ -244,17 +244,10 @@ class Refresher:
         if record is stored.value:
             return
         await self._repository.mark(refresh.key, stored, record)
-        if record.status is not stored.value.status and record.failing_since:
-            self._report_failing(refresh, record, now)
-
-    def _report_failing(self, refresh: Refresh, record: TokenRecord, now: datetime) -> None:
-        if record.status is TokenStatus.UNRECOVERABLE:
-            event = KeepsFailing(
-                key=refresh.key,
-                at=now,
-                since=record.failing_since or now,
-                reason=record.failure or "",
-            )
+        is_new = record.status is not stored.value.status
+        if is_new and record.status is TokenStatus.UNRECOVERABLE and record.failing_since:
+            since = record.failing_since
+            event = KeepsFailing(key=refresh.key, at=now, since=since, reason=reason)
             refresh.events.append(event)
 
     # -- the save ---------------------------------------------------------------------------------
