@@ -987,8 +987,15 @@ class TestFactory:
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    """Return a port that is free, as is the one for the cluster's bus; no client is given one so low."""
+    while True:
+        port = 10_000 + secrets.randbelow(12_000)
+        with suppress(OSError), listen(port), listen(port + 10_000):
+            return port
+
+
+def listen(port):
+    return socket.create_server(("127.0.0.1", port))
 
 
 @pytest.fixture(scope="module")
