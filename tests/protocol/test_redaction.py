@@ -72,6 +72,13 @@ def test_a_secret_is_found_however_it_is_written(written, shown):
     assert redact(f"bad {written}!", (SECRET,)) == f"bad {shown}!"
 
 
+def test_the_longer_of_two_secrets_is_hidden_whole():
+    """Of a secret that begins with another one, nothing is left."""
+    both = ("my-secret", "my-secret-and-more", "zz-secret")
+
+    assert redact("my-secret-and-more, my-secret, zz-secret", both) == ", ".join(["[secret]"] * 3)
+
+
 def test_a_form_writes_a_space_as_a_plus():
     """A client secret may hold one."""
     assert redact("bad my+s3cret+words", ("my s3cret words",)) == "bad [secret]"

@@ -268,6 +268,14 @@ def test_failing_for_long(last, status):
     assert credential.status is status
     assert credential.failing_since == NOW
     assert not credential.refused
+    assert credential.ended == ("failing" if status is TokenStatus.UNRECOVERABLE else None)
+
+
+def test_a_refusal_is_an_end():
+    """A refused credential is UNRECOVERABLE, with the reason why."""
+    lost = record(token=token()).after_refusal("refused by the server", NOW + DAY)
+
+    assert (lost.ended, lost.failure, lost.refused) == ("refused", "refused by the server", True)
 
 
 @pytest.mark.parametrize(
