@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import httpx
 
 from atlassian_auth import StoreError, TokenResponseError, TransientError
@@ -237,7 +238,8 @@ class Service(World):
             for host in self.hosts:
                 await host.manager.token(key)
             while not await self.check_consent(store, key):
-                await anyio.sleep(0)  # a refresh is in progress: until its answer is saved, they differ
+                # A refresh is in progress: until its answer is saved, store and server differ.
+                await anyio.lowlevel.checkpoint()
         assert self.atlassian.leeway_reuses == self.atlassian.reuses_outside_leeway == 0
         assert self.needed == []
 
