@@ -29,7 +29,7 @@ PAGES = {
     for path in sorted(DOCS.rglob("*.md"))
     if "_build" not in path.parts and path.stem not in ELSEWHERE
 }
-FIGURES = {"benchmarks", "capacity", "comparison", "kills", "model", "world"}
+FIGURES = {"benchmarks", "capacity", "comparison", "kills", "model", "quality", "world"}
 HIDDEN = re.compile(r"<!---.*?-->", re.DOTALL)
 PARTS = re.compile(
     r"^## (?P<title>[^\n]+)|^```(?P<kind>.*?)\n(?P<block>.*?)^```$", re.DOTALL | re.MULTILINE
