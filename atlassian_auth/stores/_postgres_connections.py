@@ -113,9 +113,8 @@ class Connections:
             try:
                 return await self._open(self._locks)
             except Unreachable:
-                if self._can_reuse(
-                    self._locks
-                ):  # one was returned while the server refused another
+                # One may have been returned while the server refused another.
+                if self._can_reuse(self._locks):
                     continue
                 if not await self._will_be_returned():
                     raise

@@ -58,7 +58,7 @@ class EncryptedStore(WrappedStore):
     namespaces, keys, sizes and times, can delete a record, and can put back an older value of the same
     record. That person can also copy a value from another store with the same encryption key and the same
     names, so use each encryption key for one store only. Versions, lifetimes and locks are those of the inner
-    store.
+    store. ``delete`` also removes a record that cannot be decrypted.
 
     To replace a key: give every process ``[old, new]``; then give every process ``[new, old]``; then call
     `reencrypt`; then remove the old key.

@@ -235,7 +235,7 @@ async def test_a_refresh_token_is_revealed_by_name_only(cloud, manager_of, atlas
     revealed = await cloud.reveal_refresh_token("acme")
 
     assert revealed == atlassian.families[0].refresh_token
-    assert await cloud.reveal_refresh_token("nobody") is None
+    assert await cloud.reveal_refresh_token("unknown") is None
 
 
 async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
@@ -250,7 +250,7 @@ async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
     assert await cloud.reveal_pair("acme") == pair
     assert await cloud.token("acme") == pair.bearer
     assert (await cloud.refresh("acme")).access_token != issued.access_token
-    assert await cloud.reveal_pair("nobody") is None
+    assert await cloud.reveal_pair("unknown") is None
 
 
 async def test_a_spent_pair_is_not_saved(cloud):

@@ -381,6 +381,19 @@ class TestConnections:
                 tasks.start_soon(fail, lambda: store.get("tokens", "acme"))
                 tasks.start_soon(fail, lambda: enter(store))
 
+    async def test_one_refusal_is_for_all_who_wait(self, opened, raw, small_role, postgres_url):
+        """Connections are opened one at a time, and the tasks that wait share a refusal."""
+        raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 0")
+        store = opened(f"{postgres_url}&user={small_role}")
+
+        async def take_four(server):
+            connections = server._connections
+            attempts = (connections._take() for _ in range(4))
+            errors = await asyncio.gather(*attempts, return_exceptions=True)
+            return {type(error) for error in errors}, connections._failures
+
+        assert await store._thread.run(take_four) == ({Unreachable}, 1)
+
     async def test_none_given_back(self, opened, raw, small_role, postgres_url):
         """A caller that waits too long for a connection gets the reason that the server gave."""
         raw.execute(f"ALTER ROLE {small_role} CONNECTION LIMIT 2")

@@ -35,6 +35,14 @@ def test_any_language_can_use_it():
     assert server.atlassian.count("token", outcome="ok") == 1
 
 
+def test_idle_connections_stay_open():
+    """The server keeps an idle connection for longer than a client of httpx goes on using it."""
+    with LoopbackServer() as server:
+        keeps_seconds = server._server.config.timeout_keep_alive
+
+    assert keeps_seconds > 10 * httpx.Limits().keepalive_expiry
+
+
 def test_it_listens_on_loopback_only():
     """The server listens on 127.0.0.1 only: no other computer reaches it."""
     with LoopbackServer() as server:
