@@ -51,6 +51,25 @@ async def test_a_configuration_is_found_by_its_name(connections, config):
     assert await connections.configs.find_by_name("mail") is None
 
 
+async def test_the_store_stays_open(connections_of, mail, consent, atlassian_clock):
+    """A configuration that is deleted closes its manager, and leaves the store to the others."""
+    closed = []
+
+    class Watched(MemoryStore):
+        async def aclose(self):
+            closed.append(self)
+
+    connections = connections_of(on=Watched(clock=atlassian_clock))
+    config = await connections.configs.save(mail)
+    await consent(config, on=connections)
+
+    await connections.configs.delete(config.id)
+    assert closed == []
+
+    await connections.aclose()
+    assert len(closed) == 1
+
+
 @EVERY_STORE
 async def test_a_deleted_configuration_is_gone(connections, config):
     """Seed 001, 1.15 and 1.19: getting it raises, deleting it again says that there was none."""
