@@ -110,16 +110,23 @@ def test_sync_clients_share_it(atlassian_credential, atlassian, atlassian_clock,
     assert atlassian.count("token", grant_type="refresh_token") == 1
 
 
-def test_a_sync_client_refreshes_its_own_key(atlassian_credential, atlassian, myself):
+@pytest.mark.parametrize("kind", ["async", "sync"])
+async def test_a_client_refreshes_its_own_key(atlassian_credential, atlassian, myself, kind):
     """After a 401 it is the credential of this auth that is refreshed."""
     auth = AtlassianAuth(atlassian_credential.manager, key="tenant")
-    auth.add_sync(refresh_token=atlassian.issue_grant().refresh_token)
-    with httpx.Client(auth=auth) as client:
-        assert client.get(myself).status_code == 200
-        atlassian.expire_access_tokens()
-        assert client.get(myself).status_code == 200
+    await auth.add(refresh_token=atlassian.issue_grant().refresh_token)
+    await auth.token()
+    atlassian.expire_access_tokens()
 
-    assert auth.status_sync().refresh_count == 2
+    if kind == "async":
+        async with httpx.AsyncClient(auth=auth) as client:
+            response = await client.get(myself)
+    else:
+        with httpx.Client(auth=auth) as client:
+            response = client.get(myself)
+
+    assert response.status_code == 200
+    assert (await auth.status()).refresh_count == 2
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
@@ -449,6 +456,15 @@ async def test_a_second_anonymous_answer_is_the_callers(on_premise, atlassian, c
     assert statuses == {ANONYMOUS[case].status_code}
     assert (len(seen), len(set(seen))) == (4, 2)
     assert atlassian.count("token", grant_type="refresh_token") == 2
+
+
+async def test_each_anonymous_answer_is_examined(on_premise, atlassian):
+    """A new token that was accepted is refreshed again when it ends early."""
+    async with httpx.AsyncClient(auth=on_premise) as client:
+        for _ in range(2):
+            await revoke(on_premise, atlassian)
+            response = await client.get(f"{DATA_CENTER}/rest/api/2/myself")
+            assert response.json()["name"] == "ada"
 
 
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["same-host", "another-host"])

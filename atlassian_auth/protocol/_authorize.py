@@ -30,4 +30,4 @@ def authorization_url(authorize_url: str, parameters: Mapping[str, str]) -> str:
         )
         raise ConfigurationError(message, argument="authorize_url")
     separator = "&" if query else "" if authorize_url.endswith("?") else "?"
-    return authorize_url + separator + urlencode(parameters, safe="", quote_via=quote)
+    return authorize_url + separator + urlencode(parameters, quote_via=quote)

@@ -78,7 +78,8 @@ class UncheckedCallback(Confidential):
         """
         # A URL has no blanks; a terminal that wraps lines adds some.
         url = "".join(_check_text(text).split())
-        query = _ADDRESS.sub("", url, count=1) if _ADDRESS.match(url) else url
+        address = _ADDRESS.match(url)
+        query = url[address.end() :] if address else url
         pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True)
         _check_single(pairs)
         # RFC 6749 section 3.1: "Parameters sent without a value MUST be treated as if they were omitted from

@@ -253,6 +253,17 @@ async def test_a_pair_is_saved_and_revealed(cloud, atlassian, atlassian_clock):
     assert await cloud.reveal_pair("unknown") is None
 
 
+async def test_a_pair_with_the_stored_refresh_token_is_saved(cloud, atlassian_clock):
+    """If a server does not rotate, a pair issued elsewhere has the refresh token that is stored already."""
+    await cloud.token("acme")
+    stored, now = await cloud.reveal_pair("acme"), atlassian_clock.now()
+    pair = Token("secret-newer", now, now + HOUR).paired(stored.refresh_token)
+
+    await cloud.save("acme", pair)
+
+    assert await cloud.reveal_pair("acme") == pair
+
+
 async def test_a_spent_pair_is_not_saved(cloud):
     """A pair that was refreshed since it was read is refused, and the newer one stays."""
     await cloud.token("acme")

@@ -55,6 +55,19 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
     assert len(atlassian.token_requests) == 1
 
 
+async def test_a_failure_replaces_no_newer_record(acme, watched, atlassian, caplog):
+    """If another process has saved the credential meanwhile, this one's failure is not noted in it."""
+    newer = (await watched.get("tokens", "acme")).value
+    watched.before_put = lambda: watched.put("tokens", "acme", newer)
+    atlassian.fault("token", Fault.status(503), times=None)
+
+    with pytest.raises(TransientError):
+        await acme.token("acme")
+
+    assert (await watched.get("tokens", "acme")).value == newer
+    assert "The status of key 'acme' could not be saved" in caplog.text
+
+
 @pytest.mark.parametrize("kind", [OSError, ConfigurationError])
 async def test_an_unsaved_pair_is_kept_and_saved_first(acme, watched, atlassian, told, kind):
     """If a new pair cannot be saved, callers get a StoreError, and the next call saves the pair first."""

@@ -20,6 +20,7 @@ from atlassian_auth import (
     TransientError,
     events,
 )
+from atlassian_auth.ports import utc_at
 from atlassian_auth.testing import (
     Fault,
     jira_software_grant,
@@ -117,6 +118,9 @@ async def test_a_failure_ahead_of_time_raises_nothing(cloud, atlassian, atlassia
     assert len(atlassian.token_requests) == 2
     await cloud.keys()
     assert names(told)[-2:] == ["RefreshFailed", "Degraded"]
+    failed = told[-2]
+    assert (failed.key, failed.code) == ("acme", "token_response")
+    assert failed.at < failed.retry_at == utc_at(cloud._entry("acme").ahead_at)
 
 
 async def test_a_restart_within_the_buffer_is_no_trouble_either(

@@ -130,6 +130,21 @@ async def test_refreshing_ahead_makes_no_caller_wait(cloud, atlassian, atlassian
     assert len(atlassian.token_requests) == 2
 
 
+async def test_what_another_process_has_refreshed_ahead(manager_of, cloud, atlassian_clock):
+    """If a token is due that another process has refreshed, the stored one is taken, and not refreshed."""
+    other = manager_of()
+    before = await cloud.token("acme")
+    await other.token("acme")
+    atlassian_clock.advance(HOUR - timedelta(seconds=50))
+    after = await other.refresh("acme")
+
+    assert await cloud.token("acme") == before
+    while cloud.peek("acme") == before:
+        await cloud.keys()
+
+    assert cloud.peek("acme") == after
+
+
 async def test_data_center_is_not_refreshed_ahead(data_center, atlassian, atlassian_clock):
     """Refreshing on Data Center revokes the token in use, so it waits for the buffer."""
     await data_center.token("on-premise")

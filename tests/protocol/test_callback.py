@@ -261,6 +261,14 @@ def test_a_person_may_decline():
     assert "access_denied: User denied" in str(error)
 
 
+def test_a_key_is_not_needed():
+    """An error names the credential only if the caller did."""
+    with pytest.raises(AuthorizationRequired) as caught:
+        check_callback(UncheckedCallback(state=STATE, error="access_denied"), state=STATE)
+
+    assert caught.value.key == ""
+
+
 @pytest.mark.parametrize("said", ["server_error", "temporarily_unavailable"])
 def test_an_outage_is_transient(said):
     """The authorization server may be asked again later."""

@@ -20,6 +20,7 @@ from atlassian_auth import (
     TokenStatus,
     TransientError,
 )
+from atlassian_auth._tokens.records.lifetimes import idle_refresh_at
 from atlassian_auth.events import ConsentEndsSoon
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import Fault, cloud_grant, data_center_grant, jira_software_grant
@@ -291,6 +292,31 @@ async def test_an_idle_credential_warns_of_both(manager_of, atlassian, atlassian
     assert len(days) == len(set(days))
 
 
+async def test_the_first_look_warns(manager, atlassian, atlassian_clock, told):
+    """A process that starts five days before an end warns at once, and not again on the same day."""
+    consented_at = atlassian_clock.now() - 360 * DAY + 20 * HOUR
+    refresh_token = atlassian.issue_grant().refresh_token
+    await manager.add("acme", refresh_token=refresh_token, authorized_at=consented_at)
+
+    await keep_alive(manager, atlassian_clock, 0.7)
+
+    assert [event.ends_at for event in warnings(told)] == [consented_at + 365 * DAY]
+
+
+@pytest.mark.parametrize(("early", "due"), [(TINY, False), (timedelta(), True), (-TINY, True)])
+async def test_when_an_idle_credential_is_due(manager, atlassian, atlassian_clock, early, due):
+    """An idle credential is refreshed at its own time, and not before."""
+    await enrol(manager, atlassian, "acme")
+    record = await manager.perform(lambda: manager._parts.repository.peek("acme"))
+    atlassian_clock.move_to(idle_refresh_at("acme", record, Settings()) - early)
+
+    found = await manager.perform(
+        lambda: manager._housekeeping.look("acme", last_look=atlassian_clock.now())
+    )
+
+    assert (found is not None) is due
+
+
 async def test_a_migrated_credential_is_warned_of_in_time(
     manager, atlassian, atlassian_clock, told
 ):
@@ -533,6 +559,21 @@ async def test_keep_fresh_is_as_early_as_a_request(manager_of, atlassian, atlass
         tasks.cancel_scope.cancel()
 
     assert (await manager.token("acme")).access_token != token.access_token
+
+
+async def test_keep_fresh_takes_what_another_process_has_saved(
+    manager_of, atlassian, atlassian_clock
+):
+    """If a token is due that another process has refreshed, the stored one is taken, and not refreshed."""
+    first, second = manager_of(refresh_ahead_seconds=600), manager_of(refresh_ahead_seconds=600)
+    await enrol(first, atlassian, "acme")
+    before = await second.token("acme")
+    atlassian_clock.move_to(before.expires_at - timedelta(seconds=300))
+    after = await first.refresh("acme")
+
+    await keep_fresh(second, atlassian_clock, timedelta(seconds=30))
+
+    assert second.peek("acme") == after
 
 
 async def keep_fresh(manager, clock, every):
