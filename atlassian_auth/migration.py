@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from atlassian_auth._runtime.future import start
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth._tokens.records.records import IN_TRANSIT, Records, TokenRecord
 from atlassian_auth.exceptions import ConfigurationError, StoreError, TransientError
 from atlassian_auth.ports import Runner
 from atlassian_auth.stores.base import ABSENT, Store, Stored
 from atlassian_auth.stores.opening import AnyStore, checked_store
+from atlassian_auth.stores.records import perform
 from atlassian_auth.stores.rules import check_names
 
 __all__ = ["Transfer", "Transferred"]
@@ -147,7 +147,7 @@ class Transfer:
         await self._perform(self._target.aclose)
 
     async def _perform(self, work: Callable[[], Awaitable[T]]) -> T:
-        return await start(self._runner, work).wait()
+        return await perform(work, runner=self._runner)
 
     # -- in the runner -------------------------------------------------------------------------
 

@@ -15,11 +15,11 @@ import anyio
 
 from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
-from atlassian_auth.ports import Runner
 
 __all__ = ["SharedFuture", "current_loop", "explained", "run_into", "start"]
 
 T = TypeVar("T")
+_Submit = Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -129,10 +129,10 @@ def explained(error: BaseException) -> AtlassianAuthError:
     return AtlassianAuthError(message)
 
 
-def start(runner: Runner, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
-    """Start ``work`` in the runner and return the future of its result."""
+def start(submit: _Submit, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
+    """Start ``work`` by a runner's ``submit`` and return the future of its result."""
     future = SharedFuture[T]()
-    runner.submit(functools.partial(run_into, future, work))
+    submit(functools.partial(run_into, future, work))
     return future
 
 

@@ -204,4 +204,4 @@ async def perform(work: Callable[[], Awaitable[T]], *, runner: Runner = SHARED_R
         work: Uses a store, which is used in that event loop only.
         runner: That of the managers which share the store.
     """
-    return await start(runner, work).wait()
+    return await start(runner.submit, work).wait()

@@ -34,7 +34,7 @@ async def test_work_runs_elsewhere_and_its_result_comes_back():
     async def work() -> str:
         return threading.current_thread().name
 
-    assert await start(SHARED_RUNNER, work).wait() == "atlassian-auth-runner"
+    assert await start(SHARED_RUNNER.submit, work).wait() == "atlassian-auth-runner"
 
 
 async def test_each_waiter_raises_an_error_of_its_own():
@@ -43,7 +43,7 @@ async def test_each_waiter_raises_an_error_of_its_own():
     async def work() -> None:
         raise StoreError("disk")
 
-    future = start(SHARED_RUNNER, work)
+    future = start(SHARED_RUNNER.submit, work)
 
     caught = []
     for _ in range(2):
@@ -61,7 +61,7 @@ async def test_an_unexpected_error_ends_the_wait_and_shows_nothing(caplog):
         raise KeyError("secret")
 
     with pytest.raises(AtlassianAuthError) as raised:
-        await start(SHARED_RUNNER, work).wait()
+        await start(SHARED_RUNNER.submit, work).wait()
 
     assert type(raised.value) is AtlassianAuthError
     assert raised.value.__cause__ is raised.value.__context__ is None
@@ -157,7 +157,7 @@ from atlassian_auth._runtime.future import SharedFuture, start
 from atlassian_auth._runtime.runner import SHARED_RUNNER
 
 def run(work):
-    return start(SHARED_RUNNER, work).wait_sync()
+    return start(SHARED_RUNNER.submit, work).wait_sync()
 
 async def answer():
     return "done"
@@ -168,7 +168,7 @@ async def never():
     await SharedFuture().wait()
 
 assert run(answer) == "done"
-waiting = start(SHARED_RUNNER, never)
+waiting = start(SHARED_RUNNER.submit, never)
 begun.wait_sync()
 assert run(answer) == "done"  # so the thread sleeps again, or is about to
 old = SHARED_RUNNER.home()
@@ -210,9 +210,9 @@ async def block():
     begun.set_result(None)
     may_end.wait()
 
-start(SHARED_RUNNER, block)
+start(SHARED_RUNNER.submit, block)
 begun.wait_sync()
-waiting = start(SHARED_RUNNER, answer)
+waiting = start(SHARED_RUNNER.submit, answer)
 os.closerange(3, 256)
 may_end.set()
 try:
@@ -274,9 +274,9 @@ async def test_work_that_wants_to_end_the_program_ends_itself(end):
         return threading.current_thread().name
 
     with pytest.raises(AtlassianAuthError, match=end.__name__):
-        await start(SHARED_RUNNER, work).wait()
+        await start(SHARED_RUNNER.submit, work).wait()
 
-    assert await start(SHARED_RUNNER, answer).wait() == "atlassian-auth-runner"
+    assert await start(SHARED_RUNNER.submit, answer).wait() == "atlassian-auth-runner"
 
 
 def test_a_blocking_wait_on_its_own_thread_is_refused():
@@ -393,7 +393,7 @@ async def test_work_that_is_cancelled_still_answers():
         await asyncio.Event().wait()
 
     async def ask() -> None:
-        futures.append(start(InlineRunner(), never))
+        futures.append(start(InlineRunner().submit, never))
         await asyncio.sleep(0)
 
     await anyio.to_thread.run_sync(asyncio.run, ask())
@@ -417,7 +417,7 @@ async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
         return "done"
 
     with pytest.raises(TransientError, match="has ended"):
-        await start(runner, lose_descriptors).wait()
+        await start(runner.submit, lose_descriptors).wait()
 
-    assert await start(runner, answer).wait() == "done"
+    assert await start(runner.submit, answer).wait() == "done"
     assert "has failed: OSError" in caplog.text

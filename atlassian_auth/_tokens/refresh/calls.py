@@ -68,12 +68,12 @@ class Calls:
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` in the runner and return its result; it goes on if the caller is cancelled."""
-        return await start(self._runner, work).wait()
+        return await start(self._runner.submit, work).wait()
 
     def perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the same as `perform`, blocking this thread."""
         self._runner.check_may_wait()
-        return start(self._runner, work).wait_sync()
+        return start(self._runner.submit, work).wait_sync()
 
     def ask(self, key: str, requirement: Requirement) -> SharedFuture[Token]:
         """Join the call with the same request, or start it; return the future of its token."""
