@@ -14,9 +14,10 @@ from tempfile import TemporaryDirectory
 import nox
 
 SUPPORTED = ["3.11", "3.12", "3.13"]
-# By file: the blocks of a page of documentation build on each other. One worker more than there are cores:
-# many tests wait for another program.
-PARALLEL = ("-n", str(1 + (os.cpu_count() or 1)), "--dist", "loadfile")
+# By file: the blocks of a page of documentation build on each other. The long files come first, as
+# tests/conftest.py sorts them. One worker more than there are cores: many tests wait for another program.
+WORKERS = str(1 + (os.cpu_count() or 1))
+PARALLEL = ("-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder")
 EXTRAS = "[cli,connections,demo,encryption,httpx2,keyring,login,otel,postgres,redis,requests,testing,web]"
 EVERYTHING = f".{EXTRAS}"
 PROJECT = nox.project.load_toml("pyproject.toml")

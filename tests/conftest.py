@@ -102,6 +102,9 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.campaign)
         if PROGRAMS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.programs)
+    # The workers take whole files, in this order: a long one that began last would keep one worker alone.
+    long = {item.path for item in items if {"campaign", "programs"} & {*item.keywords}}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture
