@@ -95,6 +95,17 @@ def pytest_pycollect_makeitem(collector, name, obj):
         pytest.mark.usefixtures("anyio_backend")(obj)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    # All that is collected stays: to look for garbage in it would take a third of this time, and more later.
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         folders = item.path.relative_to(TESTS.parent).parts[1:-1]
@@ -111,8 +122,6 @@ def pytest_collection_modifyitems(items):
 def young_heap():
     """Let a garbage collection look only at what the test itself makes: the modules take a second."""
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

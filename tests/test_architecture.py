@@ -64,12 +64,6 @@ LONGEST_TOKEN_PATH = 2400
 LONGEST_FACADE = 350
 
 
-TEST_SOURCES = {
-    str(path.relative_to(TESTS)): ast.parse(path.read_text("utf-8"))
-    for path in TESTS.rglob("test_*.py")
-}
-
-
 def assigned(node):
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)]
@@ -204,7 +198,11 @@ def test_functions_are_short():
 
 def test_tests_state_their_promise():
     """Each test has a docstring."""
-    tests = [(name, test) for name in TEST_SOURCES for test in functions(TEST_SOURCES[name])]
+    tests = [
+        (str(path.relative_to(TESTS)), test)
+        for path in TESTS.rglob("test_*.py")
+        for test in functions(ast.parse(path.read_text("utf-8")))
+    ]
 
     assert [
         (name, test.name)

@@ -64,7 +64,6 @@ def _rubbish_collected():
         gc.collect()
     finally:
         sys.unraisablehook = hook
-        gc.unfreeze()
 
 
 def interrupted(backend, work, gate):
