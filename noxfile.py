@@ -64,6 +64,7 @@ nox.options.reuse_venv = "yes"
 # Every Python runs the tests once: the oldest for `coverage` (3.12 crashes where tests trace each instruction
 # under coverage), the newest for `wheel`, one between them for `lowest`, and any other for `tests`. The
 # campaigns are half of the time. They try the order of events, which no version changes: `wheel` runs them.
+# uvloop is used in `wheel`, and in its oldest version in `lowest`.
 BETWEEN = PYTHONS[len(PYTHONS) // 2]
 others = [f"tests-{version}" for version in PYTHONS[1:-1] if version != BETWEEN]
 nox.options.sessions = ["lint", "types", "docs", "wheel", "lowest", *others, "coverage"]
@@ -175,10 +176,11 @@ def build(session: nox.Session, source: Path) -> Path:
 
 @nox.session(python=PYTHONS[0])
 def coverage(session: nox.Session) -> None:
-    """Every line and every branch is run by the ordinary tests; no campaign is needed for it."""
+    """Every line and every branch is run by the ordinary tests; no campaign, no uvloop is needed for it."""
     session.install("-e", EVERYTHING, *group("tests"))
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *ORDINARY, *session.posargs)
+    chosen = (*PARALLEL, *ORDINARY, "-k", "not uvloop")
+    session.run("coverage", "run", "-m", "pytest", *chosen, *session.posargs)
     session.run("coverage", "combine", "-q")
     session.run("coverage", "report")
 
