@@ -20,6 +20,7 @@ from atlassian_auth import (
     StoreError,
     TransientError,
 )
+from atlassian_auth.events import ConsentDeclined
 from atlassian_auth.flows import AuthorizationFlow, LoopbackLogin, UncheckedCallback
 from atlassian_auth.scopes import OFFLINE_ACCESS
 from atlassian_auth.stores import MemoryStore, SQLiteStore
@@ -511,11 +512,13 @@ async def test_an_error_instead_of_a_code(flow, atlassian, refused, said, kind):
 
 
 async def test_a_person_declines(flow, atlassian, refused):
-    """If the person declines, the error names the key."""
+    """If the person declines, the error names the key, and an event tells of it."""
     request = await flow.start("acme", started_by=None)
     atlassian.deny_next_consent()
 
-    error = await refused(flow, atlassian.browse(request.url))
+    async with flow.manager.events() as told:
+        error = await refused(flow, atlassian.browse(request.url))
+        assert await anext(told) == ConsentDeclined(key="acme", at=atlassian.clock.now())
 
     assert (error.key, error.reason) == ("acme", "declined")
 

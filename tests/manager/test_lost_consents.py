@@ -17,7 +17,7 @@ from atlassian_auth import (
     TokenStatus,
     TransientError,
 )
-from atlassian_auth.events import AuthorizationNeeded, KeepsFailing
+from atlassian_auth.events import AuthorizationNeeded, KeepsFailing, RefreshFailed
 from atlassian_auth.testing import (
     Fault,
 )
@@ -52,6 +52,7 @@ async def test_a_lost_grant_is_said_once_and_remembered(
     assert (needed.key, needed.at) == ("acme", atlassian.clock.now())
     assert needed.reason in str(caught.value)
     assert (needed.ended, caught.value.ended) == (None, None)
+    assert {event.retry_at for event in told if isinstance(event, RefreshFailed)} == {None}
 
 
 async def test_the_limit_that_ended_a_consent_is_named(cloud, atlassian, told):

@@ -118,9 +118,11 @@ async def test_a_failure_ahead_of_time_raises_nothing(cloud, atlassian, atlassia
     assert len(atlassian.token_requests) == 2
     await cloud.keys()
     assert names(told)[-2:] == ["RefreshFailed", "Degraded"]
-    failed = told[-2]
-    assert (failed.key, failed.code) == ("acme", "token_response")
+    failed, degraded = told[-2:]
+    assert (failed.key, failed.code, failed.duration_seconds) == ("acme", "token_response", 0)
     assert failed.at < failed.retry_at == utc_at(cloud._entry("acme").ahead_at)
+    assert "login page" in failed.reason
+    assert (degraded.at, degraded.reason) == (failed.at, failed.reason)
 
 
 async def test_a_restart_within_the_buffer_is_no_trouble_either(

@@ -89,6 +89,13 @@ def test_pauses_double_up_to_the_cap(backoff, clock):
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_a_pause_may_be_short(clock):
+    """A first pause below a second is as long as it is set."""
+    backoff = Backoff(Settings(backoff_seconds=0.25), clock, jitter=lambda: 0.0)
+
+    assert backoff.note("acme", TransientError("503")).until == clock.time() + 0.25
+
+
 def test_jitter_only_prolongs(clock):
     """Jitter makes a pause up to a fifth longer, and never shorter than the server requested."""
     backoff = Backoff(Settings(), clock, jitter=lambda: 0.999)

@@ -30,15 +30,15 @@ def leave(ground, how):
     _add(ground)
     if how == _AFTERWARDS:
         program = ground.cold("leave", how=how)
-        assert program.wait_for_end() == _ORDERLY[how]
+        program.expect_end(_ORDERLY[how])
         return
     with ground.next_answer_held() as has_rotated:
         program = ground.cold("leave", how=how)
         has_rotated()
         program.tell("leave")
         if how != _DAEMON:
-            assert program.hear() == "leaving"
-    assert program.wait_for_end() == _ORDERLY[how]
+            program.expect("leaving")
+    program.expect_end(_ORDERLY[how])
 
 
 def leave_at_once(ground, how):
@@ -48,7 +48,7 @@ def leave_at_once(ground, how):
         program = ground.cold("leave", how=how)
         has_rotated()
         program.tell("leave")
-        assert program.wait_for_end() == _ABRUPT[how]
+        program.expect_end(_ABRUPT[how])
 
 
 def leave_impatiently(ground):
@@ -58,7 +58,7 @@ def leave_impatiently(ground):
         program = ground.cold("leave", how=_TWICE)
         has_rotated()
         program.tell("leave")
-        assert program.hear() == "leaving"
+        program.expect("leaving")
 
         def has_ended():
             with suppress(ProcessLookupError):

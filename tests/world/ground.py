@@ -12,7 +12,7 @@ import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 
 from atlassian_auth import Settings
 from atlassian_auth.testing import LoopbackServer
@@ -114,6 +114,7 @@ class Program:
     def __init__(self, name, orders):
         # Without coverage, which would import modules before the program does.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE")}
+        self._errors = TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 -- closed by `kill`
         self._process = subprocess.Popen(
             [
                 sys.executable,
@@ -123,7 +124,7 @@ class Program:
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if "V" in os.environ else subprocess.DEVNULL,
+            stderr=self._errors,
             text=True,
             env={**environment, "PYTHONPATH": str(_SOURCES)},
         )
@@ -147,17 +148,27 @@ class Program:
     def has_ended(self):
         return self._process.poll() is not None
 
-    def wait_for_end(self):
-        """Wait until the program ends, and return its exit code."""
+    def expect(self, word):
+        """See that this is its next word."""
+        heard = self.hear()
+        assert heard == word, f"it said {heard!r}, not {word!r}; {self._written()}"
+
+    def expect_end(self, code):
+        """Wait until it ends, and see that this is its exit code."""
         try:
-            return self._process.wait(_PATIENCE_SECONDS)
+            ended = self._process.wait(_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             raise Hung("a fresh interpreter does not end") from None
+        assert ended == code, f"it ended with {ended}, not {code}; {self._written()}"
 
     def kill(self):
         self._process.kill()
         with self._process:
-            pass
+            self._errors.close()
+
+    def _written(self):
+        self._errors.seek(0)
+        return f"it has written: {self._errors.read()}"
 
 
 class Ground:

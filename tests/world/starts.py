@@ -25,7 +25,7 @@ def start(ground, on, without):
     holder.end()
     program = ground.cold("start", keys=keys, on=on, other=ground.origin, blocked=without)
     ground.check_all(program.answers())
-    assert program.wait_for_end() == 0
+    program.expect_end(0)
 
 
 def fork(ground, number):
@@ -34,7 +34,7 @@ def fork(ground, number):
     first = ground.chance.randrange(_STEPS)
     program = ground.cold("fork_at_steps", every=_STEPS, first=first)
     ground.check_all(program.answers())
-    assert program.wait_for_end() == 0
+    program.expect_end(0)
 
 
 _ON = ("asyncio", "uvloop", "trio", "threads", "gevent")
