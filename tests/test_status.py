@@ -67,9 +67,10 @@ async def test_pending_at_the_consent_page(manager, atlassian_clock):
     status = await manager.status("acme")
     atlassian_clock.advance(600)
 
-    assert status.state is CredentialState.PENDING
+    assert (status.key, status.state) == ("acme", CredentialState.PENDING)
     assert last.expires_at.isoformat(timespec="minutes") in status.reason
-    assert (await manager.status("acme")).state is CredentialState.NEW
+    ended = await manager.status("acme")
+    assert (ended.key, ended.state) == ("acme", CredentialState.NEW)
 
 
 class Counting(MemoryStore):
