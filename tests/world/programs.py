@@ -267,6 +267,8 @@ def _outcome_of(child):
 
 
 def main():
+    # A shell that starts tests in the background lets them ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     name, orders = sys.argv[1], json.loads(sys.argv[2])
     for module in orders.pop("blocked", ()):
         sys.modules[module] = None  # so importing it fails, as where it is not installed
