@@ -19,6 +19,7 @@ from atlassian_auth import (
     StoreError,
     Token,
     TokenManager,
+    TransientError,
 )
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.events import ConsentGiven
@@ -28,6 +29,7 @@ from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.stores.records import perform
 from atlassian_auth.testing import (
+    Fault,
     cloud_grant,
     data_center_grant,
     jira_software_grant,
@@ -110,6 +112,17 @@ async def test_adding_what_another_process_has_added_takes_its_token(manager_of,
     await cloud.add("acme", refresh_token=pasted)
 
     assert cloud.peek("acme") == theirs
+
+
+async def test_a_new_credential_is_not_paused(cloud, atlassian):
+    """The pause after a failure ends when the key gets another refresh token."""
+    atlassian.fault("token", Fault.status(503), times=3)
+    with pytest.raises(TransientError):
+        await cloud.token("acme")
+
+    await cloud.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
+
+    assert (await cloud.token("acme")).access_token
 
 
 async def test_one_refresh_token_under_two_keys(manager_of, cloud, atlassian):

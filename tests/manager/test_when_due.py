@@ -54,6 +54,17 @@ async def test_the_buffer(manager_of, cloud, atlassian, atlassian_clock, left, r
     assert token.expires_at - atlassian_clock.now() > timedelta(seconds=10)
 
 
+async def test_a_buffer_below_a_second(manager_of, cloud, atlassian_clock):
+    """A short buffer is kept exactly, also for a caller whose token an API has refused."""
+    manager = manager_of(settings=Settings(buffer_seconds=0.5, refresh_ahead_seconds=0))
+    first = await manager.token("acme")
+    second = await manager.token("acme", rejected=first)
+
+    atlassian_clock.advance(HOUR - timedelta(seconds=0.7))
+
+    assert await manager.token("acme", rejected=first) == second
+
+
 async def test_a_short_life_has_a_short_buffer(manager_of, cloud, atlassian, atlassian_clock):
     """A token of four seconds is used for three: the buffer never eats a whole life."""
     atlassian.rules.access_token_lifetime_seconds["cloud"] = 4

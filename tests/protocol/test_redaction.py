@@ -72,6 +72,25 @@ def test_a_secret_is_found_however_it_is_written(written, shown):
     assert redact(f"bad {written}!", (SECRET,)) == f"bad {shown}!"
 
 
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "x", "xx", "xxx"])
+@pytest.mark.parametrize("text", ["{}", "i{}", "id{}", "id{}:more"])
+@pytest.mark.parametrize("secret", [">>>???>>", "abcdefgW", "\ud8001234567"])
+def test_a_secret_is_found_in_any_base64(encode, before, text, secret):
+    """Both alphabets are read, wherever in a group of four characters the secret begins and ends."""
+    run = encode(text.format(secret).encode("utf-8", "surrogatepass")).decode()
+
+    assert redact(f"bad {before}{run}!", (secret,)) == "bad [secret]!"
+
+
+def test_a_short_secret_in_base64():
+    """Four characters are found in base64; three also occur in it by chance."""
+    run = base64.b64encode(b"id=word, and more").decode()
+
+    assert redact(run, ("word",)) == "[secret]"
+    assert redact(run, ("wor",)) == run
+
+
 def test_the_longer_of_two_secrets_is_hidden_whole():
     """Of a secret that begins with another one, nothing is left."""
     both = ("my-secret", "my-secret-and-more", "zz-secret")

@@ -48,7 +48,7 @@ def test_another_consent_is_not_followed(distance):
     assert not line(2 + distance)[-1].follows(other)
 
 
-@pytest.mark.parametrize("back", [1, 2, REMEMBERED])
+@pytest.mark.parametrize("back", [1, 2, REMEMBERED, REMEMBERED + 1])
 def test_a_branch_is_not_followed(back):
     """If the server accepts a spent refresh token again, the line branches, and the branch may be valid."""
     places = line(REMEMBERED + 1)
