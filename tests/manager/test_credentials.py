@@ -298,7 +298,7 @@ async def test_a_pair_of_another_registration_is_not_replaced(cloud, manager_of,
     await cloud.token("acme")
     kept = await cloud.reveal_pair("acme")
 
-    with pytest.raises(ConfigurationError, match="holds a credential"):
+    with pytest.raises(ConfigurationError, match="Key 'acme' holds a credential"):
         await manager_of(data_center_grant(atlassian)).save("acme", kept)
 
     assert await cloud.reveal_pair("acme") == kept
