@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -22,7 +23,7 @@ from atlassian_auth import (
     TransientError,
 )
 from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth.events import ConsentGiven
+from atlassian_auth.events import ConsentGiven, RefreshSucceeded
 from atlassian_auth.flows import AuthorizationFlow
 from atlassian_auth.ports import utc_now
 from atlassian_auth.protocol.tokens import TokenPair
@@ -52,8 +53,17 @@ async def test_a_code_makes_a_credential(manager_of, atlassian, atlassian_clock,
     assert status.refreshable
     assert "offline_access" in status.scopes
     assert manager.peek("acme") is not None
-    assert (await manager.refresh("acme")).access_token
-    assert told[0] == ConsentGiven(key="acme", at=utc_now(atlassian_clock))
+    token, now = await manager.refresh("acme"), utc_now(atlassian_clock)
+    await manager.keys()
+    assert told[0] == ConsentGiven(key="acme", at=now)
+    assert told[-1] == RefreshSucceeded(
+        key="acme",
+        at=now,
+        duration_seconds=0,
+        refresh_count=1,
+        expires_at=token.expires_at,
+        consent_expires_at=now + timedelta(days=365),
+    )
 
 
 async def test_a_code_whose_token_cannot_be_saved_at_once(acme, watched, atlassian):

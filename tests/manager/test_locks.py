@@ -200,8 +200,13 @@ async def test_how_long_a_lock_is_to_last(manager_of, watched, atlassian):
         if app is not None:
             await manager.add(key, refresh_token=atlassian.issue_grant(app).refresh_token)
         await manager.token(key)
+    await manager.refresh(key)
 
-    assert watched.confirmed == [0, 77, 77]
+    assert watched.confirmed == [
+        0,
+        77,
+        77,
+    ]  # client credentials need no lock, also if a token is stored
 
 
 async def test_a_token_of_another_process_is_taken_without_the_lock(

@@ -173,12 +173,14 @@ async def test_bad_answers_change_nothing(cloud, atlassian, watched, store, faul
     assert (await cloud.token("acme")).access_token
 
 
-async def test_a_lost_answer_on_cloud(cloud, atlassian):
+async def test_a_lost_answer_on_cloud(cloud, atlassian, atlassian_clock, told):
     """Cloud gives another pair for the same refresh token within its leeway: nothing is lost."""
     atlassian.fault("token", Fault.lost_answer())
 
     assert (await cloud.token("acme")).access_token
     assert (atlassian.leeway_reuses, atlassian.reuses_outside_leeway) == (1, 0)
+    await cloud.keys()
+    assert events.RequestRepeated(key="acme", at=atlassian_clock.now()) in told
 
 
 async def test_a_lost_answer_on_data_center(data_center, atlassian):

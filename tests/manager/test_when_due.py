@@ -112,6 +112,19 @@ async def test_a_blocking_caller_has_a_margin_too(cloud, atlassian_clock):
     assert (await anyio.to_thread.run_sync(ask)).expires_at > older.expires_at
 
 
+async def test_a_response_without_scopes(cloud, atlassian):
+    """If a response names no scopes, the token keeps those of the one before."""
+    narrow = atlassian.issue_grant(scopes="read:me offline_access")
+    await cloud.add("narrow", refresh_token=narrow.refresh_token)
+    first = await cloud.token("narrow")
+    without = Fault.edited(lambda answer: {n: answer[n] for n in answer if n != "scope"})
+    atlassian.fault("token", without)
+
+    second = await cloud.refresh("narrow")
+
+    assert second.scopes == first.scopes == ("read:me", "offline_access")
+
+
 async def test_a_margin_asks_for_more(cloud, atlassian, atlassian_clock):
     """With a margin the token lives longer than that, refreshed if need be."""
     await cloud.token("acme")

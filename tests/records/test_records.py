@@ -271,6 +271,31 @@ def test_failing_for_long(last, status):
     assert credential.ended == ("failing" if status is TokenStatus.UNRECOVERABLE else None)
 
 
+def test_a_success_ends_a_failure():
+    """After a refresh that succeeded, the next failure is a new one, and is saved at once."""
+    healed = failing(timedelta()).after_refresh(token(), NOW + timedelta(minutes=1))
+    again = healed.after_failure("again", NOW + timedelta(minutes=2), period=7 * DAY)
+
+    assert healed.last_failed_at is None
+    assert again.status is TokenStatus.RECOVERABLE
+    assert again.failing_since == NOW + timedelta(minutes=2)
+
+
+def test_a_token_that_was_added_is_not_kept():
+    """After its first refresh a record has no refresh token but the one that came with it."""
+    added = TokenRecord.pasted("cloud:id@url", NOW, SECRETS[2], authorized_at=None)
+
+    assert added.after_refresh(token(), NOW + DAY).pasted_refresh_token is None
+
+
+def test_a_refresh_token_that_did_not_change_is_not_spent():
+    """If a server does not rotate, the refresh token counts as unspent."""
+    unrotated = record(token=token()).after_refresh(token(), NOW + DAY)
+
+    assert unrotated.descent.spent == ""
+    unrotated.check_not_spent("acme", unrotated.refresh_token)
+
+
 def test_a_refusal_is_an_end():
     """A refused credential is UNRECOVERABLE, with the reason why."""
     lost = record(token=token()).after_refusal("refused by the server", NOW + DAY)
