@@ -237,7 +237,7 @@ async def test_nothing_stored(manager_of):
     with pytest.raises(AuthorizationRequired, match="authorize it once") as caught:
         await manager_of().token("acme")
 
-    assert caught.value.reason == "missing"
+    assert (caught.value.key, caught.value.reason) == ("acme", "missing")
 
 
 async def test_no_refresh_token(manager_of, atlassian, atlassian_clock):
@@ -252,7 +252,7 @@ async def test_no_refresh_token(manager_of, atlassian, atlassian_clock):
     with pytest.raises(AuthorizationRequired, match="offline_access") as caught:
         await manager.token("acme")
 
-    assert caught.value.reason == "no_refresh_token"
+    assert (caught.value.key, caught.value.reason) == ("acme", "no_refresh_token")
 
 
 async def test_a_refresh_token_that_is_not_rotated_stays(cloud, atlassian, atlassian_clock):

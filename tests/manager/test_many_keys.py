@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 
 import anyio
@@ -16,6 +17,9 @@ from atlassian_auth import (
 from atlassian_auth.testing import (
     Fault,
     Gate,
+)
+from tests.manager.scene import (
+    names,
 )
 
 pytestmark = pytest.mark.every_loop
@@ -68,6 +72,33 @@ async def test_callers_are_bounded(manager_of, atlassian, atlassian_clock):
     assert len(failed) == 1
     assert (await manager.token("acme")).access_token
     assert atlassian.count("token") == 1
+
+
+async def test_a_failure_that_no_caller_awaits(
+    manager_of, atlassian, atlassian_clock, told, caplog, young_heap
+):
+    """If a refresh fails after its callers have left, an event tells of it, and asyncio logs nothing."""
+    manager = manager_of(settings=Settings(wait_timeout_seconds=30))
+    issued = atlassian.issue_grant()
+    await manager.add("acme", refresh_token=issued.refresh_token)
+    atlassian.revoke_grant(issued.access_token)
+    gate = atlassian.hold("token")
+
+    async def ask() -> None:
+        with pytest.raises(TransientError, match="within 30 seconds"):
+            await manager.token("acme")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        await gate.arrived()
+        atlassian_clock.advance(30)
+    gate.open()
+    while "RefreshFailed" not in names(told):
+        await manager.keys()
+    gc.collect()
+    await manager.keys()
+
+    assert "never retrieved" not in caplog.text
 
 
 async def test_a_valid_token_is_served_by_a_slow_refresh(

@@ -83,6 +83,28 @@ async def test_it_heals_by_itself(cloud, atlassian, atlassian_clock, told):
     assert names(told) == ["RefreshStarted", "RefreshFailed", "RefreshStarted", "RefreshSucceeded"]
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_success_ends_a_row_of_failures(
+    manager_of, cloud, atlassian, atlassian_clock, elsewhere
+):
+    """After a refresh that succeeded, here or in another process, the next pause is the first one again."""
+
+    async def fail():
+        atlassian.fault("token", Fault.status(503), times=3)
+        for _ in range(2):
+            with pytest.raises(TransientError) as caught:
+                await cloud.token("acme")
+        return caught.value.retry_after_seconds
+
+    assert await fail() == 1
+    atlassian_clock.advance(1)
+    await (manager_of() if elsewhere else cloud).token("acme")
+    await cloud.token("acme")
+    atlassian_clock.advance(HOUR)
+
+    assert await fail() == 1
+
+
 async def test_trouble_is_not_raised_while_the_token_is_valid(
     manager_of, cloud, atlassian, atlassian_clock, told
 ):
