@@ -14,6 +14,8 @@ import pytest
 from atlassian_auth import (
     Settings,
 )
+from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     data_center_grant,
@@ -38,6 +40,73 @@ async def test_a_thousand_callers_are_one_refresh(cloud, atlassian):
 
     assert len(got) == 1_000
     assert len(atlassian.token_requests) == 1
+
+
+async def test_callers_at_once_submit_one_call(manager_of, atlassian, cloud):
+    """The runner gets one piece of work for all callers with the same request."""
+
+    class Counting:
+        home, check_may_wait = SHARED_RUNNER.home, SHARED_RUNNER.check_may_wait
+        submitted = 0
+
+        def submit(self, work):
+            self.submitted += 1
+            SHARED_RUNNER.submit(work)
+
+    runner = Counting()
+    manager = manager_of(runner=runner)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(100):
+            tasks.start_soon(manager.token, "acme")
+
+    assert runner.submitted == 1
+
+
+async def test_a_call_that_is_submitted_twice(cloud, atlassian, caplog):
+    """If a caller was interrupted while it submitted a call, the next one submits it too, and it runs once."""
+    gate = atlassian.hold("token")
+    first = cloud._calls.ask("acme", Requirement())
+    await gate.arrived()
+    [call] = cloud._calls._table.calls.values()
+    call.submitted = False
+    second = cloud._calls.ask("acme", Requirement())
+    gate.open()
+
+    assert await first.wait() == await second.wait()
+    await cloud.keys()
+
+    assert len(atlassian.token_requests) == 1
+    assert caplog.text == ""
+
+
+async def test_a_caller_that_requires_more_joins_first(cloud, atlassian):
+    """A caller that a joined refresh does not satisfy starts one of its own, and others may join that."""
+    got = {}
+
+    async def ask(hours) -> None:
+        got[hours] = await cloud.token("acme", margin=timedelta(hours=hours))
+
+    gate = atlassian.hold("token")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, 0)
+        await gate.arrived()
+        for hours in (2, 3):
+            tasks.start_soon(ask, hours)
+        await cloud.keys()
+        gate.open()
+
+    assert len(atlassian.token_requests) == 3
+    assert len(set(got.values())) == 3
+
+
+async def test_a_token_in_memory_is_not_read(acme, watched):
+    """A cached token that meets a caller's margin costs no read of the store."""
+    token = await acme.token("acme")
+    watched.failures["get"] = 1
+
+    assert await acme.token("acme", margin=timedelta(minutes=10)) == token
+    assert watched.failures["get"] == 1
 
 
 def test_loops_and_threads_share_a_refresh(cloud, atlassian):

@@ -15,6 +15,7 @@ from atlassian_auth._tokens.records.lifetimes import (
     idle_refresh_at,
     is_warning_due,
     limits_of,
+    phase_of,
     unusable_since,
     warnings_due,
 )
@@ -35,6 +36,12 @@ def record(configuration=CLOUD, *, obtained_at=NOW, refresh_token="secret-refres
     token = TokenPair("secret-access", obtained_at, obtained_at + HOUR, refresh_token)
     fields = {"configuration": configuration, "status_since": NOW, "authorized_at": NOW}
     return TokenRecord(**(fields | {"token": token} | changes))
+
+
+def test_any_key_has_a_phase():
+    """The phase of a key is the same in all releases, also if its text is not valid Unicode."""
+    assert phase_of("acme") == pytest.approx(0.022533073)
+    assert phase_of("\ud800") == pytest.approx(0.116281817)
 
 
 def test_the_limits_of_each_grant():
