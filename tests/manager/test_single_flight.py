@@ -64,7 +64,7 @@ async def test_callers_at_once_submit_one_call(manager_of, atlassian, cloud):
 
 
 async def test_a_call_that_is_submitted_twice(cloud, atlassian, caplog):
-    """If a caller was interrupted while it submitted a call, the next one submits it too, and it runs once."""
+    """If a caller was interrupted while it submitted a call, the next one submits it too; it runs once."""
     gate = atlassian.hold("token")
     first = cloud._calls.ask("acme", Requirement())
     await gate.arrived()

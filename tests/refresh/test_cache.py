@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 
 from atlassian_auth import Settings, Token
+from atlassian_auth._tokens.records.lifetimes import phase_of
 from atlassian_auth._tokens.refresh.cache import TokenCache
+from atlassian_auth.ports import utc_at
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.testing import ManualClock
 
@@ -91,6 +93,29 @@ def test_refreshes_come_back_to_the_keys_own_moment(clock, token):
 
     assert early == sorted(early, reverse=True)
     assert early[0] > 10 * early[12] > 100 * early[29]
+
+
+def test_a_key_at_its_phase_is_refreshed_late(clock):
+    """A second after its phase, a key is refreshed a little earlier than it must be."""
+    cache = TokenCache(Settings(), clock, ahead_seconds=60, jitter=lambda: 0.0)
+    period = 3600 - 60
+    expires_at = utc_at(60 + 1 + (phase_of("acme") + 500_000) * period)
+    token = Token("present", expires_at - timedelta(hours=1), expires_at)
+
+    entry = cache.entry("acme", token)
+
+    spread = 3600 / 4 - 60
+    assert expires_at.timestamp() - entry.ahead_at == pytest.approx(60 + spread / period)
+
+
+def test_nothing_is_refreshed_ahead_if_that_is_off(clock, token):
+    """Without a time ahead a token is used until its buffer begins, however short that is."""
+    settings = Settings(buffer_seconds=0.5)
+    cache = TokenCache(settings, clock, ahead_seconds=0, jitter=lambda: 0.0)
+
+    entry = cache.entry("acme", token())
+
+    assert entry.ahead_at == entry.fresh_until == clock.time() + 3599.5
 
 
 def test_processes_agree_when_a_token_is_due(clock, token):

@@ -213,14 +213,16 @@ async def test_a_hanging_server_is_left_in_time(service, clock):
     assert caught.value.ambiguous
 
 
-async def test_no_pause_beyond_the_budget(service):
+async def test_no_pause_beyond_the_budget(service, clock):
     """An exchange does not begin a pause after which no time would be left."""
     exchange, sender = service(CLOUD, REFUSED, exchange_timeout_seconds=0.5)
+    began = clock.time()
 
     with pytest.raises(TransientError):
         await exchange.refresh("spent")
 
     assert sender.asked_at == [0]
+    assert clock.time() == began
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,33 @@ async def test_refused_client_credentials_are_a_matter_of_configuration(service)
 
     with pytest.raises(ConfigurationError):
         await exchange.refresh(None)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (Unanswered("ReadTimeout"), "ReadTimeout"),
+        (RuntimeError("secret"), "RuntimeError"),
+        (asyncio.CancelledError(), "the connection was cancelled"),
+    ],
+    ids=repr,
+)
+async def test_why_no_response_came(service, caplog, failure, reason):
+    """The error says why no response came; the log has the places that an unexpected error came from."""
+    caplog.set_level("DEBUG")
+    exchange, sender = service(CLOUD, attempts=1)
+
+    async def fail(_request):
+        raise failure
+
+    sender.send = fail
+
+    with pytest.raises(TransientError, match=rf"no complete response came back \({reason}\)"):
+        await exchange.refresh("spent")
+
+    unexpected = "The RuntimeError came from these places" in caplog.text
+    assert unexpected is isinstance(failure, RuntimeError)
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
