@@ -55,6 +55,71 @@ async def test_a_hiccup_of_the_store_is_survived(acme, watched, atlassian, momen
     assert len(atlassian.token_requests) == 1
 
 
+async def test_a_save_is_tried_with_longer_pauses(acme, watched, atlassian_clock):
+    """Each pause between two attempts to save is twice as long as the one before."""
+    began = atlassian_clock.time()
+    watched.failures["put"] = 2
+
+    await acme.token("acme")
+
+    assert atlassian_clock.time() - began == 0.5 + 1
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+async def test_a_new_pair_replaces_no_newer_consent(manager_of, acme, watched, atlassian, attempts):
+    """If a person consents again while a refresh is saved, the new consent stays, and is used."""
+    consent, theirs = await _consent_elsewhere(acme, watched, atlassian)
+    watched.before_put = lambda: watched.put("tokens", "acme", consent)
+
+    manager = manager_of(store=watched, settings=Settings(attempts=attempts))
+
+    assert await manager.token("acme") == theirs
+    assert (await watched.get("tokens", "acme")).value == consent
+
+
+async def test_a_new_pair_replaces_what_was_noted_meanwhile(acme, watched):
+    """If another process has noted something about the spent refresh token, the new pair replaces it."""
+    noted = (await watched.get("tokens", "acme")).value
+    watched.before_put = lambda: watched.put("tokens", "acme", noted)
+
+    token = await acme.token("acme")
+
+    assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+
+
+async def test_a_second_attempt_replaces_no_newer_consent(acme, watched, atlassian):
+    """A record that was read after a conflict may have changed too before it is replaced."""
+    consent, theirs = await _consent_elsewhere(acme, watched, atlassian)
+    noted = (await watched.get("tokens", "acme")).value
+
+    async def note():
+        await watched.put("tokens", "acme", noted)
+        watched.before_put = lambda: watched.put("tokens", "acme", consent)
+
+    watched.before_put = note
+
+    assert await acme.token("acme") == theirs
+    assert (await watched.get("tokens", "acme")).value == consent
+
+
+async def test_a_key_that_is_forgotten_during_its_refresh(acme, watched):
+    """If another process forgets the key meanwhile, the new pair does not bring it back."""
+    watched.before_put = lambda: watched.delete("tokens", "acme")
+
+    with pytest.raises(AuthorizationRequired, match="forgotten while its token was") as caught:
+        await acme.token("acme")
+
+    assert (caught.value.key, caught.value.reason) == ("acme", "missing")
+    assert await acme.keys() == []
+
+
+async def _consent_elsewhere(manager, store, atlassian):
+    """Return the record of another consent, and its token."""
+    await manager.add("other", refresh_token=atlassian.issue_grant().refresh_token)
+    token = await manager.token("other")
+    return (await store.get("tokens", "other")).value, token
+
+
 async def test_a_failure_replaces_no_newer_record(acme, watched, atlassian, caplog):
     """If another process has saved the credential meanwhile, this one's failure is not noted in it."""
     newer = (await watched.get("tokens", "acme")).value

@@ -33,6 +33,11 @@ def test_a_later_pair_follows_each_earlier_one(one, other):
     assert places[one].follows(places[other]) is (one > other)
 
 
+def test_no_refresh_token_has_no_fingerprint():
+    """Two pairs without a refresh token are not taken for two of one refresh token."""
+    assert (fingerprint(None), fingerprint("")) == ("", "")
+
+
 def test_a_consent_begins_with_its_first_refresh_token():
     """A consent is identified by its first refresh token."""
     place = Descent("", 0, "", "").next("token-0").next("token-1")
