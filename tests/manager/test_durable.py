@@ -113,6 +113,41 @@ async def test_a_key_that_is_forgotten_during_its_refresh(acme, watched):
     assert await acme.keys() == []
 
 
+async def test_a_pair_that_was_only_read_is_put_back(manager_of, acme, watched, atlassian, caplog):
+    """A process puts back the newest pair that it has seen in the store, also if another one saved it."""
+    other = manager_of(store=watched)
+    await other.token("acme")
+    backup = (await watched.get("tokens", "acme")).value
+    await acme.token("acme")
+    watched.after_get = lambda: acme.refresh("acme")
+
+    newer = await other.refresh("acme")
+    await watched.put("tokens", "acme", backup)
+    await other.refresh("acme")
+
+    assert newer == acme.peek("acme")
+    assert atlassian.leeway_reuses == atlassian.reuses_outside_leeway == 0
+    [logged] = [record for record in caplog.records if "has put it back" in record.msg]
+    assert (logged.key, "of key 'acme';" in logged.getMessage()) == ("acme", True)
+
+
+async def test_an_unsaved_pair_replaces_no_newer_consent(acme, watched, atlassian):
+    """If a person consents again while an unsaved pair is saved at last, the new consent stays."""
+    consent, theirs = await _consent_elsewhere(acme, watched, atlassian)
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.token("acme")
+    watched.before_put = lambda: watched.put("tokens", "acme", consent)
+
+    with pytest.raises(StoreError):
+        await acme.refresh("acme")
+
+    assert (await watched.get("tokens", "acme")).value == consent
+    assert await acme.token("acme") == theirs
+    await acme.save("acme", await acme.reveal_pair("acme"))
+    assert acme._parts.repository._unsaved == {}
+
+
 async def _consent_elsewhere(manager, store, atlassian):
     """Return the record of another consent, and its token."""
     await manager.add("other", refresh_token=atlassian.issue_grant().refresh_token)
