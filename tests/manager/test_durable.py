@@ -123,12 +123,27 @@ async def test_a_pair_that_was_only_read_is_put_back(manager_of, acme, watched, 
 
     newer = await other.refresh("acme")
     await watched.put("tokens", "acme", backup)
+    assert (await other.status("acme")).last_refreshed_at == newer.obtained_at
     await other.refresh("acme")
 
     assert newer == acme.peek("acme")
     assert atlassian.leeway_reuses == atlassian.reuses_outside_leeway == 0
     [logged] = [record for record in caplog.records if "has put it back" in record.msg]
     assert (logged.key, "of key 'acme';" in logged.getMessage()) == ("acme", True)
+
+
+async def test_what_was_forgotten_is_not_put_back(manager_of, acme, watched):
+    """After a process has seen that a key was forgotten, a restored backup counts as it is."""
+    await acme.token("acme")
+    backup = (await watched.get("tokens", "acme")).value
+    await acme.refresh("acme")
+    await manager_of(store=watched).forget("acme")
+    with pytest.raises(AuthorizationRequired):
+        await acme.refresh("acme")
+
+    await watched.put("tokens", "acme", backup)
+
+    assert (await acme.status("acme")).refresh_count == 1
 
 
 async def test_an_unsaved_pair_replaces_no_newer_consent(acme, watched, atlassian):
