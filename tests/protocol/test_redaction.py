@@ -155,6 +155,12 @@ def test_scopes_are_data(text, scopes):
     assert redact_scopes(text, ("user", "long-refresh-token-1", "")) == scopes
 
 
+def test_a_long_secret_is_found_in_a_scope():
+    """Sixteen characters of a scope are no accident; fifteen may be a word."""
+    assert redact_scopes("read:1234567890abcdef", ("1234567890abcdef",)) == ("[secret]",)
+    assert redact_scopes("read:1234567890abcde", ("1234567890abcde",)) == ("read:1234567890abcde",)
+
+
 @pytest.mark.parametrize(("longest", "scopes"), [(7, ("abc", "def")), (6, ("abc",)), (2, ())])
 def test_scopes_are_cut_between_two(longest, scopes):
     """Half a scope would be another scope."""
