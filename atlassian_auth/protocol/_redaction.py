@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from base64 import urlsafe_b64decode
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from itertools import takewhile
 from urllib.parse import unquote, unquote_plus
@@ -147,7 +147,7 @@ def _encodes_secret(run: str, secrets: list[str]) -> bool:
     begins = (secret[:_RECOGNIZABLE] for secret in secrets if len(secret) >= _SHORTEST_IN_BASE64)
     # A code from a terminal that is not in UTF-8 has lone surrogates.
     recognizable = [begin.encode("utf-8", "surrogatepass") for begin in begins]
-    digits = run.rstrip("=").replace("+", "-").replace("/", "_")
+    digits = run.rstrip("=").replace("-", "+").replace("_", "/")
     # The secret's base64 may begin at any of the four offsets of a group.
     decoded = b" ".join(map(_decode_base64, (digits, digits[1:], digits[2:], digits[3:])))
     return any(secret in decoded for secret in recognizable)
@@ -155,4 +155,4 @@ def _encodes_secret(run: str, secrets: list[str]) -> bool:
 
 def _decode_base64(digits: str) -> bytes:
     whole = digits[:-1] if len(digits) % 4 == 1 else digits
-    return urlsafe_b64decode(whole + "=" * (-len(whole) % 4))
+    return b64decode(whole + "=" * (-len(whole) % 4))

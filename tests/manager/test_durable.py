@@ -77,14 +77,15 @@ async def test_a_new_pair_replaces_no_newer_consent(manager_of, acme, watched, a
     assert (await watched.get("tokens", "acme")).value == consent
 
 
-async def test_a_new_pair_replaces_what_was_noted_meanwhile(acme, watched):
-    """If another process has noted something about the spent refresh token, the new pair replaces it."""
+async def test_a_new_pair_replaces_what_was_noted_meanwhile(acme, watched, atlassian):
+    """If another process has noted something about the spent token, the new pair replaces it at once."""
     noted = (await watched.get("tokens", "acme")).value
     watched.before_put = lambda: watched.put("tokens", "acme", noted)
 
     token = await acme.token("acme")
 
     assert token.access_token.encode() in (await watched.get("tokens", "acme")).value
+    assert len(atlassian.token_requests) == 1
 
 
 async def test_a_second_attempt_replaces_no_newer_consent(acme, watched, atlassian):
@@ -269,6 +270,20 @@ async def test_an_unsaved_consent_yields_to_one_stored_meanwhile(acme, watched, 
     await other.authorize("fresh", _code(atlassian, other))
 
     assert await acme.token("fresh") == await other.token("fresh")
+
+
+async def test_a_consent_that_was_saved_late_is_not_put_back(acme, watched, atlassian):
+    """If another process forgets a consent that this one has saved at last, it stays forgotten."""
+    watched.failures["put"] = 3
+    with pytest.raises(StoreError):
+        await acme.authorize("fresh", _code(atlassian, acme))
+    token = await acme.token("fresh")
+    await watched.delete("tokens", "fresh")
+
+    with pytest.raises(AuthorizationRequired):
+        await acme.token("fresh", rejected=token)
+
+    assert await watched.get("tokens", "fresh") is None
 
 
 @pytest.mark.parametrize("faults", [[], [Fault.edited(without_refresh_token)]], ids=len)

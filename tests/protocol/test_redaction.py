@@ -83,6 +83,13 @@ def test_a_secret_is_found_in_any_base64(encode, before, text, secret):
     assert redact(f"bad {before}{run}!", (secret,)) == "bad [secret]!"
 
 
+def test_a_secret_at_the_end_of_base64():
+    """What follows the last group of four characters hides nothing of what stands before it."""
+    run = base64.b64encode(b"xabcdefgh").decode()
+
+    assert redact(f"{run} {run}y", ("abcdefgh",)) == "[secret] [secret]"
+
+
 def test_a_short_secret_in_base64():
     """Four characters are found in base64; three also occur in it by chance."""
     run = base64.b64encode(b"id=word, and more").decode()
