@@ -113,10 +113,11 @@ def portable(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def quick(session: nox.Session) -> None:
-    """Most of the tests, in a minute and a half: one event loop, and no other programs."""
+    """The library's tests, in a minute: one event loop, no other programs, no command line, no pages."""
     session.install("-e", EVERYTHING, *group("tests"))
     only = ("-m", "not campaign and not programs", "-k", "not uvloop and not trio")
-    session.run("pytest", *PARALLEL, *only, *session.posargs)
+    left_out = [f"--ignore={path}" for path in ("docs", "tests/docs", "tests/cli")]
+    session.run("pytest", *PARALLEL, *only, *left_out, *session.posargs)
 
 
 @nox.session(python=BETWEEN, venv_backend="uv")
