@@ -25,7 +25,7 @@ from atlassian_auth import (
 from atlassian_auth._http.sender import HttpxSender
 from atlassian_auth.events import ConsentGiven, RefreshSucceeded
 from atlassian_auth.flows import AuthorizationFlow
-from atlassian_auth.ports import utc_now
+from atlassian_auth.ports import Network, utc_now
 from atlassian_auth.protocol.tokens import TokenPair
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.stores.records import perform
@@ -371,7 +371,8 @@ async def test_a_key_must_be_a_name(manager_of, wrong):
     [
         ("settings", {"attempts": 2}, "settings must be Settings"),
         ("settings", Settings, "not the class Settings"),
-        ("on_event", "print", "on_event must be a function"),
+        ("on_event", "print", "on_event must be a function that takes an event, not str"),
+        ("clock", 7, "clock must be a Clock such as .*, not int"),
         ("store", MemoryStore, "not the class MemoryStore"),
         ("store", 7, "store must be a store such as"),
         ("store", {}, "the path of a SQLite file, not dict"),
@@ -405,6 +406,28 @@ async def test_a_store_by_its_url_or_path(manager_of, atlassian, tmp_path, form)
     await manager.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
 
     assert await manager_of(store=SQLiteStore(path)).keys() == ["acme"]
+
+
+async def test_a_store_by_its_path_has_the_managers_clock(manager_of, atlassian_clock, tmp_path):
+    """What it stores for a time expires by the manager's clock."""
+    store = manager_of(store=tmp_path / "tokens.db").store
+    await store.put("flows", "login", b"value", ttl_seconds=60)
+
+    atlassian_clock.advance(60)
+
+    assert await store.get("flows", "login") is None
+
+
+def test_network_options_are_for_all_own_requests(manager_of):
+    """TLS, proxy, settings and clock count for token requests and for look-ups."""
+    tls, proxy, settings = httpx.create_ssl_context(), "http://proxy:3128", Settings(attempts=1)
+    transport = httpx.MockTransport(print)
+
+    manager = manager_of(settings=settings, verify=tls, proxy=proxy, transport=transport)
+
+    expected = {"verify": tls, "proxy": proxy, "clock": manager.clock}
+    assert manager.network == Network(settings=settings, **expected)
+    assert vars(manager._sender) == vars(HttpxSender(settings, transport=transport, **expected))
 
 
 @pytest.mark.parametrize("argument", ["transport", "verify", "proxy"])

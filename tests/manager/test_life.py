@@ -277,6 +277,19 @@ def test_a_call_that_cannot_start_ends_with_an_error(manager_of, cloud):
     manager._calls._runner = cloud._calls._runner
 
 
+def test_another_loop_waits_for_no_call_of_a_closed_one(manager_of):
+    """The calls of a closed loop would never end; callers in one loop share theirs."""
+    calls = manager_of(runner=InlineRunner())._calls
+
+    async def tables():
+        return [calls._current_table() for _ in range(2)]
+
+    (first, same), (other, _) = asyncio.run(tables()), asyncio.run(tables())
+
+    assert first is same
+    assert first is not other
+
+
 async def test_a_blocking_caller_takes_the_cached_token(cloud, atlassian):
     """A blocking call returns a fresh token from the cache without blocking."""
     token = await cloud.token("acme")

@@ -174,6 +174,14 @@ def test_scopes_are_cut_between_two(longest, scopes):
     assert redact_scopes("abc def", (), longest=longest) == scopes
 
 
+def test_a_long_list_of_scopes_is_cut():
+    """Twenty thousand characters are read; the scope at their end may be half of one."""
+    longest = "a" * 19_998
+
+    assert redact_scopes(f"{longest} b", ()) == (longest, "b")
+    assert redact_scopes(f"{longest} bc", ()) == (longest,)
+
+
 @pytest.mark.parametrize(("length", "shown"), [(199, 199), (200, 200), (201, 200)])
 def test_what_is_printable(length, shown):
     """Visible ASCII and spaces, no more than can be read."""

@@ -282,6 +282,11 @@ def test_redirects_are_not_followed(status):
     assert error.status == status
 
 
+def test_a_redirect_brings_no_token():
+    """An answer with status 300 is a redirect, even if a token is in it."""
+    assert refused(answer(ISSUED, 300)).status == 300
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
