@@ -259,7 +259,7 @@ def mutation(session: nox.Session) -> None:
     """Small changes to the token path that a test has to notice; of all modules, or of those named."""
     session.install("-e", EVERYTHING, *group("tests"), *group("deep"))
     modules = (path.removesuffix(".py").rstrip("/").replace("/", ".") for path in session.posargs)
-    again = "from tests.quality.mutation import forget_survivors; forget_survivors()"
+    again = "from tests.quality.mutation import forget_uncertain; forget_uncertain()"
     session.run("python", "-c", again)
     session.run("mutmut", "run", *(f"{module}.*" for module in modules))
     session.run("python", "-m", "tests.quality")

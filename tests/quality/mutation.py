@@ -52,13 +52,13 @@ def modules():
             yield Module(name, len(codes), [_survivor(name) for name in left])
 
 
-def forget_survivors():
-    """Let the next run try the survivors again: a test may have been added for them."""
+def forget_uncertain():
+    """Let the next run try the survivors again, which a new test may kill, and those that ran out of time."""
     for file in MUTANTS.rglob("*.meta"):
         known = json.loads(file.read_text("utf-8"))
         codes = known["exit_code_by_key"]
         for name in codes:
-            codes[name] = codes[name] if _is_killed(codes[name]) else None
+            codes[name] = codes[name] if status_by_exit_code[codes[name]] == "killed" else None
         file.write_text(json.dumps(known), "utf-8")
 
 
