@@ -22,12 +22,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "quality.md"
 
 
 def mutation(tried, known):
-    yield ("module", "mutants", "killed", "survived, explained", "survived, not explained")
-    total = [0] * 4
+    head = ("module", "mutants", "killed", "seem not to end")
+    yield (*head, "survived, explained", "survived, not explained")
+    total = [0] * 5
     for module in filter(lambda module: module.mutants, tried):
         left = [one for one in module.survivors if one not in known]
-        killed = module.mutants - len(module.survivors)
-        counts = (module.mutants, killed, len(module.survivors) - len(left), len(left))
+        killed = module.mutants - module.out_of_time - len(module.survivors)
+        survived = (len(module.survivors) - len(left), len(left))
+        counts = (module.mutants, killed, module.out_of_time, *survived)
         total = [one + other for one, other in zip(total, counts, strict=True)]
         yield (f"`{module.name}`", *counts)
     yield ("all", total[0], f"{total[1]} ({100 * total[1] / total[0]:.1f} %)", *total[2:])
@@ -65,7 +67,8 @@ def dated(command, files):
 
 
 def main():
-    known, tried = explained(), list(modules())
+    known = explained()
+    tried = list(modules(known))
     parts = {
         "mutation": (MUTANTS.rglob("*.meta"), len(tried), mutation(tried, known)),
         "fuzz": (map(log_of, HARNESSES), len(HARNESSES), fuzz()),

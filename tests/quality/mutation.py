@@ -29,10 +29,14 @@ class Survivor:
 
 @dataclass(frozen=True)
 class Module:
-    """The mutants of one module; one that never ends counts as killed, by the time that it takes."""
+    """The mutants of one module.
+
+    Those that ran out of time seem not to end. An explained survivor that did so was only slow.
+    """
 
     name: str
     mutants: int
+    out_of_time: int
     survivors: list[Survivor]
 
 
@@ -42,14 +46,17 @@ def explained():
     return {Survivor(e["function"], became): e["why"] for e in entries for became in e["became"]}
 
 
-def modules():
+def modules(known):
     """Return the modules all of whose mutants were tried; some have none."""
     for file in sorted(MUTANTS.rglob("*.meta")):
         codes = json.loads(file.read_text("utf-8"))["exit_code_by_key"]
-        left = [name for name, code in codes.items() if not _is_killed(code)]
         if None not in codes.values():
+            left = [_survivor(name) for name, code in codes.items() if _is_alive(code)]
+            slow = [_survivor(name) for name, code in codes.items() if _is_slow(code)]
+            left += [survivor for survivor in slow if survivor in known]
+            endless = len([survivor for survivor in slow if survivor not in known])
             name = str(file.relative_to(MUTANTS)).removesuffix(".meta")
-            yield Module(name, len(codes), [_survivor(name) for name in left])
+            yield Module(name, len(codes), endless, left)
 
 
 def forget_uncertain():
@@ -58,12 +65,20 @@ def forget_uncertain():
         known = json.loads(file.read_text("utf-8"))
         codes = known["exit_code_by_key"]
         for name in codes:
-            codes[name] = codes[name] if status_by_exit_code[codes[name]] == "killed" else None
+            codes[name] = codes[name] if _is_killed(codes[name]) else None
         file.write_text(json.dumps(known), "utf-8")
 
 
 def _is_killed(code):
-    return status_by_exit_code[code] in {"killed", "timeout"}
+    return status_by_exit_code[code] == "killed"
+
+
+def _is_alive(code):
+    return not _is_killed(code) and not _is_slow(code)
+
+
+def _is_slow(code):
+    return status_by_exit_code[code] == "timeout"
 
 
 def _survivor(name):
