@@ -61,7 +61,7 @@ def redact(text: str, secrets: Iterable[str], *, longest: int = 200) -> str:
     # The order matters: a control character could split a secret, and cutting first could leave half of one.
     shown = printable(text, _LONGEST_SEARCHED)
     known = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-    return _remove_secrets(shown, known)[:longest] if known else shown[:longest]
+    return _remove_secrets(shown, known)[:longest]
 
 
 def redact_scopes(text: str, secrets: Iterable[str], *, longest: int = 20_000) -> tuple[str, ...]:

@@ -164,6 +164,8 @@ async def test_a_refresh_token_changes_its_key(cloud, atlassian):
     await cloud.add("old", refresh_token=pasted)
     await cloud.add("old", refresh_token=atlassian.issue_grant().refresh_token)
     await cloud.add("another", refresh_token=pasted)
+    with pytest.raises(ConfigurationError, match="'another'"):
+        await cloud.add("third", refresh_token=pasted)
     assert await cloud.keys() == ["acme", "another", "new-0", "new-1", "old"]
 
 

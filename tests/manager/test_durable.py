@@ -330,6 +330,17 @@ async def test_an_unsaved_pair_is_not_saved_for_a_forgotten_key(acme, watched):
     assert (await acme.status("acme")).state is CredentialState.NEW
 
 
+async def test_an_unsaved_refusal_is_not_saved_for_a_forgotten_key(acme, watched, atlassian):
+    """A refusal that could not be saved does not bring a forgotten credential back."""
+    atlassian.revoke_grant((await acme.token("acme")).access_token)
+    watched.failures["put"] = 1
+    with pytest.raises(AuthorizationRequired):
+        await acme.refresh("acme")
+    await watched.delete("tokens", "acme")
+
+    assert (await acme.status("acme")).state is CredentialState.NEW
+
+
 async def test_closing_says_if_something_is_still_unsaved(acme, watched):
     """``aclose`` does not hide that a pair could not be saved; once it can be, it is."""
     watched.failures["put"] = 4

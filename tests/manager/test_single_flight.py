@@ -66,6 +66,28 @@ async def test_callers_at_once_submit_one_call(manager_of, atlassian, cloud):
     assert len(held) == 1
 
 
+async def test_a_valid_token_is_no_work(manager_of, cloud):
+    """A cached token that is valid is returned without the runner."""
+
+    class Counting:
+        home, check_may_wait = SHARED_RUNNER.home, SHARED_RUNNER.check_may_wait
+        submitted = 0
+
+        def submit(self, work):
+            self.submitted += 1
+            SHARED_RUNNER.submit(work)
+
+    runner = Counting()
+    manager = manager_of(runner=runner)
+    token = await manager.token("acme")
+    before = runner.submitted
+
+    assert await manager.token("acme") is token
+    assert manager.token_sync("acme") is token
+    assert manager.auth("acme")._current() is token
+    assert runner.submitted == before
+
+
 async def test_a_call_that_is_submitted_twice(cloud, atlassian, caplog):
     """If a caller was interrupted while it submitted a call, the next one submits it too; it runs once."""
     gate = atlassian.hold("token")

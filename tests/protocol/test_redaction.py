@@ -174,6 +174,11 @@ def test_scopes_are_cut_between_two(longest, scopes):
     assert redact_scopes("abc def", (), longest=longest) == scopes
 
 
+def test_eight_kibibytes_are_searched():
+    """What stands after them is never shown."""
+    assert redact("x" * 9_000, (SECRET,), longest=9_000) == "x" * 8 * 1024
+
+
 def test_a_long_list_of_scopes_is_cut():
     """Twenty thousand characters are read; the scope at their end may be half of one."""
     longest = "a" * 19_998

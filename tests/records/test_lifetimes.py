@@ -159,6 +159,7 @@ def test_the_end_that_has_passed():
         pytest.param(timedelta(), None, True, id="at the very end"),
         pytest.param(-TINY, None, False, id="too late"),
         pytest.param(14 * DAY, 14 * DAY + TINY, True, id="first look within the period"),
+        pytest.param(14 * DAY, 14 * DAY, False, id="at the same time again"),
         pytest.param(13 * DAY + TINY, 14 * DAY - TINY, False, id="the same day"),
         pytest.param(13 * DAY - TINY, 13 * DAY, True, id="the next day"),
     ],

@@ -115,7 +115,7 @@ def service(clock):
         pytest.param([REFUSED, answer()], [0, 0.5], id="nothing-sent"),
         pytest.param([REFUSED, REFUSED, answer()], [0, 0.5, 1.5], id="nothing-sent-twice"),
         pytest.param([UNAVAILABLE, answer()], [0, 0.5], id="503"),
-        pytest.param([answer({}, 429, **{"retry-after": "4"}), answer()], [0, 4], id="retry-after"),
+        pytest.param([answer({}, 429, **{"retry-after": "5"}), answer()], [0, 5], id="retry-after"),
         pytest.param([LOST, answer()], [0, 0], id="lost-answer"),
         pytest.param([answer({}, 502), answer()], [0, 0], id="502"),
     ],

@@ -202,8 +202,6 @@ class CredentialRepository:
             if record.refused:
                 # A refused refresh token must not be presented again.
                 self._unsaved[key] = _Unsaved(record, stored)
-        else:
-            self._remember_saved(key, record)
 
     async def delete(self, key: str) -> bool:
         """Delete the record and return whether there was one."""
