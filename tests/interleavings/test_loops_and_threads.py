@@ -54,6 +54,7 @@ def test_loop_may_end_while_the_store_works(
     asyncio.run(start(manager, gate))
     gate.open()
     asyncio.run(manager.token("acme"))
+    asyncio.run(manager.aclose())  # a token is returned as soon as it is saved
 
     assert len(atlassian.token_requests) == 1
     assert not store.held
