@@ -111,6 +111,20 @@ async def test_adding_the_same_token_again_keeps_its_successors(cloud, atlassian
     assert await cloud.token("other") == token
 
 
+async def test_adding_the_same_token_again_corrects_its_date(
+    manager_of, cloud, atlassian, atlassian_clock
+):
+    """The date of a consent may be given later, and counts for each process; nothing else changes."""
+    pasted = atlassian.issue_grant().refresh_token
+    await cloud.add("other", refresh_token=pasted)
+    token, earlier = await cloud.token("other"), utc_now(atlassian_clock) - HOUR
+
+    await cloud.add("other", refresh_token=pasted, authorized_at=earlier)
+
+    assert (await manager_of().status("other")).authorized_at == earlier
+    assert await cloud.token("other") == token
+
+
 async def test_adding_what_another_process_has_added_takes_its_token(manager_of, cloud, atlassian):
     """If another process has added the same refresh token, its access token is used at once."""
     await cloud.token("acme")
@@ -216,7 +230,7 @@ async def test_one_refresh_token_under_two_keys_at_once(manager_of, atlassian, a
     pasted = atlassian.issue_grant().refresh_token
     store.meanwhile = lambda: first.add("site-1", refresh_token=pasted)
 
-    with pytest.raises(ConfigurationError, match="'site-1'"):
+    with pytest.raises(ConfigurationError, match=r"'site-1'.*'site-2'"):
         await second.add("site-2", refresh_token=pasted)
 
     assert await second.keys() == ["site-1"]

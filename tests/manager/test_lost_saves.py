@@ -89,13 +89,17 @@ async def test_an_old_token_of_a_backup_is_not_adopted(
     assert atlassian.leeway_reuses == 0
 
 
+@pytest.mark.parametrize("way", ["a code", "a refresh token"])
 async def test_a_newer_consent_outlives_a_restored_backup(
-    manager_of, cloud, atlassian, atlassian_clock, store
+    manager_of, cloud, atlassian, atlassian_clock, store, way
 ):
     """A backup from before the consent was given again does not bring the old one back."""
     await cloud.token("acme")
     backup = await store.get("tokens", "acme")
-    await cloud.authorize("acme", _code(atlassian, cloud))
+    if way == "a code":
+        await cloud.authorize("acme", _code(atlassian, cloud))
+    else:
+        await cloud.add("acme", refresh_token=atlassian.issue_grant().refresh_token)
     consent = atlassian.family_of((await cloud.token("acme")).access_token)
 
     await store.put("tokens", "acme", backup.value)
