@@ -113,11 +113,13 @@ def portable(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def quick(session: nox.Session) -> None:
-    """The library's tests, in a minute: one event loop, no other programs, no command line, no pages."""
+    """The tests of the core, in a minute: one event loop, no other programs, nothing that uses the core."""
     session.install("-e", EVERYTHING, *group("tests"))
     only = ("-m", "not campaign and not programs", "-k", "not uvloop and not trio")
-    left_out = [f"--ignore={path}" for path in ("docs", "tests/docs", "tests/cli")]
-    session.run("pytest", *PARALLEL, *only, *left_out, *session.posargs)
+    users = ("cli", "connections", "demo", "docs", "examples", "testing", "web")
+    files = ("test_distribution.py", "test_telemetry.py")
+    left_out = [f"--ignore=tests/{name}" for name in (*users, *files)]
+    session.run("pytest", *PARALLEL, *only, "--ignore=docs", *left_out, *session.posargs)
 
 
 @nox.session(python=BETWEEN, venv_backend="uv")
