@@ -8,6 +8,7 @@ from atlassian_auth import (
     AuthorizationRequired,
     CredentialState,
     StoreError,
+    TransientError,
 )
 from atlassian_auth.testing import (
     Fault,
@@ -106,6 +107,23 @@ async def test_a_newer_consent_outlives_a_restored_backup(
     atlassian_clock.advance(HOUR)
 
     assert atlassian.family_of((await cloud.token("acme")).access_token) is consent
+
+
+async def test_a_backup_that_is_restored_after_a_failure(cloud, atlassian, atlassian_clock, store):
+    """A refresh that failed meanwhile does not make a process forget the newest pair."""
+    await cloud.token("acme")
+    backup = await store.get("tokens", "acme")
+    await cloud.refresh("acme")
+    atlassian.fault("token", Fault.status(503), times=3)
+    with pytest.raises(TransientError):
+        await cloud.refresh("acme")
+
+    await store.put("tokens", "acme", backup.value)
+    atlassian_clock.advance(HOUR)
+    token = await cloud.token("acme")
+
+    assert atlassian.family_of(token.access_token).alive
+    assert atlassian.leeway_reuses == atlassian.reuses_outside_leeway == 0
 
 
 async def test_a_verdict_on_a_spent_token_is_none_on_its_successor(
