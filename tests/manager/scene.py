@@ -1,10 +1,11 @@
-"""What the tests of the manager share: stores that misbehave, and shorthands."""
+"""What the tests of the manager share: stores and runners that misbehave, and shorthands."""
 
 from __future__ import annotations
 
 import contextlib
 from datetime import timedelta
 
+from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,
@@ -100,6 +101,26 @@ class WatchedStore(MemoryStore):
         if self.failures.get(action, 0):
             self.failures[action] -= 1
             raise self.raises(action)
+
+
+class WatchedRunner:
+    """The shared runner, which notes what it is given, and holds it back until it is opened."""
+
+    home, check_may_wait = SHARED_RUNNER.home, SHARED_RUNNER.check_may_wait
+
+    def __init__(self, *, is_open=True):
+        self.works = []
+        self._is_open = is_open
+
+    def submit(self, work):
+        self.works.append(work)
+        if self._is_open:
+            SHARED_RUNNER.submit(work)
+
+    def open(self):
+        self._is_open = True
+        for work in self.works:
+            SHARED_RUNNER.submit(work)
 
 
 class HeldByOthers:

@@ -14,13 +14,13 @@ import pytest
 from atlassian_auth import (
     Settings,
 )
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     data_center_grant,
 )
 from tests.manager.scene import (
+    WatchedRunner,
     names,
 )
 
@@ -44,48 +44,29 @@ async def test_a_thousand_callers_are_one_refresh(cloud, atlassian):
 
 async def test_callers_at_once_submit_one_call(manager_of, atlassian, cloud):
     """The runner gets one piece of work for all callers with the same request."""
-
-    class Holding:
-        home, check_may_wait = SHARED_RUNNER.home, SHARED_RUNNER.check_may_wait
-        is_open = False
-
-        def submit(self, work):
-            SHARED_RUNNER.submit(work) if self.is_open else held.append(work)
-
-    held, runner = [], Holding()
+    runner = WatchedRunner(is_open=False)
     manager = manager_of(runner=runner)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(100):
             tasks.start_soon(manager.token, "acme")
         await anyio.wait_all_tasks_blocked()
-        runner.is_open = True
-        for work in held:
-            runner.submit(work)
+        runner.open()
 
-    assert len(held) == 1
+    assert len(runner.works) == 1
 
 
 async def test_a_valid_token_is_no_work(manager_of, cloud):
     """A cached token that is valid is returned without the runner."""
-
-    class Counting:
-        home, check_may_wait = SHARED_RUNNER.home, SHARED_RUNNER.check_may_wait
-        submitted = 0
-
-        def submit(self, work):
-            self.submitted += 1
-            SHARED_RUNNER.submit(work)
-
-    runner = Counting()
+    runner = WatchedRunner()
     manager = manager_of(runner=runner)
     token = await manager.token("acme")
-    before = runner.submitted
+    before = len(runner.works)
 
     assert await manager.token("acme") is token
     assert manager.token_sync("acme") is token
     assert manager.auth("acme")._current() is token
-    assert runner.submitted == before
+    assert len(runner.works) == before
 
 
 async def test_a_call_that_is_submitted_twice(cloud, atlassian, caplog):
