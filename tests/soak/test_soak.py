@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from keyrings.alt.file import PlaintextKeyring
 
-from atlassian_auth.ports import SystemClock
 from atlassian_auth.stores import (
     EncryptedStore,
     FileStore,
@@ -47,13 +46,6 @@ KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 STORES = ("memory", "sqlite", "file", "keyring", "encrypted", "redis", "postgres")
 
 
-class WaitingClock(SystemClock):
-    """The time of the service, for a store whose server really takes a while."""
-
-    def __init__(self, clock):
-        self.time = clock.time
-
-
 @pytest.fixture(params=STORES)
 def new_store(request, tmp_path):
     """Open the store of a host: the hosts share what is stored, and nothing else."""
@@ -74,8 +66,8 @@ def new_store(request, tmp_path):
         "encrypted": lambda clock: EncryptedStore(
             SQLiteStore(tmp_path / "sealed.db", clock=clock), KEY, clock=clock
         ),
-        "redis": lambda clock: RedisStore(url, prefix=prefix, clock=WaitingClock(clock)),
-        "postgres": lambda clock: PostgresStore(url, table=prefix, clock=WaitingClock(clock)),
+        "redis": lambda clock: RedisStore(url, prefix=prefix, clock=clock),
+        "postgres": lambda clock: PostgresStore(url, table=prefix, clock=clock),
     }[kind]
 
 
