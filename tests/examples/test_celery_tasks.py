@@ -21,7 +21,8 @@ def use_files(app, folder):
     queue = {name: str(folder / "queue") for name in ("data_folder_in", "data_folder_out")}
     app.conf.update(
         broker_url="filesystem://",
-        broker_transport_options=queue | {"polling_interval": 0.05},
+        broker_transport_options=queue
+        | {"control_folder": str(folder / "control"), "polling_interval": 0.05},
         result_backend=f"file://{folder / 'results'}",
     )
     return app
