@@ -195,6 +195,17 @@ class Raced(MemoryStore):
         return await super().put(namespace, key, value, **options)
 
 
+async def test_a_refresh_token_is_remembered_for_a_year(cloud, atlassian, store, atlassian_clock):
+    """By then it has ended, so the note of its key is no longer needed."""
+    await cloud.add("old", refresh_token=atlassian.issue_grant().refresh_token)
+    notes = await store.keys("pasted")
+
+    atlassian_clock.advance(timedelta(days=365, seconds=-1))
+    assert await store.keys("pasted") == notes
+    atlassian_clock.advance(1)
+    assert await store.keys("pasted") == []
+
+
 async def test_a_note_that_cannot_be_read(cloud, atlassian, store, caplog):
     """A damaged one does not keep its refresh token out for ever."""
     pasted = atlassian.issue_grant().refresh_token
@@ -363,8 +374,20 @@ async def test_a_mangled_refresh_token_is_refused(manager_of, wrong):
 
 async def test_client_credentials_have_nothing_to_add(manager_of, atlassian):
     """A grant without refresh tokens says so."""
-    with pytest.raises(ConfigurationError, match="no refresh tokens"):
+    with pytest.raises(ConfigurationError, match="no refresh tokens") as caught:
         await manager_of(jira_software_grant(atlassian)).add("ci", refresh_token="token")
+
+    assert caught.value.argument == "refresh_token"
+
+
+async def test_the_date_of_a_consent_is_a_datetime(cloud):
+    """A date that was written as text is refused by name."""
+    with pytest.raises(
+        ConfigurationError, match=r"^authorized_at must be a datetime, not str\."
+    ) as caught:
+        await cloud.add("other", refresh_token="token", authorized_at="2026-01-01")
+
+    assert caught.value.argument == "authorized_at"
 
 
 @pytest.mark.parametrize("wrong", ["", None, 7, b"acme", "acme\ud800"])

@@ -50,6 +50,7 @@ TWICE = quote(quote(SECRET, safe=""), safe="")
         pytest.param(json.dumps(SECRET).replace("/", "\\/"), '"[secret]"', id="json-slashes"),
         pytest.param("".join(f"\\u{ord(c):04x}" for c in SECRET), "[secret]", id="json-codes"),
         pytest.param("".join(f"\\x{ord(c):02x}" for c in SECRET), "[secret]", id="javascript"),
+        pytest.param("".join(f"\\u{ord(c):04X}" for c in SECRET), "[secret]", id="upper-case"),
         pytest.param(html.escape(SECRET), "[secret]", id="html"),
         pytest.param("".join(f"&#{ord(c)};" for c in SECRET), "[secret]", id="html-codes"),
         pytest.param(html.escape(json.dumps(SECRET)), '"[secret]"', id="json-in-html"),
@@ -166,6 +167,11 @@ def test_a_long_secret_is_found_in_a_scope():
     """Sixteen characters of a scope are no accident; fifteen may be a word."""
     assert redact_scopes("read:1234567890abcdef", ("1234567890abcdef",)) == ("[secret]",)
     assert redact_scopes("read:1234567890abcde", ("1234567890abcde",)) == ("read:1234567890abcde",)
+
+
+def test_an_encoded_secret_is_found_in_a_long_scope():
+    """A scope is searched as far as it is read, not only as far as an error is shown."""
+    assert redact_scopes("x" * 300 + quote(SECRET, safe=""), (SECRET,)) == ("[secret]",)
 
 
 @pytest.mark.parametrize(("longest", "scopes"), [(7, ("abc", "def")), (6, ("abc",)), (2, ())])

@@ -26,7 +26,7 @@ from atlassian_auth.protocol._token_endpoint import (
     read_token_response,
     verdict_of,
 )
-from atlassian_auth.protocol.messages import HTTPResponse
+from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.tokens import TokenPair
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -107,6 +107,13 @@ def test_requests_hide_their_secrets(build):
     assert request.headers["cache-control"] == "no-store"
     assert request.secrets == ("hidden-1",)
     assert "hidden-1" not in repr(request)
+
+
+def test_a_request_of_another_encoding():
+    """A grant of one's own may send any bytes; the answer is read."""
+    request = HTTPRequest(URL, {}, body="name=é".encode("latin-1"), secrets=())
+
+    assert read(answer(ISSUED), request).access_token == "access-1"
 
 
 def test_a_token_is_read():
