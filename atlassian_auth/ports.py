@@ -169,7 +169,11 @@ class Runner(Protocol):
         ...
 
     def submit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Start ``work`` in that event loop and return at once. ``work`` never raises."""
+        """Start ``work`` in that event loop and return at once. ``work`` never raises.
+
+        Submitted work must run to its end, even if it has not begun when the loop stops: its callers wait for
+        it, and so does `TokenManager.aclose`. Raise an error if the work cannot be started.
+        """
         ...
 
     def check_may_wait(self) -> None:
