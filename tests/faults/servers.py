@@ -108,10 +108,13 @@ def last_save_lost(*, restart):
     @asynccontextmanager
     async def lasts(stage):
         stage.server.remember()
+        remembered = await stored(stage)
         yield
         stage.server.off()
+        # A refresh may be in progress. All that the server loses, its lock too, is lost before it answers.
+        stage.happened("lock taken away")
+        stage.happened("restored", remembered)
         stage.server.on()
-        stage.happened("restored", await stored(stage))
         if restart:
             await stage.restart()
         stage.ask_with = ask_to_refresh
