@@ -151,7 +151,7 @@ class Postgres(Switch):
 @cache
 def postgres():
     if sys.platform == "win32":
-        pytest.skip("psycopg needs another event loop than Windows has")
+        pytest.skip("the PostgreSQL of the tests needs a Unix socket")
     pytest.importorskip("psycopg", reason="no client for PostgreSQL")
     server = Postgres(RUNNING.enter_context(short_folder()))
     RUNNING.callback(server.off)
