@@ -81,13 +81,21 @@ async def measure(hosts, folder):
 class PatientClock(ManualClock):
     """Pauses before another attempt pass at once; the hours between two rounds of `keep_alive` are lived."""
 
+    def __init__(self):
+        super().__init__()
+        self.sleepers = 0  # how many wait for their next round
+
     async def sleep(self, seconds):
         if seconds < HOUR:
             await super().sleep(seconds)
             return
-        with suppress(TimeoutError):
-            async with self.timeout(seconds):
-                await anyio.sleep_forever()
+        self.sleepers += 1
+        try:
+            with suppress(TimeoutError):
+                async with self.timeout(seconds):
+                    await anyio.sleep_forever()
+        finally:
+            self.sleepers -= 1
 
 
 class WaitingClock(SystemClock):
@@ -224,6 +232,7 @@ class Service(World):
             for _ in range(months):
                 await self.live_a_month()
                 await self.check()
+                await self.rest()
                 forget()
                 held.append(await measure(self.hosts, self.folder))
             self.tasks.cancel_scope.cancel()
@@ -260,6 +269,11 @@ class Service(World):
         except TransientError:
             self.clock.advance(STEP_SECONDS)  # longer than the backoff
             return await call()
+
+    async def rest(self):
+        """Wait until each `keep_alive` has ended its round, which would open a closed store again."""
+        while self.clock.sleepers < len(self.hosts):
+            await anyio.lowlevel.checkpoint()
 
     async def check(self):
         """See that each credential works, is the server's newest, and was never presented twice."""
