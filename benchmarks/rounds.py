@@ -16,6 +16,9 @@ def paired(
     """Return subject / baseline of each round, both given as functions that return seconds."""
     baseline()
     subject()  # caches are warm from here on
+    # What lives now stays: to look at it again before each round would take longer than most rounds.
+    gc.collect()
+    gc.freeze()
     return tuple(_ratio(baseline, subject, swapped=bool(n % 2)) for n in range(rounds))
 
 

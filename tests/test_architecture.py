@@ -196,6 +196,7 @@ def test_functions_are_short():
     assert [(name, long.name) for name, long in bodies if body_lines(long) > LONGEST_BODY] == []
 
 
+@pytest.mark.campaign
 def test_tests_state_their_promise():
     """Each test has a docstring."""
     tests = [

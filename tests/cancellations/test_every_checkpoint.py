@@ -81,12 +81,12 @@ KINDS = {
     **dict.fromkeys(TRIO, ("trio",)),
     **dict.fromkeys(ANYIO, BACKENDS),
 }
-# Where a checkpoint is always played; elsewhere one in six is, unless the run is full.
+# Where a checkpoint is always played; elsewhere one in twelve is, unless the run is full.
 HOMES = {}
 for name, passed in PASSED.items():
     for place in passed:
         HOMES.setdefault(place, name)
-ELSEWHERE_EVERY = 6
+ELSEWHERE_EVERY = 12
 FINITE = tuple(name for name in OPERATIONS if name not in ENDLESS)
 REQUESTS = ("request", "request with a dead token")
 LATER = tuple(kind for kind in ASYNCIO if kind not in SAME_TURN)

@@ -7,8 +7,10 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
+import typer.main
 
 from atlassian_auth._cli import main
 from atlassian_auth.ports import SYSTEM_CLOCK
@@ -66,9 +68,14 @@ def home(monkeypatch, tmp_path):
     return tmp_path
 
 
+# Typer builds all commands anew with each call, which would be a third of the time of these tests.
+build = cache(typer.main.get_command)
+
+
 @pytest.fixture
 def command(home, monkeypatch, capsys):
     """Run the command line in this process and return its status, output and errors."""
+    monkeypatch.setattr(typer.main, "get_command", build)
 
     def run(*arguments, stdin=""):
         monkeypatch.setattr(sys, "argv", ["atlassian-auth", *map(str, arguments)])

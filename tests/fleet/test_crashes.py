@@ -15,7 +15,7 @@ from tests.fleet.campaign import BEHIND_AT, KILLED, Campaign
 from tests.fleet.conftest import FULL
 from tests.fleet.crew import LEASE_SECONDS, Refresh
 
-KILLS = 1000 if FULL else 32
+KILLS = 1000 if FULL else 16
 NAME_AT_SERVER = "atlassian-auth"  # PostgreSQL's, of all connections of the store
 # Of one credential: the database with its log, or the record, the version and a new file; two locks.
 MOST_FILES = 6

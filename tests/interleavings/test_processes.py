@@ -226,6 +226,7 @@ async def test_processes_share_one_exchange(atlassian, enrolled, run):
     assert len(atlassian.token_requests) == 1
 
 
+@pytest.mark.parametrize("product", ["cloud"])
 async def test_only_the_process_that_refreshes_takes_the_lock(atlassian, enrolled, run):
     """When a token expires, one of eight processes takes the lock; seven read its token."""
     processes = [run(COUNT_LOCKS) for _ in range(8)]

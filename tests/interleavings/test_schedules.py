@@ -26,7 +26,7 @@ from tests.interleavings.simulation import play
 
 pytestmark = pytest.mark.campaign
 
-STEADY = settings(deadline=None, derandomize=True, max_examples=200)
+STEADY = settings(deadline=None, derandomize=True, max_examples=100)
 CHOSEN = settings.default if settings.default.max_examples > 1000 else STEADY
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import cache
 
 from tests.model.search import Report, explore
 from tests.model.world import Rules, Step
@@ -52,12 +53,18 @@ def reports(
 ) -> Iterator[tuple[str, Report]]:
     """Yield what is found under each of these profiles, changed as given; see `explore`."""
     for name in names:
-        yield name, explore(replace(PROFILES[name], **changes), reduced=reduced)
+        yield name, _explored(replace(PROFILES[name], **changes), reduced=reduced)
 
 
+@cache
+def _explored(rules: Rules, *, reduced: bool = False) -> Report:
+    return explore(rules, reduced=reduced)
+
+
+@cache
 def missed(guard: str) -> tuple[Rules, list[Step]]:
     """Return the shortest story that goes wrong without the guard, and does not with it."""
     rules = replace(MISSED[guard], without=frozenset({guard}))
-    known = explore(MISSED[guard])
+    known = _explored(MISSED[guard])
     report = explore(rules, known)
     return rules, min((report.stories[news] for news in report.news(known)), key=len)

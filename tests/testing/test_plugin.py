@@ -203,6 +203,7 @@ def test_mocks_of_other_services(suite, plugin, words):
 
 
 @pytest.mark.programs
+@pytest.mark.campaign
 def test_tests_may_be_spread_over_processes(suite):
     """The fixtures work in the processes of pytest-xdist."""
     arguments = ("-n2", "--asyncio-mode=auto", LOOP_SCOPE)

@@ -1,4 +1,4 @@
-"""Two hundred people connect at the same time, and each gets their own token."""
+"""Up to two hundred people connect at the same time, and each gets their own token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from atlassian_auth.stores import MemoryStore, PostgresStore, RedisStore, SQLite
 from tests.web.house import REST
 
 PATIENCE_SECONDS = 300  # a crowd on a busy machine
-CAMPAIGN = ("sqlite", "redis", "postgres")
 
 
 @pytest.fixture
@@ -31,8 +30,9 @@ def store(request, place, tmp_path, atlassian_clock):
 @pytest.mark.parametrize(
     ("place", "people"),
     [
-        *(("memory", 200), ("sqlite", 10)),
-        *(pytest.param(name, 200, marks=pytest.mark.campaign) for name in CAMPAIGN),
+        *(("memory", 50), ("sqlite", 10)),
+        *(pytest.param(name, 200, marks=pytest.mark.campaign) for name in ("memory", "postgres")),
+        *(pytest.param(name, 50, marks=pytest.mark.campaign) for name in ("redis", "sqlite")),
     ],
 )
 async def test_no_mix_up(house, jira, atlassian, people):

@@ -18,7 +18,7 @@ FEW = settings(
     database=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-MANY = settings(FEW, max_examples=200)
+MANY = settings(FEW, max_examples=50)
 
 METHODS = [
     *("GET /config", "POST /config", "GET /config/get-redirect-uri", "GET /config/{id}"),
