@@ -42,7 +42,7 @@ BOXES = (
     Box(
         "Vocabulary",
         "errors, settings, events, states, hosts",
-        ("exceptions", "settings", "events", "status", "_hosts", "endpoints", "scopes"),
+        ("exceptions", "settings", "events", "status", "endpoints", "scopes"),
         0,
     ),
     Box(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from atlassian_auth._hosts import CLOUDS, GOVERNMENT, PUBLIC
 from atlassian_auth.endpoints import (
     Endpoints,
     check_secure,
@@ -18,6 +17,7 @@ from atlassian_auth.endpoints import (
     is_loopback,
     origin_of,
 )
+from atlassian_auth.endpoints._hosts import CLOUDS, GOVERNMENT, PUBLIC
 from atlassian_auth.exceptions import ConfigurationError, DiscoveryError
 from atlassian_auth.protocol._documents import read_object
 from atlassian_auth.protocol._public_documents import check_reachable

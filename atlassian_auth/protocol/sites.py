@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 
-from atlassian_auth._hosts import CLOUDS, OLDER_SITES, PUBLIC
 from atlassian_auth.endpoints import check_secure, is_loopback, origin_of
+from atlassian_auth.endpoints._hosts import CLOUDS, OLDER_SITES, PUBLIC
 from atlassian_auth.exceptions import (
     AmbiguousSite,
     AtlassianAuthError,

@@ -1,7 +1,7 @@
-"""Atlassian's hosts, audiences and base URLs, each with its source.
+"""The URLs of an authorization server and of its API, each with its source.
 
-The rule of this file: a URL to which a token or a client secret is sent must be https or on this machine,
-unless the caller allows plain http by name.
+A URL to which a token or a client secret is sent must be https or on this computer, unless the caller allows
+plain http by name.
 """
 
 from __future__ import annotations
@@ -11,11 +11,17 @@ import os
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
-from typing import NoReturn, Self
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
-from atlassian_auth._hosts import CLOUDS, GOVERNMENT, PUBLIC
+from atlassian_auth.endpoints._hosts import CLOUDS, GOVERNMENT, PUBLIC
+from atlassian_auth.endpoints._urls import (
+    check_base_url,
+    check_secure,
+    is_loopback,
+    origin_of,
+    refuse,
+)
 from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = [
@@ -32,13 +38,6 @@ logger: logging.Logger = logging.getLogger("atlassian_auth")
 
 _EMULATOR = "ATLASSIAN_AUTH_EMULATOR"
 
-
-# RFC 3986 section 2 allows visible ASCII only. The standard library silently drops tabs and line breaks, and
-# browsers read a backslash as a slash, so two programs could read two different hosts from one URL.
-_URL = re.compile(r"[\x21-\x5b\x5d-\x7e]+")
-_HOST_NAME = re.compile(r"[a-z0-9._-]+")
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
 # The four provider APIs of developer.atlassian.com/cloud/jira/software, "Integrate JSW Cloud with on-premises
 # tools", 2026-11-20.
 _PROVIDER_ENTITIES = ("builds", "deployments", "devinfo", "featureflags")
@@ -51,102 +50,6 @@ _CLOUD_ID = re.compile(r"(?=.*[0-9])[A-Za-z0-9-]{20,}")
 _CLOUD_HOSTS = tuple(end for cloud in CLOUDS for end in cloud.ends)
 
 _DATA_CENTER_OAUTH = "/rest/oauth2/latest"
-
-
-def origin_of(url: str) -> str:
-    """Return the origin of an absolute http(s) URL; equal origins are equal strings.
-
-    Args:
-        url: The URL; the part after host and port is ignored.
-
-    Returns:
-        ``"https://host"`` or ``"https://host:port"``: lower case, without a default port, with the
-        brackets of an IPv6 address.
-
-    Raises:
-        ConfigurationError: if the URL is not an absolute http or https URL in ASCII.
-    """
-    parts = _split(url, "url")
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = parts.port
-    suffix = "" if port is None or port == _DEFAULT_PORTS[parts.scheme] else f":{port}"
-    return f"{parts.scheme}://{host}{suffix}"
-
-
-def check_secure(url: str, *, argument: str, allow_http: bool = False) -> str:
-    """Return the URL unchanged if secrets may be sent there.
-
-    Args:
-        url: An absolute URL.
-        argument: The name of the caller's argument, for the error.
-        allow_http: Accept plain http on any host; otherwise only on loopback (``localhost``,
-            ``127.0.0.0/8``, ``::1``).
-
-    Raises:
-        ConfigurationError: if the URL is not absolute, is plain http where that is not allowed, or
-            holds a user name, a password or a fragment.
-    """
-    parts = _split(url, argument)
-    if "@" in parts.netloc:
-        _refuse(
-            argument, "must not contain a user name or password: remove the part before the '@'"
-        )
-    if "#" in url:
-        _refuse(argument, "must not contain a fragment: remove the '#' and the text after it")
-    if parts.scheme == "http" and not (allow_http or is_loopback(parts.hostname or "")):
-        _refuse(
-            argument,
-            f"must be https, because secrets are sent there, but is {origin_of(url)}: use https, or "
-            "a loopback host such as http://127.0.0.1",
-        )
-    return url
-
-
-def _split(url: object, argument: str) -> SplitResult:
-    if not isinstance(url, str) or not url:
-        _refuse(argument, "must be an absolute URL such as https://host/path, but is empty")
-    if not _URL.fullmatch(url):
-        _refuse(
-            argument,
-            "must be a URL of visible ASCII characters, but contains a space, a line break, a "
-            "backslash or a non-ASCII character, probably from pasting: remove it",
-        )
-    parts = _parse(url)
-    if parts is None:
-        _refuse(argument, "must be an absolute http or https URL such as https://host/path")
-    return parts
-
-
-def _parse(url: str) -> SplitResult | None:
-    # The caller raises the error, because the text of these ValueErrors may quote a password.
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    known = parts.scheme in _DEFAULT_PORTS and _is_host(parts.hostname or "")
-    return parts if known else None
-
-
-def _is_host(host: str) -> bool:
-    return bool(_HOST_NAME.fullmatch(host)) or _is_ipv6(host)
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        return IPv6Address(host).scope_id is None
-    except ValueError:
-        return False
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host of a URL is this machine: ``localhost``, ``127.0.0.0/8`` or ``::1``."""
-    if host == "localhost" or (_is_ipv6(host) and IPv6Address(host) == IPv6Address("::1")):
-        return True
-    try:
-        return IPv4Address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def emulator_origin() -> str | None:
@@ -164,9 +67,9 @@ def emulator_origin() -> str | None:
 
 @lru_cache
 def _check_emulator(value: str) -> str:
-    origin = _check_base_url(value, argument=_EMULATOR, allow_http=False)
+    origin = check_base_url(value, argument=_EMULATOR, allow_http=False)
     if not is_loopback(urlsplit(origin).hostname or ""):
-        _refuse(
+        refuse(
             _EMULATOR, f"must be on this computer, such as http://127.0.0.1:8080, but is {origin}"
         )
     logger.warning(
@@ -189,17 +92,6 @@ def emulated_site(url: str) -> str:
     origin = emulator_origin()
     name = (urlsplit(url).hostname or "").partition(".")[0]
     return url if origin is None else f"{origin}/site/{name}"
-
-
-def _refuse(argument: str, message: str) -> NoReturn:
-    raise ConfigurationError(f"{argument} {message}", argument=argument)
-
-
-def _check_base_url(url: str, *, argument: str, allow_http: bool) -> str:
-    check_secure(url, argument=argument, allow_http=allow_http)
-    if "?" in url:
-        _refuse(argument, "must not contain a query: remove the '?' and the text after it")
-    return url.rstrip("/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +136,7 @@ class Endpoints:
             url = getattr(self, argument)
             if url is not None:
                 check_secure(url, argument=argument, allow_http=allow_http)
-        api_url = _check_base_url(self.api_url, argument="api_url", allow_http=allow_http)
+        api_url = check_base_url(self.api_url, argument="api_url", allow_http=allow_http)
         object.__setattr__(self, "api_url", api_url)
 
     @classmethod
@@ -300,7 +192,7 @@ class Endpoints:
         Raises:
             ConfigurationError: if the origin is malformed or insecure.
         """
-        base = _check_base_url(origin, argument="origin", allow_http=allow_http)
+        base = check_base_url(origin, argument="origin", allow_http=allow_http)
         return cls(
             authorize_url=f"{base}/auth/authorize",
             token_url=f"{base}/auth/oauth/token",
@@ -352,9 +244,9 @@ class Endpoints:
         Raises:
             ConfigurationError: if the base URL is malformed, insecure, or a Cloud site.
         """
-        base = _check_base_url(base_url, argument="base_url", allow_http=allow_http)
+        base = check_base_url(base_url, argument="base_url", allow_http=allow_http)
         if f".{urlsplit(base).hostname}".endswith(_CLOUD_HOSTS):
-            _refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
+            refuse("base_url", "is Atlassian Cloud, not a Data Center: use CloudGrant instead")
         # Joined as text: urljoin would drop the context path.
         oauth = f"{base}{_DATA_CENTER_OAUTH}"
         return cls(
@@ -427,20 +319,20 @@ class Endpoints:
         """
         match = _PROVIDER_PATH.fullmatch(_path_at_site(path) if "://" in path else path)
         if match is None:
-            _refuse("path", "must look like /rest/builds/0.1/bulk: copy it from the API reference")
+            refuse("path", "must look like /rest/builds/0.1/bulk: copy it from the API reference")
         root = self._provider_root(match["entity"], match["version"], cloud_id)
         return root + match["rest"]
 
     def _provider_root(self, entity: str, version: str, cloud_id: str) -> str:
         if entity not in _PROVIDER_ENTITIES:
-            _refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
+            refuse("entity", f"must be one of {', '.join(_PROVIDER_ENTITIES)}")
         return f"{self._gateway}/jira/{entity}/{version}/cloud/{_check_cloud_id(cloud_id)}/"
 
     @property
     def _gateway(self) -> str:
         # Cloud's authorization servers need an audience; Data Center's have none.
         if self.audience is None:
-            _refuse(
+            refuse(
                 "endpoints",
                 f"are those of a Data Center, which has no cloud id: use endpoints.api_url, "
                 f"{self.api_url}/, as the base URL",
@@ -464,13 +356,13 @@ def check_endpoints(value: Endpoints) -> Endpoints:
 def _path_at_site(url: str) -> str:
     parts = urlsplit(check_secure(url, argument="path"))
     if not (parts.hostname or "").endswith(tuple(cloud.sites for cloud in CLOUDS)):
-        _refuse("path", f"must be a path, or a URL at a Cloud site, but is at {origin_of(url)}")
+        refuse("path", f"must be a path, or a URL at a Cloud site, but is at {origin_of(url)}")
     return urlunsplit(("", "", parts.path, parts.query, ""))
 
 
 def _check_cloud_id(value: object) -> str:
     if not isinstance(value, str) or not _CLOUD_ID.fullmatch(value):
-        _refuse(
+        refuse(
             "cloud_id",
             "must be the id of a site, such as 11223344-a1b2-3b33-c444-def123456789, not its name "
             "or URL: https://SITE.atlassian.net/_edge/tenant_info shows it",
