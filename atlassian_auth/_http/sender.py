@@ -131,7 +131,7 @@ class HttpxSender:
         # httpx's errors hold the request with the refresh token and the client secret. Our error is raised
         # outside the except block, so that it does not chain to them.
         try:
-            return await self._send(request)
+            return await self._send_by_httpx(request)
         except (NothingSent, ConfigurationError) as error:
             failure: Exception = error.with_traceback(None)
         except _NOTHING_SENT as error:
@@ -149,7 +149,7 @@ class HttpxSender:
         if clients is not None and self._loop is asyncio.get_running_loop():
             await clients.aclose()
 
-    async def _send(self, request: HTTPRequest) -> HTTPResponse:
+    async def _send_by_httpx(self, request: HTTPRequest) -> HTTPResponse:
         guard = self._guard(request.url)
         direct = self._transport is None and is_direct(request.url)
         async with self._clients_of_loop().borrow(direct=direct) as client:
@@ -160,7 +160,7 @@ class HttpxSender:
                 content=request.body,
                 extensions={"trace": guard},
             )
-            return await self._exchange(client, built)
+            return await self._read_answer(client, built)
 
     def _guard(self, url: str) -> RequestGuard:
         settings = self._settings
@@ -171,7 +171,7 @@ class HttpxSender:
             connect_seconds=settings.connect_timeout_seconds,
         )
 
-    async def _exchange(self, client: httpx.AsyncClient, request: httpx.Request) -> HTTPResponse:
+    async def _read_answer(self, client: httpx.AsyncClient, request: httpx.Request) -> HTTPResponse:
         async with _stream(client, request) as response:
             body, truncated = await read_raw(response, self._settings.max_response_bytes)
         return HTTPResponse(
