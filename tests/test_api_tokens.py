@@ -21,7 +21,7 @@ from atlassian_auth.api_tokens import (
 )
 from tests.raw_server import RawServer, answer
 
-pytestmark = [pytest.mark.every_loop, pytest.mark.usefixtures("library")]
+pytestmark = pytest.mark.usefixtures("library")
 
 EMAIL = "ada@example.com"
 TOKEN = "secret-token="

@@ -10,8 +10,6 @@ from atlassian_auth import ConfigurationError
 from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct
 from atlassian_auth.testing import ManualClock
 
-pytestmark = pytest.mark.every_loop
-
 URL = "https://dc.example.com/token"
 
 

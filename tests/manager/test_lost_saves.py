@@ -21,8 +21,6 @@ from tests.manager.scene import (
     issue_without_rotation,
 )
 
-pytestmark = pytest.mark.every_loop
-
 
 @pytest.mark.parametrize("knows", ["who refreshed", "who adopted it"])
 @pytest.mark.parametrize("key", ["acme", "on-premise"])

@@ -20,8 +20,6 @@ from tests.manager.scene import (
     nothing_was_revoked,
 )
 
-pytestmark = pytest.mark.every_loop
-
 
 @pytest.mark.parametrize("key", ["acme", "on-premise"])
 async def test_revoking_ends_the_grant_there_and_here(key, cloud, data_center, atlassian, told):
