@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -84,6 +84,8 @@ class PatientClock(ManualClock):
     def __init__(self):
         super().__init__()
         self.sleepers = 0  # how many wait for their next round
+        self._may_wake = anyio.Event()
+        self._may_wake.set()
 
     async def sleep(self, seconds):
         if seconds < HOUR:
@@ -94,8 +96,17 @@ class PatientClock(ManualClock):
             with suppress(TimeoutError):
                 async with self.timeout(seconds):
                     await anyio.sleep_forever()
+            while not self._may_wake.is_set():
+                await self._may_wake.wait()
         finally:
             self.sleepers -= 1
+
+    @contextmanager
+    def hold_sleepers(self):
+        """Let no sleeper wake in this block, also if its time has come."""
+        self._may_wake = anyio.Event()
+        yield
+        self._may_wake.set()
 
 
 class WaitingClock(SystemClock):
@@ -232,9 +243,10 @@ class Service(World):
             for _ in range(months):
                 await self.live_a_month()
                 await self.check()
-                await self.rest()
-                forget()
-                held.append(await measure(self.hosts, self.folder))
+                with self.clock.hold_sleepers():
+                    await self.rest()
+                    forget()
+                    held.append(await measure(self.hosts, self.folder))
             self.tasks.cancel_scope.cancel()
         for host in self.hosts:
             await host.manager.aclose()
