@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atlassian_auth import scopes
-from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.api_tokens import StaticToken
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints
@@ -38,6 +36,8 @@ from atlassian_auth.grants import (
     Grant,
 )
 from atlassian_auth.manager import TokenManager
+from atlassian_auth.ports._runtime.event_stream import EventStream
+from atlassian_auth.ports._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings
 from atlassian_auth.status import CredentialState, CredentialStatus, TokenStatus

@@ -9,10 +9,10 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from typing import Any, NoReturn, Self
 
-from atlassian_auth._http.httpx_auth import HttpxAuth
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.origins import NOWHERE, Origins, Target, read_origins, target_of
-from atlassian_auth._http.refusal import beginning, beginning_sync
+from atlassian_auth._tokens.http.httpx_auth import HttpxAuth
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.origins import NOWHERE, Origins, Target, read_origins, target_of
+from atlassian_auth._tokens.http.refusal import beginning, beginning_sync
 from atlassian_auth.endpoints import Endpoints, check_secure, origin_of
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed, ScopeMismatch
 from atlassian_auth.protocol._challenges import Challenge, read_challenge, required_scopes

@@ -12,17 +12,17 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 from datetime import datetime
 from typing import Any, Unpack
 
-from atlassian_auth._http.httpx_auth import HttpxAuth
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.origins import NOWHERE, Origins, read_origins
-from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
-from atlassian_auth._runtime.closing import Closing
 from atlassian_auth._tokens.credentials.checks import checked_key
+from atlassian_auth._tokens.http.httpx_auth import HttpxAuth
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.origins import NOWHERE, Origins, read_origins
+from atlassian_auth._tokens.http.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import ConfigurationError, ScopeMismatch
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.manager import DEFAULT_KEY, ManagerOptions, TokenManager
 from atlassian_auth.ports import Network
+from atlassian_auth.ports._runtime.closing import Closing
 from atlassian_auth.protocol._challenges import (
     Challenge,
     is_anonymous,

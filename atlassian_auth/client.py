@@ -27,7 +27,6 @@ from typing import ClassVar, TypedDict, Unpack
 
 from atlassian_auth import scopes as presets
 from atlassian_auth import sites
-from atlassian_auth._runtime.closing import AsyncClosing
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure
 from atlassian_auth.events import Event
@@ -36,6 +35,7 @@ from atlassian_auth.flows import AuthorizationFlow, AuthorizationResult
 from atlassian_auth.grants import CloudGrant, DataCenterGrant, Grant
 from atlassian_auth.manager import DEFAULT_KEY
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.ports._runtime.closing import AsyncClosing
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.opening import AnyStore
 

@@ -17,7 +17,7 @@ except ImportError as _missing:
     ) from _missing
 
 from atlassian_auth import api_tokens, auth
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 
 __all__ = [
     "ApiToken",

@@ -12,13 +12,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._runtime.closing import Closing
-from atlassian_auth._runtime.event_hub import EventHub
-from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth._tokens.credentials.checks import (
     check_left_out,
     check_ports,
@@ -29,6 +22,8 @@ from atlassian_auth._tokens.credentials.checks import (
     checked_store_for,
 )
 from atlassian_auth._tokens.credentials.methods import DEFAULT_KEY, Credentials
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth._tokens.refresh.cache import Entry
 from atlassian_auth._tokens.refresh.calls import Calls
 from atlassian_auth._tokens.refresh.parts import Parts
@@ -37,6 +32,11 @@ from atlassian_auth.events import Event
 from atlassian_auth.exceptions import ConfigurationError, TokenRejected
 from atlassian_auth.grants.base import Grant
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, Network, Runner, Sender, system_jitter
+from atlassian_auth.ports._runtime.closing import Closing
+from atlassian_auth.ports._runtime.event_hub import EventHub
+from atlassian_auth.ports._runtime.event_stream import EventStream
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.settings import Settings

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth._tokens.records.records import IN_TRANSIT, Records, TokenRecord
 from atlassian_auth.exceptions import ConfigurationError, StoreError, TransientError
 from atlassian_auth.ports import Runner
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 from atlassian_auth.stores.base import ABSENT, Store, Stored
 from atlassian_auth.stores.opening import AnyStore, checked_store
 from atlassian_auth.stores.records import perform

@@ -23,8 +23,8 @@ except ImportError as _missing:
     ) from _missing
 
 from atlassian_auth import auth
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.refusal import LONGEST
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.refusal import LONGEST
 from atlassian_auth.exceptions import AtlassianAuthError
 from atlassian_auth.protocol.messages import announced_length
 from atlassian_auth.protocol.tokens import Token

@@ -6,8 +6,8 @@ import ssl
 from collections.abc import MutableMapping
 from typing import TypedDict, Unpack
 
-from atlassian_auth._http import lookup
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http import lookup
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.auth import AtlassianAuth
 from atlassian_auth.endpoints import Endpoints, check_secure, emulated_site
 from atlassian_auth.exceptions import ConfigurationError

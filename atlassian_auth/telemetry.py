@@ -22,7 +22,6 @@ except ImportError as _missing:
         "Telemetry needs OpenTelemetry's API: pip install 'atlassian-auth[otel]'"
     ) from _missing
 
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.events import (
     AuthorizationNeeded,
     ConsentEndsSoon,
@@ -33,6 +32,7 @@ from atlassian_auth.events import (
 )
 from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
 from atlassian_auth.ports import Runner
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 __all__ = ["Telemetry"]
 

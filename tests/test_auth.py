@@ -30,8 +30,8 @@ from atlassian_auth import (
     StaticToken,
     TransientError,
 )
-from atlassian_auth._http.origins import Origins
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.origins import Origins
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth.api_tokens import ApiToken, AuthRouter
 from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.protocol.messages import HTTPResponse

@@ -15,9 +15,9 @@ from atlassian_auth import (
     TokenManager,
     TransientError,
 )
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER
 from atlassian_auth.migration import Transfer, Transferred, _Transit
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 from atlassian_auth.stores import MemoryStore, SQLiteStore
 from atlassian_auth.stores.base import Store
 from atlassian_auth.testing import cloud_grant

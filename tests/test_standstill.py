@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 
 pytestmark = [
     pytest.mark.programs,

@@ -21,7 +21,7 @@ from atlassian_auth._cli.output import say, show
 from atlassian_auth._cli.profile import Profile
 from atlassian_auth._cli.session import open_manager_with_credential
 from atlassian_auth._cli.site import target_of
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.exceptions import ConfigurationError, TransientError
 
 __all__ = ["request"]

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable
 from typing import NoReturn, Unpack
 
-from atlassian_auth._runtime.closing import AsyncClosing
 from atlassian_auth.connections._credentials import Credentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections._pruning import Pruning
@@ -15,6 +14,7 @@ from atlassian_auth.connections.flows import FlowRequests
 from atlassian_auth.connections.handler import TokenHandler, TokenService
 from atlassian_auth.connections.tokens import ClientTokens
 from atlassian_auth.manager import ManagerOptions
+from atlassian_auth.ports._runtime.closing import AsyncClosing
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores.opening import AnyStore
 

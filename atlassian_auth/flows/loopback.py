@@ -16,7 +16,6 @@ import anyio
 import anyio.to_thread
 from anyio.abc import Listener, SocketStream
 
-from atlassian_auth._runtime.future import SharedFuture, explained
 from atlassian_auth._tokens.credentials.checks import checked_period
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
@@ -30,6 +29,7 @@ from atlassian_auth.flows.authorization import (
     AuthorizationRequest,
     AuthorizationResult,
 )
+from atlassian_auth.ports._runtime.future import SharedFuture, explained
 from atlassian_auth.protocol.callback import UncheckedCallback, check_state
 
 __all__ = ["LoopbackLogin"]

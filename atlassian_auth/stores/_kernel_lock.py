@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
 from atlassian_auth.ports import Clock
+from atlassian_auth.ports._runtime.forks import ForkLock
 from atlassian_auth.stores._locked_file import kernel_locks
 from atlassian_auth.stores._private import (
     check_closed,

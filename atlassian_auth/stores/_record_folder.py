@@ -17,8 +17,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports._runtime.forks import ForkLock
 from atlassian_auth.stores._locked_file import kernel_locks
 from atlassian_auth.stores._patience import Patience
 from atlassian_auth.stores._private import (

@@ -17,9 +17,9 @@ from typing import Protocol
 
 import anyio
 
-from atlassian_auth._runtime.loop_thread import AsyncClient, LoopThread
 from atlassian_auth.exceptions import ConfigurationError, StoreError
 from atlassian_auth.ports import Clock, system_jitter
+from atlassian_auth.ports._runtime.loop_thread import AsyncClient, LoopThread
 from atlassian_auth.stores.base import Hold, Stored
 from atlassian_auth.stores.checked import CheckedStore, Target
 from atlassian_auth.stores.rules import lock_timeout

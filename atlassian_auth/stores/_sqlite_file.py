@@ -19,8 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports._runtime.forks import ForkLock
 from atlassian_auth.stores._patience import PATIENCE_SECONDS, Patience
 from atlassian_auth.stores._private import check_file, close_to_others, identity, replaced
 

@@ -18,9 +18,9 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.loop_thread import no_thread
+from atlassian_auth.ports._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.loop_thread import no_thread
 
 __all__ = ["Worker"]
 

@@ -12,9 +12,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
+from atlassian_auth.ports._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.checked import CheckedStore, Target
 from atlassian_auth.stores.rules import lock_timeout

@@ -12,11 +12,11 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from atlassian_auth._runtime.future import start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
-from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError, StoreError
 from atlassian_auth.ports import Runner, is_being_cancelled
+from atlassian_auth.ports._runtime.future import start
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.traces import log_places
 from atlassian_auth.stores.base import Hold, Store
 
 __all__ = ["IN_TRANSIT", "STORE_ERRORS", "Loaded", "Records", "perform"]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 from anyio.lowlevel import checkpoint
 
-from atlassian_auth._runtime.future import current_loop
+from atlassian_auth.ports._runtime.future import current_loop
 
 __all__ = ["ManualClock"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 
 __all__ = ["Gate"]
 

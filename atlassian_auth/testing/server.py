@@ -17,8 +17,8 @@ except ImportError as _missing:
         "LoopbackServer needs uvicorn: pip install 'atlassian-auth[testing]'"
     ) from _missing
 
-from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.testing._asgi import ASGIApp, Receive, Scope, Send
 from atlassian_auth.testing.faults import AnswerLost, ConnectionRefused
 from atlassian_auth.testing.model import FakeAtlassian

@@ -8,8 +8,8 @@ import anyio.lowlevel
 import pytest
 
 from atlassian_auth import AuthorizationRequired, Settings
-from atlassian_auth._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.flows import AuthorizationFlow
+from atlassian_auth.ports._runtime.runner import InlineRunner, ThreadRunner
 from atlassian_auth.stores import FileStore, MemoryStore, SQLiteStore
 from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock
 from tests.cancellations.track import (

@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import PostgresStore, RedisStore
 from tests.faults.endpoint import CLOUD, DATA_CENTER, LOST
 from tests.faults.stage import HOUR, ask_for_token, ask_to_refresh, real_time

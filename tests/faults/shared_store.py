@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import MemoryStore
 from tests.harness.store import WatchedStore
 

@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 import httpx
 
 from atlassian_auth import AtlassianAuthError, Settings
-from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import AuthorizationNeeded, RefreshSucceeded
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.testing import FakeAtlassian, ManualClock, mock_router
 from tests.faults.shared_store import SharedStore
 from tests.harness.clocks import MovedClock, ShiftedClock

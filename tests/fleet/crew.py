@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 
 from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
-from atlassian_auth._http.sender import HttpxSender
-from atlassian_auth._runtime.runner import InlineRunner
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth._tokens.records.records import Records, TokenRecord
+from atlassian_auth.ports._runtime.runner import InlineRunner
 from atlassian_auth.stores import RedisStore, open_store
 from atlassian_auth.testing import FakeAtlassian
 from atlassian_auth.testing.urls import Urls

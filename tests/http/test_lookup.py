@@ -21,7 +21,7 @@ from atlassian_auth import (
     StaticToken,
     sites,
 )
-from atlassian_auth._http import lookup
+from atlassian_auth._tokens.http import lookup
 from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.endpoints import Endpoints
 from atlassian_auth.exceptions import (

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from atlassian_auth import ConfigurationError, OriginNotAllowed
-from atlassian_auth._http.origins import Origins, read_origins, target_of
+from atlassian_auth._tokens.http.origins import Origins, read_origins, target_of
 
 GATEWAYS = ["https://api.atlassian.com", "https://api.atlassian-us-gov-mod.com"]
 ORIGINS = Origins(["https://a.example", "http://127.0.0.1:8080", "https://[::1]:8443"])

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth._http.own_client import RequestGuard, check_tls, is_direct
+from atlassian_auth._tokens.http.own_client import RequestGuard, check_tls, is_direct
 from atlassian_auth.testing import ManualClock
 
 URL = "https://dc.example.com/token"

@@ -10,7 +10,7 @@ import zlib
 import httpx
 import pytest
 
-from atlassian_auth._http.refusal import beginning, beginning_sync, cut, cut_sync
+from atlassian_auth._tokens.http.refusal import beginning, beginning_sync, cut, cut_sync
 from atlassian_auth.testing import ManualClock
 from tests.raw_server import RawServer, answer
 

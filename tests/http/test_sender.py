@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from atlassian_auth import Settings
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPRequest
@@ -411,7 +411,7 @@ NO_DESCRIPTOR = """
 import asyncio, os, resource
 from atlassian_auth.ports import NothingSent
 from atlassian_auth.protocol.messages import HTTPRequest
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 
 async def main():
     sender = HttpxSender()
@@ -436,7 +436,7 @@ def test_no_descriptor_is_left(run, anyio_backend):
 SILENT = """
 import asyncio, sys
 from atlassian_auth.protocol.messages import HTTPRequest
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 
 url = sys.argv[1]
 imported = []

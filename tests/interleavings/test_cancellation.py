@@ -8,7 +8,7 @@ import anyio
 import httpx
 import pytest
 
-from atlassian_auth._runtime.runner import InlineRunner
+from atlassian_auth.ports._runtime.runner import InlineRunner
 
 pytestmark = pytest.mark.every_loop
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from atlassian_auth._runtime.runner import InlineRunner
+from atlassian_auth.ports._runtime.runner import InlineRunner
 from atlassian_auth.testing import Gate
 
 pytestmark = pytest.mark.every_loop

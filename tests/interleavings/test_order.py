@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from atlassian_auth import AuthorizationRequired, Settings, TokenManager, TransientError
-from atlassian_auth._runtime.runner import InlineRunner
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports._runtime.runner import InlineRunner
 from atlassian_auth.testing import Fault, data_center_grant
 
 pytestmark = pytest.mark.every_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import timedelta
 
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import (
     Fault,

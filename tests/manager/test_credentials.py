@@ -22,7 +22,7 @@ from atlassian_auth import (
     TokenManager,
     TransientError,
 )
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth.events import ConsentGiven, RefreshSucceeded
 from atlassian_auth.flows import AuthorizationFlow
 from atlassian_auth.ports import Network, utc_now

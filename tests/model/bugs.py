@@ -17,13 +17,13 @@ from dataclasses import dataclass
 import anyio
 
 from atlassian_auth import AtlassianAuthError, AuthorizationRequired, StoreError
-from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth._tokens.records.records import Records
 from atlassian_auth._tokens.refresh.exchange import TokenExchange
 from atlassian_auth._tokens.refresh.refresh import Refresher
 from atlassian_auth._tokens.refresh.repository import CredentialRepository, _Unsaved
 from atlassian_auth._tokens.refresh.single_flight import SingleFlight
 from atlassian_auth.ports import utc_now
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import FakeAtlassian, Fault, ManualClock, mock_router
 from tests.harness.store import WatchedStore

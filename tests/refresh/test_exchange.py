@@ -19,7 +19,7 @@ from atlassian_auth import (
     TokenResponseError,
     TransientError,
 )
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth._tokens.refresh.exchange import LockLost, TokenExchange
 from atlassian_auth.ports import SYSTEM_CLOCK, NothingSent, Unanswered
 from atlassian_auth.protocol.messages import HTTPResponse

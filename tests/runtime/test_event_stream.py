@@ -12,9 +12,9 @@ import anyio
 import pytest
 
 from atlassian_auth import TokenManager
-from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.events import Event, RefreshStarted, RefreshSucceeded
+from atlassian_auth.ports._runtime.event_stream import EventStream
+from atlassian_auth.ports._runtime.forks import ForkLock
 from atlassian_auth.stores import MemoryStore
 from atlassian_auth.testing import cloud_grant
 
@@ -111,7 +111,7 @@ def test_a_fork_leaves_the_streams_to_the_parent():
     program = """
 import os, sys
 from atlassian_auth import TokenManager, ClientCredentialsGrant
-from atlassian_auth._runtime.event_stream import EventStream
+from atlassian_auth.ports._runtime.event_stream import EventStream
 
 manager = TokenManager(ClientCredentialsGrant.jira_software("id", "secret"))
 stream = manager.events()

@@ -6,14 +6,14 @@ import os
 
 import pytest
 
-from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.forks import ForkLock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 
 # A thread is inside when the fork begins. (Handlers registered last are called first.)
 FORK = """
 import os, threading
-from atlassian_auth._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.forks import ForkLock
 
 log = []
 lock = ForkLock(before=lambda: log.append("before"), in_child=lambda: log.append("child"))
@@ -37,7 +37,7 @@ with lock.lock, ForkLock().lock:
 
 # A fork in C, such as uWSGI's, runs the handlers of the child only.
 FORK_IN_C = """
-from atlassian_auth._runtime import forks
+from atlassian_auth.ports._runtime import forks
 
 log = []
 lock = forks.ForkLock(in_child=lambda: log.append("child"))

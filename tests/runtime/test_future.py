@@ -12,7 +12,7 @@ import anyio
 import pytest
 import trio
 
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 
 pytestmark = pytest.mark.every_loop
 

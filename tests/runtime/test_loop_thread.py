@@ -14,17 +14,17 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.loop_thread import LoopThread
-from atlassian_auth._runtime.steady_loop import _Probe
 from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.loop_thread import LoopThread
+from atlassian_auth.ports._runtime.steady_loop import _Probe
 
 pytestmark = pytest.mark.every_loop
 
 AT_EXIT = """
 import atexit
 import anyio
-from atlassian_auth._runtime.loop_thread import LoopThread
+from atlassian_auth.ports._runtime.loop_thread import LoopThread
 
 class Client:
     async def say(self, text):
@@ -38,7 +38,7 @@ anyio.run(thread.run, lambda client: client.say("opened"))
 ALL_CLOSED = """
 import os
 import anyio
-from atlassian_auth._runtime.loop_thread import LoopThread
+from atlassian_auth.ports._runtime.loop_thread import LoopThread
 
 class Client:
     async def say(self, text):
@@ -58,7 +58,7 @@ anyio.run(other.stop)
 FORK = """
 import gc, os
 import anyio
-from atlassian_auth._runtime.loop_thread import LoopThread
+from atlassian_auth.ports._runtime.loop_thread import LoopThread
 
 class Client:
     def __init__(self):

@@ -22,8 +22,8 @@ from atlassian_auth import (
     ThreadRunner,
     TransientError,
 )
-from atlassian_auth._runtime.future import SharedFuture, explained, start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.future import SharedFuture, explained, start
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 pytestmark = pytest.mark.every_loop
 
@@ -153,8 +153,8 @@ def test_a_thread_that_died_is_replaced():
     program = """
 import os
 from atlassian_auth import TransientError
-from atlassian_auth._runtime.future import SharedFuture, start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.future import SharedFuture, start
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 def run(work):
     return start(SHARED_RUNNER.submit, work).wait_sync()
@@ -199,8 +199,8 @@ def test_work_that_a_dead_thread_never_began():
     program = """
 import os, threading
 from atlassian_auth import TransientError
-from atlassian_auth._runtime.future import SharedFuture, start
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.future import SharedFuture, start
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 async def answer():
     return "done"
@@ -233,7 +233,7 @@ def test_without_a_thread_there_is_an_error():
     program = """
 import threading
 from atlassian_auth import AtlassianAuthError
-from atlassian_auth._runtime.runner import ThreadRunner
+from atlassian_auth.ports._runtime.runner import ThreadRunner
 
 runner = ThreadRunner()
 def ask():
@@ -300,8 +300,8 @@ def test_a_forked_child_has_a_thread_of_its_own():
     """After a fork the child's work runs in a thread of its own."""
     program = """
 import os
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 def run():
     future = SharedFuture()
@@ -330,7 +330,7 @@ def test_the_interpreters_exit_waits_for_work_under_way():
     """The interpreter's exit waits until running work is finished."""
     program = """
 import asyncio, threading
-from atlassian_auth._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
 
 begun = threading.Event()
 async def work():

@@ -12,7 +12,7 @@ from contextlib import closing
 import anyio
 import pytest
 
-from atlassian_auth._runtime.steady_loop import SteadyLoop
+from atlassian_auth.ports._runtime.steady_loop import SteadyLoop
 
 _STILL = 25.0
 
@@ -209,7 +209,7 @@ def test_names_are_resolved_while_the_interpreter_exits():
     """At exit, when executors accept no more work, a host name is still resolved."""
     program = """
 import asyncio, atexit, threading
-from atlassian_auth._runtime.steady_loop import SteadyLoop
+from atlassian_auth.ports._runtime.steady_loop import SteadyLoop
 
 loop = SteadyLoop()
 threading.Thread(target=loop.run_forever, daemon=True).start()

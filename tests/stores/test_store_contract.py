@@ -16,7 +16,7 @@ import itertools, threading
 from contextlib import asynccontextmanager
 import anyio
 import pytest
-from atlassian_auth._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import ABSENT, MemoryStore, Stored
 from atlassian_auth.testing.store_contract import ThreadSafeStoreContract
 

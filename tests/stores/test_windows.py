@@ -205,7 +205,7 @@ def test_who_reads_makes_writers_wait(start, before, tmp_path):
 
 
 KEEP_NUMBERS = """
-from atlassian_auth._runtime.steady_loop import SteadyLoop
+from atlassian_auth.ports._runtime.steady_loop import SteadyLoop
 
 loop = SteadyLoop()
 before = os.listdir("/proc/self/fd")

@@ -20,7 +20,7 @@ ALLOWED = (
     "atlassian_auth.testing",
     "atlassian_auth.ports",
     "atlassian_auth.sites",
-    "atlassian_auth._runtime.future",
+    "atlassian_auth.ports._runtime.future",
 )
 
 

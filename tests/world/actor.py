@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 
 from atlassian_auth import AtlassianAuthError, Settings
-from atlassian_auth._http.sender import HttpxSender
+from atlassian_auth._tokens.http.sender import HttpxSender
 from atlassian_auth._tokens.records.records import Records, TokenRecord
 from atlassian_auth.stores import PostgresStore, RedisStore, open_store
 from tests.fleet.crew import TLS, Place, new_manager

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from atlassian_auth._cli.demo.logbook import Logbook
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.exceptions import AtlassianAuthError
 
 __all__ = ["Caller"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.exceptions import AtlassianAuthError
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.protocol.pkce import code_challenge, verifier_from

@@ -18,7 +18,7 @@ from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Colle
 from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE, SETTINGS
 from atlassian_auth._cli.demo.logbook import Logbook
 from atlassian_auth._cli.demo.world import World
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.stores import SQLiteStore

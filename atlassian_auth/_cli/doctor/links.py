@@ -15,7 +15,7 @@ from atlassian_auth._cli.profile import Profile
 from atlassian_auth._cli.session import check_stored
 from atlassian_auth._cli.site import base_url_of, cloud_id_of, has_sites, target_of
 from atlassian_auth._cli.words import describe_error
-from atlassian_auth._http import lookup
+from atlassian_auth._tokens.http import lookup
 from atlassian_auth.endpoints import origin_of
 from atlassian_auth.exceptions import (
     AtlassianAuthError,

@@ -7,7 +7,7 @@ import ssl
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.endpoints import origin_of
 from atlassian_auth.exceptions import TransientError
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture, run_into, start
 from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth._tokens.refresh.refresh import Refresher
 from atlassian_auth._tokens.refresh.single_flight import SingleFlight
 from atlassian_auth.ports import Runner
+from atlassian_auth.ports._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.future import SharedFuture, run_into, start
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 

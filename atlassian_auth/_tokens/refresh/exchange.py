@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import (
     AtlassianAuthError,
     AuthorizationRequired,
@@ -23,6 +22,7 @@ from atlassian_auth.ports import (
     is_being_cancelled,
     utc_now,
 )
+from atlassian_auth.ports._runtime.traces import log_places
 from atlassian_auth.protocol._token_endpoint import read_revocation_response
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.protocol.tokens import TokenPair

@@ -7,7 +7,6 @@ import functools
 import itertools
 from contextlib import suppress
 
-from atlassian_auth._runtime.future import explained
 from atlassian_auth._tokens.records.records import STORE_ERRORS
 from atlassian_auth._tokens.refresh.locks import StripedLock
 from atlassian_auth._tokens.refresh.parts import Parts
@@ -15,6 +14,7 @@ from atlassian_auth._tokens.refresh.refresh import Refresh, Refresher
 from atlassian_auth.events import Degraded, RefreshFailed, RefreshStarted
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
 from atlassian_auth.ports import utc_at, utc_now
+from atlassian_auth.ports._runtime.future import explained
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import ssl
 from contextlib import suppress
 
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.own_client import (
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.own_client import (
     RequestGuard,
     check_tls,
     check_transport,

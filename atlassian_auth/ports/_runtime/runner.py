@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
-from atlassian_auth._runtime.loop_thread import LoopThread
 from atlassian_auth.exceptions import ConfigurationError, TransientError
+from atlassian_auth.ports._runtime.loop_thread import LoopThread
 
 __all__ = ["SHARED_RUNNER", "InlineRunner", "ThreadRunner"]
 

@@ -14,8 +14,8 @@ import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from atlassian_auth._http.library import httpx
-from atlassian_auth._http.own_client import (
+from atlassian_auth._tokens.http.library import httpx
+from atlassian_auth._tokens.http.own_client import (
     RequestGuard,
     check_tls,
     check_transport,
@@ -24,9 +24,9 @@ from atlassian_auth._http.own_client import (
     new_client,
     read_raw,
 )
-from atlassian_auth._runtime.traces import chain
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, NothingSent, Unanswered
+from atlassian_auth.ports._runtime.traces import chain
 from atlassian_auth.protocol.messages import HTTPRequest, HTTPResponse
 from atlassian_auth.settings import Settings
 

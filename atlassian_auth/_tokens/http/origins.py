@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.endpoints import check_secure, origin_of
 from atlassian_auth.endpoints._hosts import CLOUDS
 from atlassian_auth.exceptions import ConfigurationError, OriginNotAllowed

@@ -17,11 +17,11 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar
 
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture
-from atlassian_auth._runtime.steady_loop import SteadyLoop
-from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, StoreError
+from atlassian_auth.ports._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.ports._runtime.steady_loop import SteadyLoop
+from atlassian_auth.ports._runtime.traces import log_places
 
 __all__ = ["AsyncClient", "LoopThread", "no_thread"]
 

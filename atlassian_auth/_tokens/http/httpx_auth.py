@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Never
 
-from atlassian_auth._http.library import httpx
+from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.exceptions import ConfigurationError
 
 __all__ = ["HttpxAuth"]

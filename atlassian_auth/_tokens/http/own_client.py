@@ -14,7 +14,7 @@ from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, cast
 
-from atlassian_auth._http.library import CORE, httpx
+from atlassian_auth._tokens.http.library import CORE, httpx
 from atlassian_auth.endpoints import is_loopback
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.ports import Clock, NothingSent

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from weakref import WeakSet
 
-from atlassian_auth._runtime.event_stream import EventStream
-from atlassian_auth._runtime.forks import ForkLock
 from atlassian_auth.events import (
     AuthorizationNeeded,
     ConsentEndsSoon,
@@ -16,6 +14,8 @@ from atlassian_auth.events import (
     KeepsFailing,
     RotationUnsaved,
 )
+from atlassian_auth.ports._runtime.event_stream import EventStream
+from atlassian_auth.ports._runtime.forks import ForkLock
 
 __all__ = ["EventHub"]
 

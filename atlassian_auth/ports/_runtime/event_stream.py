@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import Self
 
-from atlassian_auth._runtime.closing import AsyncClosing
-from atlassian_auth._runtime.forks import ForkLock
-from atlassian_auth._runtime.future import SharedFuture
 from atlassian_auth.events import Event
+from atlassian_auth.ports._runtime.closing import AsyncClosing
+from atlassian_auth.ports._runtime.forks import ForkLock
+from atlassian_auth.ports._runtime.future import SharedFuture
 
 __all__ = ["EventStream"]
 

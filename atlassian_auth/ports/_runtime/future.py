@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from atlassian_auth._runtime.traces import log_places
 from atlassian_auth.exceptions import AtlassianAuthError, TransientError
+from atlassian_auth.ports._runtime.traces import log_places
 
 __all__ = ["SharedFuture", "current_loop", "explained", "run_into", "start"]
 
