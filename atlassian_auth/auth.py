@@ -159,7 +159,7 @@ class AtlassianAuth(HttpxAuth, Closing, Confidential):
         return await self.manager.revoke(self.key)
 
     async def aclose(self) -> None:
-        """Finish running refreshes and close the store and connections; see `TokenManager.aclose`.
+        """Finish what is under way and close the store and connections; see `TokenManager.aclose`.
 
         The end of ``async with`` does the same. A manager that is shared is closed for all, and opens what
         it needs when it is used again.

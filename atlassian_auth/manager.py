@@ -297,9 +297,10 @@ class TokenManager(Credentials, Closing):
         return await self._calls.perform(work)
 
     async def aclose(self) -> None:
-        """Finish running refreshes, save what is still unsaved, and close the store and connections.
+        """Finish what is under way, save what is still unsaved, and close the store and connections.
 
-        The manager may be used again; it then opens what it needs.
+        Under way are refreshes, and calls such as `add`, even if their caller was cancelled. The manager may
+        be used again; it then opens what it needs.
 
         Raises:
             StoreError: if a token still cannot be saved.
@@ -340,7 +341,7 @@ class TokenManager(Credentials, Closing):
         return self._calls.ask(key, requirement)
 
     async def _close(self) -> None:
-        # The refreshes of this moment only: other tasks may start new ones without end.
+        # Of this moment only: other tasks may start new ones without end.
         await self._calls.idle()
         try:
             await self._parts.repository.flush()

@@ -18,6 +18,7 @@ from atlassian_auth import (
     TokenManager,
     TokenRejected,
 )
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import SQLiteStore
 from atlassian_auth.testing import cloud_grant
 from tests.manager.scene import (
@@ -237,6 +238,33 @@ async def test_closing_waits_for_a_refresh_in_the_air(cloud, atlassian):
         gate.open()
 
     assert (await cloud.status("acme")).refresh_count == 1
+
+
+async def test_closing_waits_for_work_without_a_caller(acme, watched):
+    """``aclose`` lets work end first whose caller was cancelled: it would open a closed store again."""
+    began, may_end, seen = SharedFuture(), SharedFuture(), []
+
+    async def work():
+        began.set_result(None)
+        await may_end.wait()
+        seen.append("work")
+
+    async def aclose():
+        seen.append("closed")
+
+    watched.aclose = aclose
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(acme.perform, work)
+        await began.wait()
+        tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(acme.aclose)
+        for _ in range(10):  # turns of the runner's loop, in which the store could be closed
+            await acme.status("acme")
+        may_end.set_result(None)
+
+    assert seen == ["work", "closed", "closed"]
 
 
 class NoMoreThreads:

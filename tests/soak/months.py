@@ -125,11 +125,17 @@ class Host:
         self.manager = service.new_manager(
             self.store, clock=self.clock, verify=TLS, on_event=service.hear
         )
-        self.life = anyio.CancelScope()
+        self._life, self._ended = anyio.CancelScope(), anyio.Event()
 
     async def keep_alive(self):
-        with self.life:
+        with self._life:
             await self.manager.keep_alive()
+        self._ended.set()
+
+    async def aclose(self):
+        self._life.cancel()
+        await self._ended.wait()  # it would open the store again
+        await self.manager.aclose()
 
 
 class Service(World):
@@ -198,8 +204,7 @@ class Service(World):
 
     async def restart(self):
         old = self.hosts.pop()  # the other one runs for all the months
-        old.life.cancel()
-        await old.manager.aclose()
+        await old.aclose()
         for known in (self.managers, self.recorders, self.trace):
             known.clear()
         self.hosts.append(Host(self))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth._tokens.refresh.refresh import Refresher
@@ -39,10 +40,11 @@ class _Call:
 
 @dataclass(slots=True)
 class _Table:
-    """The calls under way in one event loop of the runner; not used after that loop has ended."""
+    """What is under way in one event loop of the runner; not used after that loop has ended."""
 
     loop: object
     calls: dict[_Request, _Call] = field(default_factory=dict[_Request, _Call])
+    work: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     single_flight: SingleFlight | None = None
 
 
@@ -68,12 +70,12 @@ class Calls:
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` in the runner and return its result; it goes on if the caller is cancelled."""
-        return await start(self._runner.submit, work).wait()
+        return await start(self._runner.submit, functools.partial(self._work, work)).wait()
 
     def perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the same as `perform`, blocking this thread."""
         self._runner.check_may_wait()
-        return start(self._runner.submit, work).wait_sync()
+        return start(self._runner.submit, functools.partial(self._work, work)).wait_sync()
 
     def ask(self, key: str, requirement: Requirement) -> SharedFuture[Token]:
         """Join the call with the same request, or start it; return the future of its token."""
@@ -90,8 +92,20 @@ class Calls:
         return call.future
 
     async def idle(self) -> None:
-        """Return when the refreshes that are under way now have ended. Used in the runner only."""
-        await self._single_flight(self._current_table()).idle()
+        """Return when what is under way now has ended: work and refreshes. Used in the runner only."""
+        table = self._current_table()
+        table.work.discard(_current_task())  # two that wait here do not wait for each other
+        if table.work:
+            await asyncio.wait(list(table.work))
+        await self._single_flight(table).idle()
+
+    async def _work(self, work: Callable[[], Awaitable[T]]) -> T:
+        task, running = _current_task(), self._current_table().work
+        running.add(task)
+        try:
+            return await work()
+        finally:
+            running.discard(task)
 
     def _current_table(self) -> _Table:
         # A new loop has a new table: calls of a closed loop, or of a fork's parent, would never end.
@@ -115,3 +129,7 @@ class Calls:
         if table.single_flight is None:
             table.single_flight = SingleFlight(self._parts, self._refresher)
         return table.single_flight
+
+
+def _current_task() -> asyncio.Task[Any]:
+    return cast("asyncio.Task[Any]", asyncio.current_task())  # a runner runs each work in a task
