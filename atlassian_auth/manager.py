@@ -286,7 +286,7 @@ class TokenManager(Credentials, Closing):
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` to its end where refreshes run, and return what it returns: for changes of the store.
 
-        Cancelling the caller does not stop it.
+        Cancelling the caller does not stop the work, which must not close the manager: `aclose` waits for it.
 
         Args:
             work: Uses the manager's ``store``, which is used in that event loop only.
