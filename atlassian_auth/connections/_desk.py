@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.grants import Grant
 from atlassian_auth.manager import ManagerOptions, TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock, utc_now
+from atlassian_auth.ports._runtime.under_way import UnderWay
 from atlassian_auth.settings import Settings
 from atlassian_auth.stores._wrapped import WrappedStore
 from atlassian_auth.stores.base import Store
@@ -44,6 +46,7 @@ class Desk:
         random_bytes: Callable[[int], bytes],
         options: ManagerOptions,
     ) -> None:
+        self._under_way = UnderWay()
         self.settings: Settings = _check_settings(options.get("settings"))
         self.clock: Clock = options.get("clock", SYSTEM_CLOCK)
         self.store: Store = checked_store(store, clock=self.clock)
@@ -99,6 +102,7 @@ class Desk:
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` where refreshes run: the store is used there only."""
+        work = functools.partial(self._under_way.run, work)
         runner = self._options.get("runner")
         return await (perform(work) if runner is None else perform(work, runner=runner))
 
@@ -111,7 +115,8 @@ class Desk:
         return str(uuid.UUID(bytes=self.random_bytes(16), version=4))
 
     async def aclose(self) -> None:
-        """Close the managers, then the store."""
+        """Close the managers, then the store, after the work that uses them."""
+        await self.perform(self._under_way.idle)
         await self.managers.aclose()
         await self.scratch.aclose()
         await self.perform(self.store.aclose)

@@ -81,5 +81,5 @@ class Connections(AsyncClosing):
         await self._pruning.run()
 
     async def aclose(self) -> None:
-        """Finish running refreshes, save what is unsaved, and close the store and connections."""
+        """Finish what is under way, save what is unsaved, and close the store and connections."""
         await self._desk.aclose()

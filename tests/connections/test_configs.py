@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import pickle
 
 import anyio
@@ -19,7 +21,9 @@ from atlassian_auth import (
 )
 from atlassian_auth.connections import ClientConfig, ClientType, ConfigurationNotFound
 from atlassian_auth.ports import SYSTEM_CLOCK
+from atlassian_auth.ports._runtime.future import SharedFuture
 from atlassian_auth.stores import MemoryStore
+from atlassian_auth.stores.records import perform
 from tests.connections.conftest import BASE_URL, CALLBACK, EVERY_STORE, OAUTH
 
 CLOUD = Endpoints.cloud()
@@ -68,6 +72,35 @@ async def test_the_store_stays_open(connections_of, mail, consent, atlassian_clo
 
     await connections.aclose()
     assert len(closed) == 1
+
+
+async def test_closing_waits_for_a_call_without_a_caller(connections_of, atlassian_clock):
+    """A call whose caller was cancelled ends before the store is closed, which it would open again."""
+    began, may_end, seen = SharedFuture(), SharedFuture(), []
+
+    class Slow(MemoryStore):
+        async def keys(self, namespace):
+            began.set_result(None)
+            await may_end.wait()
+            seen.append("listed")
+            return await super().keys(namespace)
+
+        async def aclose(self):
+            seen.append("closed")
+
+    connections = connections_of(on=Slow(clock=atlassian_clock))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connections.configs.list)
+        await began.wait()
+        tasks.cancel_scope.cancel()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(connections.aclose)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(10):  # turns of the runner's loop, in which the store could be closed
+            await perform(functools.partial(asyncio.sleep, 0))
+        may_end.set_result(None)
+
+    assert seen == ["listed", "closed"]
 
 
 @EVERY_STORE

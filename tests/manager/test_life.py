@@ -260,6 +260,7 @@ async def test_closing_waits_for_work_without_a_caller(acme, watched):
     async with anyio.create_task_group() as tasks:
         for _ in range(2):
             tasks.start_soon(acme.aclose)
+        await anyio.wait_all_tasks_blocked()
         for _ in range(10):  # turns of the runner's loop, in which the store could be closed
             await acme.status("acme")
         may_end.set_result(None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from atlassian_auth._tokens.refresh.parts import Parts
 from atlassian_auth._tokens.refresh.refresh import Refresher
@@ -14,6 +13,7 @@ from atlassian_auth._tokens.refresh.single_flight import SingleFlight
 from atlassian_auth.ports import Runner
 from atlassian_auth.ports._runtime.forks import ForkLock
 from atlassian_auth.ports._runtime.future import SharedFuture, run_into, start
+from atlassian_auth.ports._runtime.under_way import UnderWay
 from atlassian_auth.protocol._requirement import Requirement
 from atlassian_auth.protocol.tokens import Token
 
@@ -40,11 +40,10 @@ class _Call:
 
 @dataclass(slots=True)
 class _Table:
-    """What is under way in one event loop of the runner; not used after that loop has ended."""
+    """The calls under way in one event loop of the runner; not used after that loop has ended."""
 
     loop: object
     calls: dict[_Request, _Call] = field(default_factory=dict[_Request, _Call])
-    work: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     single_flight: SingleFlight | None = None
 
 
@@ -62,6 +61,7 @@ class Calls:
         self._refresher = refresher
         self._runner = runner
         self._table = _Table(None)
+        self._under_way = UnderWay()
         self._guard = ForkLock(in_child=parts.repository.after_fork_in_child)
 
     def check_may_wait(self) -> None:
@@ -70,12 +70,12 @@ class Calls:
 
     async def perform(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run ``work`` in the runner and return its result; it goes on if the caller is cancelled."""
-        return await start(self._runner.submit, functools.partial(self._work, work)).wait()
+        return await self._submit(work).wait()
 
     def perform_sync(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do the same as `perform`, blocking this thread."""
         self._runner.check_may_wait()
-        return start(self._runner.submit, functools.partial(self._work, work)).wait_sync()
+        return self._submit(work).wait_sync()
 
     def ask(self, key: str, requirement: Requirement) -> SharedFuture[Token]:
         """Join the call with the same request, or start it; return the future of its token."""
@@ -93,19 +93,11 @@ class Calls:
 
     async def idle(self) -> None:
         """Return when what is under way now has ended: work and refreshes. Used in the runner only."""
-        table = self._current_table()
-        table.work.discard(_current_task())  # two that wait here do not wait for each other
-        if table.work:
-            await asyncio.wait(list(table.work))
-        await self._single_flight(table).idle()
+        await self._under_way.idle()
+        await self._single_flight(self._current_table()).idle()
 
-    async def _work(self, work: Callable[[], Awaitable[T]]) -> T:
-        task, running = _current_task(), self._current_table().work
-        running.add(task)
-        try:
-            return await work()
-        finally:
-            running.discard(task)
+    def _submit(self, work: Callable[[], Awaitable[T]]) -> SharedFuture[T]:
+        return start(self._runner.submit, functools.partial(self._under_way.run, work))
 
     def _current_table(self) -> _Table:
         # A new loop has a new table: calls of a closed loop, or of a fork's parent, would never end.
@@ -129,7 +121,3 @@ class Calls:
         if table.single_flight is None:
             table.single_flight = SingleFlight(self._parts, self._refresher)
         return table.single_flight
-
-
-def _current_task() -> asyncio.Task[Any]:
-    return cast("asyncio.Task[Any]", asyncio.current_task())  # a runner runs each work in a task
