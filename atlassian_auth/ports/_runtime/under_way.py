@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class UnderWay:
-    """What one owner has handed to the runner. It runs on when its caller is cancelled, so no caller is asked."""
+    """The work of one owner. It goes on when its caller is cancelled; its owner waits here to close."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
