@@ -20,7 +20,7 @@ async def ends(work):
 
 
 def test_the_work_of_this_loop_is_waited_for():
-    """While work is under way there is no rest, and then there is."""
+    """`idle` returns when the work has ended, and nothing of it is kept then."""
 
     async def both():
         under_way, may_end = UnderWay(), asyncio.Event()
@@ -31,9 +31,9 @@ def test_the_work_of_this_loop_is_waited_for():
         may_end.set()
         await work
         await turns()
-        return before, idle.done()
+        return before, idle.done(), under_way._tasks
 
-    assert asyncio.run(both()) == (False, True)
+    assert asyncio.run(both()) == (False, True, set())
 
 
 def test_the_work_of_another_loop_never_ends():
