@@ -6,6 +6,7 @@ import ast
 import importlib
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 from importlib import metadata
 from pathlib import Path
@@ -128,6 +129,15 @@ def test_rooms_have_no_cycles():
 
     assert len(edges.keys() - {"__main__"}) <= 25
     assert max(floors.values()) <= 12
+
+
+def test_one_name_is_one_class():
+    """No two classes share a name, but those of `httpx2` and `requests`, and the emulator's `Site`."""
+    twins = {"atlassian_auth.httpx2", "atlassian_auth.requests", "atlassian_auth.testing.apps"}
+    trees = [tree for name, tree in SOURCES.items() if name not in twins]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
+
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_the_picture_is_current():

@@ -18,7 +18,7 @@ from atlassian_auth._cli.secret import ask
 from atlassian_auth._cli.session import grant_without_secret, open_manager
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows import AuthorizationFlow, AuthorizationResult, LoopbackLogin
-from atlassian_auth.flows._reception import Place
+from atlassian_auth.flows._reception import CallbackPlace
 
 __all__ = ["login"]
 
@@ -90,7 +90,7 @@ def _check_consent(profile: Profile) -> None:
 
 def _check_waiting(profile: Profile) -> None:
     try:
-        Place.of(profile.redirect_uri)
+        CallbackPlace.of(profile.redirect_uri)
     except ConfigurationError:
         message = (
             f"redirect_uri is {profile.redirect_uri}, which does not lead to this computer. Pass "

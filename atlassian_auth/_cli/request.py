@@ -35,7 +35,7 @@ _METHOD = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
+class _ApiCall:
     profile: Profile
     method: str
     url: str
@@ -73,7 +73,7 @@ def request(
 
     The exit status is 0 below HTTP 400, 4 for 429 and from 500 on, and otherwise 1.
     """
-    call = _Call(
+    call = _ApiCall(
         profile=profile_of(context, profile),
         method=_check_method(method),
         url=url,
@@ -85,7 +85,7 @@ def request(
     raise typer.Exit(_exit_status(status))
 
 
-async def _print(call: _Call, output: Path | None) -> int:
+async def _print(call: _ApiCall, output: Path | None) -> int:
     async with _send(call) as response:
         with _open_output(output) as sink:
             async for chunk in response.aiter_bytes():
@@ -94,7 +94,7 @@ async def _print(call: _Call, output: Path | None) -> int:
         return response.status_code
 
 
-async def _print_json(call: _Call) -> int:
+async def _print_json(call: _ApiCall) -> int:
     async with _send(call) as response:
         await response.aread()
     document: ResponseDocument = {
@@ -107,7 +107,7 @@ async def _print_json(call: _Call) -> int:
 
 
 @asynccontextmanager
-async def _send(call: _Call) -> AsyncGenerator[httpx.Response]:
+async def _send(call: _ApiCall) -> AsyncGenerator[httpx.Response]:
     # An error of httpx holds the request with its bearer. It must not become the context of ours, so ours is
     # raised outside the except block.
     try:
@@ -130,7 +130,7 @@ async def _send(call: _Call) -> AsyncGenerator[httpx.Response]:
     raise wrong
 
 
-def _headers(call: _Call) -> httpx.Headers:
+def _headers(call: _ApiCall) -> httpx.Headers:
     headers = httpx.Headers(call.headers)
     if call.body is not None:
         headers.setdefault("content-type", "application/json")

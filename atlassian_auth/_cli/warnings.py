@@ -19,7 +19,7 @@ _REPORTED_AS_ERROR = ("AuthorizationNeeded", "RotationUnsaved")
 @contextmanager
 def print_warnings() -> Generator[None]:
     """Print each of the library's warnings as one line while the context is open."""
-    handler = _Lines(logging.WARNING)
+    handler = _WarningLines(logging.WARNING)
     _LOGGER.addHandler(handler)
     try:
         yield
@@ -27,7 +27,7 @@ def print_warnings() -> Generator[None]:
         _LOGGER.removeHandler(handler)
 
 
-class _Lines(logging.Handler):
+class _WarningLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if getattr(record, "event", None) not in _REPORTED_AS_ERROR:
             say(f"atlassian-auth: {' '.join(record.getMessage().split())}")

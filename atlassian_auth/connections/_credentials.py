@@ -20,7 +20,7 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.stores.records import Records
 
-__all__ = ["EXPIRATIONS", "Credentials", "config_id_of", "token_not_found"]
+__all__ = ["EXPIRATIONS", "TokenCredentials", "config_id_of", "token_not_found"]
 
 EXPIRATIONS = "refresh_token_expirations"
 """The namespace of the expirations that were saved with a token."""
@@ -33,7 +33,7 @@ class _Present(BaseModel):
     """A record of which only the presence matters here."""
 
 
-class Credentials:
+class TokenCredentials:
     """The credentials that a `TokenManager` keeps for connections.
 
     Args:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from pydantic import AwareDatetime, BaseModel
 
-from atlassian_auth.connections._credentials import Credentials
+from atlassian_auth.connections._credentials import TokenCredentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections.configs import ClientConfigs
 from atlassian_auth.exceptions import AtlassianAuthError, ConfigurationError
@@ -31,7 +31,7 @@ class _Run(BaseModel):
 class Pruning:
     """Prunes the tokens of all configurations."""
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: TokenCredentials) -> None:
         self._desk = desk
         self._configs = configs
         self._credentials = credentials

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from atlassian_auth.connections._credentials import Credentials, config_id_of
+from atlassian_auth.connections._credentials import TokenCredentials, config_id_of
 from atlassian_auth.connections._desk import Desk, digest_of
 from atlassian_auth.connections.config import CALLBACK_PATH, ClientConfig, ClientType
 from atlassian_auth.connections.configs import ClientConfigs
@@ -130,7 +130,7 @@ class FlowRequests:
     result.
     """
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: TokenCredentials) -> None:
         self._desk = desk
         self._configs = configs
         self._credentials = credentials

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from atlassian_auth.auth import AtlassianAuth
-from atlassian_auth.connections._credentials import Credentials
+from atlassian_auth.connections._credentials import TokenCredentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections.config import ClientConfig
 from atlassian_auth.connections.tokens import ClientToken, expiration_in, pair_of
@@ -23,7 +23,7 @@ T = TypeVar("T")
 class TokenHandler:
     """Hands out fresh tokens, refreshed and saved where that is due; the ``handler`` of a `Connections`."""
 
-    def __init__(self, desk: Desk, credentials: Credentials) -> None:
+    def __init__(self, desk: Desk, credentials: TokenCredentials) -> None:
         self._desk = desk
         self._credentials = credentials
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import NoReturn, Unpack
 
-from atlassian_auth.connections._credentials import Credentials
+from atlassian_auth.connections._credentials import TokenCredentials
 from atlassian_auth.connections._desk import Desk
 from atlassian_auth.connections._pruning import Pruning
 from atlassian_auth.connections.configs import ClientConfigs
@@ -55,7 +55,7 @@ class Connections(AsyncClosing):
         self.base_url: str = desk.base_url
         self.settings: Settings = desk.settings
         self.configs: ClientConfigs = ClientConfigs(desk)
-        credentials = Credentials(desk, self.configs)
+        credentials = TokenCredentials(desk, self.configs)
         self.tokens: ClientTokens = ClientTokens(desk, self.configs, credentials)
         self.flows: FlowRequests = FlowRequests(desk, self.configs, credentials)
         self.handler: TokenHandler = TokenHandler(desk, credentials)

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationInfo, field_vali
 
 from atlassian_auth.connections._credentials import (
     EXPIRATIONS,
-    Credentials,
+    TokenCredentials,
     config_id_of,
     token_not_found,
 )
@@ -70,7 +70,7 @@ class _Expiration(BaseModel):
 class ClientTokens:
     """Saves, finds and deletes tokens; the ``tokens`` of a `Connections`."""
 
-    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: Credentials) -> None:
+    def __init__(self, desk: Desk, configs: ClientConfigs, credentials: TokenCredentials) -> None:
         self._desk = desk
         self._configs = configs
         self._credentials = credentials

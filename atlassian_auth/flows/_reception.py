@@ -25,7 +25,7 @@ from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.flows._page import PAGE_HEADERS
 from atlassian_auth.ports import Clock
 
-__all__ = ["Answer", "Place", "Reception", "Reply", "listen"]
+__all__ = ["Answer", "CallbackPlace", "CallbackReply", "Reception", "listen"]
 
 logger: logging.Logger = logging.getLogger("atlassian_auth")
 
@@ -52,7 +52,7 @@ _PAUSE_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CallbackPlace:
     """The addresses, port and path of a redirect URI on this computer."""
 
     addresses: tuple[str, ...]
@@ -80,7 +80,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CallbackReply:
     """The answer to the browser; without a body the browser shows its own page."""
 
     status: int
@@ -88,12 +88,12 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-Answer = Callable[[str], Awaitable[Reply]]
+Answer = Callable[[str], Awaitable[CallbackReply]]
 """A function that takes the query of the request and returns the reply."""
 
 
 @asynccontextmanager
-async def listen(place: Place) -> AsyncGenerator[Listener[SocketStream]]:
+async def listen(place: CallbackPlace) -> AsyncGenerator[Listener[SocketStream]]:
     """Listen on the port at each of the place's addresses that this computer has.
 
     Raises:
@@ -107,7 +107,7 @@ async def listen(place: Place) -> AsyncGenerator[Listener[SocketStream]]:
 
 
 async def _listen_at(
-    held: AsyncExitStack, address: str, place: Place
+    held: AsyncExitStack, address: str, place: CallbackPlace
 ) -> list[Listener[SocketStream]]:
     """Return the listeners at an address; none if this computer does not have the address."""
     try:
@@ -144,7 +144,7 @@ def _reserve_port(address: str, port: int) -> socket.socket:
     return reserved
 
 
-def _port_error(address: str, place: Place, code: int) -> ConfigurationError:
+def _port_error(address: str, place: CallbackPlace, code: int) -> ConfigurationError:
     use, danger, other = "redirect_uri names", "", "another port"
     if len(place.addresses) > 1:
         use = "browsers may use for localhost in redirect_uri"
@@ -167,14 +167,14 @@ class Reception:
         clock: The clock for the time limit of a request.
     """
 
-    def __init__(self, place: Place, answer: Answer, *, clock: Clock) -> None:
+    def __init__(self, place: CallbackPlace, answer: Answer, *, clock: Clock) -> None:
         self._place = place
         self._answer = answer
         self._clock = clock
         self._waiting: dict[anyio.CancelScope, None] = {}
 
     async def serve(
-        self, listener: Listener[SocketStream], answered: Callable[[Reply | None], None]
+        self, listener: Listener[SocketStream], answered: Callable[[CallbackReply | None], None]
     ) -> None:
         """Accept connections until cancelled.
 
@@ -196,7 +196,7 @@ class Reception:
                     self._make_room(group)
                 await self._clock.sleep(_PAUSE_SECONDS)
 
-    async def receive(self, stream: ByteStream) -> Reply | None:
+    async def receive(self, stream: ByteStream) -> CallbackReply | None:
         """Answer one request, close the connection, and return the reply.
 
         A connection that the browser closes first is ignored.
@@ -210,18 +210,18 @@ class Reception:
                     await stream.send(_encode(connection, reply))
         return reply
 
-    async def _reply(self, connection: h11.Connection, stream: ByteStream) -> Reply | None:
+    async def _reply(self, connection: h11.Connection, stream: ByteStream) -> CallbackReply | None:
         try:
             request = await self._read_request(connection, stream)
         except h11.RemoteProtocolError as error:
-            return Reply(error.error_status_hint)
+            return CallbackReply(error.error_status_hint)
         if request is None:
             return None
         path, _, query = request.target.decode("ascii").partition("?")
         if path != self._place.path:
-            return Reply(404)
+            return CallbackReply(404)
         if request.method != b"GET":
-            return Reply(405, headers=(("Allow", "GET"),))
+            return CallbackReply(405, headers=(("Allow", "GET"),))
         return await self._answer(query)
 
     async def _read_request(
@@ -277,7 +277,7 @@ async def _read_head(connection: h11.Connection, stream: ByteStream) -> h11.Requ
     return event if isinstance(event, h11.Request) else None
 
 
-def _encode(connection: h11.Connection, reply: Reply) -> bytes:
+def _encode(connection: h11.Connection, reply: CallbackReply) -> bytes:
     headers = [*PAGE_HEADERS, *reply.headers]
     headers += [("Content-Length", str(len(reply.body))), ("Connection", "close")]
     events: list[h11.Event] = [h11.Response(status_code=reply.status, headers=headers)]

@@ -23,7 +23,7 @@ from atlassian_auth.exceptions import (
     ConfigurationError,
 )
 from atlassian_auth.flows._page import page
-from atlassian_auth.flows._reception import Place, Reception, Reply, listen
+from atlassian_auth.flows._reception import CallbackPlace, CallbackReply, Reception, listen
 from atlassian_auth.flows.authorization import (
     AuthorizationFlow,
     AuthorizationRequest,
@@ -67,7 +67,7 @@ class LoopbackLogin:
             raise ConfigurationError.wrong_type("flow", "an AuthorizationFlow(manager)", flow)
         _check_functions(open_browser=open_browser, on_url=on_url)
         self._flow = flow
-        self._place = Place.of(flow.manager.grant.redirect_uri)
+        self._place = CallbackPlace.of(flow.manager.grant.redirect_uri)
         self._open_browser = open_browser
         self._on_url = on_url
         self._timeout = checked_period("timeout", timeout)
@@ -156,7 +156,7 @@ class _Login:
         self._timeout = timeout
         self._answer: UncheckedCallback | None = None
         self._answered = anyio.Event()
-        self._page: Reply | None = None
+        self._page: CallbackReply | None = None
         self._shown = anyio.Event()
 
     async def end(self) -> None:
@@ -177,7 +177,7 @@ class _Login:
         self._shown.set()
         return await self.result.wait()
 
-    async def reply(self, query: str) -> Reply:
+    async def reply(self, query: str) -> CallbackReply:
         """Return the page for a browser's request with this query."""
         try:
             self._take(UncheckedCallback.parse(query))
@@ -186,7 +186,7 @@ class _Login:
         self._page = await self._result_page()
         return self._page
 
-    def note_shown(self, reply: Reply | None) -> None:
+    def note_shown(self, reply: CallbackReply | None) -> None:
         """Record that a browser got this reply."""
         if reply is not None and reply is self._page:
             self._shown.set()
@@ -208,7 +208,7 @@ class _Login:
             raise _unanswered_error(self.request.key, self._timeout)
         return await self._flow.complete(self._answer, started_by=None)
 
-    async def _result_page(self) -> Reply:
+    async def _result_page(self) -> CallbackReply:
         try:
             result = await self.result.wait()
         except AtlassianAuthError as error:
@@ -216,7 +216,7 @@ class _Login:
         missing = ", ".join(result.missing_scopes)
         text = f"The credential {result.key!r} is authorized."
         text += f" Not granted, although requested: {missing}." if missing else ""
-        return Reply(200, page("The login succeeded", text, after=_CLOSE))
+        return CallbackReply(200, page("The login succeeded", text, after=_CLOSE))
 
 
 _CLOSE = "You may close this window."
@@ -235,5 +235,5 @@ def _unanswered_error(key: str, timeout: timedelta) -> AuthorizationRequired:
     return AuthorizationRequired(message, key=key, reason="unanswered")
 
 
-def _error_page(title: str, error: AtlassianAuthError, after: str) -> Reply:
-    return Reply(400, page(title, str(error), after=after))
+def _error_page(title: str, error: AtlassianAuthError, after: str) -> CallbackReply:
+    return CallbackReply(400, page(title, str(error), after=after))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-__all__ = ["AnswerTimeout", "Connections", "Unreachable"]
+__all__ = ["AnswerTimeout", "PostgresConnections", "Unreachable"]
 
 _KEPT_IDLE = 4
 _LIMITED_SECONDS = 1
@@ -55,7 +55,7 @@ class _Quota:
         self.limited_until = asyncio.get_running_loop().time() + _LIMITED_SECONDS
 
 
-class Connections:
+class PostgresConnections:
     """Lends each connection to one task at a time. Used in one event loop.
 
     The holder of a lock needs a second connection to read and write. So locks always leave one open

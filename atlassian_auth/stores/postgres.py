@@ -17,7 +17,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from atlassian_auth.exceptions import ConfigurationError, StoreError, VersionConflict
 from atlassian_auth.ports import SYSTEM_CLOCK, Clock
-from atlassian_auth.stores._postgres_connections import AnswerTimeout, Connections, Unreachable
+from atlassian_auth.stores._postgres_connections import (
+    AnswerTimeout,
+    PostgresConnections,
+    Unreachable,
+)
 from atlassian_auth.stores._server import LockRequest, ServerStore, check_limits, check_network
 from atlassian_auth.stores.base import ABSENT, Stored
 from atlassian_auth.stores.checked import Target
@@ -170,7 +174,7 @@ class PostgresStore(ServerStore):
             check_network(_hosts(parameters), argument="conninfo", cure=cure)
 
         def make() -> _PostgresServer:
-            lent = Connections(
+            lent = PostgresConnections(
                 parameters, records=connections, locks=locks, timeout_seconds=timeout_seconds
             )
             return _PostgresServer(_describe_server(parameters), quoted, lent)
@@ -183,7 +187,7 @@ class PostgresStore(ServerStore):
 class _PostgresServer:
     """The client of the server, used in one event loop."""
 
-    def __init__(self, place: str, table: str, connections: Connections) -> None:
+    def __init__(self, place: str, table: str, connections: PostgresConnections) -> None:
         self._place = place
         self._table = table
         self._connections = connections

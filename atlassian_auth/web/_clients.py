@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from atlassian_auth.connections import ClientConfig, ClientType
 from atlassian_auth.exceptions import ConfigurationError
-from atlassian_auth.web._desk import Desk
+from atlassian_auth.web._desk import WebDesk
 from atlassian_auth.web._forms import EMPTY, read_client, read_form, values_of
 from atlassian_auth.web._kinds import KINDS
 from atlassian_auth.web._problems import Problem, problem_of
@@ -45,7 +45,7 @@ class ClientPages:
         renderer: Makes the pages.
     """
 
-    def __init__(self, desk: Desk, renderer: Renderer) -> None:
+    def __init__(self, desk: WebDesk, renderer: Renderer) -> None:
         self._desk = desk
         self._renderer = renderer
         self._configs = desk.connections.configs

@@ -26,12 +26,12 @@ from atlassian_auth.web._problems import Problem
 from atlassian_auth.web._visit import Door, Visit
 from atlassian_auth.web.owners import Owners
 
-__all__ = ["Desk", "Endpoint"]
+__all__ = ["Endpoint", "WebDesk"]
 
 Endpoint = Callable[[Request, Visit], Awaitable[Response]]
 
 
-class Desk:
+class WebDesk:
     """Admits visits, and serves callers.
 
     Args:

@@ -13,7 +13,7 @@ from atlassian_auth.connections.config import CALLBACK_PATH
 from atlassian_auth.exceptions import AtlassianAuthError, AuthorizationRequired
 from atlassian_auth.ports import Clock, utc_now
 from atlassian_auth.web._cards import Card
-from atlassian_auth.web._desk import Desk
+from atlassian_auth.web._desk import WebDesk
 from atlassian_auth.web._forms import read_form
 from atlassian_auth.web._problems import problem_of
 from atlassian_auth.web._rendering import Renderer
@@ -42,7 +42,7 @@ class ConnectionPages:
         clock: Tells the time.
     """
 
-    def __init__(self, desk: Desk, renderer: Renderer, clock: Clock) -> None:
+    def __init__(self, desk: WebDesk, renderer: Renderer, clock: Clock) -> None:
         self._clock = clock
         self._desk = desk
         self._renderer = renderer

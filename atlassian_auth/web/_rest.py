@@ -24,7 +24,7 @@ from atlassian_auth.web._bodies import (
     RedirectView,
     TokenView,
 )
-from atlassian_auth.web._desk import Desk
+from atlassian_auth.web._desk import WebDesk
 from atlassian_auth.web._openapi import openapi_document
 from atlassian_auth.web._problems import Problem, invalid
 from atlassian_auth.web._visit import Visit
@@ -44,7 +44,7 @@ class Rest:
         landing: The path of the page that shows the result of a flow.
     """
 
-    def __init__(self, desk: Desk, landing: str) -> None:
+    def __init__(self, desk: WebDesk, landing: str) -> None:
         self._desk = desk
         self._landing = landing
         self._connections = desk.connections

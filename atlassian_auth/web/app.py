@@ -17,7 +17,7 @@ from atlassian_auth.ports import SYSTEM_CLOCK, Clock
 from atlassian_auth.stores import Store
 from atlassian_auth.web._bodies import ProblemView
 from atlassian_auth.web._clients import ClientPages
-from atlassian_auth.web._desk import Desk
+from atlassian_auth.web._desk import WebDesk
 from atlassian_auth.web._pace import Pace
 from atlassian_auth.web._pages import LANDING, ConnectionPages
 from atlassian_auth.web._problems import Instead, Problem, problem_of
@@ -73,7 +73,7 @@ def connections_app(
         if number < 1:
             raise ConfigurationError(f"{name} must be at least 1, not {number}.", argument=name)
     door = Door(authorize, connections.base_url, random_bytes)
-    desk = Desk(connections, Owners(store), door, Pace(flows_per_minute, clock))
+    desk = WebDesk(connections, Owners(store), door, Pace(flows_per_minute, clock))
     renderer = Renderer(connections.base_url)
     routes = [
         *renderer.routes(),

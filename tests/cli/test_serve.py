@@ -15,7 +15,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atlassian_auth._cli.serve.gate import Gate
+from atlassian_auth._cli.serve.gate import LinkGate
 from atlassian_auth.web import Caller
 
 BASE = "http://127.0.0.1:8476"
@@ -42,7 +42,7 @@ def links():
 @pytest.fixture
 def gate(links):
     secrets = iter("abcdef")
-    return Gate(BASE, links.append, lambda: next(secrets))
+    return LinkGate(BASE, links.append, lambda: next(secrets))
 
 
 def test_the_link_lets_in(gate, links):

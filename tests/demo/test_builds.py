@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from atlassian_auth._cli.demo.builds import BuildSender
-from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.caller import DemoCaller
 
 
 async def test_a_failed_build_is_sent_again(logbook):
@@ -20,7 +20,7 @@ async def test_a_failed_build_is_sent_again(logbook):
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(answer), base_url="https://api.example.com/"
     ) as client:
-        sender = BuildSender(Caller("jira-software", client, logbook), logbook.builds)
+        sender = BuildSender(DemoCaller("jira-software", client, logbook), logbook.builds)
         for _ in range(3):
             await sender.send()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.caller import DemoCaller
 from atlassian_auth.exceptions import TransientError
 
 
@@ -26,7 +26,7 @@ def give_up(_request):
 async def test_answers_are_counted(logbook):
     """A good answer is handed on, and counted as asked and answered."""
     async with client(lambda request: httpx.Response(200, json=request.method)) as http:
-        caller = Caller("cloud", http, logbook)
+        caller = DemoCaller("cloud", http, logbook)
 
         assert (await caller.get("x"), await caller.post("x", {})) == ("GET", "POST")
 
@@ -46,7 +46,7 @@ async def test_answers_are_counted(logbook):
 async def test_failures_are_noted(logbook, answer, failure):
     """Each failure of a call goes into the logbook, and no error is raised."""
     async with client(answer) as http:
-        assert await Caller("cloud", http, logbook).get("x") is None
+        assert await DemoCaller("cloud", http, logbook).get("x") is None
 
     assert (logbook.requests["cloud"], logbook.answered["cloud"]) == (1, 0)
     assert len(logbook.failures) == 1

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.caller import DemoCaller
 from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
 from atlassian_auth.testing import Fault
 
@@ -24,7 +24,7 @@ def log(request, emulator, transport, logbook):
         transport=transport,
     )
     view = CLOUD_LOG if cloud else DATA_CENTER_LOG
-    return view, Caller("cloud", client, logbook), logbook.collected["cloud"]
+    return view, DemoCaller("cloud", client, logbook), logbook.collected["cloud"]
 
 
 def ids(collected):

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from atlassian_auth._cli.demo.display import shown
-from atlassian_auth._cli.demo.logbook import RESTART, REVOKED, Entry, Logbook, Stage
+from atlassian_auth._cli.demo.logbook import RESTART, REVOKED, Logbook, LogEntry, Stage
 from atlassian_auth.events import RefreshSucceeded
 from atlassian_auth.testing import AuditEvent
 
@@ -26,7 +26,7 @@ def logbook():
     book = Logbook(seconds=16, began_at=NOW - 7)
     book.requests.update({"cloud": 20, "jira-software": 3})
     book.generated += [AuditEvent(1, 0, "", ""), AuditEvent(2, 0, "", "")]
-    book.collected["cloud"].append(Entry("1", moment(-1)))
+    book.collected["cloud"].append(LogEntry("1", moment(-1)))
     book.builds.append(1)
     book.note(
         RefreshSucceeded(

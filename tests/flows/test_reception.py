@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth.flows._reception import Place, Reception, Reply, listen
+from atlassian_auth.flows._reception import CallbackPlace, CallbackReply, Reception, listen
 from atlassian_auth.testing import ManualClock
 
 pytestmark = pytest.mark.every_loop
@@ -39,17 +39,17 @@ ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this computer has no ::1")
 @pytest.mark.parametrize(
     ("redirect_uri", "place"),
     [
-        ("http://127.0.0.1:8765/callback", Place(V4, 8765, "/callback")),
-        ("http://[::1]:8765/callback", Place(V6, 8765, "/callback")),
-        ("http://localhost:1/a/b", Place(BOTH, 1, "/a/b")),
-        ("http://LOCALHOST:65535/cb?tenant=4", Place(BOTH, 65535, "/cb")),
-        ("http://127.0.0.1:8765", Place(V4, 8765, "/")),
-        ("http://127.0.0.1/callback", Place(V4, 80, "/callback")),
+        ("http://127.0.0.1:8765/callback", CallbackPlace(V4, 8765, "/callback")),
+        ("http://[::1]:8765/callback", CallbackPlace(V6, 8765, "/callback")),
+        ("http://localhost:1/a/b", CallbackPlace(BOTH, 1, "/a/b")),
+        ("http://LOCALHOST:65535/cb?tenant=4", CallbackPlace(BOTH, 65535, "/cb")),
+        ("http://127.0.0.1:8765", CallbackPlace(V4, 8765, "/")),
+        ("http://127.0.0.1/callback", CallbackPlace(V4, 80, "/callback")),
     ],
 )
 def test_the_place_of_a_redirect_uri(redirect_uri, place):
     """Addresses, port and path; localhost is both addresses, and http without a port is port 80."""
-    assert Place.of(redirect_uri) == place
+    assert CallbackPlace.of(redirect_uri) == place
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_place_of_a_redirect_uri(redirect_uri, place):
 def test_elsewhere_no_browser_can_be_waited_for(redirect_uri):
     """For a redirect URI on another host, the error names the argument and an alternative."""
     with pytest.raises(ConfigurationError, match=r"http://127\.0\.0\.1:8765/callback") as caught:
-        Place.of(redirect_uri)
+        CallbackPlace.of(redirect_uri)
 
     assert caught.value.argument == "redirect_uri"
     assert str(redirect_uri) in str(caught.value)
@@ -72,13 +72,13 @@ def test_elsewhere_no_browser_can_be_waited_for(redirect_uri):
 def place():
     """A place whose port was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        return Place(V4, server.getsockname()[1], "/callback")
+        return CallbackPlace(V4, server.getsockname()[1], "/callback")
 
 
 @pytest.fixture
 def both(place):
     """The same port, as a redirect URI with localhost has it."""
-    return Place(BOTH, place.port, place.path)
+    return CallbackPlace(BOTH, place.port, place.path)
 
 
 class Desk:
@@ -94,7 +94,7 @@ class Desk:
 
     async def answer(self, query):
         self.asked.append(query)
-        return Reply(200, b"hello")
+        return CallbackReply(200, b"hello")
 
     def ended(self, reply):
         self.answered.append(reply)
@@ -150,7 +150,7 @@ async def test_a_browser_is_answered(place):
     assert (response.status_code, response.content) == (200, b"hello")
     assert response.headers["connection"] == "close"
     assert response.headers["content-security-policy"].startswith("default-src 'none'")
-    assert answered == [Reply(200, b"hello")]
+    assert answered == [CallbackReply(200, b"hello")]
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_a_browser_that_only_connects(place):
             assert (await say(place, b"GET /callback? HTTP/1.0\r\n\r\n")).endswith(b"hello")
         answered = await desk.served(2)
 
-    assert answered == [Reply(200, b"hello"), None]
+    assert answered == [CallbackReply(200, b"hello"), None]
 
 
 class Gone(anyio.abc.ByteStream):
@@ -238,7 +238,7 @@ async def test_a_browser_that_goes_away(place, error):
     reply = await desk.reception.receive(Gone(error))
 
     assert desk.asked == ["code=a"]
-    assert reply == Reply(200, b"hello")
+    assert reply == CallbackReply(200, b"hello")
 
 
 # Releases of anyio before 4.11 leave the socket that failed to the garbage collector.
@@ -274,7 +274,7 @@ async def test_localhost_is_both_addresses(both, address):
 @ipv6
 async def test_a_literal_address_of_ipv6(place):
     """A redirect URI with [::1] is listened for there, and not at 127.0.0.1."""
-    literal = Place(V6, place.port, place.path)
+    literal = CallbackPlace(V6, place.port, place.path)
     async with Desk(literal):
         answer = await say(literal, b"GET /callback?ok HTTP/1.0\r\n\r\n", "::1")
         with pytest.raises(OSError, match="connect"):
@@ -320,7 +320,7 @@ async def test_both_addresses_are_held(both, address):
 
 async def test_an_address_this_computer_does_not_have(place):
     """On a computer without IPv6 the login listens on the other address only."""
-    one = Place((*V4, NOWHERE), place.port, place.path)
+    one = CallbackPlace((*V4, NOWHERE), place.port, place.path)
 
     async with Desk(one):
         assert (await say(one, b"GET /callback? HTTP/1.0\r\n\r\n")).endswith(b"hello")
@@ -329,7 +329,7 @@ async def test_an_address_this_computer_does_not_have(place):
 async def test_no_address_that_this_computer_has(place):
     """If the computer has none of the addresses, the error says so."""
     with pytest.raises(ConfigurationError, match=f"cannot listen on .* of {NOWHERE}"):
-        await Desk(Place((NOWHERE,), place.port, place.path)).__aenter__()
+        await Desk(CallbackPlace((NOWHERE,), place.port, place.path)).__aenter__()
 
 
 @pytest.fixture
@@ -393,7 +393,7 @@ async def test_a_request_has_ten_seconds(place):
         assert len(desk.reception._waiting) == 1
         desk.clock.advance(0.001)
         assert await rest_of(slow) == b""
-        assert await desk.served(2) == [Reply(200, b"hello"), None]
+        assert await desk.served(2) == [CallbackReply(200, b"hello"), None]
 
 
 async def test_the_oldest_silent_one_makes_room(place):
@@ -402,7 +402,7 @@ async def test_the_oldest_silent_one_makes_room(place):
         assert desk.answered == []
         assert (await say(place, b"GET /callback?ok HTTP/1.0\r\n\r\n")).endswith(b"hello")
         assert await rest_of(streams[0]) == b""
-        assert sorted(await desk.served(2), key=repr) == [None, Reply(200, b"hello")]
+        assert sorted(await desk.served(2), key=repr) == [CallbackReply(200, b"hello"), None]
         await streams[1].send(b"GET /callback?second HTTP/1.0\r\n\r\n")
         assert (await rest_of(streams[1])).endswith(b"hello")
 
@@ -419,7 +419,7 @@ async def test_a_computer_without_room(place, no_more_files, caplog):
                 browser.send(b"GET /callback?ok HTTP/1.0\r\n\r\n")
                 assert [await rest_of(stream) for stream in streams] == [b"", b""]
             desk.clock.advance(1)
-            assert await desk.served(3) == [None, None, Reply(200, b"hello")]
+            assert await desk.served(3) == [None, None, CallbackReply(200, b"hello")]
 
     shortage = "[Errno 24] Too many open files"
     assert caplog.record_tuples == [

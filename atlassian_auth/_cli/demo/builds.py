@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.caller import DemoCaller
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 
 __all__ = ["BuildSender"]
@@ -18,7 +18,7 @@ class BuildSender:
         accepted: The numbers of the accepted builds; `send` appends to it.
     """
 
-    def __init__(self, caller: Caller, accepted: list[int]) -> None:
+    def __init__(self, caller: DemoCaller, accepted: list[int]) -> None:
         self._caller = caller
         self._accepted = accepted
 

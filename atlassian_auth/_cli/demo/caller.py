@@ -9,10 +9,10 @@ from atlassian_auth._cli.demo.logbook import Logbook
 from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.exceptions import AtlassianAuthError
 
-__all__ = ["Caller"]
+__all__ = ["DemoCaller"]
 
 
-class Caller:
+class DemoCaller:
     """The ``httpx.AsyncClient`` of one credential, with a logbook.
 
     Args:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from atlassian_auth._cli.demo.caller import Caller
-from atlassian_auth._cli.demo.logbook import Entry
+from atlassian_auth._cli.demo.caller import DemoCaller
+from atlassian_auth._cli.demo.logbook import LogEntry
 from atlassian_auth.testing import AuditEvent
 
 __all__ = ["CLOUD_LOG", "DATA_CENTER_LOG", "AuditLogView", "Collector"]
@@ -36,21 +36,21 @@ class AuditLogView:
 
     path: str
     items: str
-    entry: Callable[[dict[str, Any]], Entry]
+    entry: Callable[[dict[str, Any]], LogEntry]
     identify: Callable[[AuditEvent], str]
 
 
 CLOUD_LOG = AuditLogView(
     path="rest/api/3/auditing/record",
     items="records",
-    entry=lambda record: Entry(str(record["id"]), datetime.fromisoformat(record["created"])),
+    entry=lambda record: LogEntry(str(record["id"]), datetime.fromisoformat(record["created"])),
     identify=lambda event: str(event.id),
 )
 # Data Center has no ids. Here the action identifies an event, because it contains a number.
 DATA_CENTER_LOG = AuditLogView(
     path="rest/auditing/1.0/events",
     items="entities",
-    entry=lambda entity: Entry(
+    entry=lambda entity: LogEntry(
         entity["type"]["action"], datetime.fromisoformat(entity["timestamp"])
     ),
     identify=lambda event: event.summary,
@@ -66,7 +66,7 @@ class Collector:
         collected: The collected events, also from before a restart; `poll` appends to it.
     """
 
-    def __init__(self, caller: Caller, view: AuditLogView, collected: list[Entry]) -> None:
+    def __init__(self, caller: DemoCaller, view: AuditLogView, collected: list[LogEntry]) -> None:
         self._caller = caller
         self._view = view
         self._collection = collected
@@ -86,7 +86,7 @@ class Collector:
             return {}
         return {"from": (self._newest - _OVERLAP).isoformat(timespec="milliseconds")}
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: LogEntry) -> None:
         if entry.id not in self._known:
             self._known.add(entry.id)
             self._collection.append(entry)

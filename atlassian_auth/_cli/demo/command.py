@@ -14,7 +14,7 @@ from atlassian_auth._cli.demo.logbook import Logbook
 from atlassian_auth._cli.demo.scenario import perform
 from atlassian_auth._cli.demo.service import in_background
 from atlassian_auth._cli.demo.summary import summarize
-from atlassian_auth._cli.demo.verdict import Evidence, Verdict, judge
+from atlassian_auth._cli.demo.verdict import DemoVerdict, Evidence, judge
 from atlassian_auth.ports import SYSTEM_CLOCK
 
 __all__ = ["report", "run"]
@@ -51,7 +51,7 @@ def report(console: Console, performance: Callable[[], Evidence], *, as_json: bo
     return verdict.exit_status
 
 
-def _as_document(evidence: Evidence, verdict: Verdict) -> dict[str, object]:
+def _as_document(evidence: Evidence, verdict: DemoVerdict) -> dict[str, object]:
     promises = [
         {"promise": check.promise, "kept": check.ok, "problems": list(check.problems)}
         for check in verdict.checks

@@ -21,7 +21,7 @@ __all__ = [
     "REVOKED",
     "TROUBLES",
     "UNAVAILABLE",
-    "Entry",
+    "LogEntry",
     "Logbook",
     "Stage",
     "Trouble",
@@ -59,14 +59,14 @@ TROUBLES = (REVOKED, UNAVAILABLE, LOST_ANSWER, RESTART)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogEntry:
     """One event that was collected from an audit log."""
 
     id: str
     created: datetime
 
 
-def _audit_logs() -> dict[str, list[Entry]]:
+def _audit_logs() -> dict[str, list[LogEntry]]:
     return {credential.key: [] for credential in (CLOUD, DATA_CENTER)}
 
 
@@ -96,7 +96,7 @@ class Logbook:
     events: list[Event] = field(default_factory=list[Event])
     asked: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     generated: list[AuditEvent] = field(default_factory=list[AuditEvent])
-    collected: dict[str, list[Entry]] = field(default_factory=_audit_logs)
+    collected: dict[str, list[LogEntry]] = field(default_factory=_audit_logs)
     builds: list[int] = field(default_factory=list[int])
     troubles: dict[Trouble, Stage] = field(
         default_factory=lambda: dict.fromkeys(TROUBLES, Stage.AHEAD)

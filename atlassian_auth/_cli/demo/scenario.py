@@ -24,7 +24,7 @@ from atlassian_auth._cli.demo.logbook import Logbook, Stage
 from atlassian_auth._cli.demo.service import Job, client, in_background, open_service
 from atlassian_auth._cli.demo.troubles import before_the_restart, until, wait_for_answers
 from atlassian_auth._cli.demo.verdict import Delivery, Evidence, have_outlived_tokens
-from atlassian_auth._cli.demo.world import World, new_atlassian
+from atlassian_auth._cli.demo.world import DemoWorld, new_atlassian
 from atlassian_auth.ports import SYSTEM_CLOCK, utc_now
 from atlassian_auth.testing import FakeAtlassian
 from atlassian_auth.testing.server import LoopbackServer
@@ -53,13 +53,13 @@ async def perform(logbook: Logbook, *, patience_seconds: float = _PATIENCE_SECON
         TemporaryDirectory(prefix="atlassian-auth-") as folder,
         LoopbackServer(atlassian) as server,
     ):
-        world = World(atlassian=atlassian, urls=server.urls, path=Path(folder, "tokens.db"))
+        world = DemoWorld(atlassian=atlassian, urls=server.urls, path=Path(folder, "tokens.db"))
         with anyio.move_on_after(logbook.seconds + patience_seconds):
             await _run_story(world, logbook)
     return _evidence(world, logbook)
 
 
-async def _run_story(world: World, logbook: Logbook) -> None:
+async def _run_story(world: DemoWorld, logbook: Logbook) -> None:
     await _give_consent(world, logbook)
     async with in_background(_incidents(world, logbook)):
         async with open_service(world, logbook) as service, in_background(*service.jobs):
@@ -72,7 +72,7 @@ async def _run_story(world: World, logbook: Logbook) -> None:
         await service.collect()
 
 
-async def _give_consent(world: World, logbook: Logbook) -> None:
+async def _give_consent(world: DemoWorld, logbook: Logbook) -> None:
     async with (
         open_service(world, logbook) as service,
         client() as browser,
@@ -82,7 +82,7 @@ async def _give_consent(world: World, logbook: Logbook) -> None:
             await consent(service.managers[credential.key], credential.key, browser)
 
 
-def _incidents(world: World, logbook: Logbook) -> Job:
+def _incidents(world: DemoWorld, logbook: Logbook) -> Job:
     async def happen() -> None:
         for delay in _DELAYS:
             summary = f"User {len(logbook.generated) + 1} added to group"
@@ -92,7 +92,7 @@ def _incidents(world: World, logbook: Logbook) -> Job:
     return happen
 
 
-def _evidence(world: World, logbook: Logbook) -> Evidence:
+def _evidence(world: DemoWorld, logbook: Logbook) -> Evidence:
     atlassian = world.atlassian
     return Evidence(
         credentials=CREDENTIALS,

@@ -13,11 +13,11 @@ from typing import Any
 import anyio
 
 from atlassian_auth._cli.demo.builds import BuildSender
-from atlassian_auth._cli.demo.caller import Caller
+from atlassian_auth._cli.demo.caller import DemoCaller
 from atlassian_auth._cli.demo.collector import CLOUD_LOG, DATA_CENTER_LOG, Collector
 from atlassian_auth._cli.demo.credentials import CLOUD, DATA_CENTER, JIRA_SOFTWARE, SETTINGS
 from atlassian_auth._cli.demo.logbook import Logbook
-from atlassian_auth._cli.demo.world import World
+from atlassian_auth._cli.demo.world import DemoWorld
 from atlassian_auth._tokens.http.library import httpx
 from atlassian_auth.manager import TokenManager
 from atlassian_auth.ports import SYSTEM_CLOCK
@@ -57,7 +57,7 @@ class Service:
         logbook: Logbook,
     ) -> None:
         self.managers = managers
-        callers = {key: Caller(key, client, logbook) for key, client in clients.items()}
+        callers = {key: DemoCaller(key, client, logbook) for key, client in clients.items()}
         self._cloud, self._data_center = callers[CLOUD.key], callers[DATA_CENTER.key]
         self._builds = BuildSender(callers[JIRA_SOFTWARE.key], logbook.builds)
         self._collectors = [
@@ -85,7 +85,7 @@ class Service:
 
 
 @asynccontextmanager
-async def open_service(world: World, logbook: Logbook) -> AsyncGenerator[Service]:
+async def open_service(world: DemoWorld, logbook: Logbook) -> AsyncGenerator[Service]:
     """Yield a service that uses the SQLite file, and close it afterwards."""
     async with AsyncExitStack() as stack:
         managers: dict[str, TokenManager] = {}

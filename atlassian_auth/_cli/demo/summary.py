@@ -13,9 +13,9 @@ from atlassian_auth._cli.demo.credentials import Credential
 from atlassian_auth._cli.demo.logbook import TROUBLES
 from atlassian_auth._cli.demo.verdict import (
     Delivery,
+    DemoVerdict,
     Evidence,
     Reason,
-    Verdict,
     answers_of,
     reasons_of,
 )
@@ -25,7 +25,7 @@ __all__ = ["summarize"]
 _PROBLEMS_SHOWN = 5
 
 
-def summarize(console: Console, evidence: Evidence, verdict: Verdict) -> None:
+def summarize(console: Console, evidence: Evidence, verdict: DemoVerdict) -> None:
     """Print the summary of a run."""
     for table in (_requests(evidence), _troubles(evidence), _promises(verdict)):
         console.print("", table)
@@ -74,7 +74,7 @@ def _troubles(evidence: Evidence) -> Table:
     return table
 
 
-def _promises(verdict: Verdict) -> Table:
+def _promises(verdict: DemoVerdict) -> Table:
     table = _table("Promises", "", "")
     for check in verdict.checks:
         kept = Text("kept", "green") if check.ok else Text("BROKEN", "bold red")
@@ -99,7 +99,7 @@ def _shorten(problems: tuple[str, ...]) -> tuple[str, ...]:
     return (*problems[:_PROBLEMS_SHOWN], *([f"... and {more} more"] if more > 0 else []))
 
 
-def _conclusion(evidence: Evidence, verdict: Verdict) -> Text:
+def _conclusion(evidence: Evidence, verdict: DemoVerdict) -> Text:
     broken = sum(not check.ok for check in verdict.checks)
     if broken:
         return Text(f"FAILED: {broken} of {len(verdict.checks)} promises were broken.", "bold red")

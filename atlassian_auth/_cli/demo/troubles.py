@@ -18,7 +18,7 @@ from atlassian_auth._cli.demo.logbook import (
     Trouble,
 )
 from atlassian_auth._cli.demo.service import Service
-from atlassian_auth._cli.demo.world import World
+from atlassian_auth._cli.demo.world import DemoWorld
 from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.protocol.tokens import Token
 from atlassian_auth.testing import FakeAtlassian, Fault, Request
@@ -28,7 +28,7 @@ __all__ = ["before_the_restart", "until", "wait_for_answers"]
 _GLANCE_SECONDS = 0.02
 
 
-async def before_the_restart(world: World, service: Service, logbook: Logbook) -> None:
+async def before_the_restart(world: DemoWorld, service: Service, logbook: Logbook) -> None:
     """Cause the first three faults, one after the other, and wait until the restart is due."""
     await _wait_until_due(REVOKED, logbook)
     await _revoke(world.atlassian, service)

@@ -18,9 +18,9 @@ from atlassian_auth.testing import APIRequest, TokenRequest
 __all__ = [
     "Check",
     "Delivery",
+    "DemoVerdict",
     "Evidence",
     "Reason",
-    "Verdict",
     "answers_of",
     "have_outlived_tokens",
     "judge",
@@ -102,7 +102,7 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DemoVerdict:
     """All checks."""
 
     checks: tuple[Check, ...]
@@ -118,7 +118,7 @@ class Verdict:
         return 0 if self.ok else 1
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: Evidence) -> DemoVerdict:
     """Check each promise."""
     checks = {
         "Everything arrived, and arrived once": _delivery_problems(evidence),
@@ -128,7 +128,7 @@ def judge(evidence: Evidence) -> Verdict:
         "A token of each credential expired and was refreshed": _short_lives(evidence),
         "Each fault was injected and survived": _unsurvived(evidence),
     }
-    return Verdict(tuple(Check(promise, tuple(found)) for promise, found in checks.items()))
+    return DemoVerdict(tuple(Check(promise, tuple(found)) for promise, found in checks.items()))
 
 
 def reasons_of(credential: Credential, evidence: Evidence) -> tuple[Reason, ...]:

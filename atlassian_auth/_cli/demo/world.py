@@ -13,13 +13,13 @@ from atlassian_auth.ports import SYSTEM_CLOCK
 from atlassian_auth.scopes import DATA_CENTER_ADMIN, JIRA_AUDIT
 from atlassian_auth.testing import FakeAtlassian, Rules, Urls
 
-__all__ = ["World", "new_atlassian"]
+__all__ = ["DemoWorld", "new_atlassian"]
 
 _REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class DemoWorld:
     """The parts that survive a restart of the service.
 
     Args:

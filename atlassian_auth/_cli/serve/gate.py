@@ -14,12 +14,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from atlassian_auth.protocol.confidential import same_secret
 from atlassian_auth.web import Caller
 
-__all__ = ["Gate"]
+__all__ = ["LinkGate"]
 
 _PERSON = Caller(id="you", administrator=True)
 
 
-class Gate:
+class LinkGate:
     """Decides who may call.
 
     Args:

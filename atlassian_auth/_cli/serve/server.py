@@ -14,7 +14,7 @@ import uvicorn
 from atlassian_auth._cli.output import say
 from atlassian_auth._cli.place import Place
 from atlassian_auth._cli.profile import library_settings
-from atlassian_auth._cli.serve.gate import Gate
+from atlassian_auth._cli.serve.gate import LinkGate
 from atlassian_auth.connections import ClientConfig, ClientType, Connections
 from atlassian_auth.exceptions import ConfigurationError
 from atlassian_auth.stores import SQLiteStore, Store
@@ -38,7 +38,7 @@ async def run(place: Place | None, port: int) -> None:
     """
     with _listener(port) as listener:
         base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        gate = Gate(base_url, _print_link)
+        gate = LinkGate(base_url, _print_link)
         async with _open(place, base_url) as (connections, store):
             app = connections_app(connections, store=store, authorize=gate.authorize)
             # The access log would have the links.
