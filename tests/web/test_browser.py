@@ -97,8 +97,10 @@ def check(page, name):
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
-def press(page, name):
-    page.get_by_role("button", name=name).click()
+def press(page, name, role="button"):
+    """Press a button or follow a link, and wait for the page: a click alone does not."""
+    with page.expect_navigation():
+        page.get_by_role(role, name=name).click()
 
 
 def state(page):
@@ -108,9 +110,9 @@ def state(page):
 def test_from_the_first_client_to_a_new_consent(page, atlassian, atlassian_server):
     """Add a client, connect, be ready, lose the consent, connect again; each page has no barrier."""
     page.goto("/")
-    page.get_by_role("link", name="Add a client").click()
+    press(page, "Add a client", "link")
     check(page, "types")
-    page.get_by_role("link", name="Atlassian Cloud").click()
+    press(page, "Atlassian Cloud", "link")
     press(page, "Save")
     assert page.get_by_role("alert").get_by_role("link").count() == 3
     check(page, "wrong")
@@ -134,7 +136,7 @@ def test_from_the_first_client_to_a_new_consent(page, atlassian, atlassian_serve
         "house-app", client_secret="secret-of-the-house", redirect_uri=redirect_uri
     )
 
-    page.get_by_role("link", name="Your connections").click()
+    press(page, "Your connections", "link")
     assert state(page) == "Not connected"
     press(page, "Connect Jira of Acme")
     page.wait_for_url("**/?done=connected*")
@@ -150,7 +152,7 @@ def test_from_the_first_client_to_a_new_consent(page, atlassian, atlassian_serve
     page.wait_for_url("**/?done=connected*")
     assert state(page) == "Ready"
 
-    page.get_by_role("link", name="Delete the connection").click()
+    press(page, "Delete the connection", "link")
     check(page, "delete")
     press(page, "Delete")
     assert state(page) == "Not connected"
