@@ -18,8 +18,6 @@ from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-pytestmark = pytest.mark.campaign
-
 ROOT = Path(__file__).parents[1]
 SITE = "https://atlassian-auth.readthedocs.io"
 TABLE = (ROOT / "docs" / "policies.md").read_text("utf-8")
