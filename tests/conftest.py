@@ -109,7 +109,8 @@ def pytest_collection():
 def pytest_collection_modifyitems(items):
     for item in items:
         folders = item.path.relative_to(TESTS.parent).parts[1:-1]
-        if CAMPAIGNS.intersection(folders) or CROWDS.intersection(item.fixturenames):
+        campaign = CAMPAIGNS.intersection(folders) or CROWDS.intersection(item.fixturenames)
+        if campaign and not item.get_closest_marker("every_python"):
             item.add_marker(pytest.mark.campaign)
         if PROGRAMS.intersection(item.fixturenames):
             item.add_marker(pytest.mark.programs)

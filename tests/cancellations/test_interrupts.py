@@ -20,7 +20,7 @@ from tests.cancellations.scenario import BACKENDS, PATIENCE_SECONDS, prepare, ru
 from tests.cancellations.world import TrackedWorld
 from tests.harness.world import KEY
 
-pytestmark = pytest.mark.every_loop
+pytestmark = [pytest.mark.every_loop, pytest.mark.every_python]
 
 LOOKS = ("CALL", "RESUME", "JUMP_BACKWARD")
 OURS = str(Path(atlassian_auth.__path__[0]))
