@@ -8,6 +8,7 @@ import anyio
 import httpx
 import pytest
 
+from atlassian_auth import TransientError
 from atlassian_auth.ports._runtime.runner import InlineRunner
 
 pytestmark = pytest.mark.every_loop
@@ -108,6 +109,24 @@ async def test_inline_refresh_survives_its_caller(
     gate.open()
     await manager.token("acme")
 
+    assert len(atlassian.token_requests) == 1
+
+
+@asyncio_only
+async def test_an_inline_refresh_that_is_cancelled_before_it_begins(
+    atlassian, new_manager, enrol, anyio_backend
+):
+    """If a program cancels the tasks of its loop and goes on, callers get an error, the next one a token."""
+    manager = await enrol(new_manager(runner=InlineRunner()))
+    caller, others = asyncio.ensure_future(manager.token("acme")), asyncio.all_tasks()
+    await asyncio.sleep(0)
+
+    (refresh,) = asyncio.all_tasks() - others
+    refresh.cancel()
+
+    with pytest.raises(TransientError, match="has ended"):
+        await caller
+    assert await manager.token("acme") == manager.peek("acme")
     assert len(atlassian.token_requests) == 1
 
 

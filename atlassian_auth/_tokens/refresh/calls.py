@@ -82,7 +82,8 @@ class Calls:
         table, request = self._current_table(), (key, requirement)
         with self._guard.lock:
             call = table.calls.get(request)
-            if call is None:
+            # Done, but still here: it was cancelled before it began.
+            if call is None or call.future.done():
                 call = table.calls[request] = _Call()
         if not call.submitted:
             # Even if another caller created the call: it may have been interrupted before it submitted it.
@@ -115,7 +116,7 @@ class Calls:
             return await self._single_flight(table).token(*request)
         finally:
             with self._guard.lock:
-                del table.calls[request]
+                table.calls.pop(request, None)
 
     def _single_flight(self, table: _Table) -> SingleFlight:
         if table.single_flight is None:

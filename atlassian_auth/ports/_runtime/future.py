@@ -144,7 +144,10 @@ def run_into(
 
 
 class _RunInto(Coroutine[Any, Any, None]):
-    """A coroutine whose future is set in any case: to close one that has not begun skips its ``finally``."""
+    """A coroutine whose future is set in any case.
+
+    One that is closed or cancelled before it has begun skips its own ``finally``.
+    """
 
     def __init__(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
         self._future = future
@@ -157,7 +160,11 @@ class _RunInto(Coroutine[Any, Any, None]):
         return self._running.send(value)
 
     def throw(self, *error: Any) -> Any:
-        return self._running.throw(*error)
+        try:
+            return self._running.throw(*error)
+        except BaseException:
+            self._abandon()
+            raise
 
     def close(self) -> None:
         self._running.close()
