@@ -130,6 +130,37 @@ async def test_an_inline_refresh_that_is_cancelled_before_it_begins(
     assert len(atlassian.token_requests) == 1
 
 
+class Twice(InlineRunner):
+    """Submits each piece of work twice: a caller that was interrupted has submitted it before another one."""
+
+    def submit(self, work):
+        super().submit(work)
+        super().submit(work)
+
+
+@asyncio_only
+async def test_an_inline_refresh_that_was_submitted_twice_is_cancelled_once(
+    atlassian, new_manager, enrol, anyio_backend
+):
+    """The next caller joins the refresh that goes on."""
+    manager = await enrol(new_manager(runner=InlineRunner()))
+    manager._calls._runner = Twice()
+    gate = atlassian.hold("token")
+    caller, others = asyncio.ensure_future(manager.token("acme")), asyncio.all_tasks()
+    await asyncio.sleep(0)
+
+    one, _other = asyncio.all_tasks() - others
+    one.cancel()
+
+    with pytest.raises(TransientError, match="has ended"):
+        await caller
+    next_caller = asyncio.ensure_future(manager.token("acme"))
+    await gate.arrived()
+    gate.open()
+    assert await next_caller == manager.peek("acme")
+    assert len(atlassian.token_requests) == 1
+
+
 async def test_cancelled_waiter_leaves_the_others(atlassian, new_manager, enrol):
     """If one of many waiting callers is cancelled, the others get the token."""
     manager = await enrol(new_manager())

@@ -34,7 +34,8 @@ async def test_work_runs_elsewhere_and_its_result_comes_back():
     async def work() -> str:
         return threading.current_thread().name
 
-    assert await start(SHARED_RUNNER.submit, work).wait() == "atlassian-auth-runner"
+    for runner in (SHARED_RUNNER, ThreadRunner()):
+        assert await start(runner.submit, work).wait() == "atlassian-auth-runner"
 
 
 async def test_each_waiter_raises_an_error_of_its_own():
@@ -228,39 +229,16 @@ except TransientError as error:
     assert done.stdout == "The event loop that ran the refresh has ended; try again.\n"
 
 
-def test_without_a_thread_there_is_an_error():
+def test_without_a_thread_there_is_an_error(monkeypatch):
     """If no thread can be started, as at the interpreter's exit, the error says why."""
-    program = """
-import threading
-from atlassian_auth import AtlassianAuthError
-from atlassian_auth.ports._runtime.runner import ThreadRunner
 
-runner = ThreadRunner()
-def ask():
-    try:
-        runner.home()
-    except AtlassianAuthError as error:
-        print(type(error).__name__, error)
-    else:
-        print("started")
-def refuse(thread):
-    raise RuntimeError("can't start new thread")
-threading.Thread.start = refuse
-ask()
-"""
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
 
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        timeout=300,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
+    monkeypatch.setattr(threading.Thread, "start", refuse)
 
-    assert done.stdout == (
-        "TransientError Tokens are refreshed in a thread, and none can be started: can't start new thread.\n"
-    )
-    assert done.stderr == ""
+    with pytest.raises(TransientError, match="in a thread, and none can be started: can't start"):
+        ThreadRunner().home()
 
 
 @pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt])
@@ -402,7 +380,17 @@ async def test_work_that_is_cancelled_still_answers():
         await futures[0].wait()
 
 
-async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
+async def nothing() -> None:
+    """Clean up nothing."""
+
+
+async def a_turn() -> None:
+    """Wait for a turn of the loop."""
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("clean_up", [nothing, a_turn, SharedFuture().wait])
+async def test_a_loop_that_breaks_tells_those_who_wait(clean_up, caplog):
     """If the loop's selector fails, waiting calls raise an error, and the next work runs."""
     runner = ThreadRunner()
 
@@ -411,7 +399,10 @@ async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
 
     async def lose_descriptors() -> None:
         runner.home()._selector.select = select
-        await SharedFuture().wait()
+        try:
+            await SharedFuture().wait()
+        finally:
+            await clean_up()
 
     async def answer() -> str:
         return "done"
@@ -421,3 +412,23 @@ async def test_a_loop_that_breaks_tells_those_who_wait(caplog):
 
     assert await start(runner.submit, answer).wait() == "done"
     assert "has failed: OSError" in caplog.text
+
+
+def test_work_that_runs_while_its_thread_is_given_up():
+    """If the descriptors are closed during a step of the work, its caller gets an error and does not wait."""
+    runner, begun, may_go_on = ThreadRunner(), SharedFuture[None](), threading.Event()
+
+    async def work() -> None:
+        begun.set_result(None)
+        may_go_on.wait()
+        await SharedFuture().wait()
+
+    waiting = start(runner.submit, work)
+    begun.wait_sync()
+    first = runner.home()
+    os.close(first._probe._descriptor)  # the other ones stay open: a test must not close them
+
+    assert runner.home() is not first
+    may_go_on.set()
+    with pytest.raises(TransientError, match="has ended"):
+        waiting.wait_sync()

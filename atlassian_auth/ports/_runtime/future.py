@@ -146,7 +146,8 @@ def run_into(
 class _RunInto(Coroutine[Any, Any, None]):
     """A coroutine whose future is set in any case.
 
-    One that is closed or cancelled before it has begun skips its own ``finally``.
+    One that is closed or cancelled before it has begun skips its own ``finally``. Closing does not end one
+    that awaits something in a ``finally``, or that runs at this moment in another thread.
     """
 
     def __init__(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
@@ -167,14 +168,15 @@ class _RunInto(Coroutine[Any, Any, None]):
             raise
 
     def close(self) -> None:
-        self._running.close()
         self._abandon()
+        self._running.close()
 
     async def _run(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
         try:
             future.set_result(await work())
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
-            future.set_exception(explained(error))
+            if not future.done():
+                future.set_exception(explained(error))
         finally:
             self._abandon()
 
