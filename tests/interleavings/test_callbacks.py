@@ -82,8 +82,10 @@ async def test_callback_that_would_wait_for_itself_raises(new_manager, enrol, he
 @pytest.mark.parametrize(
     "error", [LookupError, SystemExit, KeyboardInterrupt, asyncio.CancelledError]
 )
-async def test_callback_that_raises_stops_nothing(error, atlassian_clock, new_manager, enrol):
-    """Whatever a callback raises, ``sys.exit()`` included, refreshes go on."""
+async def test_callback_that_raises_stops_nothing(
+    error, atlassian_clock, new_manager, enrol, caplog
+):
+    """Whatever a callback raises, ``sys.exit()`` included, refreshes go on; the log names the event."""
 
     def on_event(event):
         raise error
@@ -95,6 +97,13 @@ async def test_callback_that_raises_stops_nothing(error, atlassian_clock, new_ma
     token = await manager.token("acme")
 
     assert manager.peek("acme") == token
+    await manager.aclose()  # after the last event
+    failed = [one for one in caplog.records if one.exc_info]
+    assert {(one.event, one.key) for one in failed} == {
+        ("RefreshStarted", "acme"),
+        ("RefreshSucceeded", "acme"),
+    }
+    assert failed[0].getMessage() == "The callback on_event raised for RefreshStarted."
 
 
 async def test_slow_callback_delays_no_waiter(new_manager, enrol):

@@ -92,7 +92,7 @@ async def test_closing_ends_the_iteration(anyio_backend):
         await anext(stream)
 
 
-@pytest.mark.parametrize(("count", "dropped"), [(2, 0), (3, 0), (4, 1)])
+@pytest.mark.parametrize(("count", "dropped"), [(2, 0), (3, 0), (4, 1), (5, 2)])
 async def test_a_slow_reader_loses_the_oldest(anyio_backend, count, dropped):
     """A slow reader does not delay a refresh, and the stream counts the events it has dropped."""
     stream = EventStream(3)
@@ -142,10 +142,13 @@ def test_a_fork_waits_until_an_event_is_handed_over():
 
 
 def test_a_childs_stream_starts_over():
-    """Events that the parent's reader has not read yet are not read in the child."""
+    """Events that the parent's reader has not read yet are not read in the child; that reader sleeps on."""
     stream = EventStream(10)
     stream.put(event(1))
+    parents_reader = stream._changed
 
     stream._guard.after_fork_in_child()
 
     assert list(stream._events) == []
+    stream.put(event(2))
+    assert not parents_reader.done()

@@ -182,6 +182,22 @@ def test_a_busy_machine_is_no_standstill(pair, late, left_out):
     assert in_loop(work, clock) == pytest.approx(left_out)
 
 
+@pytest.mark.parametrize(("turns", "left_out"), [(10, 10), (11, 10), (12, 11)])
+def test_ten_delays_in_a_row_are_left_out(turns, left_out):
+    """Of eleven late turns of a loop, from its first one on, the last one counts; then it begins anew."""
+    clock = StandsStill()
+
+    async def be_late():
+        for _ in range(turns - 1):
+            clock.seconds += 1.25  # a quarter of a second is normal
+            await asyncio.sleep(0)
+        return clock() - asyncio.get_running_loop().time()
+
+    with closing(SteadyLoop(clock)) as loop:
+        clock.seconds += 1.25
+        assert loop.run_until_complete(be_late()) == left_out
+
+
 def test_timers_come_in_a_loop_that_is_always_late(pair):
     """A loop that always has something to read, and is always late, still ends a timeout."""
     ours, theirs = pair
@@ -229,11 +245,15 @@ atexit.register(at_exit)
 
 
 def test_names_are_resolved_as_usual():
-    """While the program runs, a host name is resolved in another thread."""
+    """While the program runs, a name is resolved in another thread; with the same result as at exit."""
+    where, stream = ("127.0.0.1", 80), {"type": socket.SOCK_STREAM}
 
     async def work():
-        return await asyncio.get_running_loop().getaddrinfo("127.0.0.1", 80)
+        return await asyncio.get_running_loop().getaddrinfo(*where, **stream)
 
     with closing(SteadyLoop()) as loop:
-        assert loop.run_until_complete(work())
+        usual = loop.run_until_complete(work())
         loop.run_until_complete(loop.shutdown_default_executor())
+        at_exit = loop.run_until_complete(work())
+
+    assert usual == at_exit == socket.getaddrinfo(*where, **stream)

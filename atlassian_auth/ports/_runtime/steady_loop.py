@@ -39,7 +39,6 @@ class SteadyLoop(asyncio.SelectorEventLoop):
     _closed: bool = True
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
         self._steady_selector = _SteadySelector(monotonic)
         self._probe = _Probe()
         try:
