@@ -131,11 +131,25 @@ async def test_an_inline_refresh_that_is_cancelled_before_it_begins(
 
 
 class Twice(InlineRunner):
-    """Submits each piece of work twice: a caller that was interrupted has submitted it before another one."""
+    """Submits each piece of work twice, as two threads can do that join one call at the same moment."""
 
     def submit(self, work):
         super().submit(work)
         super().submit(work)
+
+
+@asyncio_only
+async def test_a_call_that_was_submitted_twice_is_one_exchange(
+    atlassian, new_manager, enrol, anyio_backend
+):
+    """If two threads submit the call that they share, the token is refreshed once."""
+    manager = await enrol(new_manager(runner=InlineRunner()))
+    manager._calls._runner = Twice()
+
+    await manager.refresh("acme")
+    await asyncio.gather(*manager._calls._runner._tasks)
+
+    assert len(atlassian.token_requests) == 1
 
 
 @asyncio_only

@@ -15,7 +15,6 @@ import pytest
 from atlassian_auth import (
     ConfigurationError,
     InlineRunner,
-    ThreadRunner,
     TokenManager,
     TokenRejected,
 )
@@ -267,21 +266,6 @@ async def test_closing_waits_for_work_without_a_caller(acme, watched):
         may_end.set_result(None)
 
     assert seen == ["work", "closed", "closed"]
-
-
-class Twice(ThreadRunner):
-    """Submits each piece of work twice, as two threads do that join one call at the same moment."""
-
-    def submit(self, work):
-        super().submit(work)
-        super().submit(work)
-
-
-async def test_a_call_that_is_submitted_twice_is_one_exchange(manager_of, cloud, atlassian):
-    """If two threads submit the call that they share, the token is refreshed once."""
-    await manager_of(runner=Twice()).refresh("acme")
-
-    assert len(atlassian.token_requests) == 1
 
 
 class NoMoreThreads:

@@ -7,12 +7,14 @@ import sys
 import threading
 import types
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import anyio
 import pytest
 import trio
 
-from atlassian_auth.ports._runtime.future import SharedFuture
+from atlassian_auth.exceptions import StoreError
+from atlassian_auth.ports._runtime.future import SharedFuture, current_loop
 
 pytestmark = pytest.mark.every_loop
 
@@ -119,6 +121,38 @@ async def test_a_module_that_is_being_imported_is_no_loop(monkeypatch):
         future.set_result("value")
 
     assert await future.wait() == "value"
+
+
+@pytest.mark.parametrize("module", [trio, types.ModuleType("trio")], ids=["imported", "half"])
+def test_a_callback_of_asyncio_finds_its_loop(module, monkeypatch):
+    """Outside of tasks too, a loop of asyncio is found, while trio is imported or has been."""
+    monkeypatch.setitem(sys.modules, "trio", module)
+    found: list[object] = []
+
+    with closing(asyncio.new_event_loop()) as loop:
+        loop.call_soon(lambda: found.append(current_loop()))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+
+        assert found == [(loop, loop.call_soon_threadsafe)]
+
+
+def fail_in_a_store() -> None:
+    raise StoreError("disk")
+
+
+def test_an_error_says_where_it_came_from():
+    """The traceback of a caller's error leads to the place where the first one was raised."""
+    future = SharedFuture[None]()
+    with pytest.raises(StoreError) as first:
+        fail_in_a_store()
+    future.set_exception(first.value)
+
+    with pytest.raises(StoreError) as caught:
+        future.wait_sync()
+
+    assert caught.value is not first.value
+    assert fail_in_a_store.__name__ in [entry.name for entry in caught.traceback]
 
 
 def test_trio_as_a_guest_of_asyncio():

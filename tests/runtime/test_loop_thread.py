@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import os
 import sys
 import threading
+import weakref
 from pathlib import Path
 
 import anyio
@@ -288,8 +290,9 @@ async def test_an_exit_in_a_task(thread, log, caplog):
     assert "raised SystemExit; the loop goes on" in caplog.text
 
 
-async def test_a_thread_that_broke_off(thread, log):
-    """Waiting calls raise an error, and the next call has a new thread and a new client."""
+async def test_a_thread_that_broke_off(thread, log, caplog):
+    """Waiting calls raise an error, the next call has a new thread and client; the log says where and why."""
+    caplog.set_level(logging.DEBUG, "atlassian_auth")
     plug = Plug()
     loop, its_thread = await thread.run(lambda client: client.note("first"))
 
@@ -302,6 +305,7 @@ async def test_a_thread_that_broke_off(thread, log):
 
     assert other_loop is not loop
     assert log == ["first", "second"]
+    assert "The OSError came from these places:\nOSError\n" in caplog.text
     forget(loop)
 
 
@@ -326,6 +330,75 @@ def forget(loop):
     """Close what is left of such a loop."""
     del loop._selector.select
     loop.close()
+
+
+async def test_a_thread_that_breaks_off_while_it_is_stopped(thread):
+    """`stop` raises an error then, and does not wait for ever."""
+    plug = Plug()
+
+    async def work(client):
+        await plug(client)
+        await lose_descriptors(client)
+
+    async def stop():
+        with pytest.raises(StoreError, match="has failed"):
+            await thread.stop()
+
+    _, its_thread = await thread.run(lambda client: client.note("first"))
+    current = thread._current
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(waits_in_vain, thread, work)
+        await plug.began.wait()
+        tasks.start_soon(stop)
+        await anyio.wait_all_tasks_blocked()
+        plug.let_go.set_result(None)
+    await anyio.to_thread.run_sync(its_thread.join)
+    forget(current.loop)
+
+
+@pytest.mark.parametrize("ask", ["run", "stop"])
+async def test_closed_descriptors(thread, ask):
+    """After the program closed the thread's descriptors, waiting calls say so as soon as there is another."""
+    plug = Plug()
+
+    async def wait():
+        with pytest.raises(StoreError, match="its descriptors were closed"):
+            await thread.run(plug)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await plug.began.wait()
+        current = thread._current
+        os.close(
+            current.loop._probe._descriptor
+        )  # the others stay open: they would be other files soon
+        if ask == "stop":
+            await thread.stop()
+        else:
+            await thread.run(lambda client: client.note("again"))
+    plug.let_go.set_result(None)
+    current.loop.call_soon_threadsafe(
+        current._stop
+    )  # as a program that closes everything cannot do
+    await anyio.to_thread.run_sync(current.thread.join)
+
+
+class Result:
+    """What work returns."""
+
+
+@pytest.mark.usefixtures("young_heap")
+async def test_a_result_is_not_kept(thread):
+    """A thread that works for months keeps nothing of the work it has done."""
+
+    async def work(_client):
+        return Result()
+
+    result = weakref.ref(await thread.run(work))
+    await thread.run(lambda client: client.note("later"))
+    gc.collect()
+
+    assert result() is None
 
 
 async def test_asked_while_it_breaks_off(thread, log):

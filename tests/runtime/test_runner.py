@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
 import os
 import subprocess
 import sys
 import threading
+import weakref
 
 import anyio
 import pytest
@@ -24,6 +26,7 @@ from atlassian_auth import (
 )
 from atlassian_auth.ports._runtime.future import SharedFuture, explained, start
 from atlassian_auth.ports._runtime.runner import SHARED_RUNNER
+from atlassian_auth.ports._runtime.traces import places
 
 pytestmark = pytest.mark.every_loop
 
@@ -96,6 +99,14 @@ def test_where_an_unexpected_error_came_from_is_logged(caplog):
     assert "secret" not in caplog.text
 
 
+def test_an_error_that_is_its_own_cause():
+    """Each error of a circle of causes is listed once."""
+    error, cause = ValueError(), KeyError()
+    error.__cause__, cause.__cause__ = cause, error
+
+    assert places(error) == "ValueError\nKeyError"
+
+
 def test_a_caller_that_ends_its_loop_disturbs_nothing():
     """Work goes on after its caller's loop has ended, and the next loop gets the result."""
     begun, may_end, future = SharedFuture[None](), SharedFuture[None](), SharedFuture[str]()
@@ -113,6 +124,39 @@ def test_a_caller_that_ends_its_loop_disturbs_nothing():
     may_end.set_result(None)
 
     assert asyncio.run(future.wait()) == "finished"
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_inline_work_does_not_see_the_callers_context():
+    """Inline work too runs in a context of its own."""
+    variable = contextvars.ContextVar("variable", default="none")
+    variable.set("the caller's")
+
+    async def work() -> str:
+        return variable.get()
+
+    assert await start(InlineRunner().submit, work).wait() == "none"
+
+
+@pytest.mark.usefixtures("young_heap")
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_inline_work_that_nothing_else_refers_to():
+    """The runner keeps its work until it is done: asyncio refers to a task only weakly."""
+    runner, events = InlineRunner(), weakref.WeakSet[asyncio.Event]()
+
+    async def work() -> str:
+        event = asyncio.Event()
+        events.add(event)
+        await event.wait()
+        return "done"
+
+    future = start(runner.submit, work)
+    await asyncio.sleep(0)
+    gc.collect()
+
+    [event] = events
+    event.set()
+    assert await future.wait() == "done"
 
 
 def test_the_callers_context_stays_outside():
@@ -357,10 +401,11 @@ def test_inline_work_needs_an_asyncio_loop():
     async def ask() -> None:
         runner.submit(ask)
 
-    with pytest.raises(ConfigurationError, match="ThreadRunner"):
+    with pytest.raises(ConfigurationError, match="ThreadRunner") as refused:
         trio.run(ask)
-    with pytest.raises(ConfigurationError, match="ThreadRunner"):
+    with pytest.raises(ConfigurationError, match="ThreadRunner") as wait_refused:
         runner.check_may_wait()
+    assert refused.value.argument == wait_refused.value.argument == "runner"
 
 
 async def test_work_that_is_cancelled_still_answers():
@@ -404,11 +449,20 @@ async def test_a_loop_that_breaks_tells_those_who_wait(clean_up, caplog):
         finally:
             await clean_up()
 
+    async def wait() -> None:
+        try:
+            await SharedFuture().wait()
+        finally:
+            await clean_up()
+
     async def answer() -> str:
         return "done"
 
-    with pytest.raises(TransientError, match="has ended"):
-        await start(runner.submit, lose_descriptors).wait()
+    runner.submit(wait)
+    waiting = [start(runner.submit, work) for work in (wait, wait, lose_descriptors)]
+    for one in waiting:
+        with pytest.raises(TransientError, match="has ended"):
+            await one.wait()
 
     assert await start(runner.submit, answer).wait() == "done"
     assert "has failed: OSError" in caplog.text

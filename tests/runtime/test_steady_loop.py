@@ -12,7 +12,7 @@ from contextlib import closing
 import anyio
 import pytest
 
-from atlassian_auth.ports._runtime.steady_loop import SteadyLoop
+from atlassian_auth.ports._runtime.steady_loop import SteadyLoop, _SteadySelector
 
 _STILL = 25.0
 
@@ -124,6 +124,7 @@ def test_a_timer_that_is_right_comes(pair, monkeypatch):
     clock = StandsStill()
 
     def wait(_self, timeout=None):
+        assert timeout is not None, "it would wait for ever"
         clock.seconds += _STILL if timeout else 0
         return []
 
@@ -182,7 +183,7 @@ def test_a_busy_machine_is_no_standstill(pair, late, left_out):
     assert in_loop(work, clock) == pytest.approx(left_out)
 
 
-@pytest.mark.parametrize(("turns", "left_out"), [(10, 10), (11, 10), (12, 11)])
+@pytest.mark.parametrize(("turns", "left_out"), [(10, 10), (11, 10), (21, 20), (22, 20)])
 def test_ten_delays_in_a_row_are_left_out(turns, left_out):
     """Of eleven late turns of a loop, from its first one on, the last one counts; then it begins anew."""
     clock = StandsStill()
@@ -196,6 +197,28 @@ def test_ten_delays_in_a_row_are_left_out(turns, left_out):
     with closing(SteadyLoop(clock)) as loop:
         clock.seconds += 1.25
         assert loop.run_until_complete(be_late()) == left_out
+
+
+@pytest.mark.parametrize(
+    ("late", "waited", "left_out"),
+    [(0.25, 1.25, 0), (1.25, 1.25, 1), (0, 1.375, 1.375), (1.25, 1.375, 2.375)],
+)
+def test_both_kinds_of_standstill_add_up(late, waited, left_out, monkeypatch):
+    """Before and in a wait of a second, a quarter of a second is normal. A longer wait is left out whole."""
+    clock = StandsStill()
+    selector = _SteadySelector(clock)
+
+    def wait(_self, timeout=None):
+        clock.seconds += waited
+        return ["an event"]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(selectors.DefaultSelector, "select", wait)
+        clock.seconds += late
+        selector.select(1)
+
+    assert clock() - selector.time() == left_out
+    selector.close()
 
 
 def test_timers_come_in_a_loop_that_is_always_late(pair):
