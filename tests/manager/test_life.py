@@ -293,6 +293,14 @@ async def test_a_call_that_cannot_be_submitted_is_not_joined(manager_of, cloud):
     assert (await manager.token("acme")).access_token
 
 
+async def test_a_finished_call_is_forgotten(cloud):
+    """A manager that runs for months keeps no call, and no token, longer than the call lasts."""
+    first = await cloud.token("acme")
+    await cloud.token("acme", rejected=first)
+
+    assert cloud._calls._table.calls == {}
+
+
 def test_a_call_that_cannot_start_ends_with_an_error(manager_of, cloud):
     """If a refresh cannot start, the caller gets an error, and the next call tries again."""
     manager = manager_of(runner=InlineRunner())
