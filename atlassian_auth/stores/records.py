@@ -200,6 +200,8 @@ class _SafeHold:
 async def perform(work: Callable[[], Awaitable[T]], *, runner: Runner = SHARED_RUNNER) -> T:
     """Run ``work`` where refreshes run, as `TokenManager.perform` does: for a store without a manager.
 
+    Cancelling the caller does not stop the work. Nothing waits for it then, not even the store's ``aclose``.
+
     Args:
         work: Uses a store, which is used in that event loop only.
         runner: That of the managers which share the store.
