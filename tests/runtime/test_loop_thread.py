@@ -369,17 +369,14 @@ async def test_closed_descriptors(thread, ask):
         tasks.start_soon(wait)
         await plug.began.wait()
         current = thread._current
-        os.close(
-            current.loop._probe._descriptor
-        )  # the others stay open: they would be other files soon
+        # The others stay open: their numbers would be those of other files soon.
+        os.close(current.loop._probe._descriptor)
         if ask == "stop":
             await thread.stop()
         else:
             await thread.run(lambda client: client.note("again"))
     plug.let_go.set_result(None)
-    current.loop.call_soon_threadsafe(
-        current._stop
-    )  # as a program that closes everything cannot do
+    current.loop.call_soon_threadsafe(current._stop)
     await anyio.to_thread.run_sync(current.thread.join)
 
 

@@ -442,18 +442,15 @@ async def test_a_loop_that_breaks_tells_those_who_wait(clean_up, caplog):
     def select(timeout):
         raise OSError("no descriptors")
 
-    async def lose_descriptors() -> None:
-        runner.home()._selector.select = select
-        try:
-            await SharedFuture().wait()
-        finally:
-            await clean_up()
-
     async def wait() -> None:
         try:
             await SharedFuture().wait()
         finally:
             await clean_up()
+
+    async def lose_descriptors() -> None:
+        runner.home()._selector.select = select
+        await wait()
 
     async def answer() -> str:
         return "done"

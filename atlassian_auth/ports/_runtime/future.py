@@ -144,11 +144,7 @@ def run_into(
 
 
 class _RunInto(Coroutine[Any, Any, None]):
-    """A coroutine whose future is set in any case.
-
-    One that is closed or cancelled before it has begun skips its own ``finally``. Closing does not end one
-    that awaits something in a ``finally``, or that runs at this moment in another thread.
-    """
+    """A coroutine whose future is set in any case, also if it never begins or cannot be closed."""
 
     def __init__(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
         self._future = future
@@ -164,10 +160,11 @@ class _RunInto(Coroutine[Any, Any, None]):
         try:
             return self._running.throw(*error)
         except BaseException:
-            self._abandon()
+            self._abandon()  # cancelled before it began, it skips its own `finally`
             raise
 
     def close(self) -> None:
+        # First: closing fails if the work runs in another thread, or awaits something in a `finally`.
         self._abandon()
         self._running.close()
 
@@ -175,7 +172,7 @@ class _RunInto(Coroutine[Any, Any, None]):
         try:
             future.set_result(await work())
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
-            if not future.done():
+            if not future.done():  # otherwise it is being closed
                 future.set_exception(explained(error))
         finally:
             self._abandon()
