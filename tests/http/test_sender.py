@@ -60,6 +60,20 @@ async def test_it_carries_the_request_and_brings_the_answer():
     assert (response.status, response.headers["retry-after"], response.body) == (403, "7", b"{}")
 
 
+async def test_each_request_has_time_limits():
+    """Connecting has a limit of its own; reading, writing and waiting for a connection have the other one."""
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200)
+
+    settings = Settings(connect_timeout_seconds=3, read_timeout_seconds=7)
+    await sender(answer, settings=settings).send(REQUEST)
+
+    assert seen[0].extensions["timeout"] == {"connect": 3, "read": 7, "write": 7, "pool": 7}
+
+
 async def test_redirects_are_not_followed():
     """A redirect is an answer like any other: the secret in the body goes nowhere else."""
     asked: list[str] = []
@@ -293,7 +307,7 @@ async def test_a_coded_answer_is_told_by_its_header(coding):
         lambda _: httpx.Response(200, headers={"content-encoding": coding}, content=body())
     ).send(REQUEST)
 
-    assert (response.status, response.body) == (200, b"")
+    assert (response.status, response.body, response.truncated) == (200, b"", False)
 
 
 async def test_identity_is_no_coding():
