@@ -371,6 +371,7 @@ async def test_another_kind_of_auth_has_no_network_of_its_own():
     bearer = StaticToken(SECRET, origins=["https://api.atlassian.com"])
 
     assert lookup.network_of(bearer) == lookup.network_of(Bearer()) == lookup.network_of(None)
+    assert lookup.network_of(None).verify is True
 
 
 @pytest.mark.parametrize("named", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "argument"])

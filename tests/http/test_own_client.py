@@ -1,19 +1,13 @@
-"""The library's own client: which addresses are public, what stays on this machine, what is kept open."""
+"""The library's own client: which addresses are public, and which URLs stay on this machine."""
 
 from __future__ import annotations
 
 import ssl
 
-import httpx
 import pytest
 
 from atlassian_auth import ConfigurationError
-from atlassian_auth._tokens.http.own_client import (
-    RequestGuard,
-    check_tls,
-    is_direct,
-    new_client,
-)
+from atlassian_auth._tokens.http.own_client import RequestGuard, check_tls, is_direct
 from atlassian_auth.testing import ManualClock
 
 URL = "https://dc.example.com/token"
@@ -131,19 +125,3 @@ def test_tls_is_made_once():
     assert check_tls(verify=True) is check_tls(verify=True)
     assert check_tls(verify=False).verify_mode is ssl.CERT_NONE
     assert check_tls(own) is own
-
-
-async def test_a_connection_that_was_idle_for_long_is_not_used_again():
-    """Its server may close it at that moment, and the request would be lost."""
-    client = new_client(
-        tls=check_tls(verify=True),
-        proxy=None,
-        transport=None,
-        direct=True,
-        timeout=httpx.Timeout(7),
-        keepalive_seconds=2,
-    )
-
-    # httpx has no other way to ask, and its clock is the real one.
-    assert client._transport._pool._keepalive_expiry == 2
-    await client.aclose()

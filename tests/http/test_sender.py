@@ -74,6 +74,21 @@ async def test_each_request_has_time_limits():
     assert seen[0].extensions["timeout"] == {"connect": 3, "read": 7, "write": 7, "pool": 7}
 
 
+@pytest.mark.parametrize("direct", [True, False])
+async def test_connections_are_checked_and_not_kept_for_long(direct):
+    """By default a server shows its certificate, and a connection that was idle for two seconds is not used.
+
+    Servers close idle connections after five seconds or more; a request sent at that moment would be lost.
+    """
+    client = HttpxSender()._new_client(direct)
+
+    pool = client._transport._pool  # httpx does not show it in any other way
+    assert pool._ssl_context.verify_mode is ssl.CERT_REQUIRED
+    assert pool._ssl_context.check_hostname
+    assert pool._keepalive_expiry == 2
+    await client.aclose()
+
+
 async def test_redirects_are_not_followed():
     """A redirect is an answer like any other: the secret in the body goes nowhere else."""
     asked: list[str] = []
@@ -243,13 +258,17 @@ async def test_closing_closes_what_is_idle():
 
 
 def test_a_client_of_an_ended_loop_is_not_used_again(anyio_backend):
-    """A sender can be used in a new event loop, and closes only the client of that loop."""
+    """All requests of one event loop go through the same clients, and those of another loop never do."""
     carrier = sender(lambda _: httpx.Response(200))
 
-    async def use() -> int:
-        return (await carrier.send(REQUEST)).status
+    async def use() -> object:
+        await carrier.send(REQUEST)
+        clients = carrier._clients
+        await carrier.send(REQUEST)
+        assert carrier._clients is clients
+        return clients
 
-    assert [asyncio.run(use()), asyncio.run(use())] == [200, 200]
+    assert asyncio.run(use()) is not asyncio.run(use())
     asyncio.run(carrier.aclose())
 
 
