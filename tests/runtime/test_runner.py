@@ -483,3 +483,25 @@ def test_work_that_runs_while_its_thread_is_given_up():
     may_go_on.set()
     with pytest.raises(TransientError, match="has ended"):
         waiting.wait_sync()
+
+
+def test_the_clean_up_of_work_does_not_run_in_another_thread():
+    """The `finally` of begun work may use the runner: another thread would run it under the runner's lock."""
+    runner, begun, cleaned_up = ThreadRunner(), SharedFuture[None](), []
+
+    async def work() -> None:
+        begun.set_result(None)
+        try:
+            await SharedFuture().wait()
+        finally:
+            cleaned_up.append(runner.home())
+
+    waiting = start(runner.submit, work)
+    begun.wait_sync()
+    first = runner.home()
+    os.close(first._probe._descriptor)
+
+    assert runner.home() is not first
+    with pytest.raises(TransientError, match="has ended"):
+        waiting.wait_sync()
+    assert cleaned_up == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import sys
 import threading
@@ -144,7 +145,7 @@ def run_into(
 
 
 class _RunInto(Coroutine[Any, Any, None]):
-    """A coroutine whose future is set in any case, also if it never begins or cannot be closed."""
+    """A coroutine whose future is set in any case, also if it never begins or never ends."""
 
     def __init__(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
         self._future = future
@@ -164,16 +165,16 @@ class _RunInto(Coroutine[Any, Any, None]):
             raise
 
     def close(self) -> None:
-        # First: closing fails if the work runs in another thread, or awaits something in a `finally`.
         self._abandon()
-        self._running.close()
+        # Work that has begun is left: its `finally` would run in this thread, under the locks held here.
+        if inspect.getcoroutinestate(self._running) == inspect.CORO_CREATED:
+            self._running.close()
 
     async def _run(self, future: SharedFuture[T], work: Callable[[], Awaitable[T]]) -> None:
         try:
             future.set_result(await work())
         except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 -- the loop goes on
-            if not future.done():  # otherwise it is being closed
-                future.set_exception(explained(error))
+            future.set_exception(explained(error))
         finally:
             self._abandon()
 
